@@ -1,5 +1,5 @@
-"""The REST API below ``/api/v1/``. Begin in ``urls.py``.
+"""The REST API below ``/api/v1/``. Start reading in ``urls.py``.
 
-``views``, ``serializers`` and ``filtersets`` have one file for each resource, with the same name in each;
-``requests`` says what a request may hold. What all resources share is here.
+``views``, ``serializers`` and ``filtersets`` have one file for each resource, with the same name in each folder;
+``requests`` validates query parameters and bodies. The modules of this folder are shared by all resources.
 """

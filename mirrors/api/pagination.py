@@ -1,4 +1,4 @@
-"""Cursor pagination: as fast at the millionth row as at the first, without a count of all rows."""
+"""Cursor pagination. The millionth row is read as fast as the first, and rows are not counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Pages(CursorPagination):
     _queryset: QuerySet[Any]
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
-        """Rows with the same time are ordered by key: without it, a row could be on two pages."""
+        """Add the key to the ordering, because otherwise a row that shares its time with others could be on two
+        pages."""
         first = str(super().get_ordering(request, queryset, view)[0])
         sign = "-" if first.startswith("-") else ""
         return (first,) if first.removeprefix("-") == "id" else (first, f"{sign}id")
@@ -32,7 +33,7 @@ class Pages(CursorPagination):
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
-        """Ordering by a time leaves out rows without it, because a cursor needs a value."""
+        """Leave out rows that have no value in the ordering column, because a cursor needs a value."""
         name = self.get_ordering(request, queryset, view)[0].removeprefix("-")
         if queryset.model._meta.get_field(name).null:
             queryset = queryset.filter(**{f"{name}__isnull": False})
@@ -40,7 +41,8 @@ class Pages(CursorPagination):
         return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Rejects a cursor of another ordering, or an invalid one, before the database query."""
+        """Decode the cursor. Raise ValidationError if it is invalid or of another ordering, before the database
+        query."""
         try:
             _look_over(request.query_params.get(self.cursor_query_param, ""))
             cursor = super().decode_cursor(request)
@@ -62,7 +64,7 @@ class Pages(CursorPagination):
 
 
 def _look_over(cursor: str) -> None:
-    """Raises ValueError for text without meaning, which DRF would treat as the start of the list."""
+    """Raise ValueError if the text is not a cursor, because DRF would treat such text as the start of the list."""
     if cursor:
         said = parse_qs(b64decode(cursor, validate=True).decode("ascii"), strict_parsing=True)
         if not said.keys() <= {"o", "r", "p"}:
@@ -70,6 +72,7 @@ def _look_over(cursor: str) -> None:
 
 
 def _is_longer_than_its_row(at: Any, database: str) -> bool:
-    """SQLite compares times as text, and its own clock writes three digits: 12.345 sorts before 12.345000."""
+    """Return whether Django writes the time with more digits than SQLite stored. SQLite compares times as text, and its
+    clock writes three digits: 12.345 sorts before 12.345000."""
     is_whole = isinstance(at, datetime) and at.microsecond % 1_000 == 0
     return is_whole and connections[database].vendor == "sqlite"

@@ -1,4 +1,4 @@
-"""The role that a request needs: viewer for reads, admin for writes, or what ``roles`` of a view says."""
+"""The role that a request needs: viewer for reads, admin for writes, or the role in the view's ``roles``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mirrors.accounts.roles import Role, role_of, role_of_request
 
 
 class ByRole(BasePermission):
-    """``roles`` of a view is ``{action: Role}``; other writes need the role admin."""
+    """Permission by role. A view's ``roles`` is ``{action: Role}``; other writes need the role admin."""
 
     message = ""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        # A method that the resource does not have needs no role: the response is 405.
+        # A method that the resource does not support needs no role, because the response is 405.
         is_missing = not hasattr(view, str(request.method).lower())
         default = Role.VIEWER if request.method in SAFE_METHODS or is_missing else Role.ADMIN
         needed: Role = getattr(view, "roles", {}).get(getattr(view, "action", None), default)

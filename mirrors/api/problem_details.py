@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, with stable codes."""
+"""Error responses as RFC 9457 problem details, with stable codes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class ConflictError(exceptions.APIException):
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler; for None, Django handles the error with ``server_error``."""
+    """Convert an exception to a response; this is DRF's exception handler. If it returns None, Django responds with
+    ``server_error``."""
     if isinstance(error, ActionRefusedError):
         error = ConflictError(str(error), code="job-state")
-    # Counts unauthenticated requests here, because DRF checks limits after authentication.
+    # Requests that fail authentication are counted in this function, because DRF checks limits after authentication.
     standing = charge(context["request"]) if isinstance(error, exceptions.APIException) else None
     if standing is not None and standing.is_exceeded:
         error = exceptions.Throttled(standing.seconds)
@@ -76,7 +77,7 @@ def _details(error: Exception, code: int, view: Any) -> dict[str, Any]:
 
 
 def _missing(view: Any) -> str:
-    """What was not found: the row of the ID in the URL."""
+    """Describe what was not found: the row with the ID in the URL, or the URL."""
     if "pk" in view.kwargs and getattr(view, "queryset", None) is not None:
         return no_row(view.queryset.model, view.kwargs["pk"])
     return "There is no resource at this URL."
@@ -93,12 +94,12 @@ def _problem(code: int, title: str, name: str, detail: str) -> dict[str, Any]:
 
 
 def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> JsonResponse:
-    """A response outside of DRF's views."""
+    """Build a problem response outside of DRF's views."""
     return JsonResponse(_problem(code, title, name, detail), status=code, content_type=MEDIA_TYPE, headers=headers)
 
 
 def not_found(request: HttpRequest) -> JsonResponse:
-    """For URLs below ``/api/`` without a view."""
+    """Respond to URLs below ``/api/`` that have no view."""
     words = "There is no resource at this URL; /api/schema/ lists all resources."
     if is_valid_path(f"{request.path_info}/"):
         words = f"URLs of the API end with a slash: {request.path}/."
@@ -106,7 +107,7 @@ def not_found(request: HttpRequest) -> JsonResponse:
 
 
 def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
-    """Requests that Django rejects before a view is called."""
+    """Respond to requests that Django rejects before it calls a view."""
     if is_too_large:
         limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
         return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send less at once.")
@@ -119,7 +120,7 @@ def database_unavailable(request: HttpRequest) -> JsonResponse:
     if request.method in SAFE_METHODS:
         words += "Nothing was changed; try again in a few seconds."
     else:
-        # A commit may have been lost on its way back, and an action on many rows has several.
+        # The response to a commit may have been lost, and an action on many rows commits several times.
         words += "The change may have been made, in part or not at all: read the current state before you try again."
     return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
 

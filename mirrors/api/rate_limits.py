@@ -1,6 +1,7 @@
-"""Rate limits of the API: requests per minute for each token, user or address, over all processes, and in headers.
+"""Rate limits of the API: requests per minute for each token, user or address, counted across all processes and
+reported in response headers.
 
-This takes one database statement per request. If the database does not respond, the limits do not apply.
+Counting takes one database statement per request. If the database does not respond, the limits do not apply.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from mirrors.accounts.counters import network_of
 from mirrors.accounts.models import ApiToken
 
 LIMIT_WINDOW: Final = 60
-"""Seconds."""
+"""The length of the window of a limit, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitUsage:
-    """How much of its limit a client has used, and when its window ends, in seconds from now."""
+    """The requests of a client in its current window; ``seconds`` is the time until the window ends."""
 
     policy: str
     limit: int
@@ -41,7 +42,7 @@ class LimitUsage:
         return self.used > self.limit
 
     def headers(self) -> dict[str, str]:
-        """Headers as in draft-ietf-httpapi-ratelimit-headers."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
         left = max(0, self.limit - self.used)
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={LIMIT_WINDOW}',
@@ -50,7 +51,7 @@ class LimitUsage:
 
 
 class RequestLimit(BaseThrottle):
-    """DRF's hook for authenticated requests."""
+    """Counts authenticated requests and rejects those over the limit, as a DRF throttle."""
 
     def __init__(self) -> None:
         self._usage: LimitUsage | None = None
@@ -79,7 +80,7 @@ class LimitHeadersMiddleware:
 
 
 def charge(request: Request) -> LimitUsage | None:
-    """Count a request only once, also if it is called again; None without a limit or a database."""
+    """Count a request once, even if this is called again for it. Return None if there is no limit or no database."""
     django_request = request._request
     if not hasattr(django_request, "rate_limit_usage"):
         django_request.rate_limit_usage = _count(*_client(request))  # type: ignore[attr-defined]
@@ -88,8 +89,8 @@ def charge(request: Request) -> LimitUsage | None:
 
 
 def _client(request: Request) -> tuple[str, str]:
-    """The policy for a client, and its key."""
-    # Neither is computed again if authentication has failed.
+    """Return the policy that applies to a client, and the client's key."""
+    # Read the private attributes, so that an authentication that has failed does not run again.
     user, token = getattr(request, "_user", None), getattr(request, "_auth", None)
     if isinstance(token, ApiToken):
         return "token", hashlib.sha256(token.pk.encode()).hexdigest()[:32]

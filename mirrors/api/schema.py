@@ -1,4 +1,4 @@
-"""Additions to the generated schema: how tokens are sent, and the format of errors."""
+"""Additions to the generated OpenAPI schema: how clients send tokens, and the format of errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
 
 
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Every operation can return a problem."""
+    """Add the problem response to every operation."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in result["paths"].values():
@@ -45,7 +45,7 @@ def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def drop_limits_of_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Limits of integer columns depend on the database and do not help the reader."""
+    """Remove the limits of integers from responses, because they depend on the database and do not help the reader."""
     for name, schema in result["components"]["schemas"].items():
         for field in schema.get("properties", {}).values() if not name.endswith("Request") else ():
             for limit in ("maximum", "minimum"):

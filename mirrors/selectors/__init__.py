@@ -1,6 +1,7 @@
-"""Reads that webhook, jobs, API and pages share, in one folder for each subject. Begin in ``images/mappings.py``.
+"""Read queries that the webhook, jobs, API and pages share, in one folder per subject. Start reading in
+``images/mappings.py``.
 
-What most of them need is imported from here; the rest from its file.
+Functions that most callers need are exported by this module; import the others from their own modules.
 """
 
 from mirrors.selectors.clusters.suspensions import active_loops, suspended_targets

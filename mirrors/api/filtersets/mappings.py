@@ -33,6 +33,6 @@ class MappingFilter(FilterSet):  # type: ignore[misc]
         return rows.filter(last_job__status=JobStatus.FAILED, last_job__error_class=error_class)
 
     def at_registry(self, rows: Rows, name: str, host: str) -> Rows:
-        # Only the last jobs are looked at: far more have failed there.
+        # Only the last job of each mapping is checked, because far more jobs have failed at the registry.
         there = MirrorJob.objects.filter(pk=OuterRef("last_job")).failed_at(host)
         return rows.filter(Exists(there), last_job__status=JobStatus.FAILED)

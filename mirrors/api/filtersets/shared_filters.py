@@ -1,4 +1,4 @@
-"""Filters that several lists have: by namespace, and time ranges with the same names: ``created_after``,
+"""Filters that several lists share: by namespace, and by time ranges such as ``created_after`` and
 ``created_before``."""
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _STEP: Final = timedelta(microseconds=1)
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""Times outside cannot be converted between time zones; no row is outside."""
+"""Limits of the times in filters. Times outside of them cannot be converted between time zones; no row has one."""
 
 
 class Moment(IsoDateTimeFilter):  # type: ignore[misc]
-    """One end of a time range: rows at or after the time, or before it."""
+    """A filter by one end of a time range: rows at or after the time, or before it."""
 
     def __init__(self, *, field_name: str, is_start: bool) -> None:
         label = "At or after this time (ISO 8601)." if is_start else "Before this time (ISO 8601)."
@@ -32,7 +32,7 @@ class Moment(IsoDateTimeFilter):  # type: ignore[misc]
     def filter(self, rows: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
         if value is None:
             return rows
-        # In UTC: Postgres refuses an offset of 16 hours and more, which ISO 8601 allows.
+        # Converted to UTC, because Postgres refuses offsets of 16 hours and more, which ISO 8601 allows.
         value = min(max(value, _EARLIEST), _LATEST).astimezone(UTC)
         if connections[rows.db].vendor == "sqlite" and value.microsecond % 1_000 == 0:
             # SQLite compares times as text, and its clock writes three digits: 12.345 sorts before 12.345000.
@@ -41,7 +41,7 @@ class Moment(IsoDateTimeFilter):  # type: ignore[misc]
 
 
 class PlaceFilter(CharFilter):  # type: ignore[misc]
-    """Rows of a namespace, in all clusters or in one."""
+    """A filter by namespace, in all clusters or in one."""
 
     def __init__(self) -> None:
         super().__init__(label="Namespace; CLUSTER/NAMESPACE: that of one cluster.", max_length=PLACE_LENGTH)
@@ -51,8 +51,8 @@ class PlaceFilter(CharFilter):  # type: ignore[misc]
 
 
 def time_range(field: str) -> tuple[Moment, Moment]:
-    """Both ends of the range of a column: ``created_after, created_before = time_range("created_at")``.
+    """Return both filters of a column's time range: ``created_after, created_before = time_range("created_at")``.
 
-    On large tables, only for columns that an index serves.
+    On large tables, use this only for columns that an index serves.
     """
     return Moment(field_name=field, is_start=True), Moment(field_name=field, is_start=False)

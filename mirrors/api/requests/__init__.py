@@ -1,4 +1,4 @@
-"""What a request may say: query parameters, filters, bodies; errors say which values are allowed.
+"""Validation of query parameters, filters and bodies. Error messages list the allowed values.
 
-Begin in ``parameters.py``.
+Start reading in ``parameters.py``.
 """

@@ -1,4 +1,4 @@
-"""Errors about values say what is allowed: the same words for filters of lists and for fields of bodies."""
+"""Error messages that list the allowed values, in the same words for filters of lists and for fields of bodies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ BOOLEAN: Final = "Must be true or false."
 TIME: Final = "Must be a time in ISO 8601, such as 2026-11-28T12:00:00Z."
 
 LONGEST_KEY: Final = 60
-"""Characters of an unknown ID in an error: those of a row have at most 26."""
+"""The most characters of an unknown ID in an error message. IDs of rows have at most 26."""
 
 
 def one_of(values: Iterable[object]) -> str:
-    """For a field with choices."""
+    """Return the error for a field with choices."""
     return f"Must be one of: {', '.join(text for value in values if (text := str(value)))}."
 
 
 def whole_number(least: int | None = None, most: int | None = None) -> str:
-    """For a number with or without limits, which are included."""
+    """Return the error for a whole number. Limits, if any, are inclusive."""
     if least is None and most is None:
         return "Must be a whole number."
     if most is None:
@@ -30,17 +30,17 @@ def whole_number(least: int | None = None, most: int | None = None) -> str:
 
 
 def no_row(model: type[Model], key: object) -> str:
-    """For an ID that no row has."""
+    """Return the error for an ID that no row has."""
     return f"There is no {model._meta.verbose_name} with the ID {shortened(key)}."
 
 
 def no_cluster(name: str, known: Iterable[str]) -> str:
-    """For a cluster that has not written its configuration to the database."""
+    """Return the error for a cluster that has not written its configuration to the database."""
     return f"There is no cluster named {shortened(name)}; known: {', '.join(known) or 'none yet'}."
 
 
 def list_of(least: int | None, most: int | None) -> str:
-    """For a list of strings; the limits of its length are included."""
+    """Return the error for a list of strings. The limits of its length are inclusive."""
     words = "Must be a list of strings"
     if least and most:
         return f"{words}, from {least} to {most} of them."
@@ -48,10 +48,10 @@ def list_of(least: int | None, most: int | None) -> str:
 
 
 def text_up_to(most: int) -> str:
-    """For text that is too long."""
+    """Return the error for text that is too long."""
     return f"Must have at most {most} characters."
 
 
 def shortened(key: object) -> str:
-    """An unknown ID as an error names it."""
+    """Shorten an unknown ID for an error message."""
     return Truncator(str(key)).chars(LONGEST_KEY)

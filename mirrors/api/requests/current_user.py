@@ -6,5 +6,5 @@ from rest_framework.request import Request
 
 
 def who(request: Request) -> str:
-    """The username that rows record."""
+    """Return the username that is recorded in rows."""
     return request.user.get_username()

@@ -1,4 +1,4 @@
-"""Filters of lists by field: an error about a value says which values are allowed."""
+"""Filters of lists by field. An error about a value lists the allowed values."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from rest_framework.request import Request
 from mirrors.api.requests.allowed_values import BOOLEAN, TIME, no_row, one_of, whole_number
 
 DJANGO_VALUE_CODES = {"invalid", "invalid_choice", "invalid_pk_value"}
-"""Codes of Django's errors for a value of another kind; others, such as for long text, name the limit already."""
+"""Codes of Django's errors for values of the wrong type. Messages of other errors, such as for text that is too long,
+already name the limit."""
 
 
 class AllowedValues(DjangoFilterBackend):  # type: ignore[misc]
-    """Rejects values that a filter does not have: ignoring them would select everything."""
+    """Rejects values that a filter does not accept, because ignoring such a value would select all rows."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         given = self.get_filterset(request, queryset, view)
@@ -36,7 +37,7 @@ class AllowedValues(DjangoFilterBackend):  # type: ignore[misc]
 
 
 def _wrong_booleans(given: FilterSet) -> dict[str, list[str]]:
-    """The form field takes any other text as no value."""
+    """Return errors for invalid booleans, because the form field would treat any other text as no value."""
     names = [name for name, found in given.filters.items() if isinstance(found, BooleanFilter)]
     return {name: [BOOLEAN] for name in names if given.data.get(name, "").lower() not in ("true", "false", "")}
 

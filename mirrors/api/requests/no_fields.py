@@ -1,4 +1,4 @@
-"""Actions without a body: fields that are sent to one would have no effect."""
+"""Actions that take no body, because fields sent to one would have no effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.api.requests.strict_fields import BODY
 
 
 def takes_no_fields(act: Callable[..., Response]) -> Callable[..., Response]:
-    """The action answers 400 where the body is neither empty nor ``{}``."""
+    """Decorate an action so that it responds with 400 if the body is neither empty nor ``{}``."""
 
     @wraps(act)
     def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:

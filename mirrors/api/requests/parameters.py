@@ -1,4 +1,4 @@
-"""Query parameters: unknown ones are rejected, because ignoring them would return all rows."""
+"""Checks of query parameters. Unknown ones are rejected, because ignoring a misspelt filter would return all rows."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from rest_framework.views import APIView
 
 
 class KnownParameters(APIView):
-    """Mixin of all views: rejects unknown parameters, because a misspelt filter would select everything."""
+    """Mixin of all views that rejects unknown query parameters."""
 
     query_parameters: ClassVar[Collection[str]] = ()
-    """Parameters of a view that is not a list with filters."""
+    """The query parameters of a view that is not a list with filters."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         method = str(request.method).lower()
-        # A method that the resource does not have is the first thing to say; OPTIONS is about the URL alone.
+        # An unsupported method is reported first, as 405. OPTIONS takes no parameters and is not checked.
         if method != "options" and hasattr(self, method):
             check(request, _known_of(self))
 
 
 class KnownOrdering(OrderingFilter):
-    """Rejects fields that a list cannot be ordered by; the default is ``id``."""
+    """Rejects fields that a list cannot be ordered by. Without ``ordering_fields``, only ``id`` is allowed."""
 
     def get_default_valid_fields(
         self, queryset: QuerySet[Any], view: APIView, context: Any = None
     ) -> list[tuple[str, str]]:
-        # DRF allows every field of the serializer, also those without an index: slow with a million rows.
+        # DRF's default allows every field of the serializer. Fields without an index are slow with a million rows.
         return [("id", "id")]
 
     def remove_invalid_fields(
@@ -48,7 +48,7 @@ class KnownOrdering(OrderingFilter):
 
 
 def check(request: Request, names: Collection[str]) -> None:
-    """Raises ValidationError if a parameter is not one of these, or is repeated."""
+    """Raise ValidationError if a query parameter is not one of these names, or is repeated."""
     words = f"Unknown parameter; allowed: {', '.join(sorted(names)) or 'none'}."
     wrong = {name: [words] for name in request.query_params if name not in names}
     repeated = ["This parameter is repeated: only one value is allowed."]
@@ -61,7 +61,7 @@ _known: dict[type, frozenset[str]] = {}
 
 
 def _known_of(view: Any) -> Collection[str]:
-    """Of a list its filters, its order and its pages: computed once per view."""
+    """Return the query parameters of a view. Those of lists (filters, search, order, pages) are cached per view."""
     if not (getattr(view, "action", "") == "list" and hasattr(view, "paginator")):
         return view.query_parameters  # type: ignore[no-any-return]
     if type(view) not in _known:

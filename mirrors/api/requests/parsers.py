@@ -15,7 +15,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class SafeJSONParser(JSONParser):
-    """Also rejects deep nesting, and lone surrogates, which cannot be encoded in a response."""
+    """A JSON parser that also rejects deep nesting, and lone surrogates, because a response cannot encode them."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""``?search=``: each word must be in one of the resource's search fields, as in the search of its page."""
+"""The parameter ``search``: each word must occur in a search field of the resource, as on its page in the admin."""
 
 from __future__ import annotations
 

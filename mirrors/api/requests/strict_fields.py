@@ -1,4 +1,4 @@
-"""Bodies: fields without effect, unknown or read-only, are rejected; errors say what is allowed."""
+"""Strict validation of bodies: unknown and read-only fields are rejected, and errors list what is allowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rest_framework.fields import empty
 from mirrors.api.requests.allowed_values import BOOLEAN, list_of, no_row, one_of, text_up_to, whole_number
 
 BODY: Final = "body"
-"""The whole body, among the errors by field."""
+"""The key of errors about the whole body, among the errors by field."""
 
 STRING: Final = "Must be a string."
 
@@ -28,14 +28,15 @@ DRF_VALUE_CODES: Final = {
     "does_not_exist",
     "incorrect_type",
 }
-"""Codes of DRF's errors that do not say what is allowed."""
+"""Codes of DRF's errors whose messages do not list what is allowed."""
 
 
 class StrictFields(serializers.Serializer[Any]):
-    """Also beside a ModelSerializer. A client that has read a row may send its read-only fields back unchanged."""
+    """A serializer, or mixin for a ModelSerializer, that rejects fields without effect. A client that has read a row
+    can send its read-only fields back unchanged."""
 
     also_allowed: ClassVar[tuple[str, ...]] = ()
-    """Fields of another form of the same body, for errors."""
+    """Fields of another form of the same body, which errors list as allowed."""
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and not isinstance(data, Mapping):
@@ -50,7 +51,7 @@ class StrictFields(serializers.Serializer[Any]):
         if changed := self._changed_read_only(data):
             words = f"Read-only field; allowed: {self._names()}."
             raise serializers.ValidationError({name: [words] for name in changed})
-        # DRF would turn a number into text: {"image": 5} would request docker.io/library/5.
+        # DRF would convert a number to text: {"image": 5} would request docker.io/library/5.
         if numbers := [name for name, field in self.fields.items() if _has_number(field, data.get(name))]:
             raise serializers.ValidationError({name: [STRING] for name in numbers})
         try:
@@ -61,7 +62,8 @@ class StrictFields(serializers.Serializer[Any]):
             raise serializers.ValidationError(wrong) from error
 
     def _changed_read_only(self, data: Mapping[str, Any]) -> list[str]:
-        """Read-only fields with another value than a GET of the row shows; all of them for a new row."""
+        """Return the read-only fields that were sent with another value than a GET of the row returns. For a new row,
+        these are all read-only fields that were sent."""
         sent = [name for name, field in self.fields.items() if field.read_only and name in data]
         shown = self.to_representation(self.instance) if sent and self.instance is not None else {}
         return [name for name in sent if name not in shown or shown[name] != data[name]]
@@ -76,7 +78,7 @@ def is_number(value: object) -> bool:
 
 
 def _has_number(field: Any, value: object) -> bool:
-    """Whether a number is where text has to be."""
+    """Return whether a number was sent where the field expects text."""
     if isinstance(field, serializers.CharField):
         return is_number(value)
     has_text = type(field) is serializers.ListField and isinstance(field.child, serializers.CharField)
@@ -84,7 +86,7 @@ def _has_number(field: Any, value: object) -> bool:
 
 
 def _texts(field: Any, value: Any, texts: Any) -> Any:
-    """The errors of a field, or of the items of a list by their place."""
+    """Return the errors of a field; errors of the items of a list name the index of the item."""
     if isinstance(texts, dict):
         return [
             f"Item {place}: {text}" for place, item in texts.items() for text in _texts(field.child, value[place], item)
@@ -93,7 +95,7 @@ def _texts(field: Any, value: Any, texts: Any) -> Any:
 
 
 def _allowed(field: Any, value: object, code: str) -> str:
-    """Empty for a field whose own error says it, such as for text that is not a name."""
+    """Return what the field allows; empty if the field's own error already explains it, such as for an invalid name."""
     if isinstance(field, serializers.BooleanField):
         return BOOLEAN
     if isinstance(field, serializers.IntegerField):

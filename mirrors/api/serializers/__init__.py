@@ -1,4 +1,4 @@
-"""Serializers of the API, one file per resource, named as its model, view, service and admin."""
+"""Serializers of the API, one file per resource, with the same file name as its model, view, service and admin."""
 
 from mirrors.api.serializers.activity import (
     ActionSerializer,

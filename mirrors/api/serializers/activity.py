@@ -1,4 +1,4 @@
-"""What users did."""
+"""The record of actions that users ran."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class DecidedImageSerializer(serializers.Serializer[Any]):
 
 class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
     images = DecidedImageSerializer(many=True, read_only=True, source="decisions")
-    # Declared here, because the limits of a column differ between databases.
+    # Declared explicitly, because the limits of a column differ between databases.
     swapped = serializers.IntegerField(read_only=True, help_text="Images that were swapped.")
     kept = serializers.IntegerField(read_only=True, help_text="Images that were kept.")
 

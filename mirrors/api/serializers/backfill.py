@@ -14,7 +14,7 @@ from swapper_project.process import configured
 
 
 class BackfillProgressSerializer(serializers.Serializer[Any]):
-    """Images of a backfill by state."""
+    """The number of images of a backfill by state."""
 
     images = serializers.IntegerField(help_text="Without the skipped ones.")
     found = serializers.IntegerField(help_text="Not looked at yet.")
@@ -86,7 +86,7 @@ class BackfillImageSerializer(serializers.ModelSerializer[BackfillImage]):
 
 
 class BackfillPreviewSerializer(StrictFields):
-    """The cluster whose images are previewed."""
+    """The cluster to preview a backfill of."""
 
     cluster = serializers.CharField(
         max_length=63, required=False, help_text="Default: the one of the configuration file (`clusterName`)."

@@ -1,4 +1,4 @@
-"""Clusters that are watched, and their nodes."""
+"""Watched clusters, and their nodes."""
 
 from __future__ import annotations
 

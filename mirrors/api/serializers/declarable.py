@@ -1,4 +1,4 @@
-"""What filters and registries share: both can be declared in the configuration file."""
+"""The base class of the serializers of filters and registries, which the configuration file can declare."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from mirrors.selectors.queries.known_clusters import known_clusters
 
 
 class CheckedAsModel(StrictFields):
-    """Validated by the model, including uniqueness: DRF's own ``validators`` see the values as they were sent, before
-    the
-    model normalises host names."""
+    """A serializer whose model validates the row, including uniqueness. DRF's own ``validators`` would check values as
+    they were sent, before the model normalises host names."""
 
     model: type[Filter] | type[Registry]
 
@@ -34,7 +33,7 @@ class CheckedAsModel(StrictFields):
             raise serializers.ValidationError(messages) from error
 
     def cluster_warning(self, row: Filter | Registry) -> str:
-        """See ``unknown_clusters_warning``; a list reads the known clusters once."""
+        """Return ``unknown_clusters_warning`` of the row. A list reads the known clusters once."""
         return unknown_clusters_warning(row, self._known_clusters)
 
     def _known_clusters(self) -> list[str]:
@@ -45,7 +44,7 @@ class CheckedAsModel(StrictFields):
     unique_field = "name"
 
     def checked(self, row: Any, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Raises Django's ValidationError; returns other values to store."""
+        """Validate the row, and return values to store in place of those sent. Raise Django's ValidationError."""
         row.clean()
         row.validate_constraints()
         return {}

@@ -1,4 +1,4 @@
-"""Filters that are tried, on a pod and on recent admissions."""
+"""Trials of filters on a pod and on recent admissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
 class FilterTestSerializer(StrictFields):
-    """An expression, and the pod to try it on."""
+    """An expression, and the pod to evaluate it on."""
 
     jmespath = serializers.CharField(max_length=8192)
     pod = serializers.JSONField(help_text="The pod, as from `kubectl get -o json`.")
@@ -29,7 +29,7 @@ class FilterAnswerSerializer(serializers.Serializer[Any]):
 
 
 class FilterImpactSerializer(StrictFields):
-    """An expression as it would be saved: of a new filter, or a new one for an existing filter."""
+    """A filter as it would be saved: a new filter, or an existing filter with a new expression."""
 
     jmespath = serializers.CharField(max_length=8192)
     filter = serializers.PrimaryKeyRelatedField(
@@ -67,8 +67,8 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class ImpactSerializer(serializers.Serializer[Any]):
-    """What would change for the pods sampled in the last 24 hours, of a filter for one cluster those of that cluster;
-    lists have at most 200 images."""
+    """The changes for the pods sampled in the last 24 hours. For a filter of one cluster, only pods of that cluster are
+    checked. Each list has at most 200 images."""
 
     pods = serializers.IntegerField(help_text="Number of pods checked; at most the newest 500.")
     images = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""Filters, as saved and as active."""
+"""Saved filters and active filters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.models import Filter
 
 
 class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
-    """A filter: images for which it is true are excluded from mirroring and swapping."""
+    """A filter. Images for which its expression is true are excluded from mirroring and swapping."""
 
     model = Filter
 
@@ -43,7 +43,7 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
 
 
 class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
-    """An active filter, which may not have a row in the database."""
+    """An active filter. A filter of the configuration file can be active without a row in the database."""
 
     class Meta:
         model = Filter

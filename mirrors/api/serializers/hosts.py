@@ -1,4 +1,4 @@
-"""Rate limits of hosts."""
+"""Rate limits of registry hosts."""
 
 from __future__ import annotations
 

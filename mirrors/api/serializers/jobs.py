@@ -1,4 +1,4 @@
-"""Jobs with their attempts and progress, and the requests on them."""
+"""Jobs with their attempts and progress, and the bodies of requests for jobs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mirrors.selectors.jobs.advice import next_step
 from mirrors.services import NamedImage
 
 LONGEST_IMAGE: Final = 1_024
-"""Characters of a reference; a valid one has at most a few hundred."""
+"""The most characters of an image reference. A valid one has at most a few hundred."""
 
 MOST_REQUEST_IMAGES: Final = 500
-"""Images of one request: it is answered in about a second."""
+"""The most images of one request, which takes about a second."""
 
 
 class BlobProgressSerializer(serializers.Serializer[Any]):
@@ -26,7 +26,7 @@ class BlobProgressSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """Progress of the last attempt, in bytes of blobs."""
+    """The progress of the last attempt, in bytes of blobs."""
 
     bytes_total = serializers.IntegerField()
     bytes_done = serializers.IntegerField(help_text="Copied, mounted, or already at the target.")
@@ -113,7 +113,7 @@ class OrderSerializer(StrictFields):
 
 
 class ImagesField(serializers.ListField):
-    """Each entry becomes a ``NamedImage``: one that is not valid refuses no other."""
+    """A list of images. Each entry becomes a ``NamedImage``, so that an invalid entry does not reject the others."""
 
     def run_child_validation(self, data: Any) -> list[NamedImage]:
         return [self._named(entry) for entry in data]
@@ -147,7 +147,7 @@ class OrdersSerializer(StrictFields):
 
 
 class ImageResultSerializer(serializers.Serializer[Any]):
-    """The job of one image, or why it has none."""
+    """The job of one image, or the reason why there is no job."""
 
     image = serializers.CharField(help_text="As you sent it.")
     source = serializers.CharField(  # type: ignore[assignment]
@@ -173,7 +173,7 @@ class PrioritySerializer(StrictFields):
 
 
 class RetryFailedSerializer(StrictFields):
-    """Selects failures by error, and optionally by registry."""
+    """The failed jobs to retry, by error and optionally by registry."""
 
     error_class = serializers.ChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)

@@ -1,4 +1,4 @@
-"""The fire drill: what is asked, and what it found."""
+"""The fire drill: its parameters and its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAPS = [(gap.value, gap.value) for gap in Gap]
 
 
 class MirrorMissingSerializer(StrictFields):
-    """Which images are mirrored: those that a copy would protect."""
+    """The scope in which missing images are mirrored."""
 
     cluster = serializers.CharField(max_length=63, default="", help_text="Default: `clusterName` of the configuration.")
     without = serializers.CharField(
@@ -80,7 +80,7 @@ class DriftSerializer(OfWorkloadSerializer):
 
 
 class ReadinessSerializer(serializers.Serializer[Any]):
-    """Which workloads could start on a new node if a registry could not be reached now."""
+    """The workloads that could start on a new node if a registry could not be reached now."""
 
     cluster = serializers.CharField()
     without = serializers.CharField(
@@ -99,7 +99,7 @@ class ReadinessSerializer(serializers.Serializer[Any]):
 
 
 class MissingMirroredSerializer(serializers.Serializer[Any]):
-    """The result of a request to mirror what is missing."""
+    """The result of a request to mirror missing images."""
 
     requested = serializers.IntegerField(help_text="Jobs that were created.")
     active = serializers.IntegerField(help_text="Images that had a job already.")

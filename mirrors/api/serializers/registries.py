@@ -1,4 +1,4 @@
-"""Registries and their connection tests. Fields never hold a secret, only a reference to it."""
+"""Registries and their connection tests. Fields never contain a secret, only a reference to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REACHED = (
     "insecure",
     "ca_file",
 )
-"""What a registry is, and how it is reached: of a row, and of an active one."""
+"""Fields that identify a registry and describe how it is reached, both of a saved and of an active registry."""
 
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
@@ -71,7 +71,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
 
 
 class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
-    """An active registry, which may not have a row in the database."""
+    """An active registry. A registry of the configuration file can be active without a row in the database."""
 
     role = serializers.CharField(read_only=True, help_text="source or target")
     kind = serializers.CharField(read_only=True, help_text="aws, gcp or oci")

@@ -1,4 +1,4 @@
-"""Tokens that users create for themselves."""
+"""API tokens that users create for themselves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CreatedTokenSerializer(TokenSerializer):
 
 
 class NewTokenSerializer(StrictFields):
-    """A token to create."""
+    """The API token to create."""
 
     name = serializers.CharField(max_length=200, help_text="What the token is used for.")
     role = serializers.ChoiceField(choices=ROLE_NAMES, default=Role.VIEWER.group, help_text="At most your own role.")

@@ -1,1 +1,1 @@
-"""Views of the API, one file per resource, with the same name in every layer. Begin in ``mappings.py``."""
+"""Views of the API, one file per resource, with the same file name in every layer. Start reading in ``mappings.py``."""

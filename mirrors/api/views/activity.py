@@ -1,4 +1,4 @@
-"""What users did."""
+"""The record of actions that users ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class ActionViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
-    """What users did with jobs, mappings, registries and repositories; newest first."""
+    """Actions that users ran on jobs, mappings, registries and repositories; newest first."""
 
     queryset = OperatorAction.objects.all()
     serializer_class = serializers.ActionSerializer

@@ -15,7 +15,7 @@ from mirrors.selectors.images.admissions import SEARCH_FIELDS
 
 
 class AdmissionViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[AdmissionSample]):
-    """A sample of the admitted pods, kept for seven days; newest first."""
+    """A sample of the admissions of pods, kept for seven days; newest first."""
 
     queryset = AdmissionSample.objects.all()
     serializer_class = serializers.AdmissionSerializer

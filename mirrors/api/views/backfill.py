@@ -1,4 +1,4 @@
-"""Backfills. Actions use ``mirrors.services.clusters.backfill``."""
+"""Backfills. Their actions are implemented in ``mirrors.services.clusters.backfill``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWER = serializers.BackfillDetailSerializer
 
 
 class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[BackfillRun]):
-    """Backfills, which mirror images that a cluster runs already. A cluster has one at a time that is open."""
+    """Backfills, which mirror images that a cluster already runs. A cluster has at most one open backfill."""
 
     queryset = BackfillRun.objects.all()
     serializer_class = serializers.BackfillSerializer
@@ -34,13 +34,13 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
 
     @extend_schema(responses=ANSWER)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A backfill with its progress."""
+        """Return a backfill with its progress."""
         return Response(ANSWER(self.get_object()).data)
 
     @extend_schema(request=serializers.BackfillPreviewSerializer, responses={201: ANSWER})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Preview what a backfill of the cluster would mirror; it replaces an earlier preview. Nothing is copied until
-        it is started."""
+        """Preview the images that a backfill of the cluster would mirror. The preview replaces an earlier one. Nothing
+        is copied until you start the backfill."""
         asked = serializers.BackfillPreviewSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         run = services.request_preview(cluster=asked.validated_data["cluster"], requested_by=who(request))
@@ -50,14 +50,14 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def start(self, request: Request, pk: str) -> Response:
-        """Begin to mirror the images of a preview that is complete (`previewed_at`)."""
+        """Start to mirror the images of a preview. The preview must be complete (`previewed_at` is set)."""
         return Response(ANSWER(services.start_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def pause(self, request: Request, pk: str) -> Response:
-        """Request no more copies. Jobs that are queued already run."""
+        """Pause the backfill: it requests no more copies. Jobs that are already queued still run."""
         return Response(ANSWER(services.pause_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
@@ -71,12 +71,12 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def cancel(self, request: Request, pk: str) -> Response:
-        """End a backfill, and cancel its queued jobs, except those whose image pods have requested since."""
+        """Cancel the backfill and its queued jobs, except jobs whose image pods have requested in the meantime."""
         return Response(ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
 
 class BackfillImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[BackfillImage]):
-    """Images of backfills: those that are mirrored, and those that are skipped with the reason."""
+    """Images of backfills: those to mirror, and those that are skipped, with the reason."""
 
     queryset = BackfillImage.objects.all()
     serializer_class = serializers.BackfillImageSerializer

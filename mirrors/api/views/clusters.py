@@ -1,4 +1,4 @@
-"""Clusters that are watched, and their nodes."""
+"""Watched clusters, and their nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
-    """Clusters, as their watchers last reported them."""
+    """Watched clusters, as their watchers last reported them."""
 
     queryset = Cluster.objects.all()
     serializer_class = serializers.ClusterSerializer
@@ -21,7 +21,7 @@ class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericVie
 
 
 class ClusterNodeViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ClusterNode]):
-    """Nodes of the clusters, and when each was last seen to pull from the target."""
+    """Nodes of the clusters, and when each node was last observed to pull from the target."""
 
     queryset = ClusterNode.objects.all()
     serializer_class = serializers.ClusterNodeSerializer

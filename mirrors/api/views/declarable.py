@@ -1,4 +1,4 @@
-"""Rows of the configuration file and of users: what filters and registries share."""
+"""The base class of the views of filters and registries, which the configuration file or users can declare."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Declarable = TypeVar("Declarable", Filter, Registry)
 
 
 class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
-    """Rows that the configuration file can declare; such rows are read-only here."""
+    """Rows that the configuration file can declare. The API cannot change the rows that it declares."""
 
     def get_object(self) -> Declarable:
         row: Any = super().get_object()
@@ -32,7 +32,7 @@ class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
         return rows
 
     def _bring_up_to_date(self, rows: Any) -> None:
-        """Shows rows of the configuration file as in the active file."""
+        """Set the fields of rows that the configuration file declares to the values of the active file."""
         assert self.queryset is not None
         model: Any = self.queryset.model
         declared.bring_up_to_date(rows, declared.in_force(model))
@@ -41,7 +41,7 @@ class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
         try:
             return super().create(request, *args, **kwargs)
         except IntegrityError:
-            # Another user saved such a row between validation and write: validation finds it now.
+            # Another user saved a conflicting row between validation and write. Validation now finds that row.
             return super().create(request, *args, **kwargs)
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:

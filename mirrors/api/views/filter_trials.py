@@ -1,4 +1,4 @@
-"""Trying filters on a pod, and on the admissions of the last 24 hours; nothing is saved."""
+"""Trials of filters on a pod, and on the sampled admissions of the last 24 hours. Nothing is saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.selectors.configuration import filter_impact
 
 
 def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
-    """One result per image; raises ValidationError for an expression that does not compile, and for an invalid pod."""
+    """Return one result per image. Raise ValidationError if the expression does not compile or the pod is invalid."""
     try:
         compiled = compile_filter("test", expression)
     except InvalidFilterError as error:
@@ -34,7 +34,7 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
 
 
 def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
-    """The effect of saving; raises ValidationError for an invalid expression."""
+    """Return the effect that saving the filter would have. Raise ValidationError if the expression is invalid."""
     try:
         found = filter_impact.plan(
             expression=asked["jmespath"], row=asked["filter"], position=asked["position"], cluster=asked["cluster"]

@@ -1,4 +1,4 @@
-"""Filters as a resource: listed, edited, and tried before they are saved."""
+"""Filters: views to list and edit filters, and to try a filter before it is saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):
-    """Filters, which exclude images from mirroring and swapping. Those of the configuration file are read-only here."""
+    """Filters, which exclude images from mirroring and swapping. Filters of the configuration file are read-only."""
 
     queryset = Filter.objects.all()
     serializer_class = serializers.FilterSerializer
@@ -36,7 +36,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @extend_schema(responses=serializers.FilterInForceSerializer(many=True), filters=False)
     @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
     def in_force(self, request: Request) -> Response:
-        """The active filters, in the order of evaluation: those of the configuration file, then those of the admin."""
+        """List the active filters in the order of evaluation: those of the configuration file, then those of users."""
         return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
 
     @extend_schema(
@@ -46,7 +46,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def test(self, request: Request) -> Response:
-        """Try an expression on the images of a pod, without saving it."""
+        """Evaluate an expression on the images of a pod. Nothing is saved."""
         asked = serializers.FilterTestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
@@ -54,7 +54,8 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @extend_schema(request=serializers.FilterImpactSerializer, responses=serializers.ImpactSerializer, filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def impact(self, request: Request) -> Response:
-        """The images of pods sampled in the last 24 hours whose decision would change if this were saved."""
+        """List the images of pods sampled in the last 24 hours that would be newly excluded, or no longer excluded, if
+        this filter were saved."""
         asked = serializers.FilterImpactSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(serializers.ImpactSerializer(impact_of_filter(asked.validated_data)).data)

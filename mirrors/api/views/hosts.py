@@ -1,4 +1,4 @@
-"""Rate limits of registries, and hosts that are paused."""
+"""Rate limits of registry hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
-    """Hosts of registries that are rate limited, have a budget of requests, or reported their remaining pulls."""
+    """Registry hosts that are rate limited, have a budget of requests, or have reported their remaining pulls."""
 
     queryset = HostBudget.objects.all()
     serializer_class = serializers.HostSerializer

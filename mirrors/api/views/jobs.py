@@ -1,4 +1,4 @@
-"""Jobs. Actions use ``mirrors.services``."""
+"""Jobs. Their actions are implemented in ``mirrors.services``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from swapper_project.process import configured
 
 SHOWN_ATTEMPTS = 100
-"""Attempts in one answer, the last ones; a job has five, or more after many lost workers."""
+"""The most attempts in one response, the last ones. A job has up to five, or more if many workers were lost."""
 
 
 @method_decorator(conditional_page, name="dispatch")
 class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJob]):
-    """Jobs, each of which copies an image. A finished job never changes: a retry is a new job."""
+    """Jobs, each of which copies, compares or verifies one image. Finished jobs never change: a retry is a new job."""
 
     queryset = MirrorJob.objects.select_related("mapping")
     serializer_class = serializers.JobSerializer
@@ -54,8 +54,8 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
         },
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Mirror an image now. While a job of the image is active, that job is returned. With `images`, mirror many:
-        the answer is a 207 with a result for each of them."""
+        """Mirror an image now. If the image has an active job, that job is returned. To mirror several images, send
+        `images`: the response is a 207 with a result for each image."""
         body: Any = request.data
         if isinstance(body, dict) and "images" in body:
             return _requested_many(request)
@@ -67,7 +67,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def retry(self, request: Request, pk: str) -> Response:
-        """Retry the job as a new job. While a job of the image is active, that job is returned."""
+        """Retry the job as a new job. If the image has an active job, that job is returned."""
         job = self.get_object()
         if job.status in MirrorJob.ACTIVE:
             return answer(job, is_new=False)
@@ -77,7 +77,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel a queued job immediately, a running one at its next heartbeat."""
+        """Cancel a job: a queued one immediately, a running one at its worker's next heartbeat."""
         job = services.cancel_job(job_id=self.get_object().pk, requested_by=who(request))
         return Response(self.get_serializer(job).data)
 
@@ -95,7 +95,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @extend_schema(request=serializers.RetryFailedSerializer, responses=serializers.RetriedSerializer)
     @action(detail=False, methods=["post"], url_path="retry-failed", filter_backends=[], pagination_class=None)
     def retry_failed(self, request: Request) -> Response:
-        """Retry all images whose last job failed with this error."""
+        """Retry the images whose last job failed with this error, oldest first, at most 2000 per request."""
         asked = serializers.RetryFailedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         acted = services.retry_failed(**asked.validated_data, requested_by=who(request))
@@ -105,14 +105,14 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @extend_schema(responses=serializers.AttemptSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def attempts(self, request: Request, pk: str) -> Response:
-        """The attempts of a job with their logs; at most the last 100."""
+        """List the attempts of a job with their logs; at most the last 100."""
         newest = MirrorAttempt.objects.filter(job=self.get_object()).order_by("-number")[:SHOWN_ATTEMPTS]
         return Response(serializers.AttemptSerializer(list(reversed(newest)), many=True).data)
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)
     def progress(self, request: Request, pk: str) -> Response:
-        """Bytes and blobs of a running copy, updated twice a second."""
+        """Return the progress of a running copy in bytes and blobs. It is updated twice a second."""
         job: MirrorJob = self.get_object()
         seen = copy_progress(job)
         return Response(serializers.ProgressSerializer(seen or NOT_BEGUN).data)

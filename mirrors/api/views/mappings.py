@@ -1,4 +1,4 @@
-"""Mappings. Actions use ``mirrors.services``."""
+"""Mappings. Their actions are implemented in ``mirrors.services``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping]):
-    """Source images, their place at the target, and their state."""
+    """Mappings: source images with their place at the target, and their state."""
 
     queryset = ImageMapping.objects.select_related("last_job")
     serializer_class = serializers.MappingSerializer
@@ -41,21 +41,21 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def mirror(self, request: Request, pk: str) -> Response:
-        """Mirror the image now. While a job of the image is active, that job is returned."""
+        """Mirror the image now. If the image has an active job, that job is returned."""
         return _job_of(services.mirror_mappings, self.get_object(), request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def verify(self, request: Request, pk: str) -> Response:
-        """Request a verification: a worker checks that the target has the image unchanged. An active job is
-        returned."""
+        """Request a verification: a worker checks that the target has the image unchanged. If the image has an active
+        job, that job is returned."""
         return _job_of(services.verify_mappings, self.get_object(), request)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete the mapping and its history. The image stays at the target; the next pod that uses it creates a new
-        one."""
+        """Delete the mapping and its history. The image stays at the target. The next pod that uses the image creates a
+        new mapping."""
         _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
         if refusals:
             raise services.ActionRefusedError(refusals[0])
@@ -83,5 +83,5 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
 
 
 def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
-    """The job that results from an action on one mapping."""
+    """Run an action on one mapping, and return the resulting job."""
     return answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))

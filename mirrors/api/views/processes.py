@@ -12,7 +12,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class InstanceViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
-    """Webhook and worker processes, with their last report."""
+    """Webhook, worker and watcher processes, with their last report."""
 
     queryset = Instance.objects.all()
     serializer_class = serializers.InstanceSerializer

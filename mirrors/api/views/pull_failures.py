@@ -12,7 +12,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class PullFailureViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[PullFailure]):
-    """Images that nodes of watched clusters cannot pull now, by image and cause, with what to do."""
+    """Images that nodes of watched clusters cannot pull now, by image and cause, with advice on how to fix each."""
 
     queryset = PullFailure.objects.all()
     serializer_class = serializers.PullFailureSerializer

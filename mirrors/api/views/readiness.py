@@ -1,4 +1,4 @@
-"""The fire drill, and copies of what it found missing."""
+"""Readiness: the fire drill, and requests for copies of the images that it found missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from swapper_project.process import configured
 
 
 class ReadinessView(KnownParameters, APIView):
-    """Which workloads could start on a new node if a registry could not be reached now."""
+    """Return which workloads could start on a new node if a registry could not be reached now."""
 
     query_parameters = tuple(serializers.ReadinessQuerySerializer().fields)
 
@@ -41,13 +41,13 @@ class ReadinessView(KnownParameters, APIView):
 
 
 class MirrorMissingView(KnownParameters, APIView):
-    """Mirror what is missing."""
+    """Mirror missing images."""
 
     roles: ClassVar[dict[str | None, Role]] = {None: Role.OPERATOR}
 
     @extend_schema(request=serializers.MirrorMissingSerializer, responses=serializers.MissingMirroredSerializer)
     def post(self, request: Request) -> Response:
-        """Requests copies of the images that a copy would protect, at most 2000 of them."""
+        """Request copies of the images that a copy would protect, at most 2000 per request."""
         asked = serializers.MirrorMissingSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         config = _config()
@@ -80,7 +80,7 @@ def _drill(config: Config, given: dict[str, Any]) -> Drill:
 
 
 def _lists(drill: Drill, given: dict[str, Any]) -> dict[str, Any]:
-    """One page of what is missing, or of what has drifted."""
+    """Return one page of the missing images, or of the images with digest drift."""
     rows: list[Any] = list(drill.drift) if given["drift"] else list(drill.missing_of(gap=given["reason"]))
     start = (given["page"] - 1) * given["page_size"]
     shown = [row.as_json() for row in rows[start : start + given["page_size"]]]

@@ -24,7 +24,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):
-    """Source and target registries. The target and the registries of the configuration file are read-only here."""
+    """Source and target registries. The target and the registries of the configuration file are read-only."""
 
     queryset = Registry.objects.all()
     serializer_class = serializers.RegistrySerializer
@@ -38,8 +38,8 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @extend_schema(responses=serializers.RegistryInForceSerializer(many=True), filters=False)
     @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
     def in_force(self, request: Request) -> Response:
-        """The active registries, which webhooks and workers use now: those of the configuration file and of the
-        admin."""
+        """List the active registries, which webhooks and workers use now: those of the configuration file, and those of
+        users."""
         of_file = declared.in_force(Registry)
         rows = Registry.objects.filter(enabled=True).order_by("-role", "id")
         if of_file is not None:
@@ -52,8 +52,8 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def check(self, request: Request, pk: str) -> Response:
-        """Request a connection test, which the next free worker runs. While a test is active, that test is returned.
-        See its results under checks."""
+        """Request a connection test, which the next free worker runs. If a test is active, that test is returned. The
+        results are under `checks`."""
         found, is_new = services.request_check(registry=self.get_object(), requested_by=who(request))
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(serializers.CheckSerializer(found).data, status=code)
@@ -61,6 +61,6 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @extend_schema(responses=serializers.CheckSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def checks(self, request: Request, pk: str) -> Response:
-        """The last ten connection tests with their steps so far; newest first."""
+        """List the last ten connection tests with their completed steps; newest first."""
         rows = RegistryCheck.objects.filter(registry=self.get_object()).order_by("-id")[:10]
         return Response(serializers.CheckSerializer(rows, many=True).data)

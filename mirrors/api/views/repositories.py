@@ -34,7 +34,7 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def apply(self, request: Request, pk: str) -> Response:
-        """Request that the next free worker applies the configured settings."""
+        """Request the next free worker to apply the configured settings to the repository."""
         row: TargetRepository = self.get_object()
         if not row.has_differences:
             raise services.ActionRefusedError(

@@ -14,7 +14,8 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):
-    """Images in the workloads of clusters, as their watchers see them: what pods run, and what templates name."""
+    """Images in the workloads of clusters, as their watchers report them: images that pods run, and images that
+    templates name."""
 
     queryset = RunningImage.objects.none()
     serializer_class = serializers.RunningImageSerializer
@@ -22,5 +23,5 @@ class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.Gener
     search_fields = SEARCH_FIELDS[RunningImage]
 
     def get_queryset(self) -> QuerySet[RunningImage]:
-        """What no longer runs is shown with ``state=ended`` alone."""
+        """Return running images, or with ``state=ended`` also those that no longer run."""
         return running_images(ended=self.request.query_params.get("state") == "ended")

@@ -1,4 +1,4 @@
-"""Numbers of the dashboard, and the health of the installation."""
+"""The statistics of the dashboard, and the health of the installation."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mirrors.selectors.overview.current_state import running_processes
 from mirrors.selectors.overview.statistics import Overview, numbers
 
 OVERDUE = 600.0
-"""Seconds after which a job that no worker starts is a problem: twice the longest usual backlog."""
+"""Seconds for which a due job can wait for a worker before it is a problem: twice the longest usual backlog."""
 
 
 @method_decorator(conditional_page, name="dispatch")
 class StatsView(KnownParameters, APIView):
-    """Statistics of the last hours."""
+    """Return the statistics of the last hours."""
 
     query_parameters = tuple(serializers.RangeSerializer().fields)
 
@@ -50,8 +50,8 @@ class StatsView(KnownParameters, APIView):
 
 
 class HealthView(KnownParameters, APIView):
-    """Whether images are copied and swapped: webhooks and workers run and apply their configuration, no job has been
-    queued for too long, and no copy waits because of the target."""
+    """Return whether images are copied and swapped: webhooks and workers run and apply their configuration, no job has
+    been queued for too long, and no copy waits because of an error of the target."""
 
     @extend_schema(responses=serializers.HealthSerializer)
     def get(self, request: Request) -> Response:
@@ -75,7 +75,7 @@ class HealthView(KnownParameters, APIView):
 
 
 def _problems_of_targets() -> list[str]:
-    """Copies that failed at a target and wait for their next attempt."""
+    """Describe the copies that failed at a target and wait for their next attempt."""
     targets = targets_in_use()
     return [
         "Copies that wait for their next attempt after an error of the target "

@@ -1,4 +1,4 @@
-"""Why swaps are suspended, and actions that end it."""
+"""Suspensions of swaps, and the actions that end them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetHealth]):
-    """Whether the nodes of each cluster can pull from the target. A target without trouble so far is not listed."""
+    """The health of targets: whether the nodes of each cluster can pull from the target. Targets that never had a
+    problem are not listed."""
 
     queryset = TargetHealth.objects.all()
     serializer_class = serializers.TargetHealthSerializer
@@ -34,7 +35,7 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
     @action(detail=True, methods=["post"], url_path="declare-healthy")
     @takes_no_fields
     def declare_healthy(self, request: Request, pk: str) -> Response:
-        """Swap all new pods to the target again, without a test."""
+        """Swap the images of all new pods to the target again, without a test."""
         row: TargetHealth = self.get_object()
         if not services.declare_healthy(health_ids=[row.pk], requested_by=who(request)):
             raise services.ActionRefusedError(f"{row.registry} is healthy already: there is nothing to do.")
@@ -43,7 +44,8 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
 
 
 class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartLoop]):
-    """Workloads whose pods were deleted again and again right after they were swapped; their image is not swapped."""
+    """Restart loops: workloads whose pods were deleted again and again right after their image was swapped. New pods
+    keep the source until the loop expires or is released."""
 
     queryset = RestartLoop.objects.all()
     serializer_class = serializers.RestartLoopSerializer
@@ -55,7 +57,7 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
     @action(detail=True, methods=["post"])
     @takes_no_fields
     def release(self, request: Request, pk: str) -> Response:
-        """Swap the image of the workload again from its next pod on."""
+        """Release the restart loop: the image is swapped again in new pods of the workload."""
         row: RestartLoop = self.get_object()
         if not services.release_loops(loop_ids=[row.pk], requested_by=who(request)):
             raise services.ActionRefusedError(f"The loop of {row.workload} is not active any more: nothing to release.")

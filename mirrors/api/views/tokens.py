@@ -1,4 +1,4 @@
-"""Tokens that users create for themselves; those of all users are in the admin."""
+"""API tokens of the current user. The admin lists the tokens of all users."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class TokenViewSet(KnownParameters, viewsets.ViewSet):
 
     @extend_schema(responses=serializers.TokenSerializer(many=True))
     def list(self, request: Request) -> Response:
-        """Your tokens, newest first, without the tokens themselves."""
+        """List your tokens, newest first. The secret text of a token is not included."""
         return Response(serializers.TokenSerializer(own_tokens(request._request), many=True).data)
 
     @extend_schema(request=serializers.NewTokenSerializer, responses={201: serializers.CreatedTokenSerializer})
     def create(self, request: Request) -> Response:
-        """Create a token within your own role. With a token: within the role of that token, expiring no later than
-        it."""
+        """Create a token with at most your own role. If you authenticate with a token, the new token has at most the
+        role of that token, and expires no later."""
         asked = serializers.NewTokenSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:

@@ -12,7 +12,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class UseViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
-    """The workloads that use an image."""
+    """Workloads, and the images that they use."""
 
     queryset = ImageUse.objects.select_related("mapping")
     serializer_class = serializers.UseSerializer

@@ -1,4 +1,4 @@
-"""Clusters, as their watchers wrote them: images, failing pulls, suspended swaps, backfills.
+"""Queries about clusters, as reported by their watchers: running images, failing pulls, suspended swaps, and backfills.
 
-The folder ``overview`` may import it. Begin in ``running_images.py``.
+The folder ``overview`` is allowed to import this one. Start reading in ``running_images.py``.
 """

@@ -1,4 +1,4 @@
-"""The images that a backfill would mirror, and the progress of one."""
+"""The images that a backfill would mirror, and the progress of backfills."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ AWAITED_STATES: Final = (RunningState.FAILING, RunningState.STARTING)
 """States of an image that pods are waiting for."""
 
 FEW_COPIES: Final = 3
-"""Images after whose copies the pace of a run says more than the limits of registries."""
+"""The number of copies after which the pace of a run predicts its duration better than the limits of registries."""
 
 SKIP_REASONS: Final = {
     "pod-not-found": "none of the pods and workloads that use it was found any more",
     "failed-recently": "its last copy failed a short time ago",
 }
-"""Why an image is skipped, beside the reasons of admissions."""
+"""Reasons to skip an image, in addition to the reasons of admissions."""
 
 
 def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
-    """Images that run in a cluster and are not at the target, as dictionaries: first those that pods wait for, then
-    the most used. ``besides`` are sources to leave out."""
+    """Return the images that run in a cluster and are not at the target, as dictionaries: first those that pods wait
+    for, then the most used. ``besides`` are sources to leave out."""
     rows = RunningImage.objects.current().filter(~is_present_at(registry_id), cluster=cluster).exclude(source="")
     if besides is not None:
         rows = rows.exclude(source__in=besides)
@@ -51,10 +51,10 @@ def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] 
 
 
 def representatives(*, cluster: str, source: str, most: int) -> list[RunningImage]:
-    """Rows of the image, each of another namespace, those with pods first."""
+    """Return at most ``most`` rows of an image, each from a different namespace, those with the most pods first."""
     rows = RunningImage.objects.current().filter(source=source, cluster=cluster).order_by("-pods", "id")
     by_namespace: dict[str, RunningImage] = {}
-    # As many rows of one namespace are passed over as an image seldom has workloads there.
+    # Read up to 20 rows for each result, because an image seldom has as many workloads in one namespace.
     for row in rows[: most * 20]:
         by_namespace.setdefault(row.namespace, row)
     return list(by_namespace.values())[:most]
@@ -66,7 +66,7 @@ def open_run(cluster: str) -> BackfillRun | None:
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """Images of a run by state. ``seconds_left`` is None while nothing says it."""
+    """The number of images of a run by state. ``seconds_left`` is None if it cannot be estimated."""
 
     found: int = 0
     ready: int = 0
@@ -79,7 +79,7 @@ class BackfillProgress:
 
     @property
     def images(self) -> int:
-        """All that the run mirrors or has tried to."""
+        """The number of images that the run mirrors or has tried to mirror."""
         return self.found + self.ready + self.queued + self.over
 
     @property
@@ -102,9 +102,9 @@ def backfill_progress(run: BackfillRun) -> BackfillProgress:
 
 
 def running_backfills(**of: str) -> list[tuple[BackfillRun, BackfillProgress]]:
-    """Those that copy or are paused, of all clusters or with ``cluster`` of one, by one query: the dashboard refreshes
-    itself."""
-    # Each by a part of an index, instead of a pass over all rows of the table.
+    """Return the running and paused backfills with their progress, of all clusters or with ``cluster`` of one. This
+    takes one query, because the dashboard refreshes often."""
+    # Each count reads a part of an index instead of all rows of the table.
     images = BackfillImage.objects.filter(run=OuterRef("pk"))
     counts = {f"in_{state}": rows_counted(images.filter(state=state)) for state in BackfillImageState.values}
     runs = BackfillRun.objects.active().filter(**of).order_by("cluster").annotate(**counts)
@@ -117,7 +117,8 @@ def _progress(run: BackfillRun, counts: dict[str, int]) -> BackfillProgress:
 
 
 def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) -> float | None:
-    """By the pace since the run last began, or, before that says something, by the limits of registries."""
+    """Return the estimated seconds that a run still takes; None if unknown. The estimate uses the pace since the run
+    was last started if it has made ``FEW_COPIES`` copies, and otherwise the limits of registries."""
     if not run.is_open or not progress.left:
         return None
     done = progress.over - run.done_before
@@ -127,25 +128,25 @@ def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) ->
 
 
 def skipped_by_reason(run: BackfillRun) -> list[tuple[str, str, int]]:
-    """Reason, its meaning, and images; the most frequent first."""
+    """Return the reasons with their meaning and number of images, the most frequent first."""
     rows = BackfillImage.objects.filter(run=run, state=BackfillImageState.SKIPPED).order_by()
     counts = rows.values_list("reason").annotate(images=Count("pk")).order_by("-images", "reason")
     return [(reason, why(reason), images) for reason, images in counts]
 
 
 def why(reason: str) -> str:
-    """A reason to skip an image, in words."""
+    """Return the meaning of a reason to skip an image."""
     return meaning_of(reason) or SKIP_REASONS.get(reason, reason)
 
 
 def tried_since(cluster: str, since: datetime) -> QuerySet[Any, Any]:
-    """Sources that a run of this cluster has looked at since then, and that it did not mirror."""
+    """Return the sources that runs of this cluster, finished since a time, have considered and not mirrored."""
     theirs = BackfillImage.objects.filter(run__cluster=cluster, run__finished_at__gt=since)
     return theirs.exclude(state=BackfillImageState.MIRRORED).values("source")
 
 
 def due(run: BackfillRun, states: Collection[str], most: int) -> list[BackfillImage]:
-    """The next images of a run."""
+    """Return the next images of a run that are in one of the states."""
     return list(BackfillImage.objects.filter(run=run, state__in=states).order_by("rank")[:most])
 
 
@@ -157,7 +158,8 @@ kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
 
 
 def of_clusters() -> list[dict[str, Any]]:
-    """Each cluster with the number of its images that are not at its target, for which all running images are read."""
+    """Return each cluster with the number of its images that are not at its target. All running images are read for
+    this, so the result is cached."""
     if (known := kept_clusters.get()) is not None:
         return known
     began = time.monotonic()
@@ -173,7 +175,7 @@ def _of_clusters() -> list[dict[str, Any]]:
 
 
 def _is_mirrored() -> Q:
-    """Whether the target of a row's cluster has its image. The first target is that of clusters without one."""
+    """Return the condition for rows whose image is at their cluster's target; a cluster without one uses the first."""
     clusters = {row.pk: row.clusters for row in targets_in_use()}
     first = next(iter(clusters), None)
     theirs = {pk: names for pk, names in clusters.items() if pk != first}
@@ -184,6 +186,6 @@ def _is_mirrored() -> Q:
 
 
 def is_present_at(registry_id: int | None) -> Exists:
-    """Whether this target has the image of a row with the field ``source``."""
+    """Return the condition for rows with a field ``source`` whose image this target has."""
     present = ImageMapping.objects.filter(target_registry=registry_id, existence=Existence.PRESENT)
     return Exists(present.filter(source=OuterRef("source")))

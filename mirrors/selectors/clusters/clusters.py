@@ -15,32 +15,32 @@ ALL_NAME: Final = "All clusters"
 
 
 def targets_in_use() -> list[Registry]:
-    """Those that a configuration file names, the oldest first."""
+    """Return the targets that a configuration file names, the oldest first."""
     return list(Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).order_by("id"))
 
 
 def target_of_cluster(cluster: str) -> Registry | None:
-    """The target that the cluster's configuration file names; of a cluster without one, the first."""
+    """Return the target that the cluster's configuration file names; for a cluster without one, the first target."""
     rows = targets_in_use()
     return next((row for row in rows if cluster in row.clusters), rows[0] if rows else None)
 
 
 def place_name(cluster: str, namespace: str) -> str:
-    """A namespace as people read it: of another cluster than this one, with the cluster's name."""
+    """Return a namespace as shown to users: with the name of the cluster if it is not this process's cluster."""
     if not namespace or cluster in clusters_of_rows():
         return namespace
     return str(ClusterNamespace(cluster, namespace))
 
 
 def clusters_in_words(row: Filter | Registry) -> str:
-    """The clusters that a filter or a registry is for. A target is for those whose files name it."""
+    """Return the clusters that a filter or a registry applies to: for a target, those whose files name it."""
     named = row.clusters if isinstance(row, Registry) else []
     return ", ".join(named) or row.cluster or ALL_NAME
 
 
 def unknown_clusters_warning(row: Filter | Registry, known: Callable[[], Collection[str]]) -> str:
-    """A sentence about the clusters that an operator's row is for and that have not been set up; empty where there are
-    none. ``known`` is asked only if the row names a cluster."""
+    """Return a warning about clusters that an operator's row names and that have not been set up; empty if there are
+    none. ``known`` is called only if the row names a cluster."""
     named = _named_clusters(row) if row.managed_by == ManagedBy.OPERATOR else set()
     names = known() if named else ()
     if not (unknown := sorted(named.difference(names))):
@@ -52,19 +52,19 @@ def unknown_clusters_warning(row: Filter | Registry, known: Callable[[], Collect
 
 
 def _named_clusters(row: Filter | Registry) -> set[str]:
-    """Those of the row and of its namespaces, such as ``prod/shop``."""
+    """Return the clusters that are named by a row and by its namespaces, such as ``prod/shop``."""
     namespaces = row.namespaces if isinstance(row, Registry) else []
     of_namespaces = (name.partition("/") for name in namespaces)
     return {row.cluster, *(cluster for cluster, slash, _ in of_namespaces if slash)} - {ALL_CLUSTERS}
 
 
 def stale_clusters() -> list[Cluster]:
-    """Those whose watcher does not report; one query."""
+    """Return the clusters whose watcher no longer reports, with one query."""
     return list(Cluster.objects.stale().order_by("name"))
 
 
 def stale_words(cluster: Cluster) -> str:
-    """Explain what a watcher that does not report means, and what to do."""
+    """Return a message about a cluster whose watcher no longer reports: what that means, and what to do."""
     since = timesince(cluster.seen_at, depth=1)
     return (
         f"The watcher of the cluster {cluster.name} last reported {since} ago: what is shown of this cluster is as of "

@@ -1,4 +1,4 @@
-"""Platforms of the clusters' nodes, as their watchers report them: what ``platforms: auto`` mirrors."""
+"""Platforms of the clusters' nodes, as their watchers report them. ``platforms: auto`` mirrors these platforms."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mirrors.models import Cluster, ClusterNode, Registry, RegistryRole
 from swapper_project.config import Config
 
 REPORT_HOLDS: Final = timedelta(hours=1)
-"""How long a watcher's last report counts: it reports each ten seconds, and an upgrade of it takes minutes."""
+"""The period for which a watcher's last report counts. It reports every ten seconds, and its upgrade takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformChoice:
-    """``platforms`` (``os/arch``) are those to mirror, empty: all. ``never_listed``: nothing was ever known of the
-    nodes of a cluster."""
+    """The platforms to mirror (``os/arch``; empty: all), and an explanation (``words``). ``never_listed``: the nodes of
+    a cluster were never fully listed."""
 
     platforms: tuple[str, ...]
     words: str
@@ -27,7 +27,7 @@ class PlatformChoice:
 
 
 def platforms_to_mirror(config: Config) -> PlatformChoice:
-    """Return the platforms of the configuration; for ``auto`` those of nodes of all clusters that use the target."""
+    """Return the platforms of the configuration; for ``auto``, those of the nodes of clusters that use the target."""
     if config.platforms != "auto":
         return PlatformChoice(config.platforms, ", ".join(config.platforms) or "all")
     names = _clusters_of(config)
@@ -41,7 +41,8 @@ def platforms_to_mirror(config: Config) -> PlatformChoice:
 
 
 def platforms_of_nodes(cluster: str) -> tuple[str, ...]:
-    """Those last reported of a cluster, however long ago: nodes change less than watchers restart. Empty: unknown."""
+    """Return the platforms last reported for a cluster; empty if unknown. The age of the report does not matter,
+    because nodes change less often than watchers restart."""
     return tuple(_listed([cluster]).get(cluster, ((), False))[0])
 
 
@@ -53,7 +54,8 @@ def _clusters_of(config: Config) -> list[str]:
 
 
 def _listed(names: list[str]) -> dict[str, tuple[list[str], bool]]:
-    """Of clusters whose nodes have all been listed, by name: the nodes' platforms, and whether that is recent."""
+    """Return, by cluster, the platforms of its nodes and whether the report is recent. Clusters whose nodes are not all
+    listed with a platform are left out."""
     unclear = ClusterNode.objects.filter(cluster=OuterRef("name"), platform="")
     rows = Cluster.objects.filter(~Exists(unclear), name__in=names, listed_at__isnull=False).exclude(platforms=[])
     found = rows.annotate(holds_since=Now() - REPORT_HOLDS).values_list("name", "platforms", "seen_at", "holds_since")

@@ -1,4 +1,4 @@
-"""Images that nodes cannot pull: whether the target has them, and what to do about each cause."""
+"""Images that nodes cannot pull: whether the target has them, and advice for each cause."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mirrors.selectors.queries.batches import batched
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 IMAGES_PER_QUERY: Final = 400
-"""Images in one query, each as source and as target: below the number of parameters that SQLite takes."""
+"""The most images in one query. Each is passed as source and as target, and SQLite limits the parameters."""
 
 RESTARTED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-"""Kinds that ``kubectl rollout restart`` knows."""
+"""Kinds that ``kubectl rollout restart`` supports."""
 
 PULL_ADVICE: Final = {
     (
@@ -72,18 +72,18 @@ class Mirrored:
     mapping_id: int
     source: str
     is_swappable: bool
-    """Whether the target has it, and nothing blocks a swap."""
+    """Whether the target has the image, and nothing blocks a swap."""
     is_public: bool
     namespaces: frozenset[str] = field(default_factory=frozenset)
-    """Of a private image, those that have shown access."""
+    """For a private image, the namespaces with proven access."""
 
     def is_usable_by(self, namespaces: Collection[str], *, everybody: bool) -> bool:
         return self.is_swappable and (everybody or self.is_public or self.namespaces.issuperset(namespaces))
 
 
 def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, cluster: str) -> dict[str, Mirrored]:
-    """By the name that was asked for: the canonical source of an image, or its own name at the target. With the
-    namespaces of the cluster that may use it."""
+    """Return the state of mirrors by the given names: canonical sources of images, or their names at the target.
+    Namespaces are those of the cluster that may use the image."""
     if target_registry_id is None:
         return {}
     found: dict[str, Mirrored] = {}
@@ -114,7 +114,7 @@ def _granted(mapping_ids: Collection[int], cluster: str) -> dict[int, frozenset[
 
 
 def pull_advice(cause: str, side: str) -> str:
-    """Return what to do about a failing pull."""
+    """Return the advice for a failing pull."""
     if not cause:
         return ""
     known = PullCause(cause)
@@ -122,20 +122,20 @@ def pull_advice(cause: str, side: str) -> str:
 
 
 def restart_command(sample: dict[str, Any]) -> str:
-    """Return the command that creates a pod again, which is then swapped: by its workload where kubectl can restart
-    that."""
+    """Return the command that recreates a pod, so that it is swapped. It restarts the workload if kubectl supports
+    that, and otherwise deletes the pod."""
     if sample["kind"] in RESTARTED:
         return f"kubectl -n {sample['namespace']} rollout restart {sample['kind'].lower()}/{sample['name']}"
     return f"kubectl -n {sample['namespace']} delete pod {sample['pod']}"
 
 
 def restart_commands(row: PullFailure) -> list[str]:
-    """For the pods that a row names, if new ones would start from the mirror."""
+    """Return the commands that recreate the pods of a row; empty if new pods would not start from the mirror."""
     return list(dict.fromkeys(restart_command(sample) for sample in row.samples)) if row.would_start else []
 
 
 def failing_images(**of: str) -> QuerySet[Any, Any]:
-    """The number of images that nodes cannot pull, by cause, side and whether they are mirrored, the most first; of
-    all clusters, or with ``cluster`` of one."""
+    """Return the number of images that nodes cannot pull, by cause, side and whether they are mirrored, the most
+    frequent first; of all clusters, or with ``cluster`` of one."""
     groups = PullFailure.objects.filter(**of).values("cause", "at", "is_mirrored")
     return groups.annotate(images=Count("pk")).order_by("-images", "cause", "at")

@@ -1,4 +1,4 @@
-"""Readiness over time, as the watchers have written it."""
+"""Samples of readiness over time, which the watchers write."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from django.utils import timezone
 from mirrors.models import ReadinessSample
 
 CURRENT: Final = timedelta(hours=2)
-"""Age after which a sample says nothing of the cluster now: its watcher takes one every few minutes."""
+"""The age after which a sample no longer describes the current state. Watchers take a sample every few minutes."""
 
 MOST_POINTS: Final = 24 * 31
-"""Of a chart: a month by the hour."""
+"""The most points of a chart: one per hour for a month."""
 
 
 def newest(now: datetime, **of: str) -> QuerySet[ReadinessSample]:
-    """One of each cluster that is watched now, or with ``cluster`` of that one."""
+    """Return the newest sample of each cluster that is watched now, or with ``cluster`` of that cluster."""
     last = ReadinessSample.objects.filter(cluster=OuterRef("cluster")).order_by("-hour").values("pk")[:1]
     return ReadinessSample.objects.filter(taken_at__gte=now - CURRENT, pk=Subquery(last), **of).order_by("cluster")
 
 
 def sums(now: datetime, **of: str) -> dict[str, Subquery]:
-    """Workloads of all clusters, or with ``cluster`` of one, and those that are not protected, for a query that has
-    other numbers too."""
+    """Return subqueries for the number of workloads and of unprotected workloads, to be part of a larger query; of all
+    clusters, or with ``cluster`` of one."""
     return {name: _sum(name, now, **of) for name in ("workloads", "unprotected")}
 
 
 def _sum(name: str, now: datetime, **of: str) -> Subquery:
-    # A function and no aggregate: a sum by group would have no row where there is nothing.
+    # SUM is used as a function, not as an aggregate, because a grouped sum has no row if there are no samples.
     total = Func(F(name), function="SUM", output_field=IntegerField())
     return Subquery(newest(now, **of).order_by().annotate(n=total).values("n"))
 
 
 def trend(cluster: str, *, days: int = 31) -> Sequence[ReadinessSample]:
-    """Of the last days, the oldest first."""
+    """Return the samples of a cluster for the last days, the oldest first."""
     rows = ReadinessSample.objects.filter(cluster=cluster, hour__gte=timezone.now() - timedelta(days=days))
     return list(rows.order_by("-hour")[:MOST_POINTS])[::-1]

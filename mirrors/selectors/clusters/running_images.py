@@ -13,14 +13,15 @@ _PRESENT: Final = ImageMapping.objects.filter(source=OuterRef("source"), existen
 
 
 def running_images(*, ended: bool = False) -> QuerySet[RunningImage]:
-    """Those that are in a cluster now, or with ``ended`` all, with ``is_mirrored``: whether a target is known to have
-    the source."""
+    """Return the images that are in a cluster now, or with ``ended`` all images, annotated with ``is_mirrored``:
+    whether a target is known to have the source."""
     rows = RunningImage.objects.all() if ended else RunningImage.objects.current()
-    # Postgres would read all mappings for an EXISTS among the columns; this one it answers for each row of a page.
+    # For an EXISTS among the columns, Postgres would read all mappings. It evaluates this subquery only for the rows of
+    # a page.
     found = Subquery(_PRESENT.values(yes=Value(True))[:1], output_field=BooleanField())
     return rows.annotate(is_mirrored=Coalesce(found, Value(False)))
 
 
 def only_mirrored(rows: QuerySet[RunningImage], *, mirrored: bool) -> QuerySet[RunningImage]:
-    """Those whose source a target is known to have, or the others."""
+    """Return the rows whose source a target is known to have, or with ``mirrored=False`` the others."""
     return rows.filter(Exists(_PRESENT) if mirrored else ~Exists(_PRESENT))

@@ -1,4 +1,4 @@
-"""Suspensions of swaps: targets that nodes cannot pull from, and restart loops; in words, and as webhooks hold it."""
+"""Suspensions of swaps (targets that nodes cannot pull from, and restart loops), for messages and for webhooks."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from mirrors.selectors.clusters.pull_failures import pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
 
 MOST_LOOPS: Final = 10_000
-"""Restart loops that a webhook holds; of more, the newest."""
+"""The most restart loops that a webhook holds in memory; if there are more, the newest."""
 
 
 def suspended_targets() -> list[tuple[str, str, str]]:
-    """Cluster, registry and state of targets that are not healthy."""
+    """Return the cluster, registry and state of targets that are not healthy."""
     rows = TargetHealth.objects.disturbed()
     return list(rows.order_by("id").values_list("cluster", "registry", "state"))
 
 
 OF_BANNER: Final = ("cluster", "registry", "state", "cause", "nodes")
-"""What ``health_words`` says of a target."""
+"""The fields of a target that ``health_words`` needs."""
 
 
 def disturbed_targets() -> QuerySet[TargetHealth]:
-    """Targets that the nodes of a cluster cannot pull from."""
+    """Return the targets that the nodes of a cluster cannot pull from."""
     return TargetHealth.objects.disturbed().order_by("cluster", "registry")
 
 
 def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
-    """From the values that ``OF_BANNER`` names; not saved."""
+    """Return an unsaved row with the values of the ``OF_BANNER`` fields."""
     nodes = row["nodes"]
     return TargetHealth(**{**row, "nodes": json.loads(nodes) if isinstance(nodes, str) else nodes})
 
 
 def health_words(row: TargetHealth) -> str:
-    """Explain what an unhealthy target means for pods, why, and what to do."""
+    """Return a message about an unhealthy target: its effect on pods, the cause, and what to do."""
     nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
     tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
     where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""
@@ -49,7 +49,8 @@ def health_words(row: TargetHealth) -> str:
 
 
 def active_loops() -> dict[tuple[str, ...], float]:
-    """Seconds since the epoch at which each loop ends, by cluster, namespace, kind and name of workload, and source."""
+    """Return the expiry of each active loop (Unix seconds), by cluster, namespace, kind and name of workload, and
+    source."""
     rows = (
         RestartLoop.objects.active()
         .order_by("-id")

@@ -1,4 +1,4 @@
-"""Registries and filters, as the configuration file and operators declare them.
+"""Queries about registries and filters, which the configuration file and operators declare.
 
-Imports ``queries`` alone of the selectors. Begin in ``operator_rows.py``.
+Of the selectors, this folder imports only ``queries``. Start reading in ``operator_rows.py``.
 """

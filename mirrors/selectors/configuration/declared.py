@@ -1,7 +1,8 @@
-"""Declarations of the configuration file, as rows have them; and rows of the database as the active file has them.
+"""Registries and filters that the configuration file declares, converted to rows, and database rows updated in memory
+to match the active file.
 
-Only ``prepare`` and ``up`` write the file's rows. Pages, and decisions in the web process, go by the
-file itself, which is followed without a restart.
+Only ``prepare`` and ``up`` write the file's rows to the database. Pages, and decisions in the web process, use the file
+itself, whose changes are read without a restart.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from swapper_project.process import configured
 DeclaredRow = TypeVar("DeclaredRow", Filter, Registry)
 
 DECLARED_BY: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
-"""By which fields a row of the file's cluster, or of all, is the one that the file declares."""
+"""Fields that identify a declared row, among the rows of the file's cluster and those of all clusters."""
 
 FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
     Registry: (
@@ -36,11 +37,11 @@ FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
     ),
     Filter: ("jmespath", "position", "managed_by", "cluster", "enabled"),
 }
-"""What the file says of it."""
+"""Fields of a row that the file specifies."""
 
 
 def target_of(config: Config) -> Registry:
-    """The target, not saved. All clusters whose files name it share its row."""
+    """Return the target as an unsaved row. All clusters whose files name the target share its row."""
     name, chosen = config.target.name, config.target.chosen
     return Registry(
         role=RegistryRole.TARGET,
@@ -55,12 +56,12 @@ def target_of(config: Config) -> Registry:
 
 
 def sources_of(config: Config) -> list[Registry]:
-    """The source registries, not saved."""
+    """Return the source registries as unsaved rows."""
     return [_source(entry, config.cluster_name) for entry in config.source.registries]
 
 
 def filters_of(config: Config) -> list[Filter]:
-    """The filters in their order, not saved."""
+    """Return the filters in order, as unsaved rows."""
     return [
         Filter(
             name=f"source.filters[{index}]",
@@ -74,8 +75,7 @@ def filters_of(config: Config) -> list[Filter]:
 
 
 def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
-    """Return the rows that the active file declares; None where there is no file to go by: then the database's rows
-    count."""
+    """Return the rows that the active file declares. If there is no file, return None: the database's rows apply."""
     source = configured.source()
     if source is None:
         return None
@@ -86,13 +86,13 @@ def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
 
 
 def own_cluster() -> str:
-    """The cluster of the active file."""
+    """Return the cluster of the active file."""
     source = configured.source()
     return source.current.cluster_name if source is not None else DEFAULT_CLUSTER
 
 
 def clusters_of_rows() -> tuple[str, str]:
-    """Values of ``cluster`` in the rows that count for the active file's cluster."""
+    """Return the values of ``cluster`` in rows that apply to the active file's cluster."""
     return ALL_CLUSTERS, own_cluster()
 
 
@@ -101,8 +101,8 @@ def key_of(row: Filter | Registry) -> tuple[Any, ...]:
 
 
 def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> None:
-    """Give rows of the database what the active file says of them; those that it no longer has are disabled. Nothing
-    is saved. Rows of operators stay as they are, but for those that the file now declares; so do those of other
+    """Set the fields of database rows to the values of the active file, and disable rows that the file no longer
+    declares. Nothing is saved. Rows of operators that the file does not declare stay unchanged, and so do rows of other
     clusters."""
     if declared is None:
         return
@@ -118,7 +118,7 @@ def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow
 
 
 def without_row(model: type[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> list[DeclaredRow]:
-    """Return what the active file declares and ``prepare`` has not written yet."""
+    """Return the rows that the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
     rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*DECLARED_BY[model])
@@ -143,7 +143,7 @@ def _source(entry: SourceRegistry, cluster: str) -> Registry:
 
 
 def _credentials(entry: LogIn) -> dict[str, Any]:
-    """Return how a registry is reached, and where its password is, as rows write it."""
+    """Return the fields of a row for the connection to a registry, with a reference to the password."""
     secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
     references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}
     places = [f"{kind}:{place}" for kind, place in references.items() if place]

@@ -1,5 +1,4 @@
-"""Active filters with one more, or with one changed, as they would be asked once it is saved; and the samples of the
-last day to try that on."""
+"""The effect of saving a new or changed filter: all active filters, evaluated on the samples of the last day."""
 
 from __future__ import annotations
 
@@ -21,18 +20,18 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 UNSAVED: Final = "this filter"
 TRIED_ADMISSIONS: Final = 500
-"""Recent admissions that a filter is tried on: what two seconds allow."""
+"""The most recent admissions that a filter is tried on: as many as fit in two seconds."""
 
 IMPACT_AGE: Final = timedelta(hours=24)
-"""Age of those admissions, and of the counts beside them."""
+"""The maximum age of these admissions, and of the counts shown next to them."""
 
 _Key = tuple[int, float, float]
-"""Where a filter is in the order of evaluation: those of the file first, then by position and number."""
+"""The sort key of a filter in the order of evaluation: those of the file first, then by position and primary key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """The filters of a cluster as they are, and as they would be."""
+    """The filters of a cluster as they are, and as they would be after the change."""
 
     before: list[CompiledFilter]
     after: list[CompiledFilter]
@@ -40,8 +39,8 @@ class Chains:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A filter that is tried for ``cluster``, or for all where that is empty. ``candidate`` is its name; ``row`` is the
-    one that is being edited."""
+    """A filter that is tried for ``cluster`` (empty: for all clusters). ``candidate`` is its name; ``row`` is the
+    filter that is being edited, or None for a new one."""
 
     candidate: str
     cluster: str
@@ -52,18 +51,19 @@ class Plan:
     _chains: dict[str, Chains] = field(default_factory=dict)
 
     def chains(self, cluster: str) -> Chains:
-        """Those of a cluster: what is tried is in ``after`` if it is for this cluster."""
+        """Return the chains of a cluster. The tried filter is in ``after`` if it applies to the cluster."""
         if cluster not in self._chains:
             self._chains[cluster] = self._chains_of(cluster)
         return self._chains[cluster]
 
     def chain_to_try(self, cluster: str) -> list[CompiledFilter]:
-        """With what is tried, also on a pod of a cluster that it is not for: then with the filters of its own."""
+        """Return the filters with the tried one, for a pod of a cluster. If the tried filter does not apply to that
+        cluster, return the filters of the filter's own cluster."""
         return self.chains(cluster if self.cluster in (ALL_CLUSTERS, cluster) else self.cluster).after
 
     @property
     def clusters(self) -> set[str]:
-        """Those whose pods it has an effect on; empty: all."""
+        """The clusters whose pods the change can affect; empty: all."""
         named = {self.cluster} if self.row is None else {self.cluster, self.row.cluster}
         return set() if ALL_CLUSTERS in named else named
 
@@ -78,8 +78,8 @@ class Plan:
 def plan(
     *, expression: str, row: Filter | None = None, position: int | None = None, cluster: str | None = None
 ) -> Plan:
-    """``row`` is the filter that is being edited; ``position`` and ``cluster`` are those that it would have, by default
-    its own, and of a new one those with which it would be saved. Raises InvalidFilterError."""
+    """Return a plan to save an expression. ``row`` is the filter that is being edited. ``position`` and ``cluster``
+    default to those of ``row``, or to those of a new filter. Raise InvalidFilterError if the expression is invalid."""
     compiled = compile_filter(row.name if row else UNSAVED, expression)
     place = _key(row or Filter(), math.inf if row is None else row.pk, position)
     if cluster is None:
@@ -98,8 +98,8 @@ def impact(asked: Plan) -> Impact:
 
 
 def hits(since: datetime) -> Counter[tuple[str, str]]:
-    """Images that each filter has excluded since then, by the cluster of a row and its name; those of a filter for all
-    clusters are from all of them."""
+    """Return the number of images that each filter has excluded since a time, by cluster and name of the filter. For
+    filters of all clusters, the number is the sum over all clusters."""
     counted = DecisionCount.objects.filter(hour__gte=since).exclude(filter="").order_by()
     found: Counter[tuple[str, str]] = Counter()
     for cluster, name, images in counted.values_list("cluster", "filter").annotate(n=Sum("images")):
@@ -109,13 +109,13 @@ def hits(since: datetime) -> Counter[tuple[str, str]]:
 
 
 def filters_in_force(cluster: str) -> list[CompiledFilter]:
-    """The filters as reviews of a cluster ask them."""
+    """Return the filters in the order in which reviews of a cluster evaluate them."""
     return [entry.compiled for entry in _keyed(_Known.read().of_cluster(cluster))]
 
 
 def rows_in_force() -> list[Filter]:
-    """Their rows in that order, of our own cluster: the file's as the active file has them, then the operators' by
-    position."""
+    """Return the rows of the active filters of this process's cluster in the order of evaluation: those of the active
+    file, then those of operators by position."""
     return _Known.read().of_cluster(declared.own_cluster())
 
 
@@ -131,7 +131,7 @@ class _Known:
         return cls(declared.in_force(Filter), list(Filter.objects.in_force()))
 
     def of_cluster(self, cluster: str) -> list[Filter]:
-        """In the order of evaluation. The active file is that of our own cluster alone."""
+        """Return the filters of a cluster in evaluation order. The file applies only to this process's cluster."""
         rows = [row for row in self.rows if row.cluster in (ALL_CLUSTERS, cluster)]
         if self.of_file is None or cluster != declared.own_cluster():
             return rows
@@ -151,7 +151,7 @@ def _keyed(rows: Iterable[Filter]) -> list[_Entry]:
         try:
             entries.append(_Entry(row, _key(row, row.pk or 0), compile_filter(row.name, row.jmespath)))
         except InvalidFilterError:
-            # Of another version; webhooks leave it out too.
+            # The expression is from another version; webhooks leave it out too.
             continue
     return entries
 
@@ -162,12 +162,12 @@ def _key(row: Filter, pk: float, position: int | None = None) -> _Key:
 
 
 def _is_same(one: Filter, other: Filter) -> bool:
-    """The file's have no keys of the database."""
+    """Return whether two rows are the same filter, without keys, because filters of the file have none."""
     return (one.managed_by, one.cluster, one.name) == (other.managed_by, other.cluster, other.name)
 
 
 def _samples(clusters: Collection[str]) -> Iterator[Sampled]:
-    """Of some clusters; empty: of all."""
+    """Yield the recent samples of the clusters (empty: of all clusters), newest first."""
     of = {"cluster__in": clusters} if clusters else {}
     recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - IMPACT_AGE, **of).order_by("-id")
     for row in recent[:TRIED_ADMISSIONS]:

@@ -1,4 +1,4 @@
-"""Filters and source registries of operators, and the source registries of file and operators together."""
+"""Filters and source registries of operators, and the combined source registries of the file and operators."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from swapper_project.config import Config
 
 
 def operator_filters(cluster: str) -> list[tuple[str, str]]:
-    """Name and expression of the operators' filters of a cluster, as they are evaluated."""
+    """Return name and expression of the operators' filters of a cluster, in the order of evaluation."""
     rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR, cluster__in=[ALL_CLUSTERS, cluster])
     return list(rows.values_list("name", "jmespath"))
 
 
 def operator_sources(cluster: str) -> list[SourceEntry]:
-    """Source registries that operators added for a cluster, or for all, beside the configuration file's."""
+    """Return the source registries that operators added for a cluster or for all clusters."""
     rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
-    # One for this cluster goes before one for all.
+    # A registry for this cluster takes precedence over one for all clusters.
     return [source_entry(row) for row in rows.filter(cluster__in=[ALL_CLUSTERS, cluster]).order_by("-cluster", "id")]
 
 
 def source_entry(row: Registry) -> SourceEntry:
-    """An operator's row as workers and webhooks reach it; its files lie in the credentials directory."""
-    # The last part alone: whatever the row says, no file elsewhere is read.
+    """Convert an operator's row to the entry of a source registry. Its files are in the credentials directory."""
+    # Only the last part of the path is used, so that a row cannot refer to a file outside of the directory.
     ca_file = str(settings.ENVIRONMENT.credentials_dir / Path(row.ca_file).name) if row.ca_file else None
     return SourceEntry(
         host=row.endpoint,
@@ -43,7 +43,8 @@ def source_entry(row: Registry) -> SourceEntry:
 
 
 def catalog_of(config: Config | None, *, read_secret: Callable[[str], str] | None = None) -> SourceCatalog:
-    """Source registries of the file, where there is one, and of operators, as they are now; raises DatabaseError."""
+    """Return the current source registries of the file, if there is one, and of operators. Raise DatabaseError if the
+    database cannot be read."""
     cluster = config.cluster_name if config is not None else DEFAULT_CLUSTER
     return SourceCatalog.of(
         config,

@@ -1,4 +1,4 @@
-"""Which tables processes hold in memory, and the numbers by which they see that rows have changed."""
+"""Tables that processes hold in memory, and the revision numbers by which processes detect changed rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mirrors.models.base.revisions import numbers
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop, Cluster)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
-"""Tables whose revision counts deletions alone."""
+"""Tables whose revision counts only deletions."""
 
 
 def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
-    """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
+    """Return the revision numbers of ``SMALL_TABLES``, and those of ``FORGOTTEN``."""
     found = numbers((*SMALL_TABLES, *FORGOTTEN))
     forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
     return found, forgotten

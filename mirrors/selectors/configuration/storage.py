@@ -11,7 +11,8 @@ from mirrors.models import ImageMapping, Registry
 
 @dataclass(frozen=True, slots=True)
 class StorageUsed:
-    """Images at a target, those of them whose size is known, and the bytes of these; shared layers count each time."""
+    """The number of images at a target, the number of those whose size is known, and the sum of these sizes. A layer
+    that images share is counted once per image."""
 
     images: int
     sized: int
@@ -19,7 +20,7 @@ class StorageUsed:
 
 
 def storage_used(target: Registry) -> StorageUsed:
-    """Reads all mappings of the target: with a million, it takes about a second."""
+    """Return the storage used at a target. This reads all its mappings: with a million, it takes about a second."""
     rows = ImageMapping.objects.filter(target_registry=target, existence="present")
     found = rows.aggregate(images=Count("*"), sized=Count("size_bytes"), size_bytes=Sum("size_bytes"))
     return StorageUsed(images=found["images"], sized=found["sized"], size_bytes=found["size_bytes"] or 0)

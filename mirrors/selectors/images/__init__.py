@@ -1,4 +1,4 @@
-"""Mappings and admissions of images: what is known of each, its state in one word, and the search by reason.
+"""Queries about mappings and admissions of images: their snapshots, their states, and the search by reason.
 
-The folders ``clusters`` and ``overview`` may import it. Begin in ``mappings.py``.
+The folders ``clusters`` and ``overview`` are allowed to import this one. Start reading in ``mappings.py``.
 """

@@ -15,9 +15,9 @@ SEARCH_FIELDS: Final = ("namespace", "pod_name", "workload", "image_names")
 
 
 def search_admissions(rows: QuerySet[AdmissionSample], words: Sequence[str]) -> QuerySet[AdmissionSample]:
-    """Those that have each word in one of the fields."""
+    """Return the admissions that contain each word in one of the search fields."""
     if not words or connections[rows.db].vendor != "sqlite":
         return search(rows, words, SEARCH_FIELDS)
-    # SQLite would read each row, with its pod; a query for columns of the index alone reads the index alone.
+    # SQLite would read each row, with its pod. A query that selects only columns of the index reads only the index.
     found = search(AdmissionSample.objects.all(), words, SEARCH_FIELDS).order_by()
     return rows.filter(pk__in=found.values("pk"))

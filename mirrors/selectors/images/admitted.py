@@ -1,4 +1,4 @@
-"""Images of admitted pods: which of them coverage counts, and which are counted apart."""
+"""Images of admitted pods: which of them count towards coverage, and which are counted separately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_COUNTED = (
     "placeholder",
     "invalid-reference",
 )
-"""Reasons of images that nobody wants mirrored; coverage is the share of the others."""
+"""Reasons of images that do not count towards coverage, because they are not meant to be mirrored."""
 
 EXCLUDED = ("filtered", "opted-out")
 """Reasons of images that a filter or an annotation excludes."""
@@ -31,12 +31,13 @@ OF_ADMITTED = {
     "first_seen": Q(first_seen=True),
     "excluded": Q(reason__in=EXCLUDED),
 }
-"""Which decisions each of these numbers counts. An image's first pod finds nothing to run from: it is counted apart."""
+"""The decisions that each number of ``Admitted`` counts. Images in their first pod are counted separately, because they
+cannot be mirrored yet."""
 
 
 class Admitted(NamedTuple):
-    """Images of admitted pods: those that coverage counts, those of them that run from the mirror, and apart from them
-    images in their first pod and excluded images."""
+    """Numbers of images of admitted pods: those that count towards coverage, those of them that run from the mirror,
+    and separately images in their first pod and excluded images."""
 
     counted: int = 0
     mirrored: int = 0

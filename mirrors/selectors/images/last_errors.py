@@ -1,4 +1,4 @@
-"""Why images are absent from the target: the errors of their last jobs."""
+"""The errors of the last jobs of images, which are the reasons why images are absent from the target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.selectors.jobs.advice import next_step
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """The error of the last job of an image, and what to do about it, if the message does not say it."""
+    """The error of the last job of an image. ``advice`` is empty if the message already names the next step."""
 
     job: int
     error_class: str
@@ -27,12 +27,12 @@ NO_ERROR: Final = LastError(0, "", "", "", "")
 
 
 def last_error_of(mapping: ImageMapping) -> LastError:
-    """``NO_ERROR`` if its last job did not fail."""
+    """Return the last error of a mapping; ``NO_ERROR`` if its last job did not fail."""
     return _error_of(mapping) if failed_job_of(mapping) else NO_ERROR
 
 
 def last_errors(*, sources: Collection[str]) -> dict[tuple[str, str], LastError]:
-    """By source and target (canonical references), of images that the target is not known to have."""
+    """Return the errors of images that the target is not known to have, by source and target (canonical references)."""
     rows = ImageMapping.objects.filter(source__in=sources, last_job__status=JobStatus.FAILED)
     missing = rows.exclude(existence="present").select_related("last_job")
     return {(row.source, row.target): _error_of(row) for row in missing}

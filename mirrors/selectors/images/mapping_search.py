@@ -1,4 +1,4 @@
-"""Search for mappings by image, and by the words that pages show for a reason."""
+"""Search for mappings by image, and by the labels that pages show for reasons."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 Rows = QuerySet[ImageMapping]
 REASON_CHOICES: Final = (*Obstacle.choices, *ErrorClass.choices)
 SHORTEST: Final = 3
-"""Characters that are searched for in reasons: fewer begin too many of them."""
+"""The fewest characters that are searched for in reasons, because shorter text is the beginning of too many reasons."""
 
 
 def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
-    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors, maybe only
-    until its next attempt. Rate limited are also those whose queued copy waits for the limit of a host."""
+    """Return the mappings with one of the obstacles, and those without an obstacle whose last job failed with one of
+    the errors, or waits for its next attempt after it. ``rate-limited`` includes mappings whose queued job waits for
+    the rate limit of a host."""
     errors = [reason for reason in reasons if reason not in Obstacle.values]
     failed = Q(obstacle="", last_job__status__in=WITH_REASON, last_job__error_class__in=errors)
     found = rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
@@ -32,7 +33,7 @@ def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
 
 
 def search_mappings(rows: Rows, words: Sequence[str]) -> Rows:
-    """Images whose names have all the words, and those whose reason the words are the beginning of."""
+    """Return the mappings whose names contain all words, and those with a reason that starts with the words."""
     found = search(rows, words, SEARCH_FIELDS[ImageMapping])
     phrase = _plain(" ".join(words))
     reasons = [value for value, label in REASON_CHOICES if value and _begins(phrase, value, str(label))]
@@ -42,7 +43,7 @@ def search_mappings(rows: Rows, words: Sequence[str]) -> Rows:
 
 
 def _either(rows: Rows, one: Rows, other: Rows) -> Rows:
-    """One condition over two tables has no index; each of two queries has one."""
+    """Combine two queries by a union, because no index serves a condition over two tables, but each query has one."""
     return rows.filter(pk__in=one.order_by().values("pk").union(other.order_by().values("pk")))
 
 

@@ -1,4 +1,4 @@
-"""A mapping at one moment, as plain values that decisions read. No database here."""
+"""Snapshots of mappings as plain values, which decisions read. This module does not use the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class Grant(NamedTuple):
-    """Whether a namespace's own pull secrets read the source, and when that was last tried (Unix seconds)."""
+    """Whether a namespace's own pull secrets can read the source, and when that was last checked (Unix seconds)."""
 
     granted: bool
     checked_at: float
@@ -18,7 +18,7 @@ class Grant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MappingSnapshot:
-    """A mapping's row, as of one look. Times are Unix seconds of the database's clock; 0.0 is never."""
+    """A snapshot of a mapping's row. Times are Unix seconds of the database's clock; 0.0 means never."""
 
     mapping_id: int
     source: str
@@ -30,15 +30,15 @@ class MappingSnapshot:
     verified_at: float
     source_checked_at: float
     platforms: tuple[str, ...]
-    """Those of an index; empty: not known, or no index."""
+    """The platforms of an image index; empty if they are unknown or the image is not an index."""
     obstacle: str
     paused: bool
     last_job_id: int | None
     last_job_status: str
     only_platforms: tuple[str, ...] = ()
-    """Those to which the copy was limited; empty: the target has all of the source."""
+    """The platforms to which the copy was limited; empty if the target has all platforms of the source."""
     grants: Mapping[ClusterNamespace, Grant] = field(default_factory=dict)
-    """By namespace of a cluster; empty for what anybody may read."""
+    """The grants by cluster and namespace; empty for public images."""
 
     @property
     def job_is_live(self) -> bool:

@@ -1,4 +1,4 @@
-"""The state of a mapping in a word, of a row and as a condition on rows; and how many mappings are in which state."""
+"""The states of mappings, as a value of a row and as conditions on rows, and the number of mappings in each state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.selectors.queries.kept_answer import KeptAnswer
 from mirrors.selectors.queries.subqueries import rows_counted
 
 OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
-"""States that a last job gives to an image that the target is not known to have."""
+"""States by the status of the last job, for images that the target is not known to have."""
 
 _OPEN: Final = Q(paused=False, obstacle="")
 _MISSING: Final = _OPEN & ~Q(existence="present")
@@ -26,7 +26,7 @@ STATES: Final[dict[str, Q]] = {
     Obstacle.TAMPERED.value: Q(paused=False, obstacle=Obstacle.TAMPERED),
     Obstacle.IMMUTABLE_CONFLICT.value: Q(paused=False, obstacle=Obstacle.IMMUTABLE_CONFLICT),
 }
-"""Each mapping is in exactly one of them."""
+"""The condition of each state. Each mapping is in exactly one state."""
 
 LISTED: Final[dict[str, tuple[str, Q]]] = {
     **{
@@ -37,17 +37,18 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
 }
 
 COUNTED_STATES: Final = tuple(LISTED)
-"""States that the dashboard shows: each image is in one. The mappings alone say most of them, in an index; of the
-others there are few."""
+"""States that the dashboard shows; each image is in one. Most of them depend only on columns of the mapping that an
+index covers; few images are in the others."""
 
 WITH_REASON: Final = (JobStatus.FAILED, JobStatus.PENDING)
-"""Of a last job whose error is why the image is not mirrored: a queued one with an error waits for its next attempt."""
+"""Statuses of a last job whose error is the reason why the image is not mirrored. A queued job with an error waits for
+its next attempt."""
 
 STATE_CHOICES: Final = [(state, state) for state in STATES]
 
 
 def state_of(mapping: ImageMapping) -> str:
-    """First whether it is paused or blocked, then whether the target has the image, then the state of its last job."""
+    """Return the state of a mapping. Paused and blocked take precedence, then mirrored, then the last job's state."""
     if mapping.paused:
         return "paused"
     if mapping.obstacle:
@@ -59,7 +60,7 @@ def state_of(mapping: ImageMapping) -> str:
 
 
 def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
-    """The last job, if it failed: its error is the mapping's last error."""
+    """Return the last job if it failed; its error is the last error of the mapping."""
     job: MirrorJob | None = mapping.last_job
     return job if job is not None and job.status == JobStatus.FAILED else None
 
@@ -68,7 +69,7 @@ kept: Final[KeptAnswer[dict[str, int]]] = KeptAnswer()
 
 
 def counts() -> dict[str, Subquery]:
-    """For each counted state the number of images, for a query that has other numbers too."""
+    """Return a subquery for the number of images in each counted state, to be part of a larger query."""
     return {state: _count(LISTED[state][1]) for state in COUNTED_STATES}
 
 

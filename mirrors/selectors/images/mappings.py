@@ -1,4 +1,4 @@
-"""Mappings as webhooks hold them in memory: read by image, by change and by the last request."""
+"""Reads of mappings as snapshots, which webhooks cache: by image, by time of change, and by time last seen."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from mirrors.selectors.queries.batches import batched
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 CHANGES_LIMIT = 5_000
-"""Changed mappings that one read takes into memory; the next read continues after them."""
+"""The most changed mappings of one read; the next read continues after them."""
 
 CHANGES_OVERLAP = timedelta(seconds=5)
-"""How far behind the newest change readers look again: rows are not committed in the order of their time."""
+"""The period before the newest change that is read again, because rows are not committed in order of time."""
 
 TARGETS_LIMIT = 1_000
-"""References in one query: below the number of parameters that SQLite takes."""
+"""The most mappings of one query; their number must stay below the number of parameters that SQLite accepts."""
 
 READ_AT_ONCE = 2_000
-"""Rows that a pass over many of them holds at a time: some MB."""
+"""Rows that a pass over many rows holds in memory at a time, which is a few MB."""
 
 REPOSITORIES_AT_ONCE = 100
-"""In one query: SQLite bounds the depth of an expression."""
+"""The most repositories in one query, because SQLite limits the depth of expressions."""
 
 _KNOWN_FIELDS = (
     "id",
@@ -55,8 +55,9 @@ _KNOWN_FIELDS = (
 
 
 def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
-    """Return the mappings of images, asked for by ``{source: target}`` (canonical references); unknown ones are left
-    out. Where another source owns the target's name, its mapping is given in place of the asked one."""
+    """Return the mappings of the images ``{source: target}`` (canonical references), by source; images without a
+    mapping are left out. If an image has no mapping and another source owns its target's name, return the mapping of
+    that source."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
     owners = {known.target: known for known in found}
@@ -67,10 +68,9 @@ def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> di
 def changed_mappings(
     *, target_registry_id: int, since: datetime | None
 ) -> tuple[list[MappingSnapshot], datetime | None]:
-    """Mappings changed at or after ``since`` (database clock), oldest first, and the time of the newest of them.
-
-    At most ``CHANGES_LIMIT`` of them. Without ``since`` nothing but the newest time: where a new reader begins.
-    """
+    """Return at most ``CHANGES_LIMIT`` mappings changed at or after ``since`` (database clock), oldest first, and the
+    time of the newest of them. Without ``since``, return only the time of the newest change, at which a new reader
+    starts."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     if since is None:
         return [], rows.order_by("-changed_at").values_list("changed_at", flat=True).first()
@@ -80,17 +80,18 @@ def changed_mappings(
 
 
 Seen = tuple[datetime, int]
-"""When a mapping was last seen (database clock), and its key: where a page of recent ones ends."""
+"""The time at which a mapping was last seen (database clock), and its key: the end of a page of recent mappings."""
 
 
 def recent_mappings(
     *, target_registry_id: int, before: Seen | None, limit: int
 ) -> tuple[list[MappingSnapshot], Seen | None]:
-    """A page of the mappings seen most recently, newest first, and where it ends; None there: it is the last one."""
+    """Return a page of the most recently seen mappings, newest first, and the position of its end; None if it is the
+    last."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     if before is not None:
         at, pk = before
-        # The first condition says nothing new: it is the one that the index is read by.
+        # The first condition is redundant, but lets the database use the index.
         rows = rows.filter(Q(last_seen_at__lte=at) & (Q(last_seen_at__lt=at) | Q(pk__lt=pk)))
     page = list(_known(rows.order_by("-last_seen_at", "-pk")[:limit]))
     if len(page) < limit:
@@ -99,7 +100,8 @@ def recent_mappings(
 
 
 def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[Any, str]) -> Iterable[MappingSnapshot]:
-    """Those at a target, of the sources that a query gives, however many: two queries in all, read in one pass."""
+    """Yield the mappings at a target of the sources that a query returns. Any number of them is read in one pass, with
+    two queries."""
     target = models.Subquery(_target_registries(endpoint, prefix)[:1])
     rows = ImageMapping.objects.filter(target_registry_id=target, source__in=sources)
     grants = _grants(rows.filter(access__in=NOT_PUBLIC).values("pk"))
@@ -108,8 +110,8 @@ def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[
 
 
 def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
-    """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
-    without tag or digest)."""
+    """Return mappings of images that are not public and whose target is in one of the repositories (host and path,
+    without tag or digest). At most ``TARGETS_LIMIT`` are returned for each ``REPOSITORIES_AT_ONCE`` repositories."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
     found: list[MappingSnapshot] = []
     for batch in batched(repositories, REPOSITORIES_AT_ONCE):
@@ -119,7 +121,7 @@ def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> li
 
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
     found = list(rows.values_list(*_KNOWN_FIELDS))
-    # Most images are public: only the others are asked about.
+    # Most images are public. Grants are read only for the others.
     grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
     for row in found:
         yield _snapshot(row, grants)
@@ -149,7 +151,7 @@ def _snapshot(row: tuple[Any, ...], grants: Mapping[int, Mapping[ClusterNamespac
 
 
 def _grants(mapping_ids: Collection[int] | models.QuerySet[Any, Any]) -> dict[int, dict[ClusterNamespace, Grant]]:
-    """``mapping_ids`` may be a query, which is not run on its own."""
+    """Return the grants by mapping. ``mapping_ids`` can be a query, which becomes a subquery."""
     grants: dict[int, dict[ClusterNamespace, Grant]] = {}
     if isinstance(mapping_ids, models.QuerySet) or mapping_ids:
         rows = MappingAccess.objects.filter(mapping__in=mapping_ids)
@@ -162,7 +164,7 @@ def _grants(mapping_ids: Collection[int] | models.QuerySet[Any, Any]) -> dict[in
 
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
-    """Key of the target's row, or None until ``prepare`` or ``up`` has written it."""
+    """Return the key of the target's row; None until ``prepare`` or ``up`` has written the row."""
     return _target_registries(endpoint, prefix).first()
 
 

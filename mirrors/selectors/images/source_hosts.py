@@ -1,4 +1,4 @@
-"""The registries that a cluster's images come from."""
+"""The registries that are the sources of mirrored images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from mirrors.models import ImageMapping
 
 
 def mirrored_hosts(*, endpoint: str, prefix: str) -> list[str]:
-    """Hosts of the sources that have a mapping at a target, sorted. Reads each mapping's name: for commands."""
+    """Return the hosts of all sources with a mapping at a target, sorted. For commands, because it reads all
+    mappings."""
     rows = ImageMapping.objects.filter(target_registry__endpoint=endpoint, target_registry__prefix=prefix)
     sources = rows.order_by().values_list("source", flat=True).iterator(chunk_size=2_000)
     return sorted({ImageRef.parse(source).registry for source in sources})

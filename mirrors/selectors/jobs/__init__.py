@@ -1,4 +1,4 @@
-"""Jobs: the queue, the progress of a copy, and what to do about a failed one.
+"""Queries about jobs: the queue, the progress of a copy, and advice about failed copies.
 
-The folders ``images``, ``clusters`` and ``overview`` may import it. Begin in ``job_queue.py``.
+The folders ``images``, ``clusters`` and ``overview`` are allowed to import this one. Start reading in ``job_queue.py``.
 """

@@ -1,7 +1,7 @@
-"""Advice about a copy that failed, or waits for its next attempt: one next step, said by the error's message or else
-by its class.
+"""Advice about a copy that failed or waits for its next attempt: one next step for each class of errors.
 
-The code that raises an error declares by `says_step` whether its message has the step; the job keeps that.
+There is no advice if the message of the error already names the next step. The code that raises an error declares that
+with `says_step`, and the job records it.
 """
 
 from __future__ import annotations
@@ -56,21 +56,21 @@ WAITING_ADVICE: Final[dict[str, str]] = {
     "entry under Registries with Test connection. The next attempt uses the corrected entry.",
     ErrorClass.INVALID: "The message says what cannot be used and where; change it there before the next attempt.",
 }
-"""Of errors whose advice for a failed copy is to retry it."""
+"""Advice for waiting copies, for errors whose ``ERROR_ADVICE`` is to retry the copy."""
 
 
 def advice_for(error_class: str) -> str:
-    """Return what to do about errors of a class; empty where nothing failed."""
+    """Return the advice for a class of errors; empty if nothing failed."""
     return ERROR_ADVICE.get(error_class, "")
 
 
 def waiting_advice_for(error_class: str) -> str:
-    """The same for copies that are queued for their next attempt: nobody has to retry them."""
+    """Return the advice for copies that wait for their next attempt after an error, which users need not retry."""
     return WAITING_ADVICE.get(error_class) or advice_for(error_class)
 
 
 def next_step(job: MirrorJob) -> str:
-    """Return what to do about a job's error, where its own message does not say it: that one knows more."""
+    """Return the advice for a job's error; empty if the error's message already names the next step, more precisely."""
     if job.error_says_step:
         return ""
     is_waiting = job.status == JobStatus.PENDING

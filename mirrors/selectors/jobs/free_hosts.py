@@ -1,4 +1,5 @@
-"""Jobs that no rate limit keeps from being claimed, which limit keeps a job, and how many jobs each limit keeps."""
+"""Rate limits and the jobs that they delay: jobs that no limit delays, the limit that delays a job, and the number of
+jobs that each limit delays."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from mirrors.selectors.queries.subqueries import rows_counted
 
 
 def free() -> Q:
-    """Jobs whose hosts are not rate limited, and take copies of their priority. Anti-joins: their cost does not grow
-    with how many hosts pods have named."""
+    """Return the condition for jobs whose hosts are not rate limited, and accept copies of the jobs' priority. The
+    conditions are anti-joins, so their cost does not grow with the number of hosts that pods have named."""
     limited: Sequence[Exists] = [
         Exists(HostBudget.objects.rate_limited().filter(host=OuterRef(field)))
         for field in ("source_host", "target_host")
@@ -25,8 +26,9 @@ def free() -> Q:
 
 
 def limits(of_job: str = "") -> dict[str, Case]:
-    """Of a queued job the host whose rate limit keeps it from being claimed, and until when: ``limited_host`` and
-    ``limited_until``. Of other rows those of the job at ``of_job``, such as ``last_job__``."""
+    """Return annotations for rows of jobs: ``limited_host``, the host whose rate limit delays a queued job, and
+    ``limited_until``, the end of the limit. For other rows, ``of_job`` is the path to their job, such as
+    ``last_job__``."""
     source, target, priority = (OuterRef(f"{of_job}{name}") for name in ("source_host", "target_host", "priority"))
     is_limited = _any_of(HostBudget.objects.rate_limited())
     is_for_low_priority = _any_of(HostBudget.objects.limited_for_low_priority()) & Q(held_from__lte=priority)
@@ -34,7 +36,7 @@ def limits(of_job: str = "") -> dict[str, Case]:
     keeping = HostBudget.objects.filter((is_limited & Q(host__in=[source, target])) | (is_for_low_priority & of_low))
     until_probed = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
     last = keeping.annotate(until=Case(When(is_limited, then=until_probed), default=F("held_until"))).order_by("-until")
-    # Of queued jobs alone: the others need no look at the rate limits.
+    # Only for queued jobs: the rate limits need not be read for the others.
     is_queued = Q(**{f"{of_job}status": JobStatus.PENDING})
     return {
         "limited_host": Case(When(is_queued, then=Subquery(last.values("host")[:1])), default=None),
@@ -43,7 +45,7 @@ def limits(of_job: str = "") -> dict[str, Case]:
 
 
 def with_waiting(rows: QuerySet[HostBudget]) -> QuerySet[HostBudget]:
-    """Rate limits with the number of queued jobs that each keeps from being claimed, as ``waiting_jobs``."""
+    """Annotate rate limits with ``waiting_jobs``, the number of queued jobs that each limit delays."""
     limited = _any_of(HostBudget.objects.rate_limited())
     for_low_priority = _any_of(HostBudget.objects.limited_for_low_priority())
     at_host = Q(source_host=OuterRef("host")) | Q(target_host=OuterRef("host"))

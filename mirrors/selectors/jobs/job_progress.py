@@ -1,4 +1,4 @@
-"""The progress of a running copy, in the figures that pages and API show."""
+"""The progress of a running copy, as pages and the API show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from django.utils import timezone
 from mirrors.models import JobProgress, MirrorJob
 
 CURRENT_SECONDS: Final = 30.0
-"""For which a progress says how long the copy still takes: it is written each half second while bytes arrive."""
+"""The longest age, in seconds, of a progress from which the remaining time is estimated. Progress is written every half
+second while bytes arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class BlobView:
 
 @dataclass(frozen=True, slots=True)
 class CopyView:
-    """Bytes of blobs. ``bytes_per_second`` is the attempt's mean; ``seconds_left`` is None where that says nothing."""
+    """The progress of a copy, in bytes of blobs. ``bytes_per_second`` is the mean of the attempt; ``seconds_left`` is
+    None if it cannot be estimated."""
 
     bytes_total: int
     bytes_done: int
@@ -45,7 +47,7 @@ class CopyView:
 
 
 def copy_progress(job: MirrorJob) -> CopyView | None:
-    """None before its first attempt."""
+    """Return the progress of a job; None before its first attempt."""
     row = JobProgress.objects.filter(job=job).first()
     return view(row) if row is not None else None
 
@@ -75,4 +77,4 @@ def _blob(blob: dict[str, Any]) -> BlobView:
 
 
 NOT_BEGUN = CopyView(0, 0, 0, 0, 0, 0, 0, (), 0.0, None)
-"""Of a job that no worker has taken yet."""
+"""The progress of a job that no worker has started."""

@@ -1,5 +1,5 @@
-"""The queue by priority: how many jobs wait and run, and since when the oldest of them could start; and the status of
-jobs that somebody waits for."""
+"""The queue by priority: the number of queued and running jobs, and when the oldest queued job became due. Also the
+status of jobs that a caller waits for."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from mirrors.selectors.jobs import free_hosts
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """Live jobs of one priority. ``starts_at`` is the earliest time at which a queued one may start, of those that wait
-    for no rate limit and for no other cluster's workers; None without such jobs. ``now`` is the database's time."""
+    """The active jobs of one priority. ``starts_at`` is the earliest time at which a queued job can start, of the jobs
+    that wait neither for a rate limit nor for the workers of a certain cluster; None if there are no such jobs. ``now``
+    is the time of the database."""
 
     priority: int
     name: str
@@ -29,7 +30,7 @@ class QueueLine:
 
     @property
     def oldest_due_at(self) -> datetime | None:
-        """When the job that has waited the longest for a worker became due."""
+        """The time at which the job that has waited longest for a worker became due; None if no job is due."""
         return self.starts_at if self.oldest_due_seconds else None
 
     @property
@@ -39,12 +40,13 @@ class QueueLine:
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """Where no job is due, when the first one will be. None where all wait for a rate limit or another cluster."""
+        """The time at which the first job becomes due; None if a job is due now, or if all wait for a rate limit or for
+        the workers of a certain cluster."""
         return None if self.oldest_due_seconds else self.starts_at
 
 
 def queue() -> list[QueueLine]:
-    """The queue, in the order of priority. Finished jobs are not counted: most rows are."""
+    """Return the queue in the order of priority. Finished jobs, which are most of the rows, are not counted."""
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
     earliest = Min("available_at", filter=Q(status=JobStatus.PENDING, needs_cluster="") & free_hosts.free())
     counts: dict[tuple[str, int], int] = {}
@@ -66,5 +68,5 @@ def queue() -> list[QueueLine]:
 
 
 def job_states(job_ids: Collection[int]) -> dict[int, str]:
-    """Status by job id, for those who wait for a copy."""
+    """Return the status by job ID, for callers that wait for a copy."""
     return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))

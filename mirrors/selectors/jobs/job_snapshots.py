@@ -1,4 +1,4 @@
-"""Jobs as they are seen from outside, whichever worker runs them."""
+"""Snapshots of jobs, for commands that wait for copies by any worker."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mirrors.selectors.jobs.job_progress import NOT_BEGUN, BlobView, view
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as of one look. Bytes are of blobs; ``bytes_done`` counts what was copied, mounted or there already;
-    ``moving`` are the blobs on their way."""
+    """A snapshot of a job. Bytes are those of blobs; ``bytes_done`` counts bytes that were copied, mounted or already
+    at the target; ``moving`` are the blobs in transfer."""
 
     job_id: int
     source: str
@@ -50,7 +50,7 @@ class JobView:
 
 
 def look(job_ids: Collection[int]) -> list[JobView]:
-    """The jobs as they are now, in the order in which they were made."""
+    """Return snapshots of the jobs, in the order of their creation."""
     rows = MirrorJob.objects.filter(id__in=job_ids).select_related("mapping", "progress").order_by("id")
     return [_view(row) for row in rows]
 

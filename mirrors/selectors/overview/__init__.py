@@ -1,4 +1,4 @@
-"""The whole installation in a few numbers: the dashboard, the global search, and metrics that need the database.
+"""Queries about the whole installation: the dashboard, the global search, and metrics that need the database.
 
-No other folder of the selectors imports it. Begin in ``current_state.py``.
+No other folder of the selectors imports this one. Start reading in ``current_state.py``.
 """

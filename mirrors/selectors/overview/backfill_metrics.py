@@ -1,4 +1,4 @@
-"""Backfills for Prometheus: images by state, of runs that are open and of those that left failed images behind."""
+"""Prometheus metrics of backfills: images by state, of open runs and of finished runs with failed images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BACKFILL_NAME: Final = "swapper_backfill_images"
 
 
 def backfill_metrics() -> list[GaugeMetricFamily]:
-    """As of one look at the database. Each state has a number while the newest run of a cluster is open, and after it
-    finished with failed images, until the next one begins."""
+    """Return the metrics, read from the database. A cluster has a value for each state while its newest run is open,
+    and after that run has finished with failed images, until the next run is created."""
     images = GaugeMetricFamily(
         BACKFILL_NAME, "Images of the newest backfill of a cluster, by state.", labels=["cluster", "state"]
     )

@@ -1,4 +1,4 @@
-"""The current state: processes that run, rate limited hosts, running copies, and what a page must know beside them."""
+"""The current state: running processes, rate limited hosts, running copies, and other facts of the dashboard."""
 
 from __future__ import annotations
 
@@ -38,36 +38,38 @@ SEEN_WITHIN: Final = {
     "worker": timedelta(seconds=180),
     "watcher": timedelta(seconds=60),
 }
-"""How long after its last report a process counts as running."""
+"""For each role, the time after its last report for which a process counts as running."""
 
 MOST_HOSTS_NAMED: Final = 100
-"""Rate-limited hosts that pages and metrics name; the others are not shown."""
+"""The most hosts with a rate limit or known remaining pulls that pages and the API show."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, whether a backfill is under way, how many repositories differ from their settings,
-    how often people forgot some; what clusters report; the number of images by state."""
+    """Facts for the dashboard: whether there are mappings, whether a backfill is running or paused, how many
+    repositories differ from their settings (``differing``), the number of deletions of mappings (``forgotten``),
+    reports of clusters, and the number of images by state."""
 
     is_mapped: bool = False
     is_backfilling: bool = False
     differing: int = 0
     forgotten: int = 0
     workloads: int | None = None
-    """Of clusters that are watched, and those of them that need a source to start; None without such clusters."""
+    """The workloads of watched clusters; ``unprotected`` counts those that need a source to start. Both are None if no
+    cluster is watched."""
     unprotected: int | None = None
     loops: int = 0
     disturbed: Sequence[Mapping[str, Any]] | None = None
-    """Targets that nodes cannot pull from, of all clusters; None where there are none."""
+    """Targets that nodes cannot pull from, of all clusters; None if there are none."""
     pulls: Sequence[Mapping[str, Any]] | None = None
-    """Images that nodes cannot pull, as ``images``, by ``cause``, ``at`` and ``is_mirrored``; None where there are
-    none."""
+    """The number of images that nodes cannot pull (``images``), by ``cause``, ``at`` and ``is_mirrored``; None if there
+    are none."""
     retries: Sequence[Mapping[str, Any]] | None = None
-    """See ``waiting_retries``; None where there are none."""
+    """The rows of ``waiting_retries``; None if there are none."""
     failures: Sequence[Mapping[str, Any]] | None = None
-    """See ``unsolved_failures``; None where there are none."""
+    """The rows of ``unsolved_failures``; None if there are none."""
     is_stale: bool = False
-    """Whether a cluster is not watched any more."""
+    """Whether the watcher of a cluster no longer reports."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED_STATES, 0))
 
 
@@ -88,11 +90,12 @@ _SMALL: Final = (
 
 
 def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts:
-    """In one query. With a cluster, what clusters report is of that one; failures are those of the time range."""
+    """Return the facts, read with one query. With ``cluster``, backfills, readiness, restart loops and failing pulls
+    are those of that cluster. ``failures`` are those since ``since``."""
     of: dict[str, str] = {"cluster": cluster} if cluster else {}
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
-    # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
+    # The facts are subqueries of the first row of Revision, which has rows as soon as anything is configured.
     images, began = mapping_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
@@ -117,10 +120,10 @@ def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts
 
 
 def hosts(now: datetime) -> dict[str, Any]:
-    """Registries that asked us to wait, and what others say is left of their pulls."""
+    """Return the rate limited hosts with the end of the limit, and the remaining pulls reported within a day."""
     is_limited = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
     heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
-    # A host may have a budget for each credential: what is shown is the one that ends first.
+    # A host can have a budget for each credential. Show the latest end of their limits, and the fewest remaining pulls.
     known = HostBudget.objects.filter(is_limited | heard).order_by().values("host")
     limited = known.annotate(until=Max("resting_until", filter=is_limited), left=Min("remaining", filter=heard))
     rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS_NAMED])
@@ -131,10 +134,9 @@ def hosts(now: datetime) -> dict[str, Any]:
 
 
 def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
-    """Count the webhooks and workers that report themselves, of all clusters or of one, and find when the first of the
-    webhooks' certificates ends. ``has_webhook`` and ``has_worker`` are of any cluster: workers copy what is queued for
-    all of them. A process that does not apply its configuration file is in ``configuration_problems``, with the
-    reason."""
+    """Return the number of running webhooks and workers, of all clusters or of one, and the earliest expiry of the
+    webhooks' certificates. ``has_webhook`` and ``has_worker`` cover all clusters, because workers run the jobs of all
+    clusters. ``configuration_problems`` describes processes that do not apply their configuration file."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
     running: set[str] = set()
@@ -162,20 +164,20 @@ def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
 
 
 def processes_by_cluster() -> Mapping[tuple[str, str], int]:
-    """Processes that have reported recently, by role and cluster."""
+    """Return the number of processes that have reported recently, by role and cluster."""
     now, longest = timezone.now(), max(SEEN_WITHIN.values())
     rows = Instance.objects.values_list("role", "cluster", "seen_at")
     return Counter((role, cluster) for role, cluster, at in rows if now - at <= SEEN_WITHIN.get(role, longest))
 
 
 def clusters_with_workers() -> set[str]:
-    """Clusters of which a worker has reported recently."""
+    """Return the clusters with a worker that has reported recently."""
     recently = ExpressionWrapper(Now() - SEEN_WITHIN["worker"], output_field=DateTimeField())
     workers = Instance.objects.filter(role="worker", seen_at__gt=recently)
     return set(workers.order_by().values_list("cluster", flat=True).distinct())
 
 
 def copies_under_way(limit: int = 10) -> Iterable[MirrorJob]:
-    """Running jobs with their progress, the longest first."""
+    """Return running jobs with their progress, the oldest first."""
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).select_related("mapping", "progress")
     return running.order_by("id")[:limit]

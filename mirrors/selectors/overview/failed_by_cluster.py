@@ -1,4 +1,4 @@
-"""Failed jobs at some registries, by the cluster that requested them."""
+"""Failed jobs at given registries, by the cluster that requested them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.models.jobs.job_errors import known_host
 
 
 def failed_by_cluster(registries: Iterable[Registry], since: datetime) -> Counter[tuple[str, str]]:
-    """Jobs by host and cluster, which is empty for those of users; one query."""
+    """Return the number of failed jobs by host and cluster (empty: requested by users), with one query."""
     there = Q(pk__in=[])
     for registry in registries:
         there |= Q(**registry.lookup_of("error_host"))

@@ -1,4 +1,4 @@
-"""The search in the whole installation: images, jobs, namespaces and workloads, a few of each."""
+"""The global search: a few images, jobs, namespaces and workloads that match."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mirrors.selectors.queries.search import job_number, search
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MOST_RESULTS: Final = 5
-"""Results of each kind: what a panel beside the page has room for."""
+"""The most results of each kind, because the panel next to the page has little room."""
 
 NAMESPACES_SEARCHED: Final = 10_000
-"""Namespaces that are looked through: more than a cluster has."""
+"""The most namespaces that are searched: more than a cluster has."""
 
 NAMESPACES_OF_CLUSTER: Final = 50
-"""Namespaces with a part of a name of which it is asked whether a cluster has them: more than the panel shows."""
+"""The most matching namespaces for which the search checks whether the cluster has them: more than the panel shows."""
 
 WORKLOADS_SEARCHED: Final = 100
-"""Rows of workloads that are looked through: a workload has one for each of its images."""
+"""The most matching rows of workloads that are read: a workload has one row for each of its images."""
 
 _NAMESPACES: Final = """
 WITH RECURSIVE names(name) AS (
@@ -34,7 +34,7 @@ WITH RECURSIVE names(name) AS (
 )
 SELECT name FROM names WHERE name IS NOT NULL LIMIT %s
 """
-"""Each namespace once, by one look into the index for each; DISTINCT would read a million rows."""
+"""Selects each namespace once, with one index lookup per namespace. DISTINCT would read a million rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class FoundWorkload:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """A few results of each kind, newest first; namespaces by name."""
+    """A few results of each kind, the newest first; namespaces are ordered by name."""
 
     images: Sequence[ImageMapping]
     jobs: Sequence[MirrorJob]
@@ -66,7 +66,7 @@ class SearchResults:
 
 
 def find_everywhere(words: Sequence[str]) -> SearchResults:
-    """Rows that have all the words; a number is also a job's."""
+    """Return the rows that contain all words. A number also finds the job with that number."""
     return SearchResults(
         images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:MOST_RESULTS]),
         jobs=_jobs(words),
@@ -84,10 +84,10 @@ def _jobs(words: Sequence[str]) -> list[MirrorJob]:
 
 
 def _namespaces_by(words: Sequence[str]) -> list[str]:
-    """Those whose names have all the words; of one cluster for its ``CLUSTER/NAMESPACE``."""
+    """Return the namespaces whose names contain all words; for ``CLUSTER/NAMESPACE``, only those of the cluster."""
     if len(words) == 1 and (place := places_in(words).get(words[0])):
         named = [name for name in _namespaces() if place.namespace in name]
-        # The one that is named exactly first.
+        # The exact match is first.
         named.sort(key=lambda name: name != place.namespace)
         used = _used_in(place.cluster, named[:NAMESPACES_OF_CLUSTER])
         return [str(ClusterNamespace(place.cluster, name)) for name in named if name in used][:MOST_RESULTS]
@@ -95,7 +95,7 @@ def _namespaces_by(words: Sequence[str]) -> list[str]:
 
 
 def _used_in(cluster: str, namespaces: Sequence[str]) -> set[str]:
-    """Those of the namespaces in which the cluster has workloads; one look into the index for each."""
+    """Return those of the namespaces in which the cluster has workloads, with one index lookup per namespace."""
     there = ImageUse.objects.filter(cluster=cluster).order_by()
     rows = [Subquery(there.filter(namespace=name).values("pk")[:1]) for name in namespaces]
     return set(ImageUse.objects.filter(pk__in=rows).values_list("namespace", flat=True)) if rows else set()
@@ -110,7 +110,7 @@ def _namespaces() -> list[str]:
 def _workloads(words: Sequence[str]) -> list[FoundWorkload]:
     """Return admitted workloads first, then those that only a watcher has listed, for example because their pods
     started before the webhook was installed."""
-    # By name first: conditions on two columns cost the database several times as much.
+    # Search by name first, because conditions on two columns cost the database several times as much.
     return _workloads_by(words, ["workload"]) or _workloads_by(words, ["namespace", "workload"])
 
 

@@ -1,4 +1,4 @@
-"""Reports of clusters for Prometheus: failing pulls, targets that nodes cannot pull from, restart loops."""
+"""Prometheus metrics of clusters: failing pulls, targets that nodes cannot pull from, and restart loops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PULL_NAMES: Final = ("swapper_failing_pulls", "swapper_target_unhealthy", "swapp
 
 
 def pull_metrics() -> list[GaugeMetricFamily]:
-    """As of one look at the database."""
+    """Return the metrics, read from the database."""
     failing = GaugeMetricFamily(
         PULL_NAMES[0],
         "Pods that cannot pull an image, by cause and by whether they pull from the source or the target.",
@@ -25,7 +25,7 @@ def pull_metrics() -> list[GaugeMetricFamily]:
     unhealthy = GaugeMetricFamily(
         PULL_NAMES[1], "1 while nodes of the cluster cannot pull from the target.", labels=["cluster", "registry"]
     )
-    # Healthy again: a series that vanishes does not end an alert at once.
+    # Targets that are healthy again are included, because a series that disappears does not end an alert immediately.
     for cluster, registry, state in TargetHealth.objects.values_list("cluster", "registry", "state"):
         unhealthy.add_metric([cluster, registry], state in TargetHealth.DISTURBED)
     loops = GaugeMetricFamily(

@@ -1,5 +1,4 @@
-"""Figures of the queue and of clusters for Prometheus, read from the database by the web process alone, at most every
-15 seconds."""
+"""Prometheus metrics of the queue and of clusters, read only by the web process, at most every 15 seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from swapper_project.process import outage_log
 log = structlog.get_logger(__name__)
 
 METRICS_SECONDS: Final = 15.0
-"""Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
+"""Seconds for which the metrics are cached: Prometheus scrapes every 15 to 60 seconds, often from two servers."""
 
 QUEUE_METRICS: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES, BACKFILL_NAME)
 _LOCK = threading.Lock()
@@ -31,7 +30,7 @@ _seen: tuple[float, list[Metric]] = (0.0, [])
 
 
 class QueueCollector(Collector):
-    """Jobs that are not over, whose ends are counted by the workers; and what clusters report."""
+    """Collects the metrics of unfinished jobs and of clusters. Workers count the jobs that finish."""
 
     def collect(self) -> Iterator[Metric]:
         global _seen

@@ -1,4 +1,4 @@
-"""The numbers of dashboard and API: a handful of bounded queries, each grouped by time, the sums made of them here."""
+"""The statistics of the dashboard and the API: sums over a few bounded queries that group rows by time."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from mirrors.selectors.jobs import job_queue
 from mirrors.selectors.overview import current_state
 
 BY_HOUR = 48
-"""Hours up to which a series has a point an hour; longer ones have one a day."""
+"""The longest series, in hours, that has one point per hour; longer series have one per day."""
 
 COVERAGE_HOURS: Final = (24, 168)
-"""Of these coverage is shown for any range, each beside the time before it."""
+"""Periods, in hours, whose coverage is shown for any range, each with the coverage of the period before."""
 
 Ended = dict[tuple[datetime, str, str, str], int]
-"""Jobs by hour or day, status, error class and registry."""
+"""The number of finished jobs by hour or day, status, error class and registry."""
 
 COPIED: Final = "copied"
-"""In place of a status: the number is that of bytes which attempts copied."""
+"""A value in place of a status: the number is the bytes that attempts copied."""
 
 Reader = Callable[..., dict[Any, Any]]
-"""Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
+"""A function that returns counts since a time, by hour or by day, and optionally of one cluster."""
 
 MOST_TIME_RANGES: Final = 36
-"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones and clusters."""
+"""The most time ranges whose past days are cached: those of the dashboard, for a few time zones and clusters."""
 
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One hour, or one day, of a series. ``coverage`` is None where nothing was admitted."""
+    """One hour or one day of a series. ``coverage`` is None if no images were counted."""
 
     at: datetime
     coverage: float | None
@@ -56,8 +56,8 @@ class Point:
 
 
 class Overview:
-    """All that is counted over the last hours, read once. With a cluster, what it has of its own is of that cluster:
-    decisions, processes, readiness and pulls. Images, jobs and registries are shared by all clusters."""
+    """The statistics of the last hours, read once. With ``cluster``, decisions, processes, readiness and pulls are
+    those of that cluster. Images, jobs and registries are shared by all clusters."""
 
     def __init__(self, *, hours: int, cluster: str = "") -> None:
         self.hours, self.cluster = hours, cluster
@@ -72,12 +72,12 @@ class Overview:
         self._ended = {key: jobs for key, jobs in ended.items() if key[1] != COPIED}
 
     def begin_of(self, hours: int) -> datetime:
-        """Of the last hours. A whole minute: lists that are linked to begin at the same moment, and pages stay the same
-        for a while."""
+        """Return the start of the last hours, rounded down to a whole minute, so that linked lists start at the same
+        time and pages stay unchanged for a while."""
         return (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
 
     def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
-        """Within the hours that begin in this time."""
+        """Return the sums of the hours that start at or after ``since`` and before ``until``."""
         found = Admitted()
         for hour, sums in self._admitted.items():
             if hour >= since and (until is None or hour < until):
@@ -85,7 +85,7 @@ class Overview:
         return found
 
     def ended(self, status: str) -> dict[str, int]:
-        """Jobs that ended so, by error class."""
+        """Return the number of jobs that finished with this status, by error class."""
         found: Counter[str] = Counter()
         for (_, its_status, error, _), jobs in self._ended.items():
             if its_status == status:
@@ -93,7 +93,7 @@ class Overview:
         return dict(sorted(found.items()))
 
     def failed_by_host(self) -> dict[str, int]:
-        """Jobs that failed, by the registry that they failed at."""
+        """Return the number of failed jobs, by the registry at which they failed."""
         found: Counter[str] = Counter()
         for (_, status, _, host), jobs in self._ended.items():
             if status == JobStatus.FAILED and host:
@@ -105,7 +105,7 @@ class Overview:
         return sum(self._copied.values())
 
     def series(self) -> list[Point]:
-        """Over time, the oldest point first."""
+        """Return the points of the series, the oldest first."""
         is_hourly = self.hours <= BY_HOUR
         sums: dict[datetime, Admitted] = {}
         for hour, counted in self._admitted.items():
@@ -127,9 +127,10 @@ class Overview:
         ]
 
     def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **of: str) -> dict[Any, Any]:
-        """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
+        """Return the counts since a time. Past days are cached until ``since`` moves, after a minute; today is read
+        each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
-        # Of what was forgotten nothing counts any more.
+        # Jobs of deleted mappings no longer count, so a deletion invalidates the cache.
         key = (read, since, today, is_hourly, self.small.forgotten, *of.values())
         if (over := _over.get(key)) is not None:
             return {**over, **read(today, is_hourly, **of)}
@@ -153,12 +154,12 @@ def _read_ended(since: datetime, is_hourly: bool) -> Ended:
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
     of = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
     copied = attempts.annotate(**of).values_list("at", *of).annotate(n=Sum("bytes_copied"))
-    # Two short queries in one: the page asks often.
+    # Two short queries are combined into one, because the page is refreshed often.
     return {(at, status, error, host): int(n or 0) for at, status, error, host, n in counted.union(copied, all=True)}
 
 
 def forget() -> None:
-    """Read everything again, also what is over."""
+    """Clear the cache of past days."""
     _over.clear()
 
 
@@ -172,7 +173,7 @@ def _trunc(is_hourly: bool) -> TruncHour | TruncDay:
 
 
 def numbers(overview: Overview) -> dict[str, Any]:
-    """All numbers of dashboard and API, but for the series."""
+    """Return all statistics of the dashboard and the API, except the series."""
     admitted = overview.admitted(overview.since)
     queue = job_queue.queue()
     processes = current_state.running_processes(overview.now, overview.cluster)
@@ -206,7 +207,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
 
 
 def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
-    """Of the last hours, and of as many before them."""
+    """Return the coverage of the last hours, and of the period of the same length before."""
     since = overview.begin_of(hours)
     before = overview.admitted(since - timedelta(hours=hours), since)
     return {"hours": hours, "coverage": overview.admitted(since).coverage, "before": before.coverage}

@@ -1,5 +1,5 @@
-"""What all selectors are built of: the search, the names of clusters, and tools that keep reads cheap (answers kept for
-a while, rows of one query inside another, SQL that is compiled once).
+"""Building blocks of all selectors: the search, the names of clusters, and tools that keep reads cheap (cached results
+of slow queries, subqueries, and statements that are compiled once).
 
-Imports no other folder of the selectors; all of them may import it. Begin in ``search.py``.
+This folder imports no other folder of the selectors; all of them can import it. Start reading in ``search.py``.
 """

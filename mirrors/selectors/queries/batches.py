@@ -1,4 +1,4 @@
-"""Lists in parts that one statement takes."""
+"""Batches of items, for statements that accept a limited number of parameters."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ T = TypeVar("T")
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """In order, at most ``size`` each. (``itertools.batched`` needs Python 3.12.)"""
+    """Return batches of at most ``size`` items, in order. (``itertools.batched`` needs Python 3.12.)"""
     return (items[start : start + size] for start in range(0, len(items), size))

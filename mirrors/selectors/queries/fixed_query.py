@@ -1,5 +1,5 @@
-"""Statements whose SQL is compiled once: to build it costs Django many times the CPU of running it, and each job needs
-some of them."""
+"""Statements whose SQL is compiled once. Each job runs several of them, and Django needs many times more CPU to build
+the SQL than to run it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 Compiled = tuple[str, tuple[Any, ...]]
 
 MOST_COMPILED_UPDATES: Final = 64
-"""Updates of ``update_rows`` whose SQL is kept: a worker has about ten, and each delay of a retry is another one."""
+"""The most updates of ``update_rows`` whose SQL is cached. A worker has about ten, plus one for each delay of a
+retry."""
 
 
 class Argument(Expression):
-    """The place in a statement of a text or number that is given when it runs."""
+    """A placeholder in a statement for a text or number that is passed when the statement runs."""
 
     def __init__(self, position: int) -> None:
         super().__init__()
@@ -30,9 +31,9 @@ class Argument(Expression):
 
 
 def fixed_query(build: Callable[..., QuerySet[Any, Any]]) -> Callable[..., list[tuple[Any, ...]]]:
-    """A function that returns the rows of a query as the database has them: texts and numbers, but no times or
-    booleans. ``build`` gets an ``Argument`` for each argument of the function. What it returns selects values, and
-    depends on nothing but the number of arguments and the kind of database."""
+    """Return a function that runs a query and returns its rows as the database driver returns them: texts and numbers,
+    but not times or booleans. ``build`` is called with an ``Argument`` for each argument of the function. Its query
+    must select values, and depend only on the number of arguments and the kind of database."""
 
     @cache
     def compiled(vendor: str, count: int) -> Compiled:
@@ -48,8 +49,9 @@ def fixed_query(build: Callable[..., QuerySet[Any, Any]]) -> Callable[..., list[
 
 
 def fixed_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]) -> Callable[..., int]:
-    """A function that updates rows and returns how many. ``build`` is as that of ``fixed_query``, and returns the rows
-    and the new values of their columns. The function's arguments are as the database takes them."""
+    """Return a function that updates rows and returns their number. ``build`` is called as in ``fixed_query``, and
+    returns the rows and the new values of their columns. The function's arguments are values as the database stores
+    them."""
 
     @cache
     def compiled(vendor: str, count: int) -> Compiled:
@@ -68,8 +70,8 @@ def fixed_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]
 
 
 def update_rows(model: type[Model], where: Mapping[str, Any], values: Mapping[str, Any]) -> int:
-    """Update the rows whose columns have the values of ``where``, and return how many. ``values`` are Python's, or
-    expressions. Its SQL is compiled once for each choice of columns and expressions."""
+    """Update the rows whose columns have the values of ``where``, and return their number. ``values`` are Python values
+    or expressions. The SQL is compiled once for each combination of columns and expressions."""
     given = {name: value for name, value in values.items() if not hasattr(value, "resolve_expression")}
     computed = tuple((name, value) for name, value in values.items() if name not in given)
     update = _update_of(model, tuple(where), tuple(given), computed)
@@ -89,15 +91,16 @@ def _update_of(
 
 
 def as_stored(model: type[Model], name: str, value: Any) -> Any:
-    """The value of a column, as its database takes it."""
+    """Convert a value of a column to the form in which the database stores it."""
     return cast("Field[Any, Any]", model._meta.get_field(name)).get_db_prep_save(value, connection)
 
 
 def fixed_insert(
     build: Callable[..., Model], *, unique: Sequence[str] = (), updated: Sequence[str] = ()
 ) -> Callable[..., None]:
-    """A function that inserts the row that ``build`` makes of its arguments, with the defaults of its model. Where one
-    has the same ``unique`` columns already, it gets the ``updated`` ones of the new row; without any, it stays."""
+    """Return a function that inserts the row that ``build`` creates from the arguments, with the defaults of its model.
+    If a row with the same ``unique`` columns exists, its ``updated`` columns are set to those of the new row; without
+    ``updated``, it stays unchanged."""
     conflict = (OnConflict.UPDATE if updated else OnConflict.IGNORE) if unique else None
 
     @cache

@@ -1,4 +1,4 @@
-"""The last answer of a slow query, for a while: pages ask again every few seconds."""
+"""A cache for the last result of a slow query, because pages repeat it every few seconds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 SLOW_SECONDS: Final = 0.05
-"""A query that took longer is not repeated at once: each open page asks every 5 seconds."""
+"""Results of queries that take longer than this are cached, because each open page repeats them every 5 seconds."""
 
 KEPT_FACTOR: Final = 100
-"""Its answer is kept for this many times its duration: then asking takes at most a hundredth of the time."""
+"""A result is cached for this many times the query's duration, so that the query runs at most 1% of the time."""
 
 
 class KeptAnswer(Generic[T]):
-    """Of one process, while asking again would be slow."""
+    """A cache, in one process, for the last result of a slow query."""
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -25,7 +25,7 @@ class KeptAnswer(Generic[T]):
         return self._answer if time.monotonic() < self._until else None
 
     def put(self, answer: T, *, seconds: float) -> None:
-        """``seconds`` is how long the query took."""
+        """Cache a result if its query was slow; ``seconds`` is the duration of the query."""
         if seconds > SLOW_SECONDS:
             self._until, self._answer = time.monotonic() + KEPT_FACTOR * seconds, answer
 

@@ -1,4 +1,4 @@
-"""Search that stays quick beside a million rows: images are looked for among the mappings, which are few, first."""
+"""A search that stays fast with a million rows, because it first finds images in the mappings, which are few."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 M = TypeVar("M", bound=Model)
 
 FEW_MAPPINGS: Final = 1_000
-"""Mappings up to which their keys are asked for. What more of them match is soon met by going through the rows."""
+"""The most matching mappings that are selected by key. If more match, a scan of the rows soon finds results."""
 
 JOB_OF: Final[dict[type[Model], str]] = {MirrorJob: "pk", MirrorAttempt: "job", MirrorRequest: "job"}
-"""The column with the number of a job, by kind of row."""
+"""The column with the number of a job, by model."""
 
 LONGEST_JOB_NUMBER: Final = 18
-"""Digits of a job's number: more do not fit the column."""
+"""The most digits of a job's number that fit the column."""
 
 IN_NAMESPACE: Final = ("workload", "pod_name")
-"""Columns of names that are unique in a namespace: pages print them as ``NAMESPACE/NAME``."""
+"""Columns of names that are unique within a namespace; pages print them as ``NAMESPACE/NAME``."""
 
 
 def search_words(text: str) -> list[str]:
-    """Return the words that are searched for one by one; quotes keep several together."""
+    """Split a search text into words. Quoted words stay together."""
     parts = [part for part in smart_split(text) if part]
     return [unescape_string_literal(part) if _is_quoted(part) else part for part in parts]
 
 
 def job_number(words: Sequence[str]) -> int | None:
-    """The number of a job, as pages print it: ``485``, ``#485`` or ``Job 485``; None for other words."""
+    """Return a job's number from the forms that pages print, ``485``, ``#485`` or ``Job 485``; None for other words."""
     named = words[1:] if len(words) == 2 and words[0].lower() == "job" else words
     text = named[0].removeprefix("#") if len(named) == 1 else ""
     return int(text) if text.isdecimal() and len(text) <= LONGEST_JOB_NUMBER else None
 
 
 def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> QuerySet[M]:
-    """Rows that have all the words in their own fields, or in those of their mapping (``mapping__source``). Rows of a
-    job are found by its number too.
+    """Return the rows that contain all words in their own fields, or in those of their mapping (``mapping__source``).
+    The number of a job also finds the job's rows.
 
-    One condition over two tables is beyond every index; by keys of mappings each half of it has one. In rows with a
-    namespace, a word ``CLUSTER/NAMESPACE`` is that of a known cluster too, and ``NAMESPACE/NAME`` a workload or a pod.
+    No index serves one condition over two tables, so matching mappings are found first and become a condition on keys.
+    In rows with a namespace, a word can also be ``CLUSTER/NAMESPACE`` with a known cluster, or ``NAMESPACE/NAME`` of a
+    workload or pod.
     """
     words = list(words)
     if not words:
@@ -68,8 +69,8 @@ def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> Qu
 
 
 def by_keys(rows: QuerySet[M], found: QuerySet[M]) -> QuerySet[M]:
-    """``found``, which are some of ``rows``, by their keys if they are few. In the order of a list, Postgres would go
-    through all rows for words that few of them have, beside an index for just these words."""
+    """Select ``found``, a subset of ``rows``, by key if it is small. Otherwise, Postgres would scan all rows in the
+    order of the list for words that few rows contain, although an index serves these words."""
     keys = list(found.order_by().values_list("pk", flat=True)[: FEW_MAPPINGS + 1])
     return found if len(keys) > FEW_MAPPINGS else rows.filter(pk__in=keys)
 
@@ -89,7 +90,7 @@ def _of_images(words: list[str], path: str, columns: list[str]) -> Q:
 
 
 def _all(words: list[str], fields: list[str], places: Mapping[str, ClusterNamespace] | None = None) -> Q:
-    """Each word in any of the fields, or as the place of the row."""
+    """Return the condition that each word is in one of the fields, or names the namespace of the row."""
     found = Q()
     for word in words:
         one = Q()
@@ -102,7 +103,8 @@ def _all(words: list[str], fields: list[str], places: Mapping[str, ClusterNamesp
 
 
 def _in_namespace(word: str, fields: Iterable[str]) -> Q:
-    """``shop/checkout`` is the workload or the pod of a namespace; no condition for other words and rows."""
+    """Return the condition for a word such as ``shop/checkout``, a workload or pod in a namespace; empty for other
+    words and for rows without these fields."""
     namespace, _, name = word.partition("/")
     found = Q()
     if namespace and name and "namespace" in fields:

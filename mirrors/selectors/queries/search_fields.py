@@ -1,4 +1,4 @@
-"""What a search looks in, by kind of row: the same on a page of the admin and in its resource of the API."""
+"""The fields that a search covers, by model; the same in the admin and in the API."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ SEARCH_FIELDS: Final[dict[type[Model], tuple[str, ...]]] = {
     TargetHealth: ("registry", "cluster"),
     TargetRepository: ("name",),
 }
-"""Of large tables, only columns that an index for search serves (``mirrors/models/base/indexes.py``)."""
+"""For large tables, only columns that a search index serves (``mirrors/models/base/indexes.py``)."""

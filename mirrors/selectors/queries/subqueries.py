@@ -1,4 +1,4 @@
-"""Rows of one query, or their number, as a value of another: for pages whose number of queries is limited."""
+"""Subqueries that return the rows of a query, or their number, as one value, for pages that limit their queries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Func, IntegerField, JSONField, QuerySet, Subquery
 
 
 class JsonRows(Subquery):
-    """A list with a dictionary for each row; None without rows. On SQLite, values of JSON columns are text."""
+    """The rows of a query as a list of dictionaries; None without rows. On SQLite, values of JSON columns are text."""
 
     def __init__(self, rows: QuerySet[Any, Any]) -> None:
         super().__init__(rows, output_field=JSONField())
@@ -20,14 +20,14 @@ class JsonRows(Subquery):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         names = (*self.query.values_select, *self.query.annotation_select)
         pairs = ", ".join(f"'{name}', found.\"{name}\"" for name in names)
-        # Without rows it would be an empty list: NULLIF makes both databases the same.
+        # Without rows, SQLite returns an empty list. NULLIF converts it to NULL, as in Postgres.
         rows = f"json_group_array(json_object({pairs}))"
         template = f"(SELECT NULLIF({rows}, '[]') FROM (%(subquery)s) found)"  # noqa: S608 (names are of our own fields)
         return self.as_sql(compiler, connection, template=template, **context)  # type: ignore[call-arg]
 
 
 def rows_counted(rows: QuerySet[Any]) -> Subquery:
-    """The number of these rows."""
-    # A function and no aggregate: a count by group would have no row where there is nothing.
+    """Return a subquery for the number of rows."""
+    # COUNT is used as a function, not as an aggregate, because a grouped count has no row if nothing matches.
     number = Func(template="COUNT(*)", output_field=IntegerField())
     return Subquery(rows.order_by().annotate(n=number).values("n"))
