@@ -1,8 +1,8 @@
 """One run of `webhook_certs`: keeps certificates in a Secret up to date, and has API servers trust them.
 
-A run can be interrupted after any step; the next run continues there. Concurrent runs have the same result: each change
-of the Secret contains the resource version that it is based on, and a run whose change conflicts reads the Secret
-again.
+A run can be interrupted after any step, and the next run continues with the next step. Concurrent runs have the same
+result: each change of the Secret contains the resource version that it is based on, and a run whose change conflicts
+reads the Secret again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Renewal:
     spread_seconds: float = SPREAD_SECONDS
 
     def run(self) -> Iterator[str]:
-        """Renew what is due. Yield a line for each change. Raises InstallationError."""
+        """Create or renew the certificates if this is due. Yield a line for each change. Raises InstallationError."""
         yield from self._step(self._prepare)
         if self.registration.trust(self._read().bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"

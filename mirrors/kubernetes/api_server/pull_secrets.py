@@ -39,7 +39,7 @@ class FoundSecrets:
     problems: list[str] = field(default_factory=list)
     is_sure: bool = True
     trouble: ClusterError | None = None
-    """The last error that may not occur on a retry."""
+    """The last temporary error, which a retry may resolve."""
 
     def note(self, error: ClusterError, words: str = "") -> None:
         self.problems.append(words or str(error))

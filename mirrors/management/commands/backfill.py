@@ -93,9 +93,9 @@ class Command(ConfiguredCommand):
         self._follow(run, stop)
 
     def _until_previewed(self, run: BackfillRun, stop: threading.Event) -> BackfillRun:
-        """Wait until the preview is complete, and work on it here if the run is of this cluster.
+        """Wait until the preview is complete, and work on it in this process if the run is of the configured cluster.
 
-        Raises CommandError if the run of this cluster has a problem, such as a cluster that cannot be read.
+        Raises CommandError if that run has a problem, for example because the cluster cannot be read.
         """
         while run.previewed_at is None and run.is_open and not stop.is_set():
             self._work(stop)

@@ -1,4 +1,4 @@
-"""``manage.py setup_secrets``: the Secrets of an installation on a cluster, with random values."""
+"""``manage.py setup_secrets``: creates the Secrets of an installation on a cluster, with random values."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NAMESPACES_IN_ROW: Final = 20
 
 @dataclass(slots=True)
 class FailingImage:
-    """An image that pods cannot pull for one cause. ``name`` as in FailingPull."""
+    """The failing pulls of one image with one cause. ``name`` is as in FailingPull."""
 
     image: str
     name: str
