@@ -1,1 +1,1 @@
-"""The demo, `manage.py demo`, needs these besides the product itself: throw-away registries and a sample image."""
+"""The demo (`manage.py demo`): temporary registries, a sample image, and the steps of the demo."""

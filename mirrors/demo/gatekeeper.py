@@ -1,4 +1,4 @@
-"""Authentication of a throw-away registry: HTTP Basic, or tokens as Docker's registries hand them out."""
+"""Authentication of a temporary registry: HTTP Basic, or bearer tokens as in Docker's registries."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal
 
 @dataclass(slots=True)
 class Gatekeeper:
-    """One account. With tokens, `/token` of the same server is the realm; anonymous clients get tokens to pull if
-    `anonymous_pull`. `lifetime` is in seconds."""
+    """Authentication with one account. For tokens, the realm is `/token` on the same server; anonymous clients get
+    tokens for pulls if `anonymous_pull` is true. `lifetime` is the lifetime of tokens in seconds."""
 
     kind: Literal["basic", "token"]
     username: str
@@ -41,7 +41,7 @@ class Gatekeeper:
         return hmac.compare_digest(authorization, f"Basic {expected}")
 
     def issue(self, authorization: str, scopes: list[str]) -> str | None:
-        """A token for what may be granted of `scopes`; None for a wrong password."""
+        """Return a token for the permitted part of `scopes`; None for wrong credentials."""
         if authorization and not self.is_account(authorization):
             return None
         granted: set[str] = set()

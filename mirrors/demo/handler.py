@@ -1,4 +1,4 @@
-"""One connection to a throw-away registry: the routes of the distribution API."""
+"""The handler of a connection to a temporary registry: the routes of the distribution API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers requests until the client hangs up."""
+    """The handler of all requests of one connection, until the client closes it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.registry
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged."""
+        """Do not log requests."""
 
     def handle_request(self) -> None:
         parts = urlsplit(self.path)
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """Header names are written with underscores. The length is of `body`, also in the reply to a HEAD."""
+        """Send a response. Header names are passed with underscores. The length is that of `body`, also for a HEAD."""
         self.send_response(status)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         for name, value in {"Content-Length": str(len(body)), **names}.items():
@@ -64,7 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def refuse(self, status: int, code: str, **headers: str) -> None:
-        """An error as the specification words it. A request's body that was not read ends the connection."""
+        """Send an error in the format of the specification. Close the connection if the request has a body, because
+        the body may not have been read."""
         if self.headers.get("Content-Length", "0") != "0" and status >= 400:
             self.close_connection = True
             headers["Connection"] = "close"
@@ -72,11 +73,11 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, body, Content_Type="application/json", **headers)
 
     def read_body(self) -> bytes:
-        """May be shorter than announced, from a client that hung up."""
+        """Read the request's body. It is shorter than its Content-Length if the client closed the connection."""
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
     def is_cut_off(self, body: bytes) -> bool:
-        """Whether the client hung up in the middle of the body; then the connection ends."""
+        """Return whether the client disconnected before the end of the body; if so, close the connection."""
         is_short = len(body) < int(self.headers.get("Content-Length", "0"))
         self.close_connection = self.close_connection or is_short
         return is_short
@@ -102,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             action()
 
-    # Who may do what.
+    # Authorization.
 
     def _scope(self) -> str:
         action = "pull" if self.command in ("GET", "HEAD") else "push"
@@ -195,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(202, Location=location, Range=f"0-{max(0, size - 1)}", Docker_Upload_UUID=upload)
 
     def _upload(self) -> str | None:
-        """The session, if it is known and its state was handed back untouched."""
+        """Return the upload session; None if it is unknown or the client did not return its state unchanged."""
         upload = self.rest.removeprefix("uploads/")
         is_known = upload in self.registry.storage.uploads and self.query.get("_state") == [upload[::-1]]
         return upload if is_known else None

@@ -1,4 +1,4 @@
-"""Builds sample images: an index of several platforms with layers of made-up bytes, the same for the same seed."""
+"""A builder of sample images: an index of several platforms, with layers of random bytes that depend on the seed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ DEFAULT_PLATFORMS = ("linux/amd64", "linux/arm64")
 
 @dataclass(frozen=True, slots=True)
 class SampleImage:
-    """Blobs and manifests by digest; `root` is the digest of the index."""
+    """An image: its blobs and manifests by digest. `root` is the digest of the index."""
 
     root: str
     blobs: dict[str, bytes]
     manifests: dict[str, tuple[str, bytes]]
     algorithm: str = "sha256"
-    """Of all its digests."""
+    """The algorithm of all digests in the image."""
 
     def load(self, storage: Storage, repository: str, tag: str) -> None:
-        """Puts the image into a registry without going through HTTP."""
+        """Store the image in a registry directly, without HTTP."""
         for content in self.blobs.values():
             storage.add_blob(repository, content, self.algorithm)
         for digest, (media_type, raw) in self.manifests.items():
@@ -39,7 +39,7 @@ class SampleImage:
 
 
 class ImageBuilder:
-    """Collects content and hands out descriptors."""
+    """A collector of content, whose methods return descriptors."""
 
     def __init__(self, algorithm: str = "sha256") -> None:
         self.algorithm = algorithm
@@ -77,7 +77,7 @@ def sample_image(
     layers: int = 3,
     layer_bytes: int = 64 * 1024,
 ) -> SampleImage:
-    """`layers` layers of `layer_bytes` for each platform, the first of them shared by all."""
+    """Return an image with `layers` layers of `layer_bytes` bytes for each platform. All share the first layer."""
     noise = random.Random(seed)
     builder = ImageBuilder()
     shared = builder.blob(noise.randbytes(layer_bytes))

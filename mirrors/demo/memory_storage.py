@@ -1,4 +1,4 @@
-"""The storage of a throw-away registry, in memory."""
+"""The storage of a temporary registry, in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 
 ALGORITHMS = ("sha256", "sha512")
-"""Of digests, as the image specification registers them."""
+"""The digest algorithms that the OCI image specification registers."""
 
 
 def digest_of(content: bytes, algorithm: str = "sha256") -> str:
@@ -16,14 +16,15 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
 
 
 def algorithm_of(reference: str) -> str | None:
-    """Of a digest; None for a tag."""
+    """Return the algorithm of a digest; None for a tag."""
     algorithm, colon, _ = reference.partition(":")
     return algorithm if colon and algorithm in ALGORITHMS else None
 
 
 @dataclass(slots=True)
 class Storage:
-    """Blobs are shared by all repositories and visible in those they were uploaded to or mounted into. Thread-safe."""
+    """The content of a registry. A blob is stored once, and visible in the repositories to which it was uploaded or
+    mounted (`links`). Thread-safe."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     links: set[tuple[str, str]] = field(default_factory=set)
@@ -61,7 +62,7 @@ class Storage:
             return True
 
     def manifest(self, repository: str, reference: str) -> tuple[str, str, bytes] | None:
-        """Digest, media type and bytes of a tag or digest."""
+        """Return the digest, media type and bytes of a manifest by tag or digest."""
         with self.lock:
             digest = self.tags.get((repository, reference), reference)
             found = self.manifests.get((repository, digest))

@@ -13,14 +13,17 @@ from mirrors.demo.memory_storage import Storage
 
 
 class MemoryRegistry:
-    """Started by `start()` or a `with` block. `gatekeeper` requires authentication, None allows anonymous access."""
+    """An in-memory registry, started by `start()` or a `with` block.
+
+    With a `gatekeeper` it requires authentication; with None it allows anonymous access.
+    """
 
     def __init__(self, *, port: int = 0, gatekeeper: Gatekeeper | None = None) -> None:
         self.storage = Storage()
         self.gatekeeper = gatekeeper
         self._server = _Server(("127.0.0.1", port), Handler)
         self._server.registry = self
-        # A hundred times a second it looks whether it is to stop: tests start and stop thousands.
+        # The server checks every 0.01 seconds whether it must stop, because tests start and stop thousands of them.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -37,7 +40,7 @@ class MemoryRegistry:
         self._server.server_close()
 
     def intercept(self, handler: Handler) -> bool:
-        """Called before each request is looked at. True means that the answer was given here."""
+        """Hook for subclasses, called before each request is handled. Return True if it has sent the response."""
         return False
 
     def __enter__(self) -> Self:
@@ -56,4 +59,4 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are no news."""
+        """Do not log errors: clients may disconnect at any time."""

@@ -1,4 +1,4 @@
-"""The demo, step by step: two registries, the running system, two reviews of the same pod."""
+"""The steps of the demo: two registries, the running system, and two reviews of the same pod."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from swapper_project.process.supervisor import MANAGE
 T = TypeVar("T")
 
 START_TIMEOUT: Final = 60.0
-"""Seconds in which the processes must start; they take a few."""
+"""The most seconds that the processes may take to start; usually they take a few."""
 
 COPY_TIMEOUT: Final = 600.0
-"""Seconds in which the demo's image must be copied: a few MB, on a slow line too."""
+"""The most seconds that the copy of the demo's image may take, also over a slow connection."""
 
 LOG_LINES: Final = 15
-"""Lines of a process's log that an error shows, about half a screen."""
+"""Lines of the log that an error shows, about half a screen."""
 
 
 class StoryError(Exception):
-    """The demo failed; the message says why and shows the end of the log."""
+    """The demo failed; the message contains the reason, and usually the end of the log."""
 
 
 class Story:
-    """Starts what the demo needs on free ports of 127.0.0.1, and stops all of it."""
+    """The demo. It starts the registries and the system on free ports of 127.0.0.1, and stops them at its end."""
 
     def __init__(self, directory: Path, *, image: str | None) -> None:
         self._directory = directory
@@ -80,7 +80,7 @@ class Story:
         self._target.close()
 
     def write(self) -> None:
-        """The whole story, from an empty mirror to the pod that runs from it."""
+        """Run the demo, from an empty mirror to a pod that is swapped to the mirror."""
         self._title("Start")
         self._start_system()
         self._title(f"A pod with {self.image} is created")
@@ -94,7 +94,7 @@ class Story:
         self._compare(job)
 
     def stay(self) -> None:
-        """Leave everything running until Ctrl-C."""
+        """Keep everything running until Ctrl-C."""
         password = (self._directory / "admin-password").read_text().strip()
         self._title("Look around")
         self._say(
@@ -143,7 +143,7 @@ class Story:
             return pool.request(method, f"https://{self._webhook}{path}", body=body)
 
     def _admit(self, *, dry_run: bool = False) -> dict[str, Any]:
-        """The webhook's answer to the creation of the pod. A dry run, as by kubectl, is not counted."""
+        """Return the webhook's response to the creation of the pod. A dry run, as of kubectl, is not counted."""
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -180,7 +180,7 @@ class Story:
         columns = (
             BarColumn(),
             DownloadColumn(binary_units=True),
-            # Without a terminal the bar is printed once, at its end, when there is no speed any more.
+            # Without a terminal, the bar is printed only once, after the copy, when it no longer has a speed.
             *([TransferSpeedColumn()] if self._console.is_terminal else []),
             TextColumn("{task.description}"),
         )

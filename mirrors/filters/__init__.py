@@ -1,4 +1,7 @@
-"""JMESPath filters, bounded in time. Pure. Begin in ``expression.py``; ``chain`` applies them in order."""
+"""JMESPath filters with bounded evaluation time. Pure functions.
+
+Start with ``expression.py``; ``chain.py`` applies filters in order.
+"""
 
 from mirrors.filters.expression import (
     FILTER_BUDGET,

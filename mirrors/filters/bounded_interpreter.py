@@ -1,4 +1,4 @@
-"""JMESPath's interpreter with a budget: each node visited is a step, and what looks at many values costs more."""
+"""JMESPath's interpreter with a budget: each visited node is a step, and operations on many values cost more."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
-# These look into the elements of their arguments, the others at most at each element.
+# These functions traverse the elements of their arguments recursively; the others visit each element at most once.
 _DEEP_FUNCTIONS = frozenset({"contains", "join", "max", "min", "sort", "to_string"})
 _CHARACTERS_A_STEP = 64
-"""Characters of a text that cost as much as one step of the interpreter."""
+"""Characters of text whose processing counts as one step."""
 
 
 class OutOfStepsError(Exception):
@@ -18,7 +18,10 @@ class OutOfStepsError(Exception):
 
 
 class BoundedInterpreter(TreeInterpreter):
-    """Evaluates once, counting down from ``left``; created for each evaluation, hence the bare constructor."""
+    """An interpreter for one evaluation, which counts ``left`` down to zero.
+
+    One is created for each evaluation, so the constructor sets nothing else.
+    """
 
     _functions = Functions()
     _dict_cls = dict
@@ -50,7 +53,7 @@ class BoundedInterpreter(TreeInterpreter):
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
         left, right = (self.visit(child, value) for child in node["children"])
-        # Python looks at the lengths first, so only equal ones are compared at length.
+        # Python compares the lengths first, so the elements are compared only if the lengths are equal.
         if isinstance(left, list | dict) and isinstance(right, list | dict) and len(left) == len(right):
             self._charge_whole(left)
         if node["value"] not in ("eq", "ne") and not (_has_order(left) and _has_order(right)):

@@ -1,4 +1,4 @@
-"""Filters as a review asks them: one after the other, the first that matches wins, one that fails is skipped."""
+"""Evaluation of filters in a review: in order, the first match wins, and a filter that fails is skipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def first_match(
     budget: ReviewBudget,
     on_error: Callable[[str, Exception], None],
 ) -> str | None:
-    """Name of the first filter that matches ``{obj, container}``. Raises ReviewBudgetError."""
+    """Return the name of the first filter that matches ``{obj, container}``, or None. Raises ReviewBudgetError."""
     for compiled in filters:
         try:
             if compiled.matches(data, budget):

@@ -1,7 +1,7 @@
 """Filters: JMESPath expressions over ``{obj, container}``, evaluated within a budget of steps.
 
-A review comes from anyone who may create a pod, and JMESPath has expressions whose cost doubles with every term; so
-each node visited is a step, and functions and comparisons are charged by the size of what they touch.
+Any user who can create a pod can cause a review, and JMESPath has expressions whose cost doubles with every term.
+Therefore each visited node costs a step, and functions and comparisons also cost steps by the size of their values.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from jmespath.parser import Parser
 from mirrors.filters.bounded_interpreter import BoundedInterpreter, OutOfStepsError
 
 FILTER_BUDGET = 20_000
-"""Steps of one filter on one image, about 20 ms; real filters take some hundred."""
+"""The most steps of one filter on one image, about 20 ms; real filters take some hundred."""
 
 REVIEW_BUDGET = 100_000
-"""Steps of all filters on all images of a review, about 100 ms of the API server's wait."""
+"""The most steps of all filters on all images of a review, about 100 ms for which the API server waits."""
 
 MAX_EXPRESSION = 8192
-"""Characters of an expression: room for some hundred names, compiled in milliseconds."""
+"""The most characters of an expression: enough for some hundred names, and compiled in milliseconds."""
 
 MAX_NESTING = 150
-"""Levels of an expression: its interpreter recurses, and Python ends at 1,000 calls."""
+"""The most levels of an expression: its interpreter is recursive, and Python's recursion limit is 1,000 calls."""
 
 
 class InvalidFilterError(ValueError):
-    """The expression can't be evaluated, whatever the pod; the message names the place in one line.
+    """The expression cannot be evaluated for any pod; the message is one line and contains the position.
 
-    ``position`` is the place as an offset, where there is one.
+    ``position`` is the offset of the error in the expression; None if it is unknown.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:
@@ -43,33 +43,33 @@ class InvalidFilterError(ValueError):
 
 
 class FilterEvaluationError(Exception):
-    """This filter gave no answer for this pod; it is to be skipped."""
+    """The filter has no result for this pod, and must be skipped."""
 
 
 class ReviewBudgetError(Exception):
-    """The review's filters have used up the steps of the whole review."""
+    """The filters have used up the steps of the whole review."""
 
 
 @dataclass(slots=True)
 class ReviewBudget:
-    """The steps that are left to all filters of one review together."""
+    """The remaining steps, shared by all filters of one review."""
 
     remaining: int = REVIEW_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledFilter:
-    """A filter ready to run; immutable, so threads may share it."""
+    """A parsed filter. It is immutable, so threads can share it."""
 
     name: str
     expression: str
     _tree: Any = field(repr=False, compare=False)
 
     def matches(self, data: Mapping[str, object], budget: ReviewBudget) -> bool:
-        """Whether the filter says true.
+        """Return whether the result of the filter is true.
 
-        Raises :class:`FilterEvaluationError` when it fails, gives no boolean or takes more than ``FILTER_BUDGET``
-        steps, and :class:`ReviewBudgetError` when ``budget`` does not suffice.
+        Raises :class:`FilterEvaluationError` if the filter fails, its result is not a boolean, or it takes more than
+        ``FILTER_BUDGET`` steps, and :class:`ReviewBudgetError` if ``budget`` is exhausted.
         """
         limit = min(FILTER_BUDGET, budget.remaining)
         interpreter = BoundedInterpreter(limit)
@@ -93,7 +93,7 @@ class CompiledFilter:
 
 
 def compile_filter(name: str, expression: str) -> CompiledFilter:
-    """Parse and check a filter; raises :class:`InvalidFilterError` with a one-line message."""
+    """Parse and check a filter. Raises :class:`InvalidFilterError` with a one-line message."""
     if len(expression) > MAX_EXPRESSION:
         raise InvalidFilterError(f"the expression has {len(expression)} characters; {MAX_EXPRESSION} are allowed")
     if not expression.strip():
@@ -117,7 +117,7 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
 
 
 def tree_of(expression: str) -> Any:
-    """The syntax tree of a filter, with at most ``MAX_NESTING`` levels; None for one that cannot be used."""
+    """Return the syntax tree of a filter, with at most ``MAX_NESTING`` levels; None if the filter is invalid."""
     try:
         return compile_filter("", expression)._tree
     except InvalidFilterError:
@@ -133,7 +133,7 @@ _OTHERWISE = (
     (r"\d", "write numbers in backticks, such as `3`"),
     (r"/", 'put double quotes around a name with special characters, such as labels."app.kubernetes.io/name"'),
 )
-"""The beginning of what JMESPath does not know, and what to write."""
+"""Patterns of syntax that JMESPath does not have, and hints for the correct syntax."""
 
 _TOO_DEEP = (
     f"it is nested more than {MAX_NESTING} levels deep (a chain of && or || counts); split it into several filters"
@@ -141,7 +141,7 @@ _TOO_DEEP = (
 
 
 class _Parser(Parser):
-    """Keeps its trees to itself: those of the module-wide cache are shared with other users of jmespath."""
+    """A parser with its own cache of trees: the default cache is shared with all other users of jmespath."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class _Parser(Parser):
 
 
 def _check(tree: Any, expression: str) -> None:
-    """Refuse what would fail on every pod: unknown functions, wrong numbers of arguments, deep nesting."""
+    """Reject an expression that would fail on every pod: unknown functions, wrong argument counts, deep nesting."""
     waiting = [(tree, 1)]
     while waiting:
         node, depth = waiting.pop()
@@ -175,7 +175,7 @@ def _check_call(name: str, given: int, expression: str) -> None:
 
 
 def _call_at(name: str, expression: str) -> int | None:
-    """Find the first call of a function; the tree has lost its position."""
+    """Find the first call of a function in the text, because the tree does not contain positions."""
     found = re.search(rf"\b{re.escape(name)}\s*\(", expression)
     return found.start() if found else None
 
@@ -184,14 +184,14 @@ def _place(expression: str, error: exceptions.ParseError) -> str:
     position = error.lex_position
     reason = error.message if isinstance(error, exceptions.LexerError) else error.msg
     if reason.startswith("Expecting: "):
-        # The library lists its own names of tokens.
+        # The library's message lists internal names of tokens.
         reason = f"Unexpected token: {error.token_value}"
     reason = " ".join(reason.split()).removesuffix(".")
     return f"{reason} at character {position + 1}, after {_excerpt(expression, position)}{_hint(expression, position)}"
 
 
 def _hint(expression: str, position: int) -> str:
-    """How JMESPath writes what other languages write otherwise, where the error is one of those."""
+    """Return a hint for the correct JMESPath syntax if the error is syntax of another language; otherwise empty."""
     before, after = expression[:position].rstrip(), expression[position:]
     if before == "not" or before.endswith((" not", "(not")):
         return "; write ! for not"
@@ -203,7 +203,7 @@ def _excerpt(expression: str, end: int) -> str:
 
 
 def _explain(error: Exception) -> str:
-    """The error without values of the pod, which may be secrets."""
+    """Describe the error without values of the pod, which may be secret."""
     if isinstance(error, exceptions.JMESPathTypeError):
         wanted = " or ".join(error.expected_types)
         return f"{error.function_name}() got {error.actual_type} where it takes {wanted}"

@@ -1,4 +1,5 @@
-"""Paths in a filter that no Pod has: the filter is valid JMESPath, but its value there is always null."""
+"""A check for fields in a filter that Pods do not have: such a filter is valid JMESPath, but the field is always
+null."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any, Final
 from mirrors.filters.expression import tree_of
 
 MOST_PROBLEMS: Final = 3
-"""Problems that a warning names."""
+"""The most problems in one warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An object whose fields are known, with the shapes of their values; None where those are not known."""
+    """An object type with known fields, and the shapes of their values; None for a value of unknown shape."""
 
     title: str
     fields: Mapping[str, Shape | ListOf | None]
@@ -61,7 +62,7 @@ _ROOT: Final = _shape("a filter's data", "", obj=_POD, container=CONTAINER)
 
 
 def unknown_fields_warning(expression: str) -> str:
-    """Explain which field is not one of a Pod or of its container, as of Kubernetes 1.35; empty if there is none."""
+    """Return a warning about fields that do not exist in a Pod or container of Kubernetes 1.35; empty if all exist."""
     reading, tree = _Reading(), tree_of(expression)
     if tree is not None:
         reading.value_of(tree, _ROOT)
@@ -69,13 +70,13 @@ def unknown_fields_warning(expression: str) -> str:
 
 
 class _Reading:
-    """Follows the shapes of values through an expression, and notes fields that they do not have."""
+    """A traversal of an expression that tracks the shapes of values and records fields that they do not have."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def value_of(self, node: Any, here: Value) -> Value:
-        """The shape of a node's value where the current value has the shape ``here``."""
+        """Return the shape of a node's value if the current value has the shape ``here``."""
         kind, children = node["type"], node["children"]
         if kind == "field":
             return self._field(str(node["value"]), here)
@@ -99,7 +100,7 @@ class _Reading:
         if kind == "value_projection":
             self.value_of(children[0], here)
             return None
-        # The argument of a function such as sort_by is evaluated at the elements of another argument.
+        # An expression argument, as of sort_by, is evaluated for the elements of another argument.
         for child in children if kind != "expref" else ():
             self.value_of(child, here)
         return None

@@ -1,4 +1,4 @@
-"""Filters whose result is the value of a field, or text, in place of true or false: they are skipped on every pod."""
+"""A check for filters whose result is a field's value or text instead of a boolean: these are always skipped."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ VALUES: Final = frozenset(
         "multi_select_dict",
     }
 )
-"""Parts of an expression whose value is that of a field, a list or an object."""
+"""Node types of an expression whose value is the value of a field, a list or an object."""
 
 OF_OTHER_KINDS: Final = frozenset(
     ["abs", "avg", "ceil", "floor", "join", "keys", "length", "map", "merge", "reverse", "sort", "sort_by", "sum"]
     + ["to_array", "to_number", "to_string", "type", "values"]
 )
-"""Functions whose result is a number, text or a list."""
+"""Functions whose result is not a boolean, such as a number, text or a list."""
 
 
 def result_warning(expression: str) -> str:
-    """Say that the result is not true or false; empty if it is, or if only a pod shows it."""
+    """Return a warning that the result may not be a boolean; empty if it is, or if that depends on the pod."""
     tree = tree_of(expression)
     if tree is None or not _is_other(tree):
         return ""
@@ -40,7 +40,7 @@ def result_warning(expression: str) -> str:
 def _is_other(node: Any) -> bool:
     kind, children = node["type"], node["children"]
     if kind in ("and_expression", "or_expression"):
-        # Their result is that of one of the sides.
+        # The result is the value of one of the operands.
         return any(map(_is_other, children))
     if kind == "pipe":
         return _is_other(children[-1])

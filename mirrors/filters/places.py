@@ -1,4 +1,4 @@
-"""The place of an error in an expression, as people are shown it: line, column, and a caret below the place."""
+"""The position of an error in an expression, as shown to users: line, column, and a caret below the line."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 from mirrors.filters.expression import InvalidFilterError
 
 CHARACTERS_AROUND: Final = 60
-"""Characters of a long line on either side of the place."""
+"""Characters of a long line that are shown on either side of the position."""
 
 
 def line_and_column(expression: str, position: int) -> tuple[int, int]:
-    """Both from 1."""
+    """Return the line and the column of an offset, both counted from 1."""
     before = expression[:position]
     return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
 
 
 def pointed(expression: str, error: InvalidFilterError) -> str:
-    """The error's message, and below it the line with a caret, where the place is known."""
+    """Return the error's message, followed by the line and a caret if the position is known."""
     if error.position is None:
         return str(error)
     line, column = line_and_column(expression, error.position)

@@ -1,4 +1,4 @@
-"""Double quotes in a filter: in JMESPath they name a field, and text has single quotes."""
+"""A check for text in double quotes in a filter: in JMESPath, double quotes enclose the name of a field."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from jmespath.lexer import Lexer
 
 _COMPARATORS: Final = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 _BEGIN: Final = frozenset({"", "lparen", "filter", "and", "or", "not", "comma", "pipe"})
-"""What may precede a whole operand, beside a comparator."""
+"""Tokens other than comparators that can precede a whole operand."""
 
 _END: Final = frozenset({"eof", "rparen", "rbracket", "and", "or", "comma", "pipe"})
 _ROOT: Final = frozenset({"obj", "container"})
 
 
 def quotes_warning(expression: str) -> str:
-    """Says which text in double quotes is compared, or given to a function, as a field that is not there; or nothing.
+    """Return a warning about double-quoted names that were probably meant as text; empty if there are none.
 
-    Below ``[?`` the left side of a comparison and a function's first argument may be fields of the elements.
+    These are operands of comparisons and arguments of functions. Within ``[?…]``, the left side of a comparison and the
+    first argument of a function are not reported, because they may be fields of the elements.
     """
     try:
         names = list(dict.fromkeys(_fields_meant_as_text(list(Lexer().tokenize(expression)))))

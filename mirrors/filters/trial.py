@@ -1,6 +1,6 @@
-"""Trials of filters before they are saved: on one pod, and on the pods that were sampled recently.
+"""Trials of filters before they are saved: on one pod, and on recently sampled pods.
 
-Evaluated by the same code and in the same order as a review does it.
+Filters are evaluated by the same code and in the same order as in a review.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from mirrors.kubernetes.objects.pods import ImageSlot, Json
 from mirrors.vocabulary.reasons import BEFORE_FILTERS
 
 MOST_TRIAL_IMAGES: Final = 100
-"""Images of one pod that filters are tried on; real pods have a few."""
+"""The most images of one pod on which filters are tried; real pods have a few."""
 
 BUDGET: Final = "filter-budget"
-"""Represents the filter that decides where the review's steps are used up: its images are kept too."""
+"""The winner's name for images at which the review's steps were used up: a review keeps these images too."""
 
 TRIAL_SECONDS: Final = 2.0
-"""Seconds for all images of a trial: a user waits for the page."""
+"""The most seconds for all images of a trial, because a user waits for the page."""
 
 STEPS: Final = 5_000_000
-"""Steps of the interpreter for all samples together, what ``TRIAL_SECONDS`` allow on a fast machine."""
+"""The most steps for all samples together: about as many as a fast machine runs in ``TRIAL_SECONDS``."""
 
 MOST_CHANGES: Final = 200
-"""Changed images that are listed; the others are counted."""
+"""The most changed images that are listed; the others are only counted."""
 
 SLOT_KINDS: Final = {
     "initContainers": "init container",
@@ -42,7 +42,7 @@ SLOT_KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of one filter for one image; ``matches`` is None where it fails, and ``error`` says why."""
+    """The result of one filter for one image. ``matches`` is None if the filter fails; ``error`` is then the reason."""
 
     name: str
     matches: bool | None
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One image of a pod. ``winner`` names the filter that excludes it, or is empty."""
+    """The results for one image of a pod. ``winner`` is the name of the filter that excludes the image, or empty."""
 
     kind: str
     container: str
@@ -61,9 +61,9 @@ class Trial:
 
 
 def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None) -> list[Trial]:
-    """Each filter's answer for each image, in the order in which they are asked.
+    """Return each filter's result for each image, in the order of evaluation.
 
-    After ``deadline`` (monotonic seconds; without one ``TRIAL_SECONDS`` from now) no more images are tried.
+    After ``deadline`` (monotonic seconds; by default ``TRIAL_SECONDS`` from now), no more images are tried.
     """
     deadline = deadline or time.monotonic() + TRIAL_SECONDS
     seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
@@ -73,7 +73,7 @@ def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadli
         if time.monotonic() > deadline:
             break
         data = {"obj": seen, "container": slot.container}
-        # Those behind the winner are never asked by a review, and cost it nothing.
+        # A review does not evaluate the filters after the winner, so each filter gets a separate budget for its result.
         answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
         winner = _winner(chain, data, budget)
         trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
@@ -82,7 +82,7 @@ def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadli
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A sampled admission: its pod, and the reason of each image by container and image."""
+    """A sampled admission: its pod, and the reasons of its decisions by container and image."""
 
     id: int
     cluster: str
@@ -94,7 +94,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An image that would be decided otherwise. ``by`` names the filter that leaves, or left, it alone."""
+    """An image with a different decision. ``by`` is the filter that excludes the image now, or excluded it before."""
 
     sample: int
     cluster: str
@@ -107,7 +107,7 @@ class Change:
 
 @dataclass(slots=True)
 class Impact:
-    """The effect of a change of filters on sampled pods. ``is_cut``: time or steps did not suffice for all."""
+    """The effect of a change of filters on sampled pods. ``is_cut`` if time or steps did not suffice for all pods."""
 
     pods: int = 0
     images: int = 0
@@ -127,8 +127,10 @@ def impact_of(
     candidate: str,
     seconds: float = TRIAL_SECONDS,
 ) -> Impact:
-    """Decide each sample's images by both chains of its cluster, before and after, and compare. ``candidate`` names the
-    filter whose failures count."""
+    """Decide the images of each sample with the old and the new chain of its cluster, and compare the results.
+
+    ``candidate`` is the name of the filter whose failures are counted.
+    """
     impact = Impact()
     deadline, steps = time.monotonic() + seconds, STEPS
     for sample in samples:

@@ -1,4 +1,4 @@
-"""What is probably wrong in a filter that is valid."""
+"""Warnings about probable mistakes in valid filters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mirrors.filters.quotes import quotes_warning
 
 
 def filter_warning(expression: str) -> str:
-    """Text in double quotes, a field that no Pod has, or a result that is not true or false, as a sentence; empty where
-    there is none."""
+    """Return a warning, as a sentence, about text in double quotes, a field that Pods do not have, or a result that is
+    not a boolean; empty if there is none."""
     words = quotes_warning(expression) or unknown_fields_warning(expression) or result_warning(expression)
     return words if not words or words.endswith("?") else f"{words}."

@@ -1,6 +1,6 @@
-"""Set-up of an installation on a cluster, and what has to be renewed: Secrets, certificates, ``caBundle``.
+"""Setup of an installation on a cluster, and renewal of its certificates: Secrets, certificates, ``caBundle``.
 
-Three commands use it: `setup_secrets` (begin in `generated_secrets.py`), `webhook_certs` (begin in `renewal.py`) and
-`activate_webhook` (begin in `activation.py`). Nothing else imports from here. `issuing.py` and `rotation.py` ask no
-cluster; the others do, by `mirrors.kubernetes`.
+Only three commands use this package: `setup_secrets` (start with `generated_secrets.py`), `webhook_certs` (start with
+`renewal.py`) and `activate_webhook` (start with `activation.py`). `issuing.py` and `rotation.py` send no requests; the
+other modules use the API server, by `mirrors.kubernetes`.
 """

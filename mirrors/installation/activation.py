@@ -1,8 +1,8 @@
-"""From when on API servers call the webhook under ``failurePolicy: Fail``: not before it has answered once.
+"""Activation of the webhook under ``failurePolicy: Fail``, after it has responded to a review.
 
-The chart registers the webhook with a match condition: a service account may ``review``
-``admissions.k8s-image-swapper.github.io``, a permission that means nothing else. A Role grants it; what is created here
-is the RoleBinding. Until then API servers skip the webhook, so that a webhook that never starts refuses no pod.
+The chart registers the webhook with a match condition: a service account must have the permission to ``review``
+``admissions.k8s-image-swapper.github.io``, which has no other purpose. The chart's Role grants it, and this module
+creates the RoleBinding. Until then API servers skip the webhook, so that a webhook that never starts rejects no pod.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0
-"""Between two attempts: a webhook needs a few seconds to start."""
+"""Seconds between two attempts: a webhook needs a few seconds to start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """``role`` is the Role's name, and that of the binding; ``wait_seconds`` None waits until the webhook answers."""
+    """The activation of a webhook. ``role`` is the name of both the Role and the RoleBinding. If ``wait_seconds`` is
+    None, it waits without limit until the webhook responds."""
 
     namespace: str
     role: str
@@ -41,7 +42,7 @@ class Activation:
     wait_seconds: float | None = None
 
     def run(self) -> Iterator[str]:
-        """Yield what it waits for and what was done, line by line. Raises InstallationError."""
+        """Activate the webhook. Yield lines that report the progress. Raises InstallationError."""
         started, reported = time.monotonic(), ""
         while waits_for := self._attempt():
             if waits_for != reported:
@@ -53,7 +54,7 @@ class Activation:
         yield f"{self._words}: API servers send pods to the webhook"
 
     def _attempt(self) -> str:
-        """Return what is missing; empty where the webhook is active."""
+        """Try to activate the webhook. Return the obstacle as text; empty if the webhook is active."""
         registered = self.registration.read()
         if registered is None or registered.metadata is None or not registered.webhooks:
             return f"MutatingWebhookConfiguration {self.registration.name} does not exist"
@@ -72,7 +73,8 @@ class Activation:
         return self._bind(registered.metadata)
 
     def _bind(self, registered: ObjectMeta) -> str:
-        """The binding belongs to the registration: a registration that is created again has to be activated again."""
+        """Create the RoleBinding. Its owner is the webhook configuration, so that a recreated webhook configuration
+        must be activated again. Return the obstacle as text, or empty text."""
         version, kind = "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"
         owner = OwnerReference(apiVersion=version, kind=kind, name=str(registered.name), uid=str(registered.uid))
         binding = RoleBinding(
@@ -91,7 +93,7 @@ class Activation:
         return client().get(RoleBinding, name=self.role, namespace=self.namespace)
 
     def _asked(self, action: str, verb: str, call: Callable[[], T], *, passing: int) -> T | None:
-        """None where the API server answers ``passing``."""
+        """Return the result of the call; None if the API server responds with the status ``passing``."""
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:

@@ -1,4 +1,4 @@
-"""Refusals of the API server, in one line that says what to do."""
+"""Errors of the API server, as one line that explains what to do."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import httpx2 as httpx
 from lightkube.core.exceptions import ApiError
 
 NOT_FOUND: Final = 404
-"""HTTP status of what does not exist."""
+"""HTTP status for an object that does not exist."""
 
 CONFLICT: Final = 409
-"""HTTP status of what exists already, and of what somebody else has changed in between."""
+"""HTTP status for an object that exists already, or that another client has changed since it was read."""
 
 LONGEST_MESSAGE: Final = 300
-"""Characters of the API server's own message."""
+"""The most characters of the API server's message that are shown."""
 
 
 class InstallationError(Exception):
-    """A step of the installation can't be done; the message says why, and what to do."""
+    """A step of the installation failed; the message contains the reason and the next step."""
 
 
 def api_refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> InstallationError:
-    """The error for what was attempted (``action``: "read Secret x/y"), which needs ``right`` ("get secrets")."""
+    """Return the error for a failed ``action`` ("read Secret x/y") that requires the permission ``right`` ("get
+    secrets")."""
     if not isinstance(error, ApiError):
         return InstallationError(
             f"Cannot {action}: the API server did not answer ({type(error).__name__}). "
@@ -38,5 +39,5 @@ def api_refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -
 
 
 def status_of(error: ApiError) -> int:
-    """The HTTP status that the API server answered; 0 where it is not known."""
+    """Return the HTTP status of the API server's response; 0 if it is unknown."""
     return error.status.code or 0

@@ -1,4 +1,4 @@
-"""Secrets with random values, for which nobody has to think of a password. No value is ever shown or changed."""
+"""Secrets with random values, so that operators need not choose passwords. Values are never printed or changed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.stored_secrets import ChangedMeanwhileError
 
 Values = Mapping[str, Callable[[], str]]
-"""How the value of each key is made."""
+"""Functions that generate the value of each key."""
 
 
 def _random(size: int) -> Callable[[], str]:
-    """A value of ``size`` random bytes, in characters that need no escape in URLs and shells."""
+    """Return a generator of values of ``size`` random bytes, in characters that need no escaping in URLs and shells."""
     return lambda: secrets.token_urlsafe(size)
 
 
-# In a Service's path the API server takes lower case only.
+# The webhook token is hexadecimal because the API server accepts only lower case in the path of a Service.
 APP: Final[Values] = {"secret-key": _random(48), "webhook-token": lambda: secrets.token_hex(32)}
 DATABASE_SECRET: Final[Values] = {"password": _random(32)}
 ADMIN: Final[Values] = {"username": lambda: "admin", "password": _random(18)}
 
 
 def ensure(namespace: str, name: str, values: Values) -> bool:
-    """Create the Secret where it is absent; whether it was created.
+    """Create the Secret if it does not exist. Return whether it was created.
 
-    Raises InstallationError where an existing one lacks a key: it may be the operator's own, so it is not changed.
+    Raises InstallationError if an existing Secret lacks a key: it may be the operator's own, so it is not changed.
     """
     stored = stored_secrets.read(namespace, name)
     if stored is None:

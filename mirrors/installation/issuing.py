@@ -1,4 +1,4 @@
-"""Certificates of a small authority of our own, as PEM. Asks nobody."""
+"""A private certificate authority, and server certificates that it issues. Sends no requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PEM: Final = serialization.Encoding.PEM
 CLOCK_DIFFERENCE: Final = dt.timedelta(hours=1)
-"""How far back a certificate is valid from: clocks of a cluster's machines differ."""
+"""The time by which the start of a certificate's validity is backdated, because the clocks of machines differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class KeyPair:
 
     @classmethod
     def from_pem(cls, certificate: bytes, key: bytes) -> Self:
-        """Raises ValueError where these are not a certificate and its EC key."""
+        """Load a pair from PEM. Raises ValueError if the data is not a certificate and its EC key."""
         loaded = serialization.load_pem_private_key(key, password=None)
         pair = cls(x509.load_pem_x509_certificate(certificate), _elliptic(loaded))
         if pair.certificate.public_key() != loaded.public_key():
@@ -53,7 +53,7 @@ class KeyPair:
 
     @property
     def names(self) -> frozenset[str]:
-        """The DNS names that it is for."""
+        """The DNS names that the certificate is valid for."""
         found = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return frozenset(found.value.get_values_for_type(x509.DNSName))
 
@@ -66,7 +66,8 @@ class KeyPair:
 
 
 def new_authority(valid_for: dt.timedelta, now: dt.datetime) -> KeyPair:
-    """An authority with a name of its own: clients may try the wrong one of two that are called the same."""
+    """Create an authority with a unique name, because clients may try the wrong one of two authorities with the same
+    name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _common_name(f"k8s-image-swapper webhook {now:%Y-%m-%d} {secrets.token_hex(4)}")
     builder = (
@@ -78,13 +79,14 @@ def new_authority(valid_for: dt.timedelta, now: dt.datetime) -> KeyPair:
 
 
 def issue(authority: KeyPair, names: Sequence[str], valid_for: dt.timedelta, now: dt.datetime) -> KeyPair:
-    """A server's certificate for these DNS names; it ends with its authority at the latest."""
+    """Issue a server certificate for these DNS names. It expires with its authority at the latest."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer, issuer_key = authority.certificate.subject, authority.key.public_key()
     expires_at = min(now + valid_for, authority.expires_at)
     builder = (
         _builder(key, subject=x509.Name([]), issuer=issuer, now=now, expires_at=expires_at)
-        # Critical, as the subject is empty: a common name holds 64 characters, and names of Services may be longer.
+        # Critical because the subject is empty (RFC 5280): a common name has at most 64 characters, and DNS names of
+        # Services can be longer.
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_authority=False), critical=True)

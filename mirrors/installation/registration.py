@@ -1,4 +1,4 @@
-"""The MutatingWebhookConfiguration: whom API servers trust, and the path with the token. All else is left as it is."""
+"""The MutatingWebhookConfiguration: its ``caBundle`` and its path with the token. Other fields are not changed."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
 PAUSE: Final = 1.0
-"""Seconds between two looks at what is not there yet, or was changed by somebody else."""
+"""Seconds before the configuration is read again if it does not exist yet, or another client has changed it."""
 
 CHANGE_ATTEMPTS: Final = 10
-"""How often a change is tried while others change the same object."""
+"""The most attempts to change the configuration while other clients change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One MutatingWebhookConfiguration; ``token`` is the last part of its webhooks' path, where there is one."""
+    """A MutatingWebhookConfiguration. ``token`` is the last segment of its webhooks' path, or empty."""
 
     name: str
     token: str = ""
     wait_seconds: float = 60.0
 
     def read(self) -> MutatingWebhookConfiguration | None:
-        """None where it does not exist. Raises InstallationError."""
+        """Return the configuration; None if it does not exist. Raises InstallationError."""
 
         def read() -> MutatingWebhookConfiguration:
             return client().get(MutatingWebhookConfiguration, name=self.name)
@@ -44,15 +44,18 @@ class Registration:
         return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
 
     def trusted(self) -> tuple[x509.Certificate, ...]:
-        """Return the present ``caBundle``; nothing where it is absent or cannot be read. Raises InstallationError."""
+        """Return the certificates in the current ``caBundle``; empty if it is absent or cannot be parsed.
+
+        Raises InstallationError.
+        """
         found = self.read()
         bundles = {webhook.clientConfig.caBundle or "" for webhook in (found.webhooks if found else None) or []}
         return tuple({certificate: None for bundle in sorted(bundles) for certificate in _certificates(bundle)})
 
     def trust(self, bundle: bytes) -> bool:
-        """Have API servers trust these certificates (PEM), and use our path; whether anything had to be changed.
+        """Set the ``caBundle`` to these certificates (PEM), and the path to the one with the token.
 
-        Waits for a configuration that is not created yet. Raises InstallationError.
+        Waits until the configuration exists. Return whether anything was changed. Raises InstallationError.
         """
         for _ in range(CHANGE_ATTEMPTS):
             found = self._wait()
@@ -66,7 +69,7 @@ class Registration:
         raise InstallationError(f"{self._words} was changed by other clients each time: run the command again.")
 
     def _changes(self, webhooks: list[MutatingWebhook], bundle: str) -> list[dict[str, Any]]:
-        """A strategic merge patch's list: the API server finds its entries by their names."""
+        """Return the webhooks' list of a strategic merge patch, whose entries the API server matches by name."""
         if not webhooks:
             raise InstallationError(f"{self._words} has no webhooks: create it with the webhook's name and rules.")
         changes = []
@@ -75,7 +78,7 @@ class Registration:
             service = webhook.clientConfig.service
             if webhook.clientConfig.caBundle != bundle:
                 change["caBundle"] = bundle
-            # A webhook with a URL has its path there, and its operator has put it there.
+            # The path of a webhook with a URL is in the URL, which the operator has set.
             if self.token and service is not None and service.path != self._path:
                 change["service"] = {"path": self._path}
             if change:
@@ -94,7 +97,7 @@ class Registration:
         return found
 
     def _patch(self, patch: dict[str, Any]) -> bool:
-        """False where somebody has changed it since it was read."""
+        """Apply the patch. Return False if another client has changed the configuration since it was read."""
 
         def change() -> bool:
             client().patch(
@@ -109,7 +112,7 @@ class Registration:
         return self._asked(change, f"change {self._words}", "patch", passing=CONFLICT) or False
 
     def _asked(self, call: Callable[[], T], action: str, verb: str, *, passing: int) -> T | None:
-        """None where the API server answers ``passing``."""
+        """Return the result of the call; None if the API server responds with the status ``passing``."""
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:

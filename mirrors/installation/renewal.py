@@ -1,7 +1,8 @@
-"""One run of `webhook_certs`: certificates in a Secret, trusted by API servers. Each step may be the first or the last.
+"""One run of `webhook_certs`: keeps certificates in a Secret up to date, and has API servers trust them.
 
-Two runs at the same time, or one after another that was interrupted, end with the same result: each change of the
-Secret names the version that it was made from, and the slower one begins again with what is there.
+A run can be interrupted after any step, and the next run continues with the next step. Concurrent runs have the same
+result: each change of the Secret contains the resource version that it is based on, and a run whose change conflicts
+reads the Secret again.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from mirrors.installation.rotation import CERTIFICATE_KEYS, CertificatePolicy, C
 from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret
 
 STEP_ATTEMPTS: Final = 10
-"""How often a step is begun again because another run has changed the Secret."""
+"""The most attempts of a step, which is repeated if another run has changed the Secret."""
 
 SPREAD_SECONDS: Final = 5.0
-"""Time for a changed ``caBundle`` to reach all API servers: they follow changes by a watch, and none reports it."""
+"""Seconds for a changed ``caBundle`` to reach all API servers: they receive changes by a watch, and do not report when
+they apply them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The place where certificates are kept, and what they are wanted for."""
+    """The Secret with the certificates, the webhook configuration that trusts them, and the policy for them."""
 
     namespace: str
     secret: str
@@ -36,7 +38,7 @@ class Renewal:
     spread_seconds: float = SPREAD_SECONDS
 
     def run(self) -> Iterator[str]:
-        """Yield what was done, line by line. Raises InstallationError."""
+        """Create or renew the certificates if this is due. Yield a line for each change. Raises InstallationError."""
         yield from self._step(self._prepare)
         if self.registration.trust(self._read().bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"
@@ -45,7 +47,7 @@ class Renewal:
         yield from self._step(self._finish)
 
     def _prepare(self) -> str:
-        """Make, renew or begin to rotate; what was done."""
+        """Create or renew the certificates, or start a rotation. Return a description of the change, or empty text."""
         now = dt.datetime.now(dt.UTC)
         stored = stored_secrets.read(self.namespace, self.secret)
         if stored is None:

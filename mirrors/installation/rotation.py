@@ -1,11 +1,11 @@
-"""The renewal of certificate and authority, in such an order that no call of the webhook fails. Asks nobody.
+"""The renewal of the certificate and its authority, in an order in which no call of the webhook fails.
 
-An authority is replaced in three steps, each of which may be the last one of a run that was interrupted:
+This module sends no requests. An authority is replaced in three steps, and a run can be interrupted after each:
 
-1. The new authority is stored beside the certificate of the old one, and both are in the bundle. The bundle goes into
-   ``caBundle``.
-2. Once it is there, the new authority issues the certificate.
-3. When all processes have had a day to take it over, a later run drops the old authority from the bundle.
+1. The new authority is stored, while the certificate of the old authority is still served. The bundle contains both
+   authorities and is written to ``caBundle``.
+2. After ``caBundle`` has been written, the new authority issues the certificate.
+3. After a day, in which all processes load the new certificate, a later run removes the old authority from the bundle.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mirrors.installation.issuing import PEM, KeyPair, issue, new_authority
 
 CERTIFICATE_KEYS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
 LIVES_OF_AN_AUTHORITY: Final = 5
-"""How many certificates' validity an authority is valid for: replacing it takes a day, so it is done rarely."""
+"""The validity of an authority as a multiple of a certificate's. Its replacement takes a day, so it should be rare."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificatePolicy:
-    """The certificates that are wanted."""
+    """The policy for certificates: their names, their validity, and the times of renewal."""
 
     names: tuple[str, ...]
     validity: dt.timedelta
@@ -37,7 +37,8 @@ class CertificatePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """The content of the Secret: who issues, what is served, and whom API servers trust."""
+    """The content of the Secret: the issuing authority, the served certificate, and the bundle that API servers
+    trust."""
 
     authority: KeyPair
     served: KeyPair
@@ -45,7 +46,7 @@ class Certificates:
 
     @classmethod
     def from_values(cls, values: Mapping[str, bytes]) -> Self:
-        """Raises ValueError."""
+        """Load the certificates from the values of a Secret. Raises ValueError."""
         return cls(
             KeyPair.from_pem(values["ca.crt"], values["ca.key"]),
             KeyPair.from_pem(values["tls.crt"], values["tls.key"]),
@@ -54,7 +55,7 @@ class Certificates:
 
     @property
     def values(self) -> dict[str, bytes]:
-        """By the Secret's keys, as PEM."""
+        """The values of the Secret by key, as PEM."""
         pairs = (self.authority.certificate_pem, self.authority.key_pem, self.served.certificate_pem)
         return dict(zip(CERTIFICATE_KEYS, (*pairs, self.served.key_pem, self.bundle_pem), strict=True))
 
@@ -64,19 +65,20 @@ class Certificates:
 
     @property
     def is_rotating(self) -> bool:
-        """Whether what is served is not of the authority that issues from now on."""
+        """Whether the served certificate was not issued by the current authority."""
         return not self.served.is_signed_by(self.authority)
 
 
 def begin(policy: CertificatePolicy, now: dt.datetime, *, trusted: tuple[x509.Certificate, ...] = ()) -> Certificates:
-    """The first certificates. Those of ``caBundle`` until now (``trusted``) stay in the bundle for a day."""
+    """Create the first certificates. The current certificates in ``caBundle`` (``trusted``) stay in the bundle for
+    ``keep_old_authority``."""
     authority = _authority(policy, now)
     served = issue(authority, policy.names, policy.validity, now)
     return Certificates(authority, served, (authority.certificate, *_unexpired(trusted, now)))
 
 
 def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
-    """Return what has to be stored before ``caBundle`` is looked at; the same where nothing is due."""
+    """Return the certificates to store before ``caBundle`` is updated; equal ones if nothing is due."""
     current = replace(current, bundle=_needed(current, policy, now))
     if current.is_rotating or not (policy.is_rotation_forced or _is_due(current.served, policy, now)):
         return current
@@ -87,7 +89,7 @@ def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) 
 
 
 def finish(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
-    """Return what has to be stored once ``caBundle`` has the whole bundle; the same where no rotation is under way."""
+    """Return the certificates to store after ``caBundle`` has been updated; the same if no rotation is in progress."""
     if not current.is_rotating:
         return current
     return replace(current, served=issue(current.authority, policy.names, policy.validity, now))
@@ -102,7 +104,7 @@ def _is_due(served: KeyPair, policy: CertificatePolicy, now: dt.datetime) -> boo
 
 
 def _needed(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[x509.Certificate, ...]:
-    """The bundle without authorities that nothing can be served from any more."""
+    """Return the bundle without authorities that have expired, or whose certificates are no longer served."""
     is_taken_over = not current.is_rotating and current.served.issued_at + policy.keep_old_authority <= now
     kept = (current.authority.certificate,) if is_taken_over else current.bundle
     return _unexpired(kept, now)

@@ -1,4 +1,4 @@
-"""Secrets of our own namespace: read, created where they are absent, and changed key by key."""
+"""Secrets of the installation's namespace: functions to read, create and change them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ LABELS: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
 
 class ChangedMeanwhileError(Exception):
-    """Somebody else has created or changed the object since it was read: read it again."""
+    """Another client has created or changed the object since it was read. The caller must read it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """A Secret's values by key, and the version that a change is made to."""
+    """A Secret's values by key, and its resource version, which a change must pass."""
 
     values: Mapping[str, bytes]
     version: str
 
 
 def read(namespace: str, name: str) -> StoredSecret | None:
-    """None where there is no such Secret. Raises InstallationError."""
+    """Return a Secret; None if it does not exist. Raises InstallationError."""
     try:
         secret = client().get(Secret, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
@@ -45,7 +45,7 @@ def read(namespace: str, name: str) -> StoredSecret | None:
 
 
 def create(namespace: str, name: str, values: Mapping[str, bytes]) -> None:
-    """Raises ChangedMeanwhileError where somebody was faster, InstallationError where it is refused."""
+    """Create a Secret. Raises ChangedMeanwhileError if it exists already, InstallationError for other errors."""
     metadata = ObjectMeta(name=name, namespace=namespace, labels=LABELS)
     secret = Secret(metadata=metadata, type="Opaque", data=_encoded(values))
     try:
@@ -57,7 +57,10 @@ def create(namespace: str, name: str, values: Mapping[str, bytes]) -> None:
 
 
 def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: str) -> None:
-    """Set these keys and leave all else as it is. Raises as `create` does."""
+    """Set these keys of a Secret, and change nothing else.
+
+    Raises ChangedMeanwhileError if ``version`` is outdated, InstallationError for other errors.
+    """
     patch = {"metadata": {"resourceVersion": version}, "data": _encoded(values)}
     try:
         client().patch(

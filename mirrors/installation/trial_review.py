@@ -1,4 +1,4 @@
-"""One review, sent to the webhook as API servers send theirs: by what is registered, over TLS that is verified."""
+"""A trial review, sent to the webhook as API servers do: to the registered address, over verified TLS."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import httpx2 as httpx
 from lightkube.models.admissionregistration_v1 import WebhookClientConfig
 
 TIMEOUT_SECONDS: Final = 10.0
-"""The default of ``timeoutSeconds``: an answer that takes longer would not help the API server either."""
+"""The default of a webhook's ``timeoutSeconds``: the API server would not wait longer for a response either."""
 
 
 class TrialError(Exception):
-    """The webhook did not answer as API servers need it; the message says how."""
+    """The webhook did not respond in a way that API servers accept; the message contains the reason."""
 
 
 def send(registered: WebhookClientConfig) -> None:
-    """Raises TrialError."""
+    """Send a trial review to the webhook. Raises TrialError unless the webhook admits the pod."""
     if not registered.caBundle:
         raise TrialError("caBundle is empty: webhook_certs or cert-manager has not written it yet")
     review = _review(uid=str(uuid.uuid4()))
@@ -35,7 +35,8 @@ def send(registered: WebhookClientConfig) -> None:
 
 
 def _context(bundle: str) -> ssl.SSLContext:
-    """As strict as an API server: names count only as subject alternative names, key usages of authorities do not."""
+    """Return a context that is as strict as an API server: it checks only subject alternative names, not common names,
+    and does not check the key usages of authorities."""
     context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
     context.hostname_checks_common_name = False
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -57,14 +58,14 @@ def _url(registered: WebhookClientConfig) -> str:
 
 
 def _host(registered: WebhookClientConfig) -> str:
-    """Without the path, which may hold the token."""
+    """Return the host and port of the webhook, without the path, which may contain the token."""
     if (service := registered.service) is None:
         return str(registered.url).split("/")[2]
     return f"{service.name}.{service.namespace}.svc:{service.port or 443}"
 
 
 def _review(uid: str) -> dict[str, Any]:
-    """A dry run, so that nothing is requested for an image that does not exist."""
+    """Return a review of a sample pod. It is a dry run, so that no copy of its image is requested."""
     pods = {"group": "", "version": "v1"}
     metadata = {"name": "trial", "namespace": "default"}
     pod = {

@@ -1,1 +1,1 @@
-"""Kubernetes as the product knows it: objects as values, and the API server. Begin in ``objects/pods.py``."""
+"""Kubernetes: objects as plain values, and the client of the API server. Start with ``objects/pods.py``."""

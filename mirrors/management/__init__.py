@@ -1,1 +1,1 @@
-"""Commands, one file for each in ``commands``, and what they share. Begin in ``serving.py``."""
+"""Management commands, one file for each in ``commands``, and their shared code. Start with ``serving.py``."""

@@ -1,4 +1,4 @@
-"""Additions to policies that match image names, once images are swapped: prefixes, and a rule for Kyverno."""
+"""Additions for policies that match image names, required when images are swapped: prefixes, and a Kyverno policy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _KINDS = ("containers", "initContainers", "ephemeralContainers")
 
 
 def mirror_prefixes(target: TargetName, hosts: Iterable[str]) -> list[str]:
-    """Beginnings of the names of swapped images, one for each source; without sources that of all of them."""
+    """Return the prefixes of the names of swapped images, one for each source host; without hosts, one for all."""
     found = [_prefix(target, host) for host in hosts]
     return found or [f"{target}/"]
 
 
 def _prefix(target: TargetName, host: str) -> str:
-    """A repository that every registry may have shows where the images of a host are put."""
+    """Return the prefix of a host's images at the target, derived from the target name of a sample repository."""
     return target.retarget(ImageRef.parse(f"{host}/library/x")).name.removesuffix("library/x")
 
 
 def kyverno_policy(prefixes: Sequence[str]) -> str:
-    """A ClusterPolicy as YAML that admits images with one of the prefixes, and reports the others."""
+    """Return a ClusterPolicy as YAML that admits images with one of the prefixes, and reports the others."""
     pattern = " | ".join(f"{prefix}*" for prefix in prefixes)
     images: dict[str, Any] = {(kind if kind == "containers" else f"=({kind})"): [{"image": pattern}] for kind in _KINDS}
     rule = {

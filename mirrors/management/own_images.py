@@ -1,4 +1,4 @@
-"""The images of an installation itself, and the values of the Helm chart that run them from the mirror."""
+"""The images of the installation itself, and the Helm values that run them from the mirror."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swapper_project.process import release
 
 
 def own_images(version: str) -> list[str]:
-    """References of the product's image of a release, and of the chart's Postgres."""
+    """Return the references of a release's image, and of the chart's Postgres image."""
     return [
         f"{release.IMAGE_REPOSITORY}:{version}",
         f"{release.DATABASE_REPOSITORY}:{release.DATABASE_TAG}",
@@ -16,9 +16,10 @@ def own_images(version: str) -> list[str]:
 
 
 def helm_values(version: str, target: TargetName) -> str:
-    """YAML for ``helm upgrade --values``: the same images at the target.
+    """Return YAML for ``helm upgrade --values`` with the same images at the target.
 
-    The tag of our image is left out, so that an upgrade of the chart brings its own: mirror that release first.
+    The tag of the product's image is omitted, so that an upgrade of the chart uses the new release's tag: that release
+    must be mirrored first.
     """
     ours, database = (target.retarget(ImageRef.parse(image)) for image in own_images(version))
     values = {

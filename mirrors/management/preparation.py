@@ -1,4 +1,4 @@
-"""One ``prepare`` at a time on a database, wherever it is started: the others wait for it, then find all done."""
+"""A lock that lets only one ``prepare`` at a time run on a database, on any machine. The others wait for it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from swapper_project.process.commands.command_line import explain_write
 log = structlog.get_logger(__name__)
 
 WAIT_FOR_OTHERS: Final = 600.0
-"""Seconds; the migrations of a large database take minutes."""
+"""The most seconds to wait for another ``prepare``: the migrations of a large database take minutes."""
 
 LOCK_TRY_EVERY: Final = 0.2
-"""Seconds between two tries for the lock: nobody notices so short a wait."""
+"""Seconds between two attempts to acquire the lock: a delay that users do not notice."""
 
 _ADVISORY: Final = 7_205_514_010
-"""The number of our advisory lock in Postgres; any that no other program takes."""
+"""The key of the advisory lock in Postgres: an arbitrary number that no other program should use."""
 
 
 @contextmanager
 def only_one(connection: BaseDatabaseWrapper, *, patience: float = WAIT_FOR_OTHERS) -> Iterator[None]:
-    """Hold the lock of this database. Raises CommandError when another one has it for longer than ``patience``."""
+    """Hold the lock of this database. Raises CommandError if another process holds it for longer than ``patience``
+    seconds."""
     lock = _on_postgres if connection.vendor == "postgresql" else _beside_file
     with lock(connection) as is_ours:
         _wait(is_ours, patience)
@@ -39,7 +40,8 @@ def only_one(connection: BaseDatabaseWrapper, *, patience: float = WAIT_FOR_OTHE
 
 @contextmanager
 def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
-    """Of the session: it ends with the connection, so with the process too."""
+    """Yield a function that tries to acquire an advisory lock of the session, which ends with the connection, and
+    therefore with the process."""
 
     def ask(function: str) -> bool:
         with connection.cursor() as cursor:
@@ -47,8 +49,8 @@ def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]
             return bool(cursor.fetchone()[0])
 
     try:
-        # Asked again and again: a session that waits inside the database would hold up an index that is built
-        # concurrently, which waits for all other sessions.
+        # The lock is polled, because a session that waits in the database would block CREATE INDEX CONCURRENTLY,
+        # which waits for all other sessions.
         yield lambda: ask("pg_try_advisory_lock")
     finally:
         if connection.connection is not None and not connection.connection.closed:
@@ -57,7 +59,8 @@ def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]
 
 @contextmanager
 def _beside_file(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
-    """Of the directory with the SQLite file: no file is left behind, and it ends with the process."""
+    """Yield a function that tries to lock the directory of the SQLite file. This needs no lock file, and the lock ends
+    with the process."""
     directory = Path(connection.settings_dict["NAME"]).absolute().parent
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

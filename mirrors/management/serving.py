@@ -1,4 +1,4 @@
-"""The common part of `up`, `webhook` and `web`: flags of the webhook, its environment, and the step into gunicorn."""
+"""The shared code of `up`, `webhook` and `web`: flags and environments of these roles, and the start of gunicorn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from swapper_project.process.supervisor import MANAGE, gunicorn
 
 @dataclass(frozen=True, slots=True)
 class ServedRole:
-    """A command that becomes gunicorn: its flags, and what they mean for the process."""
+    """A command that becomes gunicorn: its flags, and a function that converts them to environment variables."""
 
     add_flags: Callable[[argparse.ArgumentParser], None]
     environment: Callable[[Mapping[str, Any]], dict[str, str]]
@@ -39,11 +39,11 @@ KEYS_BY_FLAG: Final = {
     "image_copy_policy": "imageCopyPolicy",
     "image_copy_deadline": "imageCopyDeadline",
 }
-"""Keys of the configuration file that flags set, by the flag's name in Python."""
+"""The keys of the configuration file that flags override, by the option's name in Python."""
 
 
 def add_configuration_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that override the configuration file."""
+    """Add the flags that override the configuration file, and ``--no-tls``."""
     parser.add_argument("--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing")
     parser.add_argument("--log-level", help="trace, debug, info, warn, error (default: info)")
     parser.add_argument("--log-format", help="json or console (default: json)")
@@ -57,14 +57,15 @@ def add_configuration_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of the configuration file with the values that flags gave."""
+    """Return the keys of the configuration file that flags override, with their values."""
     return {key: options[flag] for flag, key in KEYS_BY_FLAG.items() if options[flag] is not None}
 
 
 def webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
-    """Role, address and certificate of the webhook; a self-signed pair is made where the configuration names none.
+    """Return the variables for role, address and certificate of the webhook.
 
-    Ends the process where the pair can't be used, or the directory can't be written.
+    Creates a self-signed pair if the configuration has no certificate. Exits the process if the pair cannot be used or
+    the directory is not writable.
     """
     host, _, port = config.listen_address.rpartition(":")
     environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host}:{port}"}
@@ -72,7 +73,7 @@ def webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict
         return environment | {"SWAPPER_TLS_CERT_FILE": "", "SWAPPER_TLS_KEY_FILE": ""}
     try:
         cert, key = _pair(config, data_dir, host)
-        ReloadingContext(str(cert), str(key))  # refuses what can't be used
+        ReloadingContext(str(cert), str(key))  # Raises CertificateError if the pair cannot be used.
     except OSError as error:
         stop(command_line.explain_write(error, str(data_dir)))
     except CertificateError as error:
@@ -87,7 +88,7 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def environment_of_webhook(options: Mapping[str, Any]) -> dict[str, str]:
-    """The environment of a webhook with these flags. Flags win over variables, and these over the file."""
+    """Return the environment of a webhook with these flags. Flags override variables, which override the file."""
     given = _environment()
     overrides = {**given.config_overrides, **_from_variables(given), **overrides_of(options)}
     config = load(given, overrides)
@@ -97,7 +98,7 @@ def environment_of_webhook(options: Mapping[str, Any]) -> dict[str, str]:
 
 def environment_of_web(options: Mapping[str, Any]) -> dict[str, str]:
     given = _environment()
-    load(given)  # gunicorn would say no more than that its worker failed to boot
+    load(given)  # Reports configuration errors: gunicorn would only report that its worker failed to boot.
     return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or given.bind}
 
 
@@ -105,11 +106,12 @@ SERVED_ROLES: Final[Mapping[str, ServedRole]] = {
     "webhook": ServedRole(add_configuration_flags, environment_of_webhook),
     "web": ServedRole(add_web_flags, environment_of_web),
 }
-"""Commands that become gunicorn."""
+"""The commands that become gunicorn, by role."""
 
 
 def start_at_once(role: str, arguments: Sequence[str]) -> None:
-    """Serve in this process, which has not set up Django: gunicorn's worker does, and twice would take a second."""
+    """Run gunicorn in this process, without setting up Django here: gunicorn's worker does, and a second setup would
+    take a second."""
     parser = argparse.ArgumentParser(prog=f"manage.py {role}")
     SERVED_ROLES[role].add_flags(parser)
     os.environ |= _without_files(SERVED_ROLES[role].environment(vars(parser.parse_args(arguments))))
@@ -121,7 +123,7 @@ def start_at_once(role: str, arguments: Sequence[str]) -> None:
 
 
 def serve(role: str, options: Mapping[str, Any]) -> NoReturn:
-    """Become gunicorn, from a process that has set up Django for something else."""
+    """Replace this process, which has already set up Django, by gunicorn."""
     environment = _without_files(SERVED_ROLES[role].environment(options))
     os.chdir(MANAGE.parent)
     command = gunicorn()
@@ -129,7 +131,7 @@ def serve(role: str, options: Mapping[str, Any]) -> NoReturn:
 
 
 def _without_files(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Give what was read from a file as a value from here on: both at once are refused."""
+    """Remove the ``_FILE`` variables of variables that are passed by value, because both at once are rejected."""
     for name in environment:
         os.environ.pop(f"{name}_FILE", None)
     return environment
@@ -152,7 +154,7 @@ def _from_variables(given: Environment) -> dict[str, str]:
 
 
 def as_json(overrides: Mapping[str, object]) -> str:
-    """The value of ``SWAPPER_CONFIG_OVERRIDES``."""
+    """Return the value of ``SWAPPER_CONFIG_OVERRIDES``."""
     return json.dumps(dict(overrides))
 
 
@@ -164,7 +166,7 @@ def _pair(config: Config, data_dir: Path, host: str) -> tuple[Path, Path]:
 
 
 def _names_of(host: str) -> list[str]:
-    """Return the names that clients call it by; nobody calls all addresses by one name."""
+    """Return the names that clients use for the listen address; none if the webhook listens on all addresses."""
     name = host.removeprefix("[").removesuffix("]")
     return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
 

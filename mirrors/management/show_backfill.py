@@ -1,4 +1,4 @@
-"""A backfill in a terminal: its preview as a table, and its progress in one line."""
+"""The display of a backfill in a terminal: its preview as a table, and its progress as one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.templatetags.humanise import size, span
 
 
 def preview_table(run: BackfillRun) -> Table:
-    """Show the images that the run mirrors, and those that it skips and why."""
+    """Return a table of the images that the run mirrors, and of those that it skips with the reasons."""
     table = Table("", "", box=box.SIMPLE, show_header=False, title=f"Backfill of {run.cluster}", title_justify="left")
     unknown = f", without {run.unmeasured} of unknown size" if run.unmeasured else ""
     table.add_row("Images", str(run.images))
@@ -25,7 +25,7 @@ def preview_table(run: BackfillRun) -> Table:
 
 
 def progress_line(run: BackfillRun, progress: BackfillProgress) -> str:
-    """As ``12 of 340 images, 50 queued, about 20 min left``."""
+    """Return a line such as ``12 of 340 images, 50 queued, about 20 min left``."""
     parts = [f"{progress.over} of {progress.images} images"]
     parts += [f"{count} {name}" for name in ("queued", "failed") if (count := getattr(progress, name))]
     parts += [str(run.get_state_display()).lower()] if run.state != "running" else []

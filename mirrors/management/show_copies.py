@@ -1,4 +1,4 @@
-"""Shows copies under way: bars on a terminal, plain lines elsewhere."""
+"""The display of running copies: progress bars on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mirrors.selectors.jobs.job_snapshots import JobView
 from mirrors.templatetags.humanise import size
 
 SHOWN_OF_DIGEST = 12
-"""Hexadecimal digits, as many as Docker shows."""
+"""Hexadecimal digits of a digest that are shown, as many as in Docker."""
 
 
 class CopyDisplay(Protocol):
-    """Called repeatedly with all jobs."""
+    """A display of copies, whose ``update`` is called repeatedly with all jobs."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -41,7 +41,7 @@ def show_on(stream: TextIO) -> CopyDisplay:
 
 
 class Lines:
-    """A line for each change of a job's state."""
+    """A display that prints a line for each change of a job's state."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -64,7 +64,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for each job, and below them one for each blob on its way: bytes, speed, time left."""
+    """A display with a bar for each job, and below these, one for each blob in transfer: bytes, speed, time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self._tasks: dict[int, TaskID] = {}
@@ -108,7 +108,7 @@ class Bars:
                 self._tasks[view.job_id] = self._progress.add_task(view.source, total=None, words="")
             self._progress.update(
                 self._tasks[view.job_id],
-                # Nothing to do counts as done, though there was nothing to count.
+                # A job that succeeded without copying any bytes is shown as complete.
                 total=view.bytes_total or (1 if view.status == "succeeded" else None),
                 completed=view.bytes_done or (1 if view.status == "succeeded" else 0),
                 words=words(view),
@@ -116,7 +116,7 @@ class Bars:
 
 
 def words(view: JobView) -> str:
-    """The state of a job for a person."""
+    """Return the state of a job as text for users."""
     match view.status:
         case "succeeded":
             copied = f"{size(view.bytes_copied)} copied of {size(view.bytes_total)}"

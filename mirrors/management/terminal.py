@@ -1,4 +1,4 @@
-"""Commands that a person runs and may end: who that is, and the signals that end them."""
+"""Helpers for interactive commands: the user who runs them, and the signals that stop them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 def user_of_process(otherwise: str) -> str:
-    """The user's name; ``otherwise`` for a process without one, as in a container."""
+    """Return the name of the process's user; ``otherwise`` if it has no name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -19,7 +19,7 @@ def user_of_process(otherwise: str) -> str:
 
 @contextmanager
 def until_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, in place of ending the process."""
+    """Yield an event that Ctrl-C and SIGTERM set instead of stopping the process."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""The tasks of a watcher's turn, beside writing the inventory."""
+"""The tasks that a watcher runs in each turn after it has written the inventory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swapper_project.config import Config
 
 
 def add_registration_flag(parser: CommandParser) -> None:
-    """Of commands that watch."""
+    """Add the flag of the commands that start a watcher."""
     parser.add_argument(
         "--webhook-configuration",
         default="k8s-image-swapper",
@@ -26,7 +26,10 @@ def add_registration_flag(parser: CommandParser) -> None:
 
 
 def tasks_of(config: Callable[[], Config], registration: str) -> Sequence[InventoryTask]:
-    """In the order in which they run. ``registration`` is the name of the MutatingWebhookConfiguration."""
+    """Return the tasks in the order in which they run.
+
+    ``registration`` is the name of the MutatingWebhookConfiguration.
+    """
     return [
         PullFailures(config),
         RestartLoops(config),

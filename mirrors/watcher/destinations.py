@@ -1,4 +1,4 @@
-"""The places of each kind of object in the inventory."""
+"""Adapters that store each kind of object in the inventory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.watcher.inventory import Inventory
 
 
 class Destination(Protocol):
-    """Takes the objects of one kind in one namespace, or in all (empty)."""
+    """A receiver of the objects of one kind in one namespace, or in all (empty)."""
 
     def replace(self, found: Iterable[Any]) -> None: ...
 
@@ -37,7 +37,7 @@ class Pods:
 
 
 class Templates:
-    """Of one kind of workload."""
+    """The destination of one kind of workload."""
 
     def __init__(self, inventory: Inventory, kind: str, namespace: str) -> None:
         self._inventory, self._kind, self._namespace = inventory, kind, namespace
@@ -78,7 +78,7 @@ class Nodes:
 
 
 def destinations(inventory: Inventory, namespaces: Iterable[str]) -> list[tuple[Any, str, Destination]]:
-    """Each kind that is watched, where (empty: in all namespaces), and what takes its objects."""
+    """Return each watched kind, its namespace (empty: all), and the destination of its objects."""
     places = tuple(namespaces) or ("",)
     found: list[tuple[Any, str, Destination]] = [(objects.Node, "", Nodes(inventory))]
     for place in places:

@@ -1,4 +1,7 @@
-"""One kind of objects kept up to date in the inventory: listed once, then watched for as long as the process leads."""
+"""A thread that keeps one kind of objects up to date in the inventory.
+
+It lists the objects once, then watches them for as long as the process leads.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,18 @@ SHORTEST_FEED_PAUSE: Final = 1.0
 """Seconds before the first retry after an error."""
 
 LONGEST_FEED_PAUSE: Final = 30.0
-"""Seconds between retries: the API server is seen within half a minute of its return."""
+"""The longest pause between retries, in seconds: the recovery of the API server is noticed within half a minute."""
 
 FORBIDDEN_PAUSE: Final = 60.0
-"""Seconds until it is looked again whether a missing permission has been given."""
+"""Seconds until a missing permission is checked again."""
 
 QUICK_END: Final = 1.0
-"""Seconds to wait after the API server has ended a watch: one that always ends at once must not flood it."""
+"""Seconds to wait after the API server closed a watch, so that watches that close immediately do not flood it."""
 
 
 class Feed:
-    """A thread for one reader. ``problem`` is why it is not up to date, and what to do; empty: it is."""
+    """A thread for one reader. ``problem`` explains why the objects are not up to date, and what to do; empty if they
+    are."""
 
     def __init__(self, reader: ObjectReader, destination: Destination) -> None:
         self._reader = reader
@@ -49,12 +53,12 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end, which it does after the next line of its watch."""
+        """Request the thread to stop, which it does after the next event of its watch."""
         self._stopping.set()
 
     @property
     def is_settled(self) -> bool:
-        """Whether all that can be read has been read once."""
+        """Whether the objects have been listed once, or are forbidden to this process."""
         return self.has_listed or self.is_forbidden
 
     def _run(self) -> None:
@@ -62,7 +66,7 @@ class Feed:
             self._stopping.wait(self._turn())
 
     def _turn(self) -> float:
-        """One list or one watch; how long to wait before the next."""
+        """Run one list or one watch. Return the seconds to wait before the next."""
         try:
             if not self._is_listed:
                 self._list()
@@ -96,7 +100,7 @@ class Feed:
                 self._destination.remove(change.object)
             elif change.object is not None:
                 self._destination.put(change.object)
-            # An API server that ends each watch with an error right after it began is not asked once a second.
+            # The first event does not reset the back-off: the API server may fail each watch right after its start.
             self._succeeded(is_lasting=number > 0)
             if self._stopping.is_set():
                 return

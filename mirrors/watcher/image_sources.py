@@ -1,4 +1,4 @@
-"""The original image of one that runs: itself, or what the mapping says of one at the target."""
+"""The source of a running image: the image itself, or for an image at the target, the source in its mapping."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mirrors.selectors.queries.batches import batched
 from swapper_project.config import Config
 
 UNKNOWN_FOR: Final = 300.0
-"""Seconds until an image at the target that no mapping had is looked for again."""
+"""Seconds until an image at the target without a mapping is looked up again."""
 
 REFERENCES_PER_QUERY: Final = 500
-"""References of one query: SQLite takes 999 parameters at least."""
+"""References per query: SQLite supports at least 999 parameters."""
 
 MOST_KNOWN: Final = 100_000
-"""References that are remembered, before all are looked up again: several times what a large cluster runs."""
+"""The most references in the cache before it is cleared: several times the images of a large cluster."""
 
 
 class ImageSources:
-    """Remembers what it has looked up; a changed target makes it begin from nothing."""
+    """A cache of sources by image. It is cleared when the target changes."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
@@ -32,7 +32,7 @@ class ImageSources:
         self.at_target: set[str] = set()
 
     def learn(self, images: Iterable[str]) -> bool:
-        """Look up those that are not known yet; whether any was found. Raises DatabaseError."""
+        """Look up the images that are not cached. Return whether any source was found. Raises DatabaseError."""
         target = self._config().target.name
         if target != self._target or len(self._known) > MOST_KNOWN:
             self._target, self._known, self._unknown, self.at_target = target, {}, {}, set()
@@ -43,7 +43,7 @@ class ImageSources:
                 continue
             reference = ImageRef.parse_or_none(image)
             if reference is not None and target.contains(reference):
-                # ECR and others have several host names; mappings have the configured one.
+                # ECR and other registries have several host names; mappings contain the configured one.
                 at_target[image] = str(target.under_own_name(reference))
             else:
                 self._known[image] = str(reference) if reference is not None else ""

@@ -1,4 +1,4 @@
-"""The inventory of the cluster, in memory: as little of each pod, workload and node as the tasks need."""
+"""The inventory of the cluster, in memory: only the fields of pods, workloads and nodes that the tasks need."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 from mirrors.kubernetes.objects.pod_states import NodeState, PodState, TemplateState
 
 MOST_DEPARTED: Final = 20_000
-"""Deleted pods that are kept for the next turn of the tasks: a thousand a second of them for two turns."""
+"""The most deleted pods that are kept for the next turn of the tasks: a thousand per second for two turns."""
 
 
 class Departed(NamedTuple):
-    """A pod that was deleted. ``deleted_at``, in seconds since the epoch, is when that was requested: its containers
-    may take long to stop."""
+    """A pod that was deleted. ``deleted_at``, in seconds since the epoch, is the time of the request to delete it,
+    because its containers may take long to stop."""
 
     pod: PodState
     deleted_at: float
@@ -24,9 +24,10 @@ class Departed(NamedTuple):
 
 @dataclass(slots=True)
 class Inventory:
-    """Changed by the threads that watch, read by tasks: both hold ``lock``, tasks only to copy what they need.
+    """The state of the cluster, changed by the feeds' threads and read by tasks. Both hold ``lock``, tasks only while
+    they copy the data that they need.
 
-    ``changes`` is raised with each change, so that a task sees whether there was any.
+    ``changes`` counts the changes, so that a task can detect whether there were any.
     """
 
     pods: dict[str, PodState] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class Inventory:
     nodes: dict[str, NodeState] = field(default_factory=dict)
     """By name."""
     departed: deque[Departed] = field(default_factory=lambda: deque(maxlen=MOST_DEPARTED))
-    """Emptied by the watcher after each turn."""
+    """Deleted pods. The watcher removes them after each turn."""
     changes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -44,7 +45,7 @@ class Inventory:
         with self.lock:
             known = self.pods.get(uid)
             if known and known.deletion_requested_at:
-                # The kubelet's own deletion, at the end, has its own time.
+                # Keep the first time: the kubelet's final delete request sets another one.
                 pod = pod._replace(deletion_requested_at=known.deletion_requested_at)
             self.changes += known != pod
             self.pods[uid] = pod
@@ -56,7 +57,7 @@ class Inventory:
                 self.changes += 1
 
     def replace_pods(self, pods: dict[str, PodState], namespace: str = "") -> None:
-        """After a new list of a namespace, or of all: what it does not have was deleted while nobody watched."""
+        """Replace the pods of a namespace, or all, by a new list. Pods that are not in it were deleted unobserved."""
         with self.lock:
             others = {uid: pod for uid, pod in self.pods.items() if namespace and pod.namespace != namespace}
             self.pods = {**others, **pods}
@@ -96,7 +97,7 @@ class Inventory:
             self.changes += 1
 
     def forget_departed(self, seen: int) -> None:
-        """Drop the oldest ones, which all tasks have seen."""
+        """Drop the oldest deleted pods, which all tasks have processed. ``seen`` is their number."""
         with self.lock:
             for _ in range(min(seen, len(self.departed))):
                 self.departed.popleft()
@@ -104,13 +105,15 @@ class Inventory:
 
 @runtime_checkable
 class Closable(Protocol):
-    """A task that has something to give back when the watcher no longer leads."""
+    """A task that must release something when the watcher no longer leads."""
 
     def close(self) -> None: ...
 
 
 class InventoryTask(Protocol):
-    """Something that is done with the inventory once a turn, by the watcher that leads. It makes its own errors known;
-    an exception ends this turn of it alone."""
+    """A task that the leading watcher runs with the inventory once per turn.
+
+    A task reports its own errors. Any exception except a database error is logged, and the other tasks still run.
+    """
 
     def run(self, inventory: Inventory) -> None: ...

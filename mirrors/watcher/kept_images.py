@@ -1,5 +1,8 @@
-"""Notes of each running image whether a new pod would keep its source, whatever the target has: by a pod of each
-workload, decided as a review does. The fire drill counts such images as not protected."""
+"""Records for each running image whether a new pod would keep its source even if the target has the image.
+
+A sample pod of each workload is decided in the same way as in a review. The fire drill counts these images as not
+protected.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +35,16 @@ from webhook.decision.snapshot import policy_of
 log = structlog.get_logger(__name__)
 
 DECIDING_SECONDS: Final = 1.0
-"""Of the watcher's turn of ten seconds, in which other tasks have their time too."""
+"""Seconds of a turn that this task may use: a turn takes ten seconds, which the tasks share."""
 
 ROWS_PER_TURN: Final = 500
-"""Rows that one turn looks at: a pod is read in milliseconds, and is that of several rows."""
+"""Rows that one turn decides: a pod is read in milliseconds and serves several rows."""
 
 DECIDED_AGAIN_AFTER: Final = 6 * 3_600.0
-"""Seconds after which a row that did not change is decided again: an annotation of a template may have changed."""
+"""Seconds after which an unchanged row is decided again, because an annotation of a template may have changed."""
 
 SCOPE_AGE: Final = 300.0
-"""Seconds until the webhook's registration, and the namespaces where it names their labels, are read again."""
+"""Seconds until the webhook configuration is read again, and the namespaces if its selectors use their labels."""
 
 KeptVerdict = tuple[str, str]
 
@@ -57,7 +60,7 @@ class KeptImages:
         self._problem = ""
 
     def run(self, inventory: Inventory) -> None:
-        """The inventory is not needed: its rows are."""
+        """Decide the rows that are due. They are read from the database, not from the inventory."""
         config = self._config()
         self._read_scope(config.cluster_name)
         filters = selectors.operator_filters(config.cluster_name)
@@ -104,14 +107,17 @@ class KeptImages:
         return reason, storable(details, DETAILS_LENGTH)
 
     def _note(self, problem: str) -> None:
-        """Once, until it is over: each turn tries again."""
+        """Log a new problem. The same one is logged only once while it lasts, because each turn tries again."""
         if problem != self._problem:
             log.warning("Cannot determine which images new pods would keep; trying again", error=problem)
         self._problem = problem
 
 
 def due(cluster: str, stamp: str) -> QuerySet[RunningImage]:
-    """Rows that were not decided yet, or for other filters, or long ago; those of a pod beside each other."""
+    """Return the rows that were not decided, or with other settings, or long ago.
+
+    The oldest decisions come first; rows with the same age are sorted by pod.
+    """
     is_due = ~Q(decided_for=stamp) | Q(decided_at=None) | Q(decided_at__lt=from_now(-DECIDED_AGAIN_AFTER))
     rows = RunningImage.objects.current().filter(is_due, cluster=cluster).exclude(source="")
     return rows.order_by(F("decided_at").asc(nulls_first=True), "namespace", "workload_kind", "workload", "pod_name")
@@ -122,7 +128,7 @@ def _pod_of(row: RunningImage) -> tuple[str, str, str, str]:
 
 
 def _stamp(config: Config, filters: Sequence[tuple[str, str]], scope: WebhookScope) -> str:
-    """Of all that verdicts follow from, beside the pods."""
+    """Return a fingerprint of everything except the pods that verdicts depend on."""
     of_file = [entry.jmespath for entry in config.source.filters]
     target = config.target.name
     rules = (config.opt_out, config.skip_known_operators, config.annotate, target.endpoint, target.prefix)

@@ -1,4 +1,4 @@
-"""The parts of a watcher that leads its cluster: the threads that read it, the inventory, and the tasks."""
+"""The components of the watcher that leads its cluster: the threads that read it, the inventory, and the tasks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from swapper_project.process.monitoring import metrics
 log = structlog.get_logger(__name__)
 
 VERSION_LENGTH = 40
-"""Characters of the column."""
+"""Characters of the version's column."""
 
 MakeTasks = Callable[[Callable[[], Config]], Sequence[InventoryTask]]
 
 
 class Leadership:
-    """The parts of a leading process: the feeds, the inventory and the tasks."""
+    """The components of a leading watcher. Creating one starts the feeds."""
 
     def __init__(self, source: ConfigSource, tasks: MakeTasks) -> None:
         self._source = source
@@ -49,7 +49,8 @@ class Leadership:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that may be read has been, pods above all: what is missing now is not in the cluster."""
+        """Whether all permitted objects have been listed, including pods: only then can a missing object be treated as
+        deleted."""
         are_pods_listed = all(feed.has_listed for feed in self.feeds if feed.plural == "pods")
         return are_pods_listed and all(feed.is_settled for feed in self.feeds)
 
@@ -62,7 +63,7 @@ class Leadership:
         metrics.CLUSTER_REQUESTS.labels(verb, resource).inc()
 
     def turn(self) -> None:
-        """Raises DatabaseError; the next turn begins with what the rows say."""
+        """Write the rows and run the tasks. Raises DatabaseError; the next turn then loads the rows again."""
         seen = len(self.inventory.departed)
         try:
             self._write()
@@ -89,7 +90,8 @@ class Leadership:
         self._writer.run(self.inventory)
 
     def _server_version(self) -> str:
-        """Asked for once: a cluster is upgraded with its watcher's node."""
+        """Return the API server's version. It is requested once, because a cluster is upgraded together with the node
+        of its watcher."""
         if not self.version and self.is_complete:
             self.version = server_version()[:VERSION_LENGTH]
         return self.version
@@ -103,7 +105,8 @@ class Leadership:
             log.exception("A task of the watcher has failed; trying again", task=type(task).__name__)
 
     def end(self) -> None:
-        """The threads end with the next line that they read; they hold nothing that has to be given back."""
+        """Stop the feeds and close the tasks. The threads are not joined: each stops after the next event that it
+        reads, and holds no resource that must be released."""
         for feed in self.feeds:
             feed.stop()
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""The watcher's task that takes the samples."""
+"""The watcher's task that records samples of readiness."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 DRILL_EVERY: Final = 300.0
-"""Seconds between two drills: each takes a second or two in a large cluster, and an alert waits for longer."""
+"""Seconds between two drills. Each takes a second or two in a large cluster, and alerts wait for longer than this."""
 
 
 class ReadinessTask:
-    """Runs the drill without all sources, of this cluster, and writes what it found."""
+    """The task that runs this cluster's fire drill with all sources unreachable, and records the result."""
 
     def __init__(self, config_source: Callable[[], Config], *, every: float = DRILL_EVERY) -> None:
         self._config = config_source
@@ -28,12 +28,12 @@ class ReadinessTask:
         self._next = 0.0
 
     def run(self, inventory: Inventory) -> None:
-        """Rows are read, not the inventory: what the page shows and what is written are the same."""
+        """Run a drill if one is due. It reads rows, not the inventory, so that the sample matches the page."""
         if time.monotonic() < self._next:
             return
         config = self._config()
         try:
             samples.record(run_drill(DrillRequest(config.cluster_name), config))
         except NotListedError:
-            return  # The first list is on its way: the next turn looks again.
+            return  # The first list is not complete yet: the next turn checks again.
         self._next = time.monotonic() + self._every

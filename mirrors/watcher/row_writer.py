@@ -1,4 +1,4 @@
-"""Writes what runs as rows of a cluster: only what differs from what was written, in sorted batches."""
+"""Writes the running images and nodes of a cluster as rows: only changed rows, in sorted batches."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from mirrors.watcher.running_images import ImageRow, Place, key_of, running_rows
 from swapper_project.config import Config
 
 WRITTEN_PER_STATEMENT: Final = 500
-"""Rows of one statement; each transaction is short, so that nobody waits for it."""
+"""Rows per statement, so that each transaction is short and delays no other."""
 
 READ_IN_MEMORY: Final = 2_000
-"""Rows that are in memory at a time while all are read."""
+"""Rows that are in memory at a time while all rows are read."""
 
 KEEP_ENDED: Final = 7 * 86_400.0
-"""Seconds that a row is kept after its image was last seen: long enough to look back at an incident."""
+"""Seconds that a row is kept after its image was last seen: long enough to analyze an incident."""
 
 PULLED_AGE: Final = 3_600.0
-"""Seconds until a node's last pull from the target is written again."""
+"""Seconds until the time of a node's last pull from the target is written again."""
 
 PRUNE_PERIOD: Final = 3_600.0
 """Seconds between deletions of old rows."""
 
 _LENGTHS: Final = {field.name: getattr(field, "max_length", None) for field in RunningImage._meta.get_fields()}
 WRITTEN: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "decided_for", "last_seen_at"]
-"""What a change writes; it is decided again then whether new pods would keep the source."""
+"""The columns that a change writes. ``decided_for`` is cleared, so that ``KeptImages`` decides the row again."""
 
 
 class RowWriter:
-    """Of one cluster, in the watcher that leads. Begins with what the rows say, which another watcher has written.
+    """The writer of one cluster's rows, in the leading watcher. It first loads the rows of earlier watchers.
 
-    Memory: of each row a fingerprint alone, as most of them stay as they are.
+    To save memory it keeps only a fingerprint of each row, because most rows do not change.
     """
 
     def __init__(self, cluster: str, config: Callable[[], Config], is_complete: Callable[[], bool]) -> None:
@@ -61,7 +61,7 @@ class RowWriter:
         self._load()
 
     def run(self, inventory: Inventory) -> None:
-        """One turn; raises DatabaseError, and then begins again with the next."""
+        """Write the changes of one turn. Raises DatabaseError; the caller must then create a new writer."""
         is_complete = self._is_complete()
         with inventory.lock:
             changes = inventory.changes
@@ -96,7 +96,7 @@ class RowWriter:
             self._end(sorted(self._written.keys() - keys.keys()))
 
     def _end(self, keys: list[str]) -> None:
-        """They run no longer. What never started, or was only named, leaves no row."""
+        """Mark rows as ended. Rows without a digest are deleted: those images never started."""
         for batch in batched(keys, WRITTEN_PER_STATEMENT):
             rows = RunningImage.objects.filter(cluster=self._cluster, key__in=batch)
             with transaction.atomic():
@@ -123,7 +123,7 @@ class RowWriter:
             self._nodes = {**self._nodes, **nodes}
 
     def _write_pulls(self, pods: Iterable[PodState]) -> None:
-        """Nodes on which a container with an image of the target has started, once they have a row."""
+        """Record the nodes, among those with a row, on which a container with an image of the target has started."""
         now = time.monotonic()
         old = {node for node in self._nodes if now - self._pulled.get(node, float("-inf")) > PULLED_AGE}
         due = {pod.node for pod in pods if pod.node in old and self._has_pulled(pod)}
@@ -135,7 +135,7 @@ class RowWriter:
         return any(one.started and one.image in self._sources.at_target for one in pod.containers)
 
     def _write_cluster(self, pods: list[PodState], nodes: Mapping[str, NodeState], is_complete: bool) -> None:
-        # While nodes are being listed, those of before count too.
+        # Until the nodes are listed, the stored ones count too.
         platforms = sorted({node.platform for node in self._nodes.values() if node.platform})
         values = {
             "pods": sum(not pod.ended for pod in pods),
@@ -146,7 +146,7 @@ class RowWriter:
         with transaction.atomic():
             Cluster.objects.filter(name=self._cluster).update(**values)
             if platforms != self._platforms:
-                # Webhooks hold them in memory.
+                # Webhooks cache the platforms.
                 Revision.bump(Cluster)
         self._platforms = platforms
 

@@ -1,4 +1,4 @@
-"""From pods and templates to rows: images by workload, counted. Pure."""
+"""Conversion of pods and templates into rows: images counted by workload. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.models import RunningImage, RunningState
 
 
 class Place(NamedTuple):
-    """The key of a row of a cluster."""
+    """The key of a row in a cluster."""
 
     namespace: str
     kind: str
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 
 class ImageRow(NamedTuple):
-    """The values that are written of a place; equal ones need no write."""
+    """The values of a row. A row with equal values is not written again."""
 
     source: str
     pods: int
@@ -58,7 +58,10 @@ class _Count:
 def running_rows(
     pods: Iterable[PodState], templates: Iterable[TemplateState], source_of: Callable[[str], str]
 ) -> dict[Place, ImageRow]:
-    """``source_of`` names the original image of one in a pod or template; empty where it is not known."""
+    """Return the rows of the images in pods and templates.
+
+    ``source_of`` returns the source of an image in a pod or template; empty if it is unknown.
+    """
     counts = _counted(pods)
     named = _named(templates, source_of)
     rows, running = {}, set()
@@ -85,7 +88,7 @@ def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
         if pod.ended:
             continue
         workload = pod.workload
-        # A pod with two containers of one image is one pod.
+        # A pod with two containers of one image counts once.
         seen: dict[Place, ContainerState] = {}
         for container in pod.containers:
             place = Place(pod.namespace, workload.kind, workload.name, container.image, container.digest)
@@ -99,7 +102,7 @@ def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
 
 
 def _named(templates: Iterable[TemplateState], source_of: Callable[[str], str]) -> dict[tuple[str, str, str, str], str]:
-    """By workload and source: the image as the template has it."""
+    """Return the images as written in the templates, by workload and source."""
     return {
         (template.namespace, template.workload.kind, template.workload.name, source_of(image) or image): image
         for template in templates

@@ -1,4 +1,4 @@
-"""The watcher: waits until it leads its cluster, then reads it and has the tasks run, turn after turn."""
+"""The watcher: waits until it leads its cluster, then reads the cluster and runs the tasks in each turn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 
 
 class Watcher:
-    """Runs in the calling thread until :meth:`stop`. ``on_turn`` hears how each turn ended; empty: well."""
+    """The watcher's loop, which runs in the calling thread until :meth:`stop`. ``on_turn`` is called after each turn
+    with its problem, or with empty text."""
 
     def __init__(self, source: ConfigSource, tasks: MakeTasks, on_turn: Callable[[str], None]) -> None:
         self._source = source
@@ -48,7 +49,7 @@ class Watcher:
         self._withdraw()
 
     def _pause(self) -> float:
-        """Shorter while the first lists are read."""
+        """Return the seconds until the next turn: fewer while the first lists are read."""
         leadership = self._leadership
         is_reading = leadership is not None and not leadership.is_complete and not leadership.problem
         return timing().watch_reading if is_reading else timing().watch_period * random.uniform(0.9, 1.1)
@@ -86,7 +87,8 @@ class Watcher:
         return self._leadership
 
     def _follow_configuration(self) -> None:
-        """Another cluster's name, or other namespaces: begin again with what the configuration now says."""
+        """Give up the leadership if the configured cluster name or namespaces have changed, to start with the new
+        ones."""
         config, leadership = self._source.current, self._leadership
         if leadership is not None and (leadership.cluster, leadership.namespaces) != (
             config.cluster_name,
@@ -118,5 +120,5 @@ class Watcher:
 
 
 def watcher_lease_of(cluster: str) -> str:
-    """The name of the lease of the watcher that leads a cluster."""
+    """Return the name of the lease of the watcher that leads a cluster."""
     return f"watcher {cluster}"

@@ -1,4 +1,5 @@
-"""The API server: its client, and what workers and watchers read there. Webhook and web have no token of it.
+"""The client of the API server, and the objects that workers and watchers read from it.
 
-Workers read pull secrets (``pull_secrets.py``), watchers everything else. Begin in ``api_client.py``.
+The webhook and web processes have no token for the API server. Workers read pull secrets (``pull_secrets.py``),
+watchers read everything else. Start with ``api_client.py``.
 """

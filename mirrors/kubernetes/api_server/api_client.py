@@ -1,4 +1,4 @@
-"""The connection to the cluster's API server: by the pod's service account, or by ``KUBECONFIG`` where that is set."""
+"""The connection to the cluster's API server, with the pod's service account or else with ``KUBECONFIG``."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 API_SERVER_SECONDS: Final = 10.0
-"""Seconds for a call of the API server, which answers reads in milliseconds."""
+"""Timeout of a request to the API server, in seconds. Reads normally take milliseconds."""
 
 WORKLOAD_KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in decoded_types.WORKLOADS}
-"""Kinds with a pod template that are read."""
+"""The workload kinds with a pod template that can be read, by name."""
 
 
 class ClusterError(Exception):
-    """Something can't be read from the cluster; the message says why.
+    """An object cannot be read from the cluster; the message contains the reason.
 
     ``is_passing`` if a retry may succeed; ``is_missing`` if the object does not exist; ``says_step`` if the message
-    says what to do next.
+    contains the next step for the operator.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ClusterError(Exception):
 
 
 def read_secret(namespace: str, name: str) -> Secret:
-    """Raises ClusterError."""
+    """Return a Secret. Raises ClusterError."""
     try:
         return client().get(Secret, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
@@ -55,7 +55,7 @@ def read_secret(namespace: str, name: str) -> Secret:
 
 
 def read_service_account(namespace: str, name: str) -> ServiceAccount:
-    """Raises ClusterError."""
+    """Return a service account. Raises ClusterError."""
     try:
         return client().get(ServiceAccount, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
@@ -63,7 +63,7 @@ def read_service_account(namespace: str, name: str) -> ServiceAccount:
 
 
 def read_pod(namespace: str, name: str) -> dict[str, Any]:
-    """A pod as JSON. Raises ClusterError."""
+    """Return a pod as JSON. Raises ClusterError."""
     try:
         return client().get(Pod, name=name, namespace=namespace).to_dict()
     except (ApiError, httpx.HTTPError) as error:
@@ -71,7 +71,7 @@ def read_pod(namespace: str, name: str) -> dict[str, Any]:
 
 
 def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
-    """A workload as JSON, with its kind. Raises ClusterError, also for kinds that are not known."""
+    """Return a workload as JSON, with its kind. Raises ClusterError, also for an unknown kind."""
     resource = WORKLOAD_KINDS.get(kind)
     if resource is None or not name:
         raise ClusterError(f"{kind or 'the workload'} {namespace}/{name} has no pod template", is_missing=True)
@@ -82,7 +82,7 @@ def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
 
 
 def read_namespace(name: str) -> dict[str, str]:
-    """The labels of a namespace; none where it has been deleted. Raises ClusterError."""
+    """Return the labels of a namespace; empty if it has been deleted. Raises ClusterError."""
     try:
         metadata = client().get(Namespace, name=name).metadata
         return dict((metadata.labels if metadata else None) or {})
@@ -94,7 +94,7 @@ def read_namespace(name: str) -> dict[str, str]:
 
 
 def read_webhook_configuration(name: str) -> dict[str, Any]:
-    """A MutatingWebhookConfiguration as JSON. Raises ClusterError."""
+    """Return a MutatingWebhookConfiguration as JSON. Raises ClusterError."""
     try:
         return client().get(MutatingWebhookConfiguration, name=name).to_dict()
     except (ApiError, httpx.HTTPError) as error:
@@ -103,37 +103,40 @@ def read_webhook_configuration(name: str) -> dict[str, Any]:
 
 
 def own_namespace() -> str:
-    """The namespace that this process runs in; raises ClusterError outside of a cluster."""
+    """Return the namespace that this process runs in. Raises ClusterError if no cluster is configured."""
     with suppress(OSError):
         return (SERVICE_ACCOUNT / "namespace").read_text().strip()
     return str(client().namespace)
 
 
 def client() -> lightkube.Client:
-    """Raises ClusterError outside of a cluster."""
+    """Return the cached client. Raises ClusterError if no cluster is configured."""
     return _client(os.environ.get("KUBECONFIG", ""))
 
 
 def is_configured() -> bool:
-    """Whether this process runs in a cluster, or has been given the access to one."""
+    """Return whether this process runs in a cluster, or ``KUBECONFIG`` is set."""
     return (SERVICE_ACCOUNT / "token").exists() or bool(os.environ.get("KUBECONFIG"))
 
 
 def streaming_client(timeout: httpx.Timeout) -> GenericSyncClient:
-    """lightkube's lower layer, which takes the parameters of a watch; raises ClusterError outside of a cluster."""
+    """Return a client of lightkube's lower layer, which accepts the query parameters of a watch.
+
+    Raises ClusterError if no cluster is configured.
+    """
     parameters = ConnectionParams(timeout=timeout, trust_env=False)
     return _usable(lambda: GenericSyncClient(parameters, _config(os.environ.get("KUBECONFIG", ""))))
 
 
 @lru_cache(maxsize=2)
 def _client(kubeconfig: str) -> lightkube.Client:
-    # The API server is always direct, whatever proxies the environment names.
+    # The API server is always reached directly, even if the environment configures proxies.
     timeout = httpx.Timeout(API_SERVER_SECONDS)
     return _usable(lambda: lightkube.Client(config=_config(kubeconfig), timeout=timeout, trust_env=False))
 
 
 def _config(kubeconfig: str) -> KubeConfig:
-    """The default file of kubectl is not used: it would read whatever cluster somebody works with."""
+    """Return the configuration. kubectl's default file is not used: it may point to any cluster of the user."""
     if (SERVICE_ACCOUNT / "token").exists():
         return KubeConfig.from_service_account(str(SERVICE_ACCOUNT))
     if kubeconfig:
@@ -150,7 +153,7 @@ def _usable(make: Callable[[], T]) -> T:
 
 
 def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
-    """Of a Secret or service account."""
+    """Return the error for a Secret or service account that cannot be read."""
     return _refused(
         error,
         what,
@@ -160,7 +163,7 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
 
 
 def _unread(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
-    """Of a pod or workload."""
+    """Return the error for any other object that cannot be read."""
     return _refused(error, what, f"let this process get {resource} (docs/cluster.md has the role; the chart has it)")
 
 

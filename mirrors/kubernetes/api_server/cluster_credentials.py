@@ -1,4 +1,4 @@
-"""Passwords of source registries in labelled Secrets of our own namespace."""
+"""Passwords of source registries, stored in labelled Secrets of the namespace that this process runs in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ LABEL: Final = "k8s-image-swapper/credential"
 
 
 def password(reference: str) -> str:
-    """The value of ``NAME/KEY``; raises ClusterError. Without the label no Secret of ours may go to a registry."""
+    """Return the value of ``NAME/KEY``. Raises ClusterError.
+
+    The Secret must have the label, so that no other Secret of the namespace can be sent to a registry.
+    """
     name, _, key = reference.partition("/")
     try:
         namespace = own_namespace()

@@ -1,8 +1,8 @@
-"""The types that lightkube decodes into, made ready before threads use it.
+"""The types that lightkube decodes, inspected by msgspec before several threads use them.
 
-msgspec looks into a type when it is decoded for the first time. Two threads that do so at once with types that have a
-part in common end the process with a segmentation fault (msgspec 0.22, with the interpreter's lock). So one thread
-does it for all types that the product reads, before the first request.
+msgspec inspects a type when the type is decoded for the first time. If two threads do this concurrently for types that
+share a part, the process crashes with a segmentation fault (msgspec 0.22, with the GIL). Therefore one thread triggers
+the inspection of all types that the product reads, before the first request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORKLOADS: Final = (
     batch_v1.Job,
     batch_v1.CronJob,
 )
-"""Kinds with a pod template that are read one by one."""
+"""Kinds with a pod template that are read as single objects."""
 
 WATCHED: Final = (watched_objects.Pod, watched_objects.Node, *watched_objects.WATCHED_WORKLOADS)
 """Kinds that are listed and watched."""
@@ -42,7 +42,7 @@ _lock = threading.Lock()
 
 
 def make_ready() -> None:
-    """Look into all types, once a process: 20 ms of CPU. May be called by any thread."""
+    """Let msgspec inspect all types, once per process (20 ms of CPU). Thread-safe."""
     with _lock:
         _look_into_types()
 

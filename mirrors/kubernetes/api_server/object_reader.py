@@ -1,4 +1,4 @@
-"""One kind of objects: all of them in pages, then their changes. Errors of the API server as few classes."""
+"""A reader of one kind of objects: lists all in pages, then watches changes. Maps errors to a few exceptions."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from mirrors.kubernetes.api_server.api_client import ClusterError, streaming_cli
 T = TypeVar("T")
 
 PAGE: Final = 500
-"""Objects of one page, as client-go asks for: some megabytes of pods."""
+"""Objects per page, the default of client-go: some megabytes of pods."""
 
 PAGE_SECONDS: Final = 30.0
-"""For a page, which a busy API server may take seconds for."""
+"""Timeout of a page, in seconds. A busy API server can take seconds to respond."""
 
 WATCH_SECONDS: Final = 290
-"""After which the API server is asked to end a watch: shorter than what load balancers let an idle connection live."""
+"""Seconds after which the API server closes a watch: shorter than the idle timeout of load balancers."""
 
 SILENCE_SECONDS: Final = 150.0
-"""Without a line of a watch: bookmarks arrive once a minute, so that this is a connection that leads nowhere."""
+"""Read timeout of a watch, in seconds. Bookmarks arrive once a minute, so a silent connection is dead."""
 
 
 class OutdatedError(Exception):
-    """The API server no longer has the changes since a version (410): the objects have to be listed again."""
+    """The API server no longer has the changes since a resource version (410): the objects must be listed again."""
 
 
 class ForbiddenError(ClusterError):
-    """This process may not read these objects; the message says what to do."""
+    """This process is not allowed to read these objects; the message contains the next step."""
 
 
 class WatchEvent(NamedTuple):
-    """A change of one object: ``ADDED``, ``MODIFIED`` or ``DELETED``. ``BOOKMARK``, without an object, says that the
-    connection works; the first line of each watch is one."""
+    """A change of one object: ``ADDED``, ``MODIFIED`` or ``DELETED``. A ``BOOKMARK`` has no object and shows that the
+    connection works; one is the first event of each watch."""
 
     event: str
     object: Any
@@ -50,7 +50,7 @@ CONNECTED: Final = WatchEvent("BOOKMARK", None)
 
 
 def server_version() -> str:
-    """Of the API server, such as ``v1.35.2``; empty if it does not say."""
+    """Return the version of the API server, such as ``v1.35.2``; empty if it cannot be read."""
     try:
         client = streaming_client(httpx.Timeout(PAGE_SECONDS))
         request = BasicRequest("GET", "/version", response_type=dict)  # type: ignore[arg-type]
@@ -61,8 +61,9 @@ def server_version() -> str:
 
 
 class ObjectReader:
-    """Of one kind in one namespace, or in all. ``version`` is the resource version up to which changes are known;
-    ``on_request`` hears of each list (whatever its number of pages) and watch that begins, with the resource's name."""
+    """A reader of one kind in one namespace, or in all if ``namespace`` is empty. ``version`` is the resource version
+    up to which changes were read. ``on_request`` is called with ``list`` or ``watch`` and the resource's plural name
+    when a list (whatever its number of pages) or a watch starts."""
 
     def __init__(self, kind: Any, namespace: str, on_request: Callable[[str, str], None]) -> None:
         self.kind = kind
@@ -76,7 +77,7 @@ class ObjectReader:
         return str(self.kind._api_info.plural)
 
     def read_all(self) -> Iterator[Any]:
-        """All objects, page by page. Raises OutdatedError, ClusterError."""
+        """Yield all objects, page by page. Raises OutdatedError, ClusterError."""
         self._on_request("list", self.plural)
         request = self._request({"limit": PAGE}, watch=False)
         client, has_more, version = self._client(), True, ""
@@ -87,8 +88,10 @@ class ObjectReader:
         self.version = version
 
     def changes(self) -> Iterator[WatchEvent]:
-        """Yield the changes from ``version`` on, until the API server ends the watch. Raises OutdatedError,
-        ClusterError."""
+        """Yield the changes after ``version``, until the API server closes the watch.
+
+        Raises OutdatedError, ClusterError.
+        """
         self._on_request("watch", self.plural)
         parameters = {
             "resourceVersion": self.version,
@@ -107,7 +110,7 @@ class ObjectReader:
         return bool(following), version, objects
 
     def _check(self, response: httpx.Response) -> None:
-        """By the status alone: the body of an error may be that of a proxy."""
+        """Raise the error of a response. Only the status is checked: the body of an error may come from a proxy."""
         if response.status_code >= 300:
             raise self._refusal(response.status_code)
 
@@ -136,7 +139,7 @@ class ObjectReader:
         return self._client().prepare_request("list", self.kind, None, None, namespace, watch, params=parameters)
 
     def _client(self) -> GenericSyncClient:
-        """One connection for each reader: a watch holds it for minutes."""
+        """Return this reader's own client: a watch occupies a connection for minutes."""
         if self._connection is None:
             self._connection = streaming_client(httpx.Timeout(PAGE_SECONDS))
         return self._connection
@@ -169,8 +172,8 @@ class ObjectReader:
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines end with a newline alone: other characters that end lines in text are in the objects. A last line without
-    its end was cut off."""
+    """Split the stream at newlines only, because objects can contain other line separators of Unicode. A last line
+    without a newline is dropped: it was cut off."""
     begun: list[bytes] = []
     for chunk in chunks:
         *ended, rest = chunk.split(b"\n")
@@ -183,18 +186,18 @@ def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(decode: Callable[[bytes], T], data: bytes) -> T:
-    """Objects with fields that are null are rare, and decoded twice."""
+    """Decode the data. Objects with null fields are rare: they fail, and are decoded again without these fields."""
     try:
         return decode(data)
     except msgspec.ValidationError:
         found = json.loads(data, object_pairs_hook=_without_nulls)
         if isinstance(found, dict):
-            found.setdefault("items", [])  # which a list needs
+            found.setdefault("items", [])  # Required by decode_list.
         return decode(json.dumps(found).encode())
 
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A field that is null is one that is not set."""
+    """Drop null fields and null list items: in the Kubernetes API, a null field is the same as an unset one."""
     return {
         name: [one for one in value if one is not None] if isinstance(value, list) else value
         for name, value in pairs

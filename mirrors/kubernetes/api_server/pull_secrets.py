@@ -1,4 +1,4 @@
-"""Credentials of pods: their pull secrets, or those of their service account. Read for one copy, never stored."""
+"""Credentials of pods: from their own pull secrets or their service account's. Read for one copy, never stored."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 DEFAULT_ACCOUNT: Final = "default"
 
 MOST_SECRETS: Final = 20
-"""Limit of Secrets of a pod that are read, and of their credentials that are tried: pods choose how many they have."""
+"""The most Secrets of a pod that are read, and credentials that are tried: a pod can name any number of Secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """The requester of an image, and the Secrets of its pod."""
+    """The pull secrets of a pod that requested an image, with its namespace and service account."""
 
     namespace: str
     service_account: str = ""
     secret_names: tuple[str, ...] = ()
     cluster: str = DEFAULT_CLUSTER
-    """Where the namespace is: its Secrets are read by workers of that cluster alone."""
+    """The cluster of the namespace: only workers of that cluster read its Secrets."""
 
 
 @dataclass(slots=True)
 class FoundSecrets:
-    """Credentials for the image, and problems as text. ``is_sure`` if all Secrets were read."""
+    """The credentials for an image, and problems as text. ``is_sure`` if every Secret was read or does not exist."""
 
     credentials: tuple[Credential, ...] = ()
     problems: list[str] = field(default_factory=list)
     is_sure: bool = True
     trouble: ClusterError | None = None
-    """What may go well the next time."""
+    """The last temporary error, which a retry may resolve."""
 
     def note(self, error: ClusterError, words: str = "") -> None:
         self.problems.append(words or str(error))
@@ -49,13 +49,13 @@ class FoundSecrets:
 
 
 class PullSecrets:
-    """One for a job: each Secret is read once, however many pods name it."""
+    """A cache for one job: each Secret is read once, however many pods refer to it."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], Secret | ClusterError] = {}
 
     def find(self, ref: ImageRef, brought: Brought) -> FoundSecrets:
-        """All credentials in these Secrets for the image. Invalid Secrets are reported and skipped."""
+        """Return all credentials for the image in these Secrets. Invalid Secrets are reported and skipped."""
         found = FoundSecrets()
         names = brought.secret_names
         if not names:
@@ -99,6 +99,6 @@ class PullSecrets:
 
 
 def _names_of_account(brought: Brought) -> tuple[str, ...]:
-    """Only where the pod names none itself."""
+    """Return the pull secrets of the service account, which are used only if the pod names none."""
     account = read_service_account(brought.namespace, brought.service_account or DEFAULT_ACCOUNT)
     return tuple(secret.name for secret in account.imagePullSecrets or () if secret.name)

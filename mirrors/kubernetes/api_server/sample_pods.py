@@ -1,4 +1,4 @@
-"""A pod as an example of others of its workload, or the template that they are made from: read from the API server."""
+"""A sample pod of a workload, or else the pod of its template, read from the API server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 def pod_or_template(namespace: str, pod_name: str, kind: str, workload: str) -> dict[str, Any] | None:
-    """The pod, or that of its workload's template; None where both have been deleted. Raises ClusterError."""
+    """Return the pod, or the pod of its workload's template; None if both have been deleted. Raises ClusterError."""
     try:
         if pod_name:
             return read_pod(namespace, pod_name)

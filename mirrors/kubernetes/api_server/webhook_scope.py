@@ -1,4 +1,4 @@
-"""The pods that the API server sends to the webhook, by the selectors of its registration.
+"""The pods that the API server sends to the webhook, according to the selectors of its configuration.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-namespaceselector
 """
@@ -13,15 +13,19 @@ from mirrors.kubernetes.api_server.api_client import read_namespace, read_webhoo
 from mirrors.kubernetes.objects.pods import Json, mapping
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
-"""The label of each namespace that has its name: with it alone, no namespace has to be read."""
+"""The label of each namespace that contains its name. If selectors use no other label, no namespace must be read."""
 
 Selector = Mapping[str, Any]
-"""A LabelSelector as JSON; empty: everything."""
+"""A LabelSelector as JSON. An empty one matches everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookScope:
-    """``excluded`` are namespaces that no webhook is called for; ``selectors`` are those of the webhooks' pods."""
+    """The scope of all webhooks of a configuration.
+
+    ``excluded`` are the namespaces for which no webhook is called; ``selectors`` are the object selectors of the
+    webhooks.
+    """
 
     excluded: frozenset[str] = frozenset()
     selectors: tuple[Selector, ...] = ({},)
@@ -32,7 +36,7 @@ class WebhookScope:
 
 
 def read_scope(name: str, namespaces: Iterable[str]) -> WebhookScope:
-    """Of a MutatingWebhookConfiguration, for these namespaces. Raises ClusterError."""
+    """Return the scope of a MutatingWebhookConfiguration for these namespaces. Raises ClusterError."""
     webhooks = [found for found in read_webhook_configuration(name).get("webhooks") or [] if _is_of_pods(found)]
     of_namespaces = [found.get("namespaceSelector") or {} for found in webhooks]
     if all(keys_of(selector) <= {NAME_LABEL} for selector in of_namespaces):
@@ -44,7 +48,7 @@ def read_scope(name: str, namespaces: Iterable[str]) -> WebhookScope:
 
 
 def matches(selector: Selector, labels: Json) -> bool:
-    """All requirements of a label selector, as Kubernetes reads them."""
+    """Return whether the labels meet all requirements of a label selector, with the semantics of Kubernetes."""
     wanted = selector.get("matchLabels") or {}
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
@@ -69,7 +73,7 @@ def _meets(labels: Json, key: str, operator: str, values: Iterable[str] | None =
 
 
 def _is_of_pods(webhook: Json) -> bool:
-    """Whether it is called for pods that are created."""
+    """Return whether the webhook is called when pods are created."""
     return any(
         {"pods", "*", "*/*"} & set(rule.get("resources") or ())
         and {"CREATE", "*"} & set(rule.get("operations") or ())

@@ -1,4 +1,4 @@
-"""Kubernetes objects as values: pods, workloads, manifests, pull secrets. Nothing here asks the API server.
+"""Kubernetes objects as plain values: pods, workloads, manifests, pull secrets. No module sends requests.
 
-All parts may import it. Begin in ``pods.py``.
+Every package may import this one. Start with ``pods.py``.
 """

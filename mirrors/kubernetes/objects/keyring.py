@@ -1,7 +1,7 @@
-"""Credentials of pull secrets, and which of them match an image, as in the kubelet. Pure.
+"""Credentials of pull secrets, matched with an image as the kubelet does. Pure functions.
 
-https://kubernetes.io/docs/concepts/containers/images/#config-json: wildcards for parts of the host, ports that are
-equal, paths as prefixes, and all that match tried in turn, the most specific first.
+https://kubernetes.io/docs/concepts/containers/images/#config-json: wildcards match parts of the host, ports must be
+equal, paths are prefixes, and all matching credentials are tried, the most specific first.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SECRET_KEYS: Final = {CONFIG_JSON: ".dockerconfigjson", CONFIG: ".dockercfg"}
 
 
 class InvalidSecretError(ValueError):
-    """A pull secret that can't be used; the message says why, without anything of its content."""
+    """A pull secret cannot be used; the message contains the reason, but nothing of the Secret's content."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyringEntry:
-    """Credentials, and their host and path."""
+    """Credentials, and the host and path that they are for (``key``)."""
 
     key: str
     credential: Credential
@@ -44,7 +44,7 @@ class KeyringEntry:
 
 
 def _host_matches(pattern: str, host: str) -> bool:
-    """A wildcard matches one part of the name, or some of its letters, but never a dot."""
+    """Return whether the pattern matches the host. A wildcard matches within one label of the name, never a dot."""
     pattern_name, _, pattern_port = pattern.partition(":")
     name, _, port = host.partition(":")
     parts, wanted = name.split("."), pattern_name.split(".")
@@ -54,15 +54,16 @@ def _host_matches(pattern: str, host: str) -> bool:
 
 
 def matching(entries: list[KeyringEntry], ref: ImageRef) -> list[Credential]:
-    """Credentials for an image, most specific first, without duplicates."""
+    """Return the credentials for an image, the most specific first, without duplicates."""
     ordered = sorted((entry for entry in entries if entry.matches(ref)), key=lambda entry: entry.key, reverse=True)
     return list(dict.fromkeys(entry.credential for entry in ordered))
 
 
 def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[KeyringEntry], list[str]]:
-    """The credentials of a Secret of this type, with its data in base64; and problems of single entries.
+    """Return the credentials in a Secret, and the problems of its invalid entries.
 
-    Raises InvalidSecretError where it has none at all.
+    ``kind`` is the type of the Secret, ``data`` is in base64. Raises InvalidSecretError if the Secret as a whole is
+    invalid.
     """
     if kind not in SECRET_KEYS:
         raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry credentials")
@@ -110,7 +111,7 @@ def _entry(name: str, value: object) -> KeyringEntry:
 
 
 def _decoded(auth: str) -> str:
-    """Base64 as clients write it: with line ends, and without its padding."""
+    """Decode base64 as clients write it: with line breaks, or without padding."""
     text = "".join(auth.split()).rstrip("=")
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
 
@@ -124,18 +125,18 @@ def _is_text(value: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A key of a Secret for messages: without credentials in it."""
+    """Return a key of a Secret for messages, without credentials that it may contain."""
     return name.rpartition("@")[2][:100]
 
 
 def _key(name: str) -> str:
-    """Host and path, without scheme and without the ``/v1/`` that old clients write."""
+    """Return host and path, without the scheme and without the ``/v1/`` or ``/v2/`` that some clients write."""
     try:
         url = urlsplit(name if name.startswith(("http://", "https://")) else f"https://{name}")
         host = url.netloc.lower()
     except ValueError:
         raise InvalidSecretError("names no registry") from None
-    # There may be credentials before the host; the kubelet ignores them too.
+    # Credentials may precede the host; the kubelet ignores them too.
     host = host.rpartition("@")[2]
     if not host:
         raise InvalidSecretError("names no registry")

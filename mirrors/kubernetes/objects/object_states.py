@@ -1,4 +1,4 @@
-"""From objects of the API server to what is kept of them. Pure."""
+"""Conversion of objects of the API server into the states that the watcher keeps. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from mirrors.kubernetes.objects.workloads import Workload, deciding_owners, work
 from mirrors.vocabulary.bounds import storable
 
 MOST_INTERNED: Final = 32_768
-"""States of containers that are kept once for all pods that have them: more than a cluster of 50,000 pods has."""
+"""Size of the cache that shares equal container states among pods: more than the states of a cluster of 50,000 pods."""
 
 PLATFORM_LENGTH: Final = 40
-"""Characters of the column: twice those of the longest real one."""
+"""Characters of the platform's column: twice the length of the longest real platform."""
 
 MADE_BY_WORKLOADS: Final = frozenset({"ReplicaSet", "Job"})
-"""Kinds that other workloads make, and keep after their last pod."""
+"""Kinds that other workloads create, and keep after their last pod has been deleted."""
 
 T = TypeVar("T")
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
@@ -53,14 +53,17 @@ def pod_state(pod: objects.Pod) -> PodState:
 
 
 def template_state(kind: str, workload: objects.Watched) -> TemplateState | None:
-    """None for one that another workload has made, and for a Job that has finished: they start no more pods.
+    """Return the state of a workload's pod template.
 
-    The operators that make Deployments and StatefulSets have no template of theirs that is read."""
+    None for a ReplicaSet or Job that another workload controls, because that workload's template is read instead, and
+    for a finished Job, because it starts no more pods. Deployments and StatefulSets that an operator created count:
+    the operator's own resource is not read.
+    """
     is_made = kind in MADE_BY_WORKLOADS and _controller(workload.metadata) is not None
     if is_made or (kind == "Job" and _is_finished(workload)):
         return None
     spec = _template(workload)
-    # Pods of a Job that no CronJob has made are known by their namespace alone.
+    # Pods of a Job without a CronJob are recorded by their namespace only.
     name = "" if kind == "Job" else workload.metadata.name
     images = dict.fromkeys(intern(image) for _, image in _images(spec) if image)
     return TemplateState(intern(workload.metadata.namespace), _workload(kind, name), tuple(images))
@@ -85,7 +88,7 @@ def _containers(spec: objects.PodSpec, status: objects.PodStatus) -> Iterator[Co
         yield state
     for volume in spec.volumes or ():
         if volume.image is not None and volume.image.reference:
-            # The kubelet reports nothing of image volumes; containers start when all volumes are there.
+            # The kubelet reports no status of image volumes; containers start after all volumes are mounted.
             yield _interned(f"volumes/{volume.name}", volume.image.reference, "", some_started, "", "")
 
 
@@ -110,13 +113,16 @@ def _workload(kind: str, name: str) -> Workload:
 
 
 def _digest(image_id: str) -> str:
-    """Of ``docker-pullable://name@sha256:…`` or ``name@sha256:…``. ``sha256:…`` alone is the ID of an image that was
-    built or loaded on the node: the digest of its configuration, which no registry knows."""
+    """Return the digest in ``docker-pullable://name@sha256:…`` or ``name@sha256:…``.
+
+    A bare ``sha256:…`` is the ID of an image that was built or loaded on the node: the digest of its configuration,
+    which identifies no manifest in a registry.
+    """
     return image_id.rpartition("@")[2] if "@" in image_id else ""
 
 
 def _shortened(message: str) -> str:
-    """As a column takes it: the words of a registry may be in it."""
+    """Shorten and clean a message for its database column: it may contain text from a registry."""
     if len(message) > MESSAGE_LENGTH:
         half = MESSAGE_LENGTH // 2
         message = f"{message[:half]} … {message[-half:]}"
@@ -133,7 +139,7 @@ def _owner(metadata: objects.Metadata) -> OwnerReference | None:
 
 
 def _deletion_requested_at(metadata: objects.Metadata) -> float:
-    """The API server writes the end of the grace period."""
+    """Return when the deletion was requested. The API server's timestamp is the end of the grace period."""
     if not metadata.deletionTimestamp:
         return 0.0
     return _seconds(metadata.deletionTimestamp) - metadata.deletionGracePeriodSeconds

@@ -1,6 +1,6 @@
-"""The platforms that a pod binds itself to, by node selector or required node affinity (well-known node labels).
+"""The platforms that a pod is restricted to by node selector or required node affinity (well-known node labels).
 
-As the scheduler reads them: the selector and one of the affinity's terms must match, and of a term every expression.
+As in the scheduler, the selector, at least one term of the affinity, and every expression of that term must match.
 https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 """
 
@@ -18,15 +18,15 @@ OS: Final = "kubernetes.io/os"
 DEFAULT_OS: Final = "linux"
 
 MOST_TERMS: Final = 100
-"""Terms of an affinity that are looked at; real ones have one or two."""
+"""The most terms of an affinity that are evaluated; real ones have one or two."""
 
 MOST_VALUES: Final = 20
-"""Values of a label that are looked at: all combinations of two labels are made of them."""
+"""The most values of a label that are evaluated, because all combinations of two labels are built."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Values of one node label that may be; ``only`` None: any but those of ``never``."""
+    """The allowed values of one node label. If ``only`` is None, all values except those in ``never``."""
 
     only: frozenset[str] | None = None
     never: frozenset[str] = frozenset()
@@ -37,13 +37,14 @@ class Wanted:
         return replace(self, never=self.never | values) if operator == "NotIn" else self
 
     def values(self, default: str = "") -> list[str]:
-        """In order; the default where any may be. Empty where none can be."""
+        """Return the allowed values, sorted; the default if any value is allowed. Empty if no value is allowed."""
         named = self.only if self.only is not None else frozenset({default} if default else ())
         return sorted(named - self.never)[:MOST_VALUES]
 
 
 def platforms_of(pod: Json) -> frozenset[str]:
-    """``os/arch`` of all nodes that the pod asks for; empty where it leaves the architecture to the scheduler."""
+    """Return the platforms (``os/arch``) that the pod is restricted to; empty if it does not restrict the
+    architecture."""
     spec = mapping(pod.get("spec"))
     selector = mapping(spec.get("nodeSelector"))
     by_selector = {
@@ -71,7 +72,7 @@ def _narrowed(wanted: dict[str, Wanted], term: Json) -> dict[str, Wanted]:
 
 
 def _required_terms(spec: Json) -> list[Json] | None:
-    """Those of the required node affinity that can match; None where it has none at all."""
+    """Return the terms of the required node affinity that can match; None if the pod has no required affinity."""
     affinity = mapping(mapping(spec.get("affinity")).get("nodeAffinity"))
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if not isinstance(required, dict):

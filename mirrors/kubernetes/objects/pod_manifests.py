@@ -1,5 +1,7 @@
-"""Pods in Kubernetes manifests: a Pod itself, the template of a workload, or lists of them. Text may come from anyone,
-so what it unfolds to is measured before it is built."""
+"""Pods in Kubernetes manifests: Pods, the pod templates of workloads, or lists of both.
+
+The text can come from any user, so the size of its expanded content is checked before it is built.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,10 @@ from mirrors.kubernetes.objects.yaml_loader import (
 )
 
 MOST_PODS: Final = 100
-"""Pods of one text: each is decided while a user waits."""
+"""The most pods in one text, because all are decided while a user waits for the response."""
 
 MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
-"""UTF-16 takes two bytes for a character, and a byte order mark."""
+"""The largest file: UTF-16 has two bytes per character, and a byte order mark."""
 
 _TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
 _TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
@@ -36,12 +38,12 @@ _IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY_VALUES: _TOO_MUCH}
 
 
 class ManifestError(ValueError):
-    """The text holds no pod; the message says what to give instead."""
+    """The text contains no pod, or is invalid or too large; the message explains what to provide instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodManifest:
-    """A pod as it would be admitted. ``title`` names the object that contains it."""
+    """A pod as it would be sent to admission. ``title`` is the kind and name of the object that contains it."""
 
     title: str
     namespace: str
@@ -59,16 +61,16 @@ POD_TEMPLATES = {
     "PodTemplate": ("template",),
 }
 NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-"""A label of RFC 1123."""
+"""A label as in RFC 1123."""
 
 KIND_NAMES = ", ".join(["Pod", *POD_TEMPLATES])
 
 
 def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
-    """Pods of one or several YAML or JSON documents; ``namespace`` is for those that name none.
+    """Return the pods in one or several YAML or JSON documents; ``namespace`` is the default for objects without one.
 
-    Objects that hold no pod (a Service beside a Deployment) are passed over. Raises ManifestError where none does, and
-    for what is too large to look at.
+    Objects that contain no pod, such as a Service next to a Deployment, are skipped. Raises ManifestError if no object
+    contains a pod, and if the text is invalid or too large.
     """
     if len(text.encode(errors="replace")) > MOST_BYTES:
         raise ManifestError(_TOO_LARGE)
@@ -76,13 +78,13 @@ def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
 
 
 def read_file(path: Path) -> str:
-    """The text of a manifest's file. Raises OSError and ManifestError."""
+    """Return the text of a manifest file. Raises OSError and ManifestError."""
     with path.open("rb") as file:
         return text_of(file.read(MOST_FILE_BYTES + 1))
 
 
 def text_of(data: bytes) -> str:
-    """The text of a manifest as a file has it. Raises ManifestError."""
+    """Decode the content of a manifest file. Raises ManifestError."""
     if len(data) > MOST_FILE_BYTES:
         raise ManifestError(_TOO_LARGE)
     try:
@@ -92,7 +94,7 @@ def text_of(data: bytes) -> str:
 
 
 def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
-    """The same of objects that are read already."""
+    """Return the pods in decoded objects, as ``read_pods`` does. Raises ManifestError."""
     _look_over_objects(documents)
     pods = [pod for document in documents for pod in _pods(document, namespace)]
     if not pods:
@@ -103,7 +105,7 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
 
 
 def _objects(text: str) -> list[Any]:
-    """As kubectl does: what begins with a brace is JSON where it can be read as such."""
+    """Parse the text as kubectl does: text that starts with a brace is JSON, or YAML if it is not valid JSON."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         try:
             return [orjson.loads(text.removeprefix("\ufeff"))]
@@ -139,7 +141,7 @@ def _explained(error: YamlError, text: str = "") -> str:
 
 
 def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:
-    """Raises ManifestError for what no API server takes, in which images could not be found."""
+    """Check the parts of a pod that contain images. Raises ManifestError if the API server would reject them."""
     if not isinstance(pod, dict):
         raise ManifestError(f"{title} has no {'.'.join(path)}.")
     spec = pod.get("spec")
@@ -153,7 +155,8 @@ def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:
 
 
 def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator[PodManifest]:
-    """``kind_of_items`` is for objects without a kind: the API server leaves it out in a PodList, for instance."""
+    """Yield the pods in an object. ``kind_of_items`` is the kind of an object without one: for example, the API server
+    omits the kind of the items of a PodList."""
     if not isinstance(document, dict):
         return
     kind = document.get("kind") or kind_of_items

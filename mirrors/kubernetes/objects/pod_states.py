@@ -1,4 +1,4 @@
-"""The state of a running pod: its owner, its node, and for each container the image and whether it was pulled."""
+"""The states that a watcher keeps of pods, workload templates and nodes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ PULL_FAILURES: Final = frozenset(
         "SignatureValidationFailed",
     }
 )
-"""Reasons for which a container waits, as the kubelet writes them, that are about its image."""
+"""The kubelet's reasons for a waiting container that are about its image."""
 
 MESSAGE_LENGTH: Final = 500
-"""Characters of the kubelet's message that are kept: half of them from its end, where the cause often is."""
+"""Characters of the kubelet's message that are kept: half from its start and half from its end, where the cause often
+is."""
 
 
 class ContainerState(NamedTuple):
-    """A container, of any kind. Equal ones of replicas are one object."""
+    """The state of a container of any kind, or of an image volume. Replicas with equal states share one object."""
 
     name: str
     image: str
-    """As the pod's spec has it."""
+    """The image as written in the pod's spec."""
     digest: str
-    """``sha256:…`` from ``imageID``; empty until it has started, and where the runtime gives none."""
+    """``sha256:…`` from ``imageID``; empty until the container has started, and if the runtime reports none."""
     started: bool
-    """Whether it runs or has run: then its image was on the node."""
+    """Whether the container runs or has run, which means that its image was on the node."""
     reason: str
-    """Why it waits (``ImagePullBackOff``, ``ContainerCreating`` …), or empty."""
+    """The reason why the container waits (``ImagePullBackOff``, ``ContainerCreating`` …), or empty."""
     message: str
-    """The kubelet's words about a pull that failed; empty otherwise."""
+    """The kubelet's message about a failed pull; empty otherwise."""
 
     @property
     def fails_to_pull(self) -> bool:
@@ -43,7 +44,8 @@ class ContainerState(NamedTuple):
 
 
 class PodState(NamedTuple):
-    """A pod. ``owner`` is the UID of its controller, empty for a bare pod; ``created_at`` seconds since the epoch."""
+    """The state of a pod. ``owner`` is the UID of its controller, empty for a bare pod; ``created_at`` is in seconds
+    since the epoch."""
 
     namespace: str
     name: str
@@ -53,13 +55,13 @@ class PodState(NamedTuple):
     created_at: float
     containers: tuple[ContainerState, ...]
     ended: bool = False
-    """Succeeded or Failed: nothing of it runs."""
+    """Whether the pod has succeeded or failed, so that none of its containers runs."""
     deletion_requested_at: float = 0.0
-    """Seconds since the epoch; 0 for a pod that nobody deletes. It stays until its containers have stopped."""
+    """Seconds since the epoch; 0 if no deletion was requested. The pod exists until its containers have stopped."""
 
 
 class TemplateState(NamedTuple):
-    """A workload and the images that its pod template names."""
+    """A workload and the images in its pod template."""
 
     namespace: str
     workload: Workload
@@ -67,7 +69,7 @@ class TemplateState(NamedTuple):
 
 
 class NodeState(NamedTuple):
-    """A node. ``platform`` is such as ``linux/amd64``, empty while the kubelet has not reported it."""
+    """The state of a node. ``platform`` is, for example, ``linux/amd64``; empty until the kubelet reports it."""
 
     name: str
     platform: str

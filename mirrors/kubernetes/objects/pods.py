@@ -1,5 +1,4 @@
-"""The images that a pod names, and whether it is one that must not be changed. Raw JSON, of which nothing is taken for
-granted."""
+"""The images in a pod, and whether the pod must not be changed. Pods are raw JSON that was not validated."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 SKIP: Final = "k8s-image-swapper/skip"
 MIRROR_POD: Final = "kubernetes.io/config.mirror"
-"""The kubelet's annotation of the pod that represents a static one in the API."""
+"""The kubelet's annotation of a mirror pod, which represents a static pod in the API."""
 
 COMPARING_OPERATORS: Final = (
     ("cnpg.io/cluster", None, "CloudNativePG"),
@@ -17,8 +16,8 @@ COMPARING_OPERATORS: Final = (
     ("olm.catalogSource", None, "Operator Lifecycle Manager"),
     ("nifi_cr", None, "NiFiKop"),
 )
-"""Operators that compare the images of their pods with those that they wrote, and replace a pod that differs: label of
-such a pod, its value (None: any), and the operator's name."""
+"""Operators that compare the images of their pods with those that they specified, and replace a pod that differs. Each
+entry is a label of these pods, its value (None: any), and the operator's name."""
 
 Json = Mapping[str, Any]
 EMPTY: Final[Json] = {}
@@ -26,7 +25,7 @@ EMPTY: Final[Json] = {}
 
 @dataclass(frozen=True, slots=True)
 class ImageSlot:
-    """One place in a pod that names an image. ``pointer`` is its JSON pointer (RFC 6901)."""
+    """A field of a pod that contains an image. ``pointer`` is its JSON pointer (RFC 6901)."""
 
     pointer: str
     name: str
@@ -37,18 +36,18 @@ class ImageSlot:
 
     @property
     def label(self) -> str:
-        """The name in the annotation: containers by their name, volumes apart from them."""
+        """The name in the annotation: that of the container, or with the prefix ``volumes/`` that of the volume."""
         return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
 
 
 def all_slots(pod: Json) -> Iterator[ImageSlot]:
-    """All images of a pod, whatever an operation may touch."""
+    """Yield all images of a pod, including those of ephemeral containers."""
     yield from created_slots(pod)
     yield from slots_of(pod, "ephemeralContainers")
 
 
 def created_images(pod: Json) -> Iterator[tuple[str, str, str]]:
-    """List, name in it, and image of what ``created_slots`` has, at less cost."""
+    """Yield the list, the name and the image of each slot of ``created_slots``, at less cost."""
     for key in ("initContainers", "containers"):
         for _, container in _items(pod, key):
             if isinstance(image := container.get("image"), str):
@@ -59,7 +58,7 @@ def created_images(pod: Json) -> Iterator[tuple[str, str, str]]:
 
 
 def created_slots(pod: Json) -> Iterator[ImageSlot]:
-    """Images that a pod may have when it is created: ephemeral containers come later."""
+    """Yield the images that a pod can have when it is created: ephemeral containers can only be added later."""
     yield from slots_of(pod, "initContainers")
     yield from slots_of(pod, "containers")
     for index, volume in _items(pod, "volumes"):
@@ -76,7 +75,7 @@ def created_slots(pod: Json) -> Iterator[ImageSlot]:
 
 
 def slots_of(pod: Json, key: str) -> Iterator[ImageSlot]:
-    """Images of one list of containers."""
+    """Yield the images of one list of containers."""
     for index, container in _items(pod, key):
         if isinstance(container.get("image"), str):
             yield ImageSlot(
@@ -89,8 +88,11 @@ def slots_of(pod: Json, key: str) -> Iterator[ImageSlot]:
 
 
 def reviewed_slots(pod: Json, old_pod: Json, operation: str, sub_resource: str) -> Iterator[ImageSlot]:
-    """Images that an admission review is about, in the order of the pod; ``changed`` is false where its operation may
-    not touch one. As an iterator: a pod may name any number of them."""
+    """Yield the images that an admission review covers, in the order of the pod.
+
+    ``changed`` is false for an image that the operation does not add or change. This is an iterator because a pod can
+    contain any number of images.
+    """
     match (operation, sub_resource):
         case ("CREATE", ""):
             yield from created_slots(pod)
@@ -112,7 +114,7 @@ def number_of_images(pod: Json, sub_resource: str) -> int:
 
 
 def _identity(slot: ImageSlot) -> tuple[str, str]:
-    """Return the list of a slot, and its name there: they make it the same one before and after an update."""
+    """Return the list of a slot and its name in the list, which identify the slot before and after an update."""
     return slot.pointer.split("/", 3)[2], slot.name
 
 
@@ -122,18 +124,19 @@ def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
 
 
 def opted_out(pod: Json) -> bool:
-    """Whether the pod asks, by annotation or label, not to be changed."""
+    """Return whether the pod opts out of changes, by annotation or label."""
     metadata = mapping(pod.get("metadata"))
     return any(mapping(metadata.get(key)).get(SKIP) == "true" for key in ("annotations", "labels"))
 
 
 def is_mirror_pod(pod: Json) -> bool:
-    """Whether the kubelet made it for a static pod: one that differs from its manifest is deleted and made again."""
+    """Return whether the kubelet created the pod for a static pod. The kubelet deletes and recreates such a pod if it
+    differs from its manifest."""
     return MIRROR_POD in mapping(mapping(pod.get("metadata")).get("annotations"))
 
 
 def comparing_operator(pod: Json) -> str:
-    """Return the operator, of those that compare images, that has made the pod; empty: none that is known to."""
+    """Return the name of the image-comparing operator that created the pod; empty if none of the known ones did."""
     labels = mapping(mapping(pod.get("metadata")).get("labels"))
     for label, value, name in COMPARING_OPERATORS:
         if label in labels and (value is None or labels[label] == value):
@@ -142,7 +145,7 @@ def comparing_operator(pod: Json) -> str:
 
 
 def in_namespace(pod: Json, namespace: str) -> dict[str, Any]:
-    """The pod as filters see it: with the request's namespace filled in, on a copy."""
+    """Return a copy of the pod with the request's namespace, as filters receive it."""
     metadata = mapping(pod.get("metadata"))
     if metadata.get("namespace") == namespace:
         return dict(pod)

@@ -1,4 +1,4 @@
-"""The meaning of the kubelet's messages about failed pulls. The texts are those of containerd, CRI-O and Docker."""
+"""The causes of failed pulls, from the kubelet's messages, which contain errors of containerd, CRI-O and Docker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from mirrors.vocabulary.pull_causes import PullCause
 
 _QUOTED: Final = re.compile(r'"[^"]*"|https?://\S+|docker://\S+')
-"""References and URLs, whose words say nothing of the cause."""
+"""References and URLs, whose text has nothing to do with the cause."""
 
 _NO_CAUSE: Final = re.compile(r"\s*back-off pulling image\s*\S*\s*", re.IGNORECASE)
 
@@ -27,7 +27,7 @@ _RULES: Final = tuple(
             r"no match for platform|no matching manifest for|no image found in (?:manifest list|image index)"
             r"|does not match the (?:specified|detected host) platform|no child with platform",
         ),
-        # Before "denied": that no token could be fetched is about the network, not about rights.
+        # Before "denied", because a token that could not be fetched is a network problem, not one of permissions.
         (
             PullCause.UNREACHABLE,
             r"no such host|server misbehaving|name resolution|i/o timeout|connection refused|connection reset"
@@ -35,7 +35,7 @@ _RULES: Final = tuple(
             r"|request canceled while waiting|proxyconnect|http response to https client|unexpected eof|: eof\b"
             r"|\b50[0234]\b|broken pipe|registry is unavailable",
         ),
-        # Before "not found": registries that hide what a client may not see say both.
+        # Before "not found", because registries that hide inaccessible images report both.
         (
             PullCause.DENIED,
             r"\b40[13]\b|unauthorized|forbidden|denied|permissiondenied|unauthenticated|authorization failed"
@@ -48,9 +48,9 @@ _RULES: Final = tuple(
 
 @lru_cache(maxsize=4_096)
 def cause_of(reason: str, message: str, image: str = "") -> PullCause | None:
-    """The cause of a container's state; None for one that names no cause, such as a back-off alone.
+    """Return the cause of a container's state; None if the message contains no cause, such as a back-off only.
 
-    Cached: a state is looked at in each turn, and lasts for minutes.
+    Cached because a state lasts for minutes and is checked in each turn of the watcher.
     """
     if reason == "InvalidImageName":
         return PullCause.INVALID_NAME

@@ -1,4 +1,4 @@
-"""The kinds that a watcher reads, with the few fields that it keeps: lightkube decodes nothing else of them."""
+"""The kinds that a watcher reads, reduced to the few fields that it uses: lightkube decodes no others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Waiting(DictMixin):
 
 
 class Started(DictMixin):
-    """``running`` or ``terminated``: that it is there is all that counts."""
+    """The state ``running`` or ``terminated``. Only its presence matters."""
 
 
 class State(DictMixin):
@@ -154,6 +154,6 @@ class CronJob(NamespacedResourceG, DictMixin):
 
 
 WATCHED_WORKLOADS: Final = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob)
-"""Kinds whose pod templates name images."""
+"""The watched kinds that have a pod template."""
 
 Watched = Pod | Node | _Workload | CronJob

@@ -1,4 +1,7 @@
-"""The workload that a pod belongs to, by its own metadata: the top owner by the name rules of controllers."""
+"""The workload that a pod belongs to, derived from the pod's metadata only.
+
+The top-level owner follows from the rules by which controllers name the objects that they create.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,21 @@ from mirrors.kubernetes.objects.pods import Json
 T = TypeVar("T")
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
-"""As the API server checks it for custom resources."""
+"""The API server's rule for kinds of custom resources."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _CRON_SUFFIX: Final = re.compile(r"-\d{8,12}$")
 
 
 class Workload(NamedTuple):
-    """Kind and name; both empty for pods that nothing owns for long (bare pods and Jobs)."""
+    """Kind and name of a workload. Both are empty for bare pods; the name is empty for a Job without a CronJob."""
 
     kind: str = ""
     name: str = ""
 
 
 def workload_of(pod: Json) -> Workload:
-    """Deployment, CronJob, StatefulSet …: without it every pod would make a row of its own."""
+    """Return the Deployment, CronJob, StatefulSet … of a pod. Usage is recorded by workload, not by pod."""
     metadata = pod.get("metadata")
     if not isinstance(metadata, dict):
         return Workload()
@@ -37,7 +40,7 @@ def workload_of(pod: Json) -> Workload:
 
 
 def workload_of_owner(kind: str, name: str, labels: Mapping[str, object]) -> Workload:
-    """Of a pod with these labels whose controller has this kind and name."""
+    """Return the workload of a pod with these labels whose controller has this kind and name."""
     if kind == "ReplicaSet":
         suffix = labels.get("pod-template-hash")
         if isinstance(suffix, str) and suffix and name.endswith(f"-{suffix}"):
@@ -49,7 +52,7 @@ def workload_of_owner(kind: str, name: str, labels: Mapping[str, object]) -> Wor
 
 
 def deciding_owners(owners: Sequence[T], is_controller: Callable[[T], bool]) -> Sequence[T]:
-    """The controller, or the only owner where it does not say that it is one."""
+    """Return the owner that is the controller, or else the only owner; empty if several owners are not controllers."""
     return [owner for owner in owners if is_controller(owner)] or (owners if len(owners) == 1 else ())
 
 

@@ -1,4 +1,4 @@
-"""Errors in YAML: where they are, what is usually wrong there, and what to change."""
+"""Errors in YAML: their position, the usual mistake, and the correction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "foun
 
 
 class YamlError(ValueError):
-    """The text is not YAML that can be read. ``line`` and ``column`` count from 1; 0 where the place is not known."""
+    """The text is not valid YAML. ``line`` and ``column`` count from 1; 0 if the position is unknown."""
 
     def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
         super().__init__(problem)
@@ -21,13 +21,13 @@ class YamlError(ValueError):
 
 
 def explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
-    """An error of libyaml, with its place and the usual mistake behind it."""
+    """Convert an error of libyaml: add the position and the usual mistake that causes it."""
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "it has an error"
     if mark is None:
         return YamlError(problem)
     lines = text.split("\n", mark.line + 1)
-    # At the text's end libyaml counts one line more.
+    # At the end of the text, libyaml reports one line too many.
     line = min(mark.line, len(lines) - 1)
     column = mark.column if line == mark.line else len(lines[line])
     character = lines[line][column : column + 1]
@@ -45,7 +45,7 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
 
 
 def _beginning(error: yaml.MarkedYAMLError) -> str:
-    """Where the list, mapping, text or key with the error begins: often far before the place where YAML notices it."""
+    """Return the start of the list, mapping, text or key with the error: often far before the reported position."""
     mark, context = error.context_mark, error.context or ""
     if mark is None or not context.startswith("while "):
         return ""

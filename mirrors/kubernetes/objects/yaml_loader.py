@@ -1,8 +1,8 @@
-"""YAML as Kubernetes reads it: sigs.k8s.io/yaml on go-yaml v2. One reader for configuration files and manifests.
+"""A YAML parser that behaves like Kubernetes (sigs.k8s.io/yaml on go-yaml v2), for configuration files and manifests.
 
-Plain data only. No dates, no numbers to base 60, no ``=``; ``yes`` and ``on`` are true; hexadecimal, octal and binary
-numbers are numbers. The text may come from anyone: one pass over libyaml's events, whose number, nesting and
-expansion of aliases are limited while nothing is built yet.
+Plain data only. No dates, no base-60 numbers, no ``=``; ``yes`` and ``on`` are true; hexadecimal, octal and binary
+numbers are numbers. The text can come from any user, so one pass over libyaml's events limits the number of values,
+their nesting and the expansion of aliases before the data is built.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from mirrors.kubernetes.objects.yaml_errors import YamlError, explained
 from mirrors.kubernetes.objects.yaml_scalars import Plain, resolve
 
 MOST_BYTES: Final = 1 << 20
-"""Bytes of a text, about what etcd takes of one object."""
+"""The largest text in bytes, about the size limit of an object in etcd."""
 
 MOST_NODES: Final = 50_000
-"""Values of one text, each alias counted with all that it refers to."""
+"""The most values in one text. An alias counts as all the values that it refers to."""
 
 MOST_NESTING: Final = 100
-"""Levels; manifests have about a dozen, and Python's recursion ends at 1,000 calls."""
+"""The most levels; manifests have about a dozen, and Python's recursion limit is 1,000 calls."""
 
 MOST_DIRECTIVES: Final = 100
-"""libyaml compares each ``%TAG`` with all others: without a limit a text of 1 MiB takes ten seconds."""
+"""The most directives. libyaml compares each ``%TAG`` with all others: without a limit, 1 MiB takes ten seconds."""
 
 TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
 TOO_MANY_VALUES: Final = "it has too many values, or aliases that expand to too many"
 _CORE: Final = "tag:yaml.org,2002:"
 
-# The loader in C is ten times as fast; the events are the same.
+# The loader in C is ten times as fast and emits the same events.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
 class Scalar:
-    """``text`` is how the value is written. ``is_plain``: without quotes and tag."""
+    """A scalar value. ``text`` is its text without quotes; ``is_plain`` if it has neither quotes nor a tag."""
 
     line: int
     text: str
@@ -55,7 +55,10 @@ class Scalar:
 
 @dataclass(slots=True)
 class Collection:
-    """A sequence, or a mapping with keys and values in turn. ``size`` counts all values below it, ``height`` levels."""
+    """A sequence, or a mapping, whose ``children`` are keys and values in turn.
+
+    ``size`` is the number of values in it, including itself; ``height`` is its number of levels.
+    """
 
     line: int
     is_mapping: bool
@@ -73,7 +76,7 @@ YamlNode = Scalar | Collection
 
 
 def decode(data: bytes) -> str:
-    """The text of a file: UTF-8, or UTF-16 that begins with a byte order mark, as editors on Windows write it."""
+    """Decode the content of a file: UTF-8, or UTF-16 with a byte order mark, as editors on Windows write it."""
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not data.startswith(codecs.BOM_UTF32_LE)
     try:
         return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
@@ -83,7 +86,7 @@ def decode(data: bytes) -> str:
 
 
 def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[YamlNode]:
-    """The text's documents, empty ones left out. Raises :class:`YamlError`."""
+    """Yield the documents in the text that are not empty. Raises :class:`YamlError`."""
     text = text.removeprefix("\ufeff")
     if text.startswith("%") + text.count("\n%") > MOST_DIRECTIVES:
         raise YamlError(f"it has more than {MOST_DIRECTIVES} directives (lines that begin with %)")
@@ -96,7 +99,7 @@ def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[YamlNode]:
 
 
 def plain(node: YamlNode) -> Any:
-    """The data of a node as JSON has it. Of a key given twice the last one counts."""
+    """Return the data of a node as in JSON. If a mapping has a key twice, the last value is used."""
     if isinstance(node, Scalar):
         return node.value
     if node.is_mapping:
@@ -105,7 +108,7 @@ def plain(node: YamlNode) -> Any:
 
 
 def key_of(node: YamlNode) -> str:
-    """A key as JSON has it: ``on`` is ``true``, ``0x10`` is ``16``."""
+    """Return a key as in JSON: ``on`` becomes ``true``, ``0x10`` becomes ``16``."""
     if not isinstance(node, Scalar) or node.value is None:
         raise YamlError("a key must be text", node.line)
     if isinstance(node.value, bool):
@@ -114,7 +117,7 @@ def key_of(node: YamlNode) -> str:
 
 
 def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
-    """A mapping's pairs with those that ``<<`` brings: first, so that the mapping's own ones win."""
+    """Return the pairs of a mapping, preceded by those that ``<<`` merges, so that the mapping's own pairs win."""
     own: list[tuple[YamlNode, YamlNode]] = []
     brought: list[tuple[YamlNode, YamlNode]] = []
     for key, value in mapping.pairs:
@@ -122,7 +125,7 @@ def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
             own.append((key, value))
             continue
         is_list = isinstance(value, Collection) and not value.is_mapping
-        # Of several the first one wins.
+        # If several mappings are merged, the first one wins.
         for other in reversed(value.children) if isinstance(value, Collection) and is_list else [value]:
             if not isinstance(other, Collection) or not other.is_mapping:
                 raise YamlError("<< takes a mapping, or a list of mappings", key.line)
@@ -131,7 +134,7 @@ def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
 
 
 class _Composer:
-    """Builds nodes from events without recursion."""
+    """A builder of nodes from events, without recursion."""
 
     def __init__(self, most_nodes: int) -> None:
         self._left = most_nodes
@@ -150,7 +153,7 @@ class _Composer:
                 yield root
 
     def _take(self, event: Any) -> YamlNode | None:
-        """The document's root when it is whole."""
+        """Process an event. Return the root of the document when it is complete, otherwise None."""
         if isinstance(event, yaml.ScalarEvent):
             return self._add(_scalar(event), event.anchor, 1)
         if isinstance(event, yaml.AliasEvent):
@@ -170,7 +173,7 @@ class _Composer:
         if len(self._open) >= MOST_NESTING:
             raise YamlError(TOO_DEEP, mark.line + 1, mark.column + 1)
         self._spend(1, mark)
-        # An alias of it inside it has nothing to refer to yet.
+        # Within this collection, an alias to its own anchor is an error.
         self._anchors.pop(event.anchor, None)
         self._open.append(Collection(mark.line + 1, is_mapping, event.anchor))
 

@@ -1,4 +1,4 @@
-"""The meaning of a plain scalar of YAML in Kubernetes (go-yaml v2), and YAML text that reads back as it was."""
+"""The values of plain YAML scalars in Kubernetes (go-yaml v2), and a YAML writer whose text parses to the same data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 Plain = str | int | float | bool | None
 
 MOST_DIGITS: Final = 400
-"""Characters of a number. Longer ones are out of range anyway, and Python's conversion is quadratic."""
+"""The most characters of a number. Longer ones are out of range anyway, and Python's conversion is quadratic."""
 
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -23,13 +23,13 @@ _INTEGER: Final = re.compile(
 )
 _DECIMAL: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BREAKS: Final = re.compile("[\\r\x85\u2028\u2029]")
-"""Line breaks of YAML beside the line feed: only double quotes keep them."""
+"""The line breaks of YAML other than the line feed. They are preserved only in double quotes."""
 
 _BASES: Final = {"x": 16, "b": 2, "o": 8, "d": 10}
 
 
 def resolve(text: str) -> Plain:
-    """The value of a scalar without quotes and tag. Infinity and NaN stay text: JSON has neither."""
+    """Return the value of a scalar without quotes and tag. Infinity and NaN stay text, because JSON has neither."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789" or len(text) > MOST_DIGITS:
@@ -47,7 +47,7 @@ def resolve(text: str) -> Plain:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts quotes around text that would be read as something else."""
+    """A dumper that quotes text that would otherwise be parsed as another type."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -62,5 +62,5 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump(data: Any) -> str:
-    """Plain data as YAML for people, keys in their order."""
+    """Return plain data as readable YAML, with the keys in their order."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

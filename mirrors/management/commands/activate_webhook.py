@@ -1,4 +1,4 @@
-"""``manage.py activate_webhook``: under ``failurePolicy: Fail``, have pods sent to a webhook that answers."""
+"""``manage.py activate_webhook``: under ``failurePolicy: Fail``, send pods to the webhook after it has responded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py backfill``: mirror what the cluster runs already."""
+"""``manage.py backfill``: mirror the images that the cluster already runs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 LINE_SECONDS: Final = 2.0
-"""Of work between two lines of progress."""
+"""Seconds of work between two lines of progress."""
 
 IDLE_SECONDS: Final = 1.0
-"""Between two turns where nothing is due: jobs take seconds."""
+"""The least seconds of a turn, also if no work is due: jobs take seconds."""
 
 FAILED_SHOWN: Final = 5
-"""Images that failed and are named at the end."""
+"""The most failed images that are listed at the end."""
 
 
 class Command(ConfiguredCommand):
@@ -93,7 +93,10 @@ class Command(ConfiguredCommand):
         self._follow(run, stop)
 
     def _until_previewed(self, run: BackfillRun, stop: threading.Event) -> BackfillRun:
-        """Look at the images here, unless the watcher does. Raises CommandError where the cluster can't be read."""
+        """Wait until the preview is complete, and work on it in this process if the run is of the configured cluster.
+
+        Raises CommandError if that run has a problem, for example because the cluster cannot be read.
+        """
         while run.previewed_at is None and run.is_open and not stop.is_set():
             self._work(stop)
             run.refresh_from_db()
@@ -118,7 +121,7 @@ class Command(ConfiguredCommand):
             sys.exit(1)
 
     def _show_failed(self, run: BackfillRun, number: int) -> None:
-        """Name the first images that failed, and where all of them are."""
+        """Print the first images that failed, and where all of them are listed."""
         failed = BackfillImage.objects.filter(run=run, state=BackfillImageState.FAILED).select_related("job")
         for image in failed.order_by("rank")[:FAILED_SHOWN]:
             self.stderr.write(f"{image.source}: {image.job.error_message if image.job else 'its job was deleted'}")

@@ -1,4 +1,4 @@
-"""``manage.py config check [FILE]``: what is wrong with a configuration file, or what it amounts to."""
+"""``manage.py config check [FILE]``: the errors in a configuration file, or the effective configuration."""
 
 from __future__ import annotations
 

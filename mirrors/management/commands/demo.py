@@ -1,4 +1,4 @@
-"""``manage.py demo``: the main job from one command, with throw-away registries, and nothing left behind."""
+"""``manage.py demo``: mirrors an image and swaps a pod, with temporary registries. No data remains afterwards."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
 
 def _again_in_a_directory_of_its_own() -> None:
-    """Replace this process by one whose settings name a throw-away data directory."""
+    """Replace this process by one whose settings use a temporary data directory."""
     directory = tempfile.mkdtemp(prefix="k8s-image-swapper-demo-")
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SWAPPER_")}
     environment = {**ours, DIRECTORY: directory, "SWAPPER_DATA_DIR": directory}

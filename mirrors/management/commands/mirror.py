@@ -1,4 +1,4 @@
-"""``manage.py mirror IMAGE…``: copies that run here and now."""
+"""``manage.py mirror IMAGE…``: copies that run immediately, in this process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from swapper_project.process import configured, logs, release
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 PROGRESS_EVERY = 0.25
-"""Seconds between two looks at the jobs: a progress bar that moves smoothly."""
+"""Seconds between two queries of the jobs, short enough for a smooth progress bar."""
 
 
 class Command(ConfiguredCommand):
@@ -113,7 +113,7 @@ def _config_source(explicit: Path | None) -> ConfigSource:
 
 
 def _parse(images: Sequence[str], target: Registry, config: Config) -> tuple[list[ImageRef], dict[str, str]]:
-    """References to request, and why the other images are refused."""
+    """Return the references to request, and the other images with the reasons why they are refused."""
     refs: list[ImageRef] = []
     refused: dict[str, str] = {}
     for image in images:
@@ -130,9 +130,9 @@ def _parse(images: Sequence[str], target: Registry, config: Config) -> tuple[lis
 
 
 def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
-    """Run the jobs in this process, follow those that a worker took first, and show all of them until their end.
+    """Run the jobs in this process, and show them until they finish, including those that a worker has leased first.
 
-    Raises CommandError where the disk of the database is full: nobody waits for that here.
+    Raises CommandError if the disk of the database is full, because this command does not wait for space.
     """
     stop = threading.Event()
     with _set_by_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
@@ -154,7 +154,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
 
 @contextmanager
 def _set_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set the event, and do nothing else."""
+    """Let SIGTERM and SIGINT only set the event."""
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:
@@ -166,7 +166,7 @@ def _set_by_signals(stop: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> Iterator[threading.Thread]:
-    """A thread that runs these jobs until the end of the block, or until ``stop`` is set."""
+    """Yield a thread that runs these jobs until the end of the block, or until ``stop`` is set."""
     over = threading.Event()
     context = WorkerContext(source)
 

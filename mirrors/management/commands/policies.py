@@ -1,4 +1,4 @@
-"""``manage.py policies``: what policies that match image names need, for the configured target."""
+"""``manage.py policies``: additions for policies that match image names, for the configured target."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Command(ConfiguredCommand):
 
 
 def _hosts(config: Config) -> list[str]:
-    """Sources that are mirrored already, and those that are configured by name."""
+    """Return the hosts of sources that are already mirrored, and of those that are configured without a wildcard."""
     target = config.target.name
     entries = (*source_entries(config), *operator_sources(config.cluster_name))
     named = {entry.host for entry in entries if "*" not in entry.host}

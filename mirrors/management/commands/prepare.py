@@ -1,4 +1,4 @@
-"""``manage.py prepare``: bring the database up to date, write the configuration's rows, make the first user."""
+"""``manage.py prepare``: migrate the database, write the configuration's rows, and create the first user."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ class Command(ConfiguredCommand):
         with only_one(connection):
             self._prepare(config, admin_password_file)
         if connection.vendor == "sqlite":
-            # The database may be new, and SQLite makes files that everybody reads.
+            # The database may be new, and SQLite creates files that are readable by all users.
             data_directory.protect(settings.ENVIRONMENT.data_dir, Path(connection.settings_dict["NAME"]))
 
     def _prepare(self, config: Config, admin_password_file: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        # Again: the extension may be available now, although a migration ran without it.
+        # Repeat this after the migrations: the extension may have become available since one of them ran without it.
         ensure_search(connection)
         sync_config(config=config)
         if given := settings.ENVIRONMENT.admin_password:
             self._first_user(lambda: _checked(given))
         elif admin_password_file is not None:
             is_made = self._first_user(lambda: _kept(admin_password_file))
-            # Nowhere but where somebody sits: logs are kept, and read by others.
+            # Print the password only on a terminal, because logs are stored and read by others.
             if is_made and sys.stdout.isatty():
                 self.stdout.write(f"Made the user 'admin' with the password {_kept(admin_password_file)}")
 
     def _first_user(self, password: Callable[[], str]) -> bool:
-        """Whether it was made; of two that start at once one makes it."""
+        """Create the first user. Return whether it was created: of two concurrent processes, only one creates it."""
         users = get_user_model().objects
         if users.exists():
             return False
         try:
             with transaction.atomic():
                 user = users.create_superuser("admin")
-                # With the name taken, the file is this process's alone.
+                # The name is now reserved in the database, so no other process writes the file.
                 user.set_password(password())
                 user.save(update_fields=["password"])
         except IntegrityError:
@@ -77,7 +77,7 @@ class Command(ConfiguredCommand):
 
 
 def _kept(file: Path) -> str:
-    """The password of a file of mode 0600, made with a new one where it is missing."""
+    """Return the password in a file; create the file with mode 0600 and a new password if it is missing or empty."""
     if file.exists() and (password := file.read_text().strip()):
         return password
     password = secrets.token_urlsafe(15)

@@ -1,4 +1,4 @@
-"""``manage.py readiness``: what could not start on a new node if a registry could not be reached now."""
+"""``manage.py readiness``: the workloads that could not start on a new node while a registry is unreachable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py setup_secrets``: the Secrets of an installation on a cluster, with random values."""
+"""``manage.py setup_secrets``: creates the Secrets of an installation on a cluster, with random values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Command(ConfiguredCommand):
             (options["database_secret"], generated_secrets.DATABASE_SECRET),
             (options["admin_secret"], generated_secrets.ADMIN),
         ]
-        # One name for several of them is one Secret with all their keys.
+        # If several options have the same name, one Secret contains all their keys.
         wanted: dict[str, generated_secrets.Values] = {}
         for name, values in asked:
             if name:
@@ -41,7 +41,7 @@ class Command(ConfiguredCommand):
             raise CommandError("\n".join(problems))
 
     def _ensure(self, namespace: str, name: str, values: generated_secrets.Values) -> str:
-        """Return what went wrong; the others are made all the same."""
+        """Create one Secret. Return the error as text, so that the other Secrets are still created."""
         try:
             is_new = generated_secrets.ensure(namespace, name, values)
         except (InstallationError, ClusterError) as error:

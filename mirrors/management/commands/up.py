@@ -1,4 +1,4 @@
-"""``manage.py up``: the whole system on one machine, in one log."""
+"""``manage.py up``: runs the whole system on one machine, with one log."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Command(ConfiguredCommand):
         except OSError as error:
             configured.stop(command_line.explain_write(error, str(data_dir)))
         webhook = webhook_environment(config, data_dir, no_tls=options["no_tls"])
-        # The worker copies without its metrics' address, and says so in the log.
+        # The metrics address is not checked: without it the worker still copies, and logs the problem.
         for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
             _stop_unless_free(address, flag)
         self._prepare(common, data_dir)
@@ -109,7 +109,7 @@ class Command(ConfiguredCommand):
 
 
 def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -> dict[str, str]:
-    """The environment of all processes; creates a missing data directory and secret key."""
+    """Return the environment of all processes. Creates the data directory and the secret key if they are missing."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {
         "SWAPPER_CONFIG": str(path.resolve()),
@@ -122,7 +122,7 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -
 
 
 def _stop_unless_free(address: str, flag: str) -> None:
-    """Ends the process where it could not listen there, before anything is started."""
+    """Exit the process if the address cannot be used, before any program is started."""
     try:
         listening.listen(address).close()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``manage.py watch``: reads what runs in the cluster, and writes it."""
+"""``manage.py watch``: reads the running images of the cluster, and records them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swapper_project.process.monitoring import probe_server
 from swapper_project.process.monitoring.process_readiness import Readiness
 
 WATCHER_ADDRESS: Final = "127.0.0.1:8002"
-"""Of metrics and probes."""
+"""The default address of metrics and probes."""
 
 NO_CLUSTER: Final = (
     "There is no cluster to watch: this process does not run in a cluster, and KUBECONFIG is not set. Set KUBECONFIG "

@@ -1,4 +1,4 @@
-"""``manage.py web``: admin and API in this process. manage.py starts it without this class, at once."""
+"""``manage.py web``: serves admin and API in this process. ``manage.py`` normally starts it without this class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``manage.py webhook``: the admission webhook in this process. manage.py starts it without this class, at once."""
+"""``manage.py webhook``: serves the admission webhook in this process.
+
+``manage.py`` normally starts it without this class.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py webhook_certs``: the webhook's certificate, made and renewed, and trusted by the API servers."""
+"""``manage.py webhook_certs``: creates and renews the webhook's certificate, and has API servers trust it."""
 
 from __future__ import annotations
 

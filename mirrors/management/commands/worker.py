@@ -1,4 +1,4 @@
-"""``manage.py worker``: the cluster of processes that copies images."""
+"""``manage.py worker``: runs the cluster of processes that copy images."""
 
 from __future__ import annotations
 

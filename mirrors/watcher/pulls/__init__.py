@@ -1,2 +1,4 @@
-"""Pulls that fail: rows of them, images that are copied again, the target's health, restart loops. Begin in
-``pull_failures.py``."""
+"""Failing pulls: their rows, the recovery of missing images, the target's health, and restart loops.
+
+Start with ``pull_failures.py``.
+"""

@@ -1,4 +1,4 @@
-"""Containers that cannot pull their image, from where, and why. A back-off keeps the cause that was known."""
+"""Containers that cannot pull their image, with the registry's side and the cause. A back-off keeps the last cause."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 
 class FailingPull(NamedTuple):
-    """A container whose image cannot be pulled. ``name`` is the image's own name at the target, or its canonical
-    reference; empty for an invalid one. ``since`` is when it was first seen, in seconds since the epoch."""
+    """A container whose image cannot be pulled.
+
+    ``name`` is the name of an image at the target under the configured host, or else the canonical reference; empty for
+    an invalid reference. ``since`` is when the failure was first observed, in seconds since the epoch.
+    """
 
     uid: str
     pod: PodState
@@ -33,7 +36,8 @@ class Cause(NamedTuple):
 
 
 class FailingPulls:
-    """Remembers causes: the kubelet alternates between the error and a back-off that has none."""
+    """The failing pulls with their last causes, because the kubelet alternates between an error and a back-off that
+    contains no cause."""
 
     def __init__(self) -> None:
         self._causes: dict[tuple[str, str], Cause] = {}
@@ -44,7 +48,7 @@ class FailingPulls:
         target: TargetName,
         earlier: Mapping[str, tuple[str, str]],
     ) -> list[FailingPull]:
-        """Those of now. ``earlier`` has the cause and message by image that an earlier leader has written."""
+        """Return the current failing pulls. ``earlier`` has stored causes and messages by image, used for back-offs."""
         now, causes, found = time.time(), dict[tuple[str, str], Cause](), []
         for uid, pod in pods:
             if pod.ended:
@@ -74,7 +78,7 @@ class FailingPulls:
 
 
 def registry_side_of(image: str, target: TargetName) -> tuple[str, PullSide]:
-    """The name that rows have of an image, and whether it lies at the target."""
+    """Return the name under which rows store an image, and whether it is at the target."""
     try:
         ref = ImageRef.parse(image)
     except InvalidReferenceError:

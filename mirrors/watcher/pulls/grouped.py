@@ -1,4 +1,4 @@
-"""Failing pulls by image and cause, as rows have them. No database."""
+"""Failing pulls grouped by image and cause, as rows store them. Does not use the database."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
 
 SAMPLE_PODS: Final = 5
-"""Pods that a row names: enough to find the others."""
+"""The most pods that a row lists: enough to find the others."""
 
 NAMESPACES_IN_ROW: Final = 20
-"""Namespaces that a row names."""
+"""The most namespaces that a row lists."""
 
 
 @dataclass(slots=True)
 class FailingImage:
-    """An image that pods cannot pull for one cause. ``name`` as in FailingPull."""
+    """The failing pulls of one image with one cause. ``name`` is as in FailingPull."""
 
     image: str
     name: str
@@ -29,7 +29,7 @@ class FailingImage:
     nodes: set[str] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
     samples: dict[tuple[str, str, str, str], dict[str, Any]] = field(default_factory=dict)
-    """One pod of each workload first."""
+    """One pod per workload; each bare pod or pod of a Job counts separately."""
 
     def add(self, pull: FailingPull) -> None:
         pod = pull.pod
@@ -37,7 +37,7 @@ class FailingImage:
         if pod.node:
             self.nodes.add(pod.node)
         self.namespaces.add(pod.namespace)
-        # Pods of a workload have names in no order: the smallest stays the same from turn to turn.
+        # The order of pods varies from turn to turn, so take the smallest name.
         owner = (pod.namespace, *pod.workload, "" if pod.workload.name else pod.name)
         if owner not in self.samples or pod.name < self.samples[owner]["pod"]:
             self.samples[owner] = {
@@ -58,7 +58,7 @@ class FailingImage:
 
 
 def by_image(pulls: Iterable[FailingPull]) -> dict[tuple[str, str], FailingImage]:
-    """By image and cause."""
+    """Group the pulls by image and cause."""
     found: dict[tuple[str, str], FailingImage] = {}
     for pull in pulls:
         key = (pull.image, pull.cause.value)

@@ -1,4 +1,4 @@
-"""The rules by which a target counts as unhealthy for a cluster, and as recovered. Pure: values in, a state out.
+"""The rules by which a target becomes unhealthy for a cluster, and recovers. Pure functions.
 
 healthy --(pods on two nodes cannot pull)--> unhealthy --(five minutes)--> testing --(a pull works)--> healthy
                                                  ^--------(a test pod fails)-------'
@@ -15,22 +15,23 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
 
 TARGET_CAUSES: Final = frozenset({PullCause.DENIED, PullCause.UNREACHABLE})
-"""Causes that are about the target, and not about one image."""
+"""Causes that concern the target as a whole, not one image."""
 
 NODES_NEEDED: Final = 2
-"""Nodes whose pods cannot pull: one alone may be the node's own fault."""
+"""Nodes with failing pulls that make a target unhealthy: a single node may itself be the cause."""
 
 TESTED_AFTER: Final = 300.0
-"""Seconds without a swap before the first test: the kubelet's longest pause between two tries of a pull."""
+"""Seconds in the state unhealthy before a test starts: the kubelet's longest back-off between two pulls."""
 
 RECOVERED_AFTER: Final = 600.0
-"""Seconds after a recovery in which older pods do not count: each of them tries again within 300."""
+"""Seconds after a recovery in which failures of older pods are ignored: their pulls are retried within 300."""
 
 QUIET_FOR: Final = 600.0
-"""Seconds of tests that all started, from images that their nodes had, after which the target counts as healthy."""
+"""Seconds of testing without a failure after which the target is healthy, if a test pod started from an image that its
+node already had."""
 
 MOST_LISTED_NODES: Final = 200
-"""Nodes that are listed in a row."""
+"""The most nodes that a row lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,15 @@ class Health:
     cause: str = ""
     message: str = ""
     nodes: tuple[str, ...] = ()
-    """Those that could not pull."""
+    """The nodes with failing pulls."""
     began_at: float = 0.0
     changed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PullsSeen:
-    """The state of the pods of a cluster at ``now``. ``worked`` is when a pull from the target last worked on a node,
-    ``started`` when the newest pod was created that has started from the target there."""
+    """The pulls in a cluster, observed at ``now``. By node, ``worked`` is when a pull from the target last succeeded,
+    and ``started`` is when the newest pod was created that has started with an image of the target."""
 
     failing: Sequence[FailingPull]
     worked: Mapping[str, float]
@@ -59,9 +60,9 @@ class PullsSeen:
 
 
 def next_health(health: Health, seen: PullsSeen) -> Health:
-    """The health after this look; the same object where nothing has changed."""
+    """Return the health after this observation; an equal value if nothing has changed."""
     if health.changed_at > seen.now:
-        # The clock was ahead when it was written, of this watcher or of another one.
+        # The clock of this or another watcher was ahead when the health was written.
         health = replace(health, began_at=min(health.began_at, seen.now), changed_at=seen.now)
     failing = _failing(health, seen)
     nodes = {f.pod.node for f in failing}
@@ -80,7 +81,7 @@ def next_health(health: Health, seen: PullsSeen) -> Health:
 
 
 def _failing(health: Health, seen: PullsSeen) -> list[FailingPull]:
-    """Pulls that the target itself makes fail, on nodes on which none has worked since they began to fail."""
+    """Return the pulls that fail because of the target, on nodes where no pull has succeeded since the failure."""
     has_settled = health.state != "healthy" or seen.now - health.changed_at >= RECOVERED_AFTER
     counted_from = 0.0 if has_settled else health.changed_at
     return [
@@ -95,7 +96,8 @@ def _failing(health: Health, seen: PullsSeen) -> list[FailingPull]:
 
 
 def _has_recovered(health: Health, failing: Sequence[FailingPull], seen: PullsSeen) -> bool:
-    """A pull has worked on a node that could not; or on two others, and nothing fails; or tests start, and keep to."""
+    """Return whether the target has recovered: a pull succeeded on a node that had failed; or no pull fails, and pulls
+    succeeded on two other nodes, or a test pod started and the test has lasted for ``QUIET_FOR``."""
     worked = {node for node, at in seen.worked.items() if at > health.began_at}
     if worked & set(health.nodes):
         return True
@@ -108,7 +110,7 @@ def _has_recovered(health: Health, failing: Sequence[FailingPull], seen: PullsSe
 
 
 def _unhealthy(health: Health, failing: Sequence[FailingPull], now: float) -> Health:
-    """By the cause that most pods have, with one of its messages."""
+    """Return the unhealthy state, with the most frequent cause and one of its messages."""
     cause = Counter(f.cause for f in failing).most_common(1)[0][0]
     message = next(f.message for f in failing if f.cause is cause)
     nodes = _listed({*health.nodes, *(f.pod.node for f in failing)})

@@ -1,4 +1,4 @@
-"""The task for failing pulls: rows of them, missing images copied again, and the health of the target."""
+"""The watcher's task for failing pulls: writes their rows, recovers missing images, and updates the target's health."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swapper_project.config import Config
 
 
 class PullFailures:
-    """An InventoryTask."""
+    """The InventoryTask for failing pulls."""
 
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config_source = config_source
@@ -28,7 +28,7 @@ class PullFailures:
         config = self._config_source()
         with inventory.lock:
             pods, nodes = list(inventory.pods.items()), len(inventory.nodes)
-        # Without the permission to read nodes, those that have pods are known.
+        # Without permission to read nodes, count the nodes that run pods.
         nodes = nodes or len({pod.node for _, pod in pods if pod.node})
         rows = {row.key: row for row in PullFailure.objects.filter(cluster=config.cluster_name)}
         earlier = {row.image: (row.cause, row.message) for row in rows.values()}

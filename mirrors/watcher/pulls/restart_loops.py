@@ -1,6 +1,6 @@
-"""The task for restart loops: controllers that delete pods whose image is not the one that they wrote.
+"""The watcher's task for restart loops: controllers that delete pods whose image is not the one that they specified.
 
-Scale-downs, rolling updates and Jobs are none: their pods have lived, or belong to another owner, or have ended.
+Scale-downs, rolling updates and Jobs are not restart loops: their pods are older, have another owner, or have ended.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 YOUNG_POD_SECONDS: Final = 60.0
-"""Seconds between the creation of a pod and the request to delete it, at most, to count: controllers that compare
-images do so within 30, and some wait until a pod is ready."""
+"""The most seconds between the creation of a pod and the request to delete it, for a pod to count: controllers that
+compare images do so within 30 seconds, and some wait until a pod is ready."""
 
 ROUNDS: Final = 5
-"""Deleted pods of one owner, one after another, that make a loop."""
+"""Deleted pods of one owner that make a loop."""
 
 WITHIN: Final = 600.0
-"""Seconds in which the rounds happen."""
+"""Seconds within which all rounds must happen."""
 
 APART: Final = 5.0
-"""Seconds between the creation of two pods that count as two rounds: what is created at once was scaled up at once, and
-may be scaled down at once."""
+"""The least seconds between the creations of two pods that count as two rounds: pods that were created together by a
+scale-up may be deleted together by a scale-down."""
 
 MOST_OWNERS: Final = 20_000
-"""Owners and images that are remembered; those without a round for longest are forgotten first."""
+"""The most pairs of owner and image that are tracked; those without a round for longest are dropped first."""
 
 
 class LoopKey(NamedTuple):
-    """Pods of one owner with one image at the target. ``name`` is the image's own name there."""
+    """Pods of one owner with one image at the target. ``name`` is the image's name under the configured host."""
 
     owner: str
     name: str
 
 
 class CompletedRounds(NamedTuple):
-    """The rounds of a key are complete; a pod of it."""
+    """A key whose rounds are complete, with the image and the last deleted pod."""
 
     key: LoopKey
     image: str
@@ -58,7 +58,7 @@ class CompletedRounds(NamedTuple):
 
 
 class RestartLoops:
-    """An InventoryTask. Rounds are in memory: a new leader begins to count again."""
+    """The InventoryTask for restart loops. Rounds are kept in memory only: a new leader starts counting from zero."""
 
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config_source = config_source
@@ -75,7 +75,7 @@ class RestartLoops:
         services.prune_loops(cluster=config.cluster_name)
 
     def _count(self, departure: Departed, config: Config) -> Iterator[CompletedRounds]:
-        """Keys of a deleted pod whose rounds are complete with it."""
+        """Count a deleted pod. Yield its keys whose rounds are complete."""
         pod = departure.pod
         if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG_POD_SECONDS:
             return
@@ -86,7 +86,7 @@ class RestartLoops:
 
     def _is_complete(self, key: LoopKey, departure: Departed) -> bool:
         rounds = self._rounds.pop(key, None) or deque(maxlen=ROUNDS)
-        # Behind all others: the first is the one without a round for longest.
+        # Insert the key last, so that the first key is the one without a round for longest.
         self._rounds[key] = rounds
         if len(self._rounds) > MOST_OWNERS:
             del self._rounds[next(iter(self._rounds))]
@@ -95,7 +95,7 @@ class RestartLoops:
         return len(rounds) == ROUNDS and departure.deleted_at - rounds[0].deleted_at <= WITHIN
 
     def _is_one_pod(self, key: LoopKey) -> bool:
-        """A pod that is created under its name again and again: its controller takes one after the other."""
+        """Return whether all rounds are of the same pod name: a controller that recreates one pod at a time."""
         return len({departure.pod.name for departure in self._rounds[key]}) == 1
 
     def _note(self, config: Config, found: dict[LoopKey, CompletedRounds], alive: list[PodState]) -> None:
@@ -110,7 +110,7 @@ class RestartLoops:
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
         known = mirrored_images(registry_id, [key.name for key in found], cluster=config.cluster_name)
         for key, loop in found.items():
-            # Others of its pods keep running with this image: they are not deleted for it, or not yet.
+            # Other pods of the owner keep running with this image, so the image is not the reason, or not yet.
             if (key in lasting and not self._is_one_pod(key)) or key.name not in known:
                 continue
             del self._rounds[key]

@@ -1,4 +1,4 @@
-"""Writes the health of the target in a cluster, which webhooks read."""
+"""Stores the health of the target in a cluster, which webhooks read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class HealthKeeper:
-    """One instance a watcher."""
+    """The writer of the target's health. Each watcher has one instance."""
 
     def __init__(self) -> None:
         self._worked = WorkedPulls()
@@ -32,7 +32,7 @@ class HealthKeeper:
         rows = {row.registry: row for row in TargetHealth.objects.filter(cluster=config.cluster_name)}
         row = rows.pop(target.endpoint, None)
         for other in rows.values():
-            # The configuration names another target now.
+            # The configuration has another target now.
             other.delete()
         if row is None and not failing:
             return

@@ -1,5 +1,7 @@
-"""On which nodes a pull from the target has worked, and when: containers that were seen to start with an image that was
-not on their node before, or whose pull failed before."""
+"""The nodes on which a pull from the target succeeded, and when.
+
+A pull succeeded if a container started with an image that was not on its node before, or whose pull failed before.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,19 @@ from mirrors.vocabulary.pull_causes import PullSide
 from mirrors.watcher.pulls.failing import FailingPull, registry_side_of
 
 MOST_PLACES: Final = 100_000
-"""Images whose place is remembered, some 20 MB; then all are forgotten."""
+"""The most images in the cache of sides, about 20 MB, before it is cleared."""
 
 
 class WorkedPulls:
-    """``at`` is seconds since the epoch by node. What runs at the first look shows nothing: it may be old."""
+    """The last successful pulls: ``at`` is their time by node, in seconds since the epoch.
+
+    Containers that already run at the first observation do not count, because their pulls may be old.
+    """
 
     def __init__(self) -> None:
         self.at: dict[str, float] = {}
         self.started_since: dict[str, float] = {}
-        """When the newest pod was created whose container of the target has started, by node."""
+        """By node, when the newest pod was created that has started a container with an image of the target."""
         self._seen: set[tuple[str, str]] | None = None
         self._failing: set[str] = set()
         self._target: TargetName | None = None
@@ -35,7 +40,7 @@ class WorkedPulls:
         failed, seen = self._failing, set[tuple[str, str]]()
         for uid, pod in pods:
             for container in pod.containers:
-                # One that ran before may have to pull again: it shows nothing until that has worked.
+                # A container that ran before may have to pull again, and does not count until that pull succeeds.
                 has_pulled = container.started and not container.fails_to_pull
                 if not has_pulled or not pod.node or not self._is_at_target(container.image):
                     continue
