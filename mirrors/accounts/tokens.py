@@ -23,7 +23,7 @@ MOST_TOKENS: Final = 50
 
 
 class TokenRefusedError(Exception):
-    """The user cannot create this token; the message says why and what to do."""
+    """The user cannot create this token. The message contains the reason and the next step."""
 
 
 def own_tokens(request: HttpRequest) -> QuerySet[ApiToken]:
@@ -65,7 +65,7 @@ def own_token(request: HttpRequest, public_id: str) -> ApiToken | None:
 
 
 def revoke_own(request: HttpRequest, public_id: str) -> ApiToken | None:
-    """Delete a token of the user; None if the user has no such token."""
+    """Delete a token of the user, and return it; None if the user has no such token."""
     found = own_token(request, public_id)
     if found is not None:
         found.delete()

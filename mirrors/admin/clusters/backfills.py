@@ -175,7 +175,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return [path("preview/", guarded, name="mirrors_backfillrun_preview"), *super().get_urls()]
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Request a preview of the cluster that was posted."""
+        """Request a preview of the posted cluster."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         cluster = request.POST.get("cluster", "")[:63]

@@ -205,7 +205,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
 
 def _place(row: Filter) -> str:
-    """Return the place of the filter in the configuration file; empty for one of the admin."""
+    """Return the place of the filter in the configuration file; empty for a filter that was added in the admin."""
     return f"{row.name} in {_file()}" if row.managed_by == ManagedBy.CONFIG else ""
 
 

@@ -151,7 +151,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The change history of the row, which includes changes by API."""
+        """Redirect to the change history of the row, which includes changes by API."""
         if not request.user.has_perm("auditlog.view_logentry"):
             raise PermissionDenied
         kind = ContentType.objects.get_for_model(self.model)
