@@ -20,7 +20,7 @@ from mirrors.accounts.counters import network_of
 LOCKOUT_WINDOW: Final = 900
 """The seconds in which the sign-in attempts of an address are counted."""
 ATTEMPTS_PER_ADDRESS: Final = 60
-"""The most attempts in a window, including successful ones, because many users may share an address."""
+"""The maximum number of attempts in a window, including successful ones, because many users may share an address."""
 
 
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:

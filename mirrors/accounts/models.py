@@ -15,7 +15,7 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 from mirrors.accounts.roles import ROLE_CHOICES, Role
 
 LIFETIME = timedelta(days=90)
-"""The default lifetime of a token, because scripts are reviewed about once a quarter."""
+"""The default lifetime of a token. Scripts are reviewed about once a quarter."""
 
 USED_WRITTEN_EVERY = timedelta(minutes=1)
 """The minimum time between two writes of a token's last use, so that a script with many requests does not write a row

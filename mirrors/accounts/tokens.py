@@ -16,10 +16,11 @@ DEFAULT_DAYS: Final = LIFETIME.days
 """The days until a token expires by default."""
 
 MOST_DAYS: Final = 365
-"""The most days until a token expires, because a token that is not renewed for a year may have no owner any more."""
+"""The maximum number of days until a token expires, because a token that is not renewed for a year may have no owner
+any more."""
 
 MOST_TOKENS: Final = 50
-"""The most valid tokens of one user: more than scripts need, and few enough to review."""
+"""The maximum number of valid tokens of one user: more than scripts need, and few enough to review."""
 
 
 class TokenRefusedError(Exception):

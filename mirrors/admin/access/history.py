@@ -29,7 +29,7 @@ OBJECT: Final = "object_pk__exact"
 """The parameter with the key of the row whose changes a link selects."""
 
 SHOWN_OF_A_VALUE = 200
-"""The most characters of a value that the history shows, about two lines."""
+"""The maximum number of characters of a value that the history shows, about two lines."""
 
 WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
 

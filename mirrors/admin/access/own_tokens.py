@@ -29,7 +29,7 @@ from mirrors.accounts.tokens import (
 REDIRECT = "admin:accounts_apitoken_own"
 SENT_FORMS: Final = "sent_token_forms"
 MOST_SENT_FORMS: Final = 20
-"""The most forms that a session remembers as sent. A page that is reloaded is one of the last."""
+"""The maximum number of forms that a session remembers as sent. A page that is reloaded is one of the last."""
 
 
 def days_field() -> forms.IntegerField:

@@ -38,7 +38,8 @@ ROWS_OF_PAGE: Final = 50
 """The number of rows of a page of the list."""
 
 SHOWN_NAMESPACES: Final = 20
-"""The most namespaces in the table, those with the most unprotected workloads first. The command lists all."""
+"""The maximum number of namespaces in the table, those with the most unprotected workloads first. The command lists
+all."""
 
 OPERATE: Final = "mirrors.change_mirrorjob"
 NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is not known which target is asked about."

@@ -35,10 +35,10 @@ RECENT: Final = 50
 """The number of recent admissions that can be chosen as a sample. A longer list is hard to choose from."""
 
 MOST_TRIED_PODS: Final = 20
-"""The most pods of a pasted manifest that a filter is tried on, so that the page responds immediately."""
+"""The maximum number of pods of a pasted manifest that a filter is tried on, so that the page responds immediately."""
 
 SHOWN_PODS: Final = 5
-"""The most pods that are named for an image. The others are counted."""
+"""The maximum number of pods that are named for an image. The others are counted."""
 
 VIEW_FILTER: Final = "mirrors.view_filter"
 CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}

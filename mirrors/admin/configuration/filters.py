@@ -30,7 +30,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from swapper_project import config as configuration
 
 SHOWN_OF_AN_EXPRESSION: Final = 90
-"""The most characters of an expression in the list."""
+"""The maximum number of characters of an expression in the list."""
 
 
 class FilterForm(WholeForm[Filter]):

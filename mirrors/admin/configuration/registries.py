@@ -34,13 +34,13 @@ from mirrors.selectors.configuration.storage import storage_used
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 ERRORS = 10
-"""The most errors on the page of a registry. The list of jobs has all."""
+"""The maximum number of errors on the page of a registry. The list of jobs has all."""
 
 ERRORS_WITHIN = timedelta(days=7)
 """The highest age of errors on the page of a wildcard registry. Older ones say little about its current state."""
 
 LIMITS = 20
-"""The most rate limits on the page of a registry, because a wildcard can cover many hosts."""
+"""The maximum number of rate limits on the page of a registry, because a wildcard can cover many hosts."""
 
 TARGET_FIELDS = ("endpoint", "prefix", "kind", "username", "credential_ref", "insecure", "ca_file", "enabled")
 NO_WORKER_AFTER = timedelta(seconds=30)

@@ -26,7 +26,7 @@ from mirrors.selectors.queries.search import search_words
 from mirrors.vocabulary.reasons import meaning_of
 
 SHOWN_IMAGES: Final = 3
-"""The most images of a pod in the list."""
+"""The maximum number of images of a pod in the list."""
 
 
 class DecisionFilter(DropdownFilter):

@@ -41,7 +41,7 @@ from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 
 SHOWN_ROWS = 50
-"""The most rows of each kind on the page of a mapping."""
+"""The maximum number of rows of each kind on the page of a mapping."""
 
 
 ACTIVE_ACTIONS, PAUSED_ACTIONS = ("mirror", "verify", "pause", "forget"), ("resume", "forget")

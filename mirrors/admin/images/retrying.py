@@ -16,7 +16,7 @@ from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.jobs.advice import advice_for
 
 MOST_COUNTED = 1_000
-"""The most jobs that the page counts exactly. Counting more would make it slow."""
+"""The maximum number of jobs that the page counts exactly. Counting more would make it slow."""
 
 ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
 """Parameters of the time range, which links of the dashboard have. They are ignored, because the page retries the last

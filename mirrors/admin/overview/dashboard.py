@@ -41,7 +41,7 @@ from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
 REGISTRIES: Final = 20
-"""The most registries on the dashboard: as many as fit on a screen. The list of registries has all."""
+"""The maximum number of registries on the dashboard: as many as fit on a screen. The list of registries has all."""
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mirrors.selectors.overview.global_search import SearchResults, find_everywh
 from mirrors.selectors.queries.search import search_words
 
 LONGEST_SEARCH: Final = 400
-"""The most characters of a search: half of the longest reference."""
+"""The maximum number of characters of a search: half of the longest reference."""
 
 
 def search_view(request: HttpRequest) -> HttpResponse:

@@ -56,10 +56,11 @@ LIVE_PART: Final = "swapper-list"
 """The ID of the element of a list that refreshes itself."""
 
 MOST_FILTERS_TRIED: Final = 10
-"""The most parameters of a link that are tested one by one after an error. No link of the admin has so many."""
+"""The maximum number of parameters of a link that are tested one by one after an error. No link of the admin has so
+many."""
 
 MOST_CHARACTERS_NAMED: Final = 100
-"""The most characters of a filter in a message: enough for its name and a time or a word."""
+"""The maximum number of characters of a filter in a message: enough for its name and a time or a word."""
 
 
 class CheckedSelection(MenuTitles):

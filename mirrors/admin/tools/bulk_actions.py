@@ -17,9 +17,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from mirrors.services import BulkResult
 
 MOST_CHANGED_ROWS: Final = 5_000
-"""The most rows that one action can change. With more rows, the request would last longer than a proxy waits."""
+"""The maximum number of rows that one action can change. With more rows, the request would last longer than a proxy
+waits."""
 NAMED_ROWS: Final = 10
-"""The most rows that the confirmation page names, and the most messages about skipped rows."""
+"""The maximum number of rows that the confirmation page names, and of messages about skipped rows."""
 
 
 @dataclass(frozen=True, slots=True)

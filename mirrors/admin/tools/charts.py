@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 FEW_POINTS: Final = 12
-"""The most values that a chart draws as dots, because a line through so few values shows little."""
+"""The maximum number of values that a chart draws as dots, because a line through so few values shows little."""
 
 SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": True}
 

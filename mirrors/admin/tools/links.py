@@ -13,7 +13,8 @@ from mirrors.models import Registry, RegistryRole
 from mirrors.models.jobs.job_errors import known_host
 
 HOSTS_IN_URL: Final = 20
-"""The most host names in the URL of a list, such as the names of one registry or the hosts that are not configured."""
+"""The maximum number of host names in the URL of a list, such as the names of one registry or the hosts that are not
+configured."""
 
 
 def mappings(**query: str) -> str:

@@ -68,7 +68,7 @@ def breakable(reference: str) -> SafeString:
 
 
 MOST_SHOWN = 80
-"""The most characters of a reference in a narrow column, about six lines."""
+"""The maximum number of characters of a reference in a narrow column, about six lines."""
 
 
 def shortened(reference: str) -> SafeString:

@@ -21,14 +21,15 @@ else:
     ListPages = Paginator
 
 MOST_EXACT: Final = 10_000
-"""The most rows that are counted exactly."""
+"""The maximum number of rows that are counted exactly."""
 
 MOST_COST: Final = 3_000.0
 """The highest expected cost at which rows are counted, in Postgres' units (1 is one page read in sequence). A query of
 this cost takes about 20 ms; a condition without an index on a large table costs more."""
 
 MOST_PAGES: Final = 100
-"""The most pages of a list. They are limited because the database reads all rows before the requested page."""
+"""The maximum number of pages of a list. They are limited because the database reads all rows before the requested
+page."""
 
 
 @dataclass(frozen=True, slots=True)

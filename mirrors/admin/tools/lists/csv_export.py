@@ -22,7 +22,8 @@ from mirrors.admin.tools.row_fields import NOTHING, ordering_field
 from mirrors.models import MirrorJob
 
 MOST_ROWS: Final = 10_000
-"""The most rows of one file. They take a few seconds; more would occupy a thread of the web role for longer."""
+"""The maximum number of rows of one file. They take a few seconds; more would occupy a thread of the web role for
+longer."""
 
 ROWS_IN_MEMORY: Final = 500
 """The number of rows that an export reads into memory at a time."""
