@@ -1,1 +1,2 @@
-"""Accounts: the roles of admin and API, tokens and sign-ins. Not there in the webhook, which knows no users."""
+"""Accounts: the roles of the admin and the API, tokens and sign-ins. Webhooks and watchers do not install this
+application, because they serve no users."""

@@ -1,4 +1,4 @@
-"""Django's application of the admin, with our site for everybody who says ``admin.site``."""
+"""Django's admin application, with the site of this project as ``admin.site``."""
 
 from __future__ import annotations
 

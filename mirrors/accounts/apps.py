@@ -1,4 +1,5 @@
-"""Django application of accounts: its roles are written with each migration, its changes are followed."""
+"""The Django application of accounts. It writes the roles after each migration, and records changes in the audit
+log."""
 
 from __future__ import annotations
 
@@ -23,12 +24,12 @@ class AccountsConfig(AppConfig):
         for label in ("axes", "auditlog"):
             apps.get_app_config(label).verbose_name = "Access"
         audit.follow_changes()
-        # After the last application, whose permissions are there by then.
+        # This application is the last one, so the permissions of all others exist by then.
         post_migrate.connect(write_groups, sender=self)
 
 
 def _check_backends() -> None:
-    """Reports a mistyped backend at the start, not when the first user cannot sign in."""
+    """Report a mistyped backend at startup, not when the first user cannot sign in."""
     for path in settings.ENVIRONMENT.authentication_backends:
         try:
             found = import_string(path)

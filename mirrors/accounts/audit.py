@@ -1,6 +1,7 @@
-"""The audit log: django-auditlog's rows of who changed configuration and access, by whichever door it came.
+"""The audit log: django-auditlog's record of who changed the configuration or access, whether in the admin, by API, by
+a command or in the configuration file.
 
-They contain no secrets: a password change is recorded without hashes, a token by its name.
+It contains no secrets: a password change is recorded without hashes, a token by its name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from swapper_project.process.current_request import current_request
 
 
 def follow_changes() -> None:
-    """Once a process; the webhook, which has no accounts, never comes here."""
+    """Register the models whose changes are recorded. Called once per process, but not in webhooks and watchers, which
+    have no accounts."""
     times = ["created_at", "updated_at"]
     auditlog.register(Registry, exclude_fields=[*times, "checks", "mappings", "repositories"])
     auditlog.register(Filter, exclude_fields=times)
@@ -35,7 +37,7 @@ def follow_changes() -> None:
 
 
 def _is_of_the_file(instance: LogEntry) -> bool:
-    """Whether the row that was changed is the configuration file's."""
+    """Return whether the changed row is one of the configuration file."""
     if change := (instance.changes or {}).get("managed_by"):
         return ManagedBy.CONFIG in change
     rows = {model._meta.model_name: model.objects.all() for model in (Registry, Filter)}.get(
@@ -49,7 +51,8 @@ def hidden(value: str) -> str:
 
 
 def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
-    """Add who it was; a token's key in the database is a digest of it, and is not repeated here."""
+    """Add the author of a change. The entry of a token gets its public ID, because the key of a token in the database
+    is a digest of the token itself."""
     if instance.content_type.model_class() is ApiToken:
         instance.object_pk = ApiToken(digest=instance.object_pk).public_id
     if not instance._state.adding:
@@ -63,7 +66,7 @@ def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
     if user is not None and user.is_authenticated:
         instance.actor_id = user.pk
         instance.actor_email = user.email
-        # Names outlive users.
+        # The name remains when the user is deleted.
         instance.additional_data = {"user": user.get_username()}
         if isinstance(token := getattr(request, "auth", None), ApiToken):
             instance.additional_data["token"] = token.name

@@ -1,4 +1,4 @@
-"""Requests with ``Authorization: Token …``."""
+"""Authentication of requests with ``Authorization: Token …``."""
 
 from __future__ import annotations
 

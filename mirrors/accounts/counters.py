@@ -1,4 +1,4 @@
-"""Counters over all processes: Django's cache in the database, with a counter in one statement."""
+"""Counters that all processes share: Django's cache in the database, with a counter that is one SQL statement."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ class Count:
 
 
 class CountingCache(DatabaseCache):
-    """Adds ``count``. The cache's own ``incr`` reads and writes, so that two processes count one for two."""
+    """Django's database cache with a counter. Its own ``incr`` reads and then writes, so that two processes can count
+    two events as one."""
 
     def count(self, key: str, *, seconds: int) -> Count:
-        """Counts an event; a window starts with its first event. Raises DatabaseError."""
+        """Count an event, and return the count of its window. A window starts with its first event and lasts
+        ``seconds``. Raises DatabaseError."""
         database = router.db_for_write(self.cache_model_class)
         connection = connections[database]
         now = datetime.now(tz=UTC).replace(microsecond=0)
         adapt = connection.ops.adapt_datetimefield_value
         ends_at = now + timedelta(seconds=seconds)
         table = connection.ops.quote_name(self.cache_model_class._meta.db_table)
-        # Both columns see the row as it was; SQLite and Postgres know this form of an upsert alike.
+        # Both expressions see the row before the update. SQLite and Postgres both support this form of an upsert.
         sql = f"""
             INSERT INTO {table} (cache_key, value, expires) VALUES (%s, '1', %s)
             ON CONFLICT (cache_key) DO UPDATE SET
@@ -46,7 +48,8 @@ class CountingCache(DatabaseCache):
 
 
 def network_of(address: str) -> str:
-    """The client behind an address: one subscriber has a whole /64 of IPv6."""
+    """Return the network of a client by its address: the /64 of an IPv6 address, because one subscriber has a whole
+    /64. Empty for an invalid IPv6 address."""
     try:
         return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
     except ValueError:
@@ -54,6 +57,6 @@ def network_of(address: str) -> str:
 
 
 def _moment(value: datetime | str) -> datetime:
-    """SQLite gives the text that it was given."""
+    """Return a time with its zone. SQLite returns the text that was stored."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

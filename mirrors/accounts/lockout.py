@@ -1,4 +1,4 @@
-"""Locked sign-ins: the page that says how long the lock lasts, and the sign-in attempts of an address."""
+"""Locked sign-ins: the page that shows how long the lock lasts, and the limit of sign-in attempts of an address."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from django.utils import timezone
 from mirrors.accounts.counters import network_of
 
 LOCKOUT_WINDOW: Final = 900
-"""Seconds in which the sign-in attempts of an address are counted."""
+"""The seconds in which the sign-in attempts of an address are counted."""
 ATTEMPTS_PER_ADDRESS: Final = 60
-"""Attempts in a window, including successful ones: many users may share an address."""
+"""The maximum number of attempts in a window, including successful ones, because many users may share an address."""
 
 
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
-    """Called by django-axes; 429 with ``Retry-After``."""
+    """Return the page of a locked sign-in, with status 429 and ``Retry-After``. Called by django-axes."""
     return _page(
         request, _seconds_left(request, credentials), tries=AxesProxyHandler.get_failures(request, credentials)
     )
 
 
 def too_many_tries(request: HttpRequest) -> HttpResponse | None:
-    """Counts a sign-in attempt for its address; returns the page that rejects it if there were too many."""
+    """Count a sign-in attempt for its address. Return the page that rejects it if there were too many, or None."""
     address = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
         count = caches["limits"].count(f"sign-in:{address}", seconds=LOCKOUT_WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
-        # Without the database, signing in fails too, with its own page.
+        # Without the database, the sign-in fails anyway, with its own page.
         return None
     if count.number <= ATTEMPTS_PER_ADDRESS:
         return None

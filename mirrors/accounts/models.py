@@ -1,4 +1,5 @@
-"""API tokens: hashed, named, with a role, expiring, and with when they were last used; and the counts of limits."""
+"""API tokens, which are stored as a hash with a name, a role, an expiry and their last use; and the cache that counts
+requests for limits."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 from mirrors.accounts.roles import ROLE_CHOICES, Role
 
 LIFETIME = timedelta(days=90)
-"""Of a token for which nothing else is chosen: scripts are looked at about once a quarter."""
+"""The default lifetime of a token. Scripts are reviewed about once a quarter."""
 
 USED_WRITTEN_EVERY = timedelta(minutes=1)
-"""Between two writes of a token's last use: a script with many calls does not write a row with each."""
+"""The minimum time between two writes of a token's last use, so that a script with many requests does not write a row
+with each."""
 
 
 class ApiToken(AbstractAuthToken):
@@ -36,13 +38,14 @@ class ApiToken(AbstractAuthToken):
     def issue(
         cls, *, user: AbstractBaseUser, name: str, role: Role, expiry: timedelta = LIFETIME
     ) -> tuple[ApiToken, str]:
-        """A new token, and the text that is shown once."""
+        """Create a token. Return it with the text that is shown once."""
         row, text = cls.objects.create(user, expiry=expiry, name=name, role=role)  # type: ignore[no-untyped-call]
         return row, text
 
     @property
     def public_id(self) -> str:
-        """The ID that API and change history show: the key in the database is a digest of the token itself."""
+        """The ID that the API and the change history show instead of the key, because the key is a digest of the token
+        itself."""
         return hashlib.sha256(str(self.digest).encode()).hexdigest()[:16]
 
     @property
@@ -50,7 +53,7 @@ class ApiToken(AbstractAuthToken):
         return self.expiry is not None and self.expiry <= timezone.now()
 
     def note_use(self) -> None:
-        """Written at most once a minute."""
+        """Record the use of the token, at most once a minute."""
         now = timezone.now()
         recently = models.Q(last_used_at__gt=now - USED_WRITTEN_EVERY)
         if self.last_used_at is None or now - self.last_used_at > USED_WRITTEN_EVERY:

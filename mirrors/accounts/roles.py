@@ -1,4 +1,5 @@
-"""Three roles, as Django groups: viewers can read, operators can change jobs and mappings, admins can configure."""
+"""Three roles, which are Django groups: viewers can read, operators can change jobs and mappings, admins can
+configure."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from django.http import HttpRequest
 
 
 class Role(IntEnum):
-    """Each role includes the permissions of the roles before it."""
+    """A role. Each role includes the permissions of the roles before it."""
 
     NOBODY = 0
     VIEWER = 1
@@ -52,7 +53,7 @@ _OPERATED_PAGES: Final = ("explain", "mirrors_registry_test")
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
-    """The highest role of a user."""
+    """Return the highest role of a user."""
     if not user.is_active or user.is_anonymous:
         return Role.NOBODY
     if getattr(user, "is_superuser", False):
@@ -62,8 +63,8 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
 
 
 def needed_role(url_name: str | None) -> Role | None:
-    """The role that a page or action of the admin needs, by the name of its URL; viewers can open all others. None for
-    adding and deleting rows that only the system writes."""
+    """Return the role that a page or action of the admin needs, by the name of its URL. Used for pages that were
+    forbidden: viewers can open all others. None for adding and deleting rows that only the system writes."""
     model, _, page = (url_name or "").rpartition("_")
     if page in ("add", "delete") and model.startswith("mirrors_") and model not in _CONFIGURED:
         return None
@@ -72,17 +73,17 @@ def needed_role(url_name: str | None) -> Role | None:
 
 
 def role_of_request(request: HttpRequest) -> Role:
-    """A token has its own role, but never a higher one than its user."""
+    """Return the role of the user, or that of the token if it is lower."""
     own = role_of(request.user)
     token_role = getattr(getattr(request, "auth", None), "role", None)
     return own if token_role is None else min(own, Role(token_role))
 
 
 def write_groups(sender: Any, **kwargs: Any) -> None:
-    """Bring the groups' permissions up to date."""
+    """Create the groups and set their permissions."""
     for config in apps.get_app_configs():
         create_permissions(config, verbosity=0)
-    # The table of the history may not exist yet, and this is not a change by a user.
+    # Not recorded in the audit log: its table may not exist yet, and no user made this change.
     with disable_auditlog():
         for role in ROLES:
             group, _ = Group.objects.get_or_create(name=role.group)

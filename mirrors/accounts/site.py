@@ -1,4 +1,5 @@
-"""The admin is open to users with a role: ``is_staff`` has no effect, so that there is only one condition."""
+"""The admin site, which is open to users with a role. ``is_staff`` has no effect, so that the role is the only
+condition."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from mirrors.accounts.lockout import too_many_tries
 from mirrors.accounts.roles import Role, role_of
 
 ASK_FOR_ROLE: Final = "Ask an administrator to assign a role (Access, Users, Roles)."
-"""The next step of a user without a role."""
+"""The next step for a user without a role."""
 
 
 class RoleLoginForm(AuthenticationForm):
-    """Rejects a user without a role with a message that says what to do, instead of a wrong password."""
+    """A sign-in form that rejects a user without a role with the next step, instead of reporting a wrong password."""
 
     error_messages = {
         **AuthenticationForm.error_messages,
@@ -35,7 +36,7 @@ class RoleLoginForm(AuthenticationForm):
 
 
 class RoleAdminSite(UnfoldAdminSite):
-    """unfold's site, open to users with a role."""
+    """unfold's site, opened to users with a role."""
 
     login_form = RoleLoginForm
 
@@ -43,16 +44,18 @@ class RoleAdminSite(UnfoldAdminSite):
         return _role_of(request.user, request) is not Role.NOBODY
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """Of one application. No page lists all of them: the menu is our own, and they take a tenth of a page."""
+        """Return the models of one application. No page lists all applications, because the menu is custom and because
+        the list would take a tenth of the time of each page."""
         return super().get_app_list(request, app_label) if app_label else []
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The menu as it is: unfold would copy it, and compare each of its links with the page."""
+        """Return the menu unchanged. unfold would copy it, and compare each of its links with the page."""
         menu: list[dict[str, Any]] = import_string(settings.UNFOLD["SIDEBAR"]["navigation"])(request)
         return menu
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Rejects an address with too many attempts for any usernames; django-axes counts attempts for one username."""
+        """Reject an address with too many attempts for any usernames. django-axes counts the attempts for one
+        username."""
         refused = too_many_tries(request) if request.method == "POST" else None
         words = {"title": "Sign in"}
         if request.user.is_authenticated:
@@ -61,7 +64,7 @@ class RoleAdminSite(UnfoldAdminSite):
 
 
 def _role_of(user: AbstractBaseUser | Any, request: HttpRequest) -> Role:
-    """Used several times per page; read once."""
+    """Return the role of the user. It is read once per request, because a page uses it several times."""
     kept: tuple[Any, Role] | None = getattr(request, "_swapper_role", None)
     if kept is None or kept[0] != user.pk:
         kept = (user.pk, role_of(user))

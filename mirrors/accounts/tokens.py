@@ -1,4 +1,4 @@
-"""Tokens that users create for themselves: within their own role, for a chosen time."""
+"""Tokens that users create for themselves, with at most their own role and for a chosen time."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from mirrors.accounts.models import LIFETIME, ApiToken
 from mirrors.accounts.roles import ROLE_CHOICES, Role, role_of_request
 
 DEFAULT_DAYS: Final = LIFETIME.days
-"""Days until a token expires if nothing else is chosen."""
+"""The days until a token expires by default."""
 
 MOST_DAYS: Final = 365
-"""Days: a token that nobody renews for a year belongs to nobody."""
+"""The maximum number of days until a token expires, because a token that is not renewed for a year may have no owner
+any more."""
 
 MOST_TOKENS: Final = 50
-"""Valid tokens of one user: more than scripts need, few enough to look through."""
+"""The maximum number of valid tokens of one user: more than scripts need, and few enough to review."""
 
 
 class TokenRefusedError(Exception):
-    """The user cannot create this token; the message says why and what to do."""
+    """The user cannot create this token. The message contains the reason and the next step."""
 
 
 def own_tokens(request: HttpRequest) -> QuerySet[ApiToken]:
-    """The tokens of the user, newest first."""
+    """Return the tokens of the user, newest first."""
     return ApiToken.objects.filter(user=request.user.pk).order_by("-created")
 
 
 def roles_within(request: HttpRequest) -> list[tuple[int, str]]:
-    """The roles that the user can give to a token: at most the own one."""
+    """Return the roles that the user can give to a token: at most the user's own role."""
     own = role_of_request(request)
     return [(value, name) for value, name in ROLE_CHOICES if value <= own]
 
 
 def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None = None) -> tuple[ApiToken, str]:
-    """A token of the user, and its text, which is shown once. Without ``days`` it expires after ``DEFAULT_DAYS``, or
-    with the token that the request is made with. Raises TokenRefusedError."""
+    """Create a token of the user. Return it with its text, which is shown once. Without ``days``, the token expires
+    after ``DEFAULT_DAYS``, or with the token of the request if that expires earlier. Raises TokenRefusedError."""
     own = role_of_request(request)
     if role > own:
         raise TokenRefusedError(f"Your role is {own.group}: a token cannot have the role {role.group}.")
@@ -47,7 +48,7 @@ def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None 
     ends_at = used.expiry if isinstance(used, ApiToken) else None
     expiry = timedelta(days=days or DEFAULT_DAYS)
     if days is None and ends_at is not None:
-        # A second earlier: the new token's time is counted from its creation, a moment later.
+        # A second less, because the lifetime of the new token starts at its creation, a moment later.
         expiry = min(expiry, ends_at - timezone.now() - timedelta(seconds=1))
     elif ends_at is not None and timezone.now() + expiry > ends_at:
         raise TokenRefusedError(
@@ -60,12 +61,12 @@ def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None 
 
 
 def own_token(request: HttpRequest, public_id: str) -> ApiToken | None:
-    """A token of the user; None if the user has no such token."""
+    """Return a token of the user; None if the user has no such token."""
     return next((token for token in own_tokens(request) if token.public_id == public_id), None)
 
 
 def revoke_own(request: HttpRequest, public_id: str) -> ApiToken | None:
-    """Delete a token of the user; None if the user has no such token."""
+    """Delete a token of the user, and return it; None if the user has no such token."""
     found = own_token(request, public_id)
     if found is not None:
         found.delete()

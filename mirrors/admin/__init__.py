@@ -1,7 +1,7 @@
-"""The admin: every row registered and searchable, detail pages, and actions that are confirmed first.
+"""The admin. Every model is registered and searchable, rows have detail pages, and actions ask for confirmation.
 
-``tools`` is how lists and pages work; the other folders are the pages, and import nothing of each other. Begin in
-``images/mappings.py``.
+``tools`` implements how lists and pages work. The other folders contain the pages, and do not import from each other.
+Start reading in ``images/mappings.py``.
 """
 
 from mirrors.admin.access import history, logins, tokens, users

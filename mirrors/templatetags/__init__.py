@@ -1,1 +1,1 @@
-"""Filters and tags of templates. Begin in ``humanise.py``."""
+"""Template filters and tags. Start reading in ``humanise.py``."""

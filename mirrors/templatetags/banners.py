@@ -1,4 +1,4 @@
-"""Banners of all pages: targets that nodes cannot pull from, read once for a page."""
+"""Banners of all pages about targets that nodes cannot pull from. The targets are read once per page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ register = template.Library()
 
 
 def keep_targets(request: HttpRequest, targets: list[TargetHealth]) -> list[TargetHealth]:
-    """For a page that has read them with other numbers."""
+    """Keep the targets that a page has read with other data, so that its banners do not read them again."""
     request._swapper_disturbed = targets  # type: ignore[attr-defined]
     return targets
 
@@ -27,7 +27,7 @@ def _targets(request: HttpRequest) -> list[TargetHealth]:
 
 @register.inclusion_tag("admin/banners.html", takes_context=True)
 def target_banners(context: Any) -> dict[str, Any]:
-    """For users who may see them."""
+    """Return the banners, for users who have permission to see them."""
     request = context.get("request")
     user = getattr(request, "user", None)
     if user is None or not user.has_perm("mirrors.view_targethealth"):

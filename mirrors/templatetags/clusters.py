@@ -1,4 +1,4 @@
-"""Namespaces of several clusters, in templates."""
+"""A template filter for namespaces of several clusters."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ register = template.Library()
 
 @register.filter
 def place(row: Any) -> str:
-    """The namespace of a row; of another cluster as ``CLUSTER/NAMESPACE``."""
+    """Return the namespace of a row; for another cluster, return ``CLUSTER/NAMESPACE``."""
     return place_name(row.cluster, row.namespace)

@@ -1,4 +1,4 @@
-"""Sizes and times as people read them."""
+"""Template filters that write sizes, numbers, times and actions in words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DONE: Final = {
 
 @register.filter
 def size(count: float | None) -> str:
-    """Bytes as ``1.5 GiB``; a dash where that is not known."""
+    """Return bytes as ``1.5 GiB``; a dash if the size is unknown."""
     if count is None:
         return "–"
     number = float(count)
@@ -48,13 +48,13 @@ def size(count: float | None) -> str:
 
 @register.filter
 def number(count: float | None) -> str:
-    """A number with separators, as ``12,345``; a dash where it is not known."""
+    """Return a number with separators, as ``12,345``; a dash if it is unknown."""
     return "–" if count is None else f"{count:,}"
 
 
 @register.filter
 def span(seconds: float) -> str:
-    """Seconds as ``3 min``."""
+    """Return seconds as ``3 min``."""
     for limit, divisor, unit in ((90, 1, "s"), (5_400, 60, "min"), (172_800, 3_600, "h")):
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"
@@ -63,7 +63,8 @@ def span(seconds: float) -> str:
 
 @register.filter
 def when(at: datetime | None) -> SafeString | str:
-    """``3 min ago``, with the exact time on hover; a script puts that into the viewer's zone, and keeps both right."""
+    """Return a time as ``3 min ago``, with the exact time on hover. A script converts the exact time to the viewer's
+    zone, and updates the relative one."""
     if at is None:
         return "–"
     seconds = (timezone.now() - at).total_seconds()
@@ -74,8 +75,8 @@ def when(at: datetime | None) -> SafeString | str:
 
 @register.filter
 def hour_from(start: datetime) -> SafeString:
-    """The hour that begins at ``start`` as ``23:00–24:00``, with its date unless that is today; on hover with date and
-    zone. A script puts both into the viewer's zone."""
+    """Return the hour that starts at ``start`` as ``23:00–24:00``, with its date unless that is today; on hover with
+    date and zone. A script converts both to the viewer's zone."""
     end = start + timedelta(hours=1)
     date = "" if start.date() == timezone.now().date() else f"{start.day} {start:%b}, "
     words = f"{date}{start:%H:%M}–{_end(end)}"
@@ -84,7 +85,7 @@ def hour_from(start: datetime) -> SafeString:
 
 
 def _end(at: datetime) -> str:
-    """The end of a day belongs to it."""
+    """Return the end of an hour. Midnight is ``24:00``, because it ends the day of the hour."""
     return "24:00" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}"
 
 
@@ -96,6 +97,6 @@ def past(action: str) -> str:
 
 @register.filter
 def short_digest(digest: str) -> str:
-    """``sha256:`` and the first twelve characters."""
+    """Return ``sha256:`` and the first twelve characters of a digest."""
     algorithm, _, rest = digest.partition(":")
     return f"{algorithm}:{rest[:12]}" if rest else digest

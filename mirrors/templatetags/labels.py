@@ -1,4 +1,4 @@
-"""Labels of values that pages have without their row."""
+"""Template filters for labels of values, for pages that have a value without its row."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ EXISTENCE_LABELS = dict(Existence.choices)
 
 @register.filter
 def access_label(access: str) -> str:
-    """How the source of an image can be read, as mappings show it."""
+    """Return how the source of an image can be read, in the words of mappings."""
     return str(ACCESS_LABELS.get(access, access))
 
 
 @register.filter
 def existence_label(existence: str) -> str:
-    """Whether the target has an image, as mappings show it."""
+    """Return whether the target has an image, in the words of mappings."""
     return str(EXISTENCE_LABELS.get(existence, existence))

@@ -1,4 +1,4 @@
-"""The table of a list's rows, and links to them as a file."""
+"""Template tags for the table of a list, and for the link to its CSV file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ register = template.Library()
 
 @register.inclusion_tag("admin/mirrors/rows.html", takes_context=True)
 def rows_of(context: RequestContext, listed: Any) -> dict[str, Any]:
-    """Headers and cells, each header computed once."""
-    # Imported here: templates are loaded before the admin's modules.
+    """Return the headers and cells of a list. Each header is computed once."""
+    # Imported in the function, because template tags are loaded before the modules of the admin.
     from mirrors.admin.tools.lists.list_rendering import columns, headers
 
     heads = headers(listed)
@@ -30,7 +30,7 @@ def rows_of(context: RequestContext, listed: Any) -> dict[str, Any]:
 
 @register.simple_tag
 def export_url(listed: Any) -> str:
-    """The filtered list as CSV; empty where a list has no export."""
+    """Return the URL of the filtered list as CSV; empty if the list has no export."""
     try:
         url = reverse(f"admin:{listed.opts.app_label}_{listed.opts.model_name}_export")
     except NoReverseMatch:

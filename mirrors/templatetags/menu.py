@@ -14,9 +14,9 @@ register = template.Library()
 
 @register.filter
 def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
-    """Parts of unfold's breadcrumbs: the application and the model get the names of the menu. A page of our own, which
-    has its title alone, gets the entry that it is, or is below."""
-    # Imported here: templates are loaded before the admin's modules.
+    """Return the parts of unfold's breadcrumbs, with the names of the menu for the application and the model. A custom
+    page, whose only part is its title, gets the menu entry with the same URL, or with the longest prefix of its URL."""
+    # Imported in the function, because template tags are loaded before the modules of the admin.
     from mirrors.admin.tools.navigation import place_above, place_of, place_of_request
 
     links = [str(part.get("link") or "") for part in parts]
@@ -29,7 +29,8 @@ def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[di
 
 
 def _above(place: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]]:
-    """The parts before the title of a page: its section, and the entry of the menu unless this is its page."""
+    """Return the parts before the title of a page: its section, and the menu entry unless the page is that of the
+    entry."""
     if place is None:
         return []
     section, name, url = place
@@ -37,7 +38,7 @@ def _above(place: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]
 
 
 def _row_named(part: dict[str, Any]) -> dict[str, Any]:
-    """A row as its admin calls it."""
+    """Return the part of a row with the title that the admin of the row gives it."""
     row = part["title"]
     of_row: Any = admin.site._registry.get(type(row))
     return {**part, "title": of_row.row_title(row)} if hasattr(of_row, "row_title") else part

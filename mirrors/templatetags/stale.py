@@ -1,4 +1,4 @@
-"""Clusters of which pages show old numbers."""
+"""A template tag that lists the clusters whose numbers are outdated."""
 
 from __future__ import annotations
 

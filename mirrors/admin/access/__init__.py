@@ -1,1 +1,1 @@
-"""Users, sign-ins, tokens and the history of changes. Begin in ``users.py``."""
+"""Users, sign-ins, tokens and the change history. Start reading in ``users.py``."""

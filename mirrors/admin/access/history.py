@@ -1,4 +1,4 @@
-"""Admin of the change history: who changed what and when. It is read-only."""
+"""Admin of the change history, which is read-only: who changed which row, and when."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from mirrors.templatetags.humanise import past, when
 admin.site.unregister(LogEntry)
 
 OBJECT: Final = "object_pk__exact"
-"""The parameter of the row whose changes a link is of."""
+"""The parameter with the key of the row whose changes a link selects."""
 
 SHOWN_OF_A_VALUE = 200
-"""Characters of a value that the history shows, about two lines."""
+"""The maximum number of characters of a value that the history shows, about two lines."""
 
 WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
 
 ACTIONS: Final = {
     str(value): past(str(name)) for value, name in LogEntry.Action.choices if value != LogEntry.Action.ACCESS
 }
-"""What the list calls an action, by its value. Reads of rows are not recorded."""
+"""The names of actions in the list, by their values. Reads of rows are not recorded."""
 
 
 class HistoryActionFilter(DropdownFilter):
@@ -51,7 +51,7 @@ class HistoryActionFilter(DropdownFilter):
 
 
 class ObjectTypeFilter(DropdownFilter):
-    """Kinds of rows whose changes are recorded, in the words of the list; and the kind of the row that a link is of."""
+    """Models whose changes are recorded, by their names in the list, and the model of the row that a link selects."""
 
     title, parameter_name = "object type", "content_type__id__exact"
 
@@ -82,7 +82,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
         return super().get_queryset(request).select_related("actor", "content_type")
 
     def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
-        """The name of the object whose changes are listed, as its last change has it."""
+        """Return the name of the object whose changes are listed, from its last change."""
         if name == OBJECT and (kind := "".join(given.get(ObjectTypeFilter.parameter_name, ()))).isdecimal():
             changes = LogEntry.objects.filter(content_type=int(kind), object_pk__in=values)
             if found := changes.order_by("-id").values_list("object_repr", flat=True).first():
@@ -128,24 +128,25 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
 
 def _title(entry: LogEntry, name: str) -> str:
-    """What forms call a field that changed; of a field or model that was removed since, its name."""
+    """Return the title that forms have for a changed field; the name of the field, if the field or its model was
+    removed since."""
     model = entry.content_type.model_class()
     if model is None:
         return name_in_words(name)
-    # Roles are groups, and no form or list calls them that.
+    # Groups are called roles in all forms and lists.
     titles: Mapping[str, str] = getattr(admin.site._registry.get(model), "filter_titles", {})
     return titles.get(name) or form_title(model._meta, name)
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
-    """The labels of values by field, for fields with choices."""
+    """Return the labels of values by field, for fields with choices."""
     model = entry.content_type.model_class()
     fields = model._meta.concrete_fields if model is not None else ()
     return {field.name: {str(key): str(label) for key, label in field.flatchoices} for field in fields}
 
 
 def _names_of(entry: LogEntry) -> dict[str, dict[str, str]]:
-    """The names of related rows by field and key, such as the user of a token."""
+    """Return the names of related rows by field and key, such as the user of a token."""
     model = entry.content_type.model_class()
     fields = {field.name: field for field in model._meta.concrete_fields if field.is_relation} if model else {}
     named: dict[str, dict[str, str]] = {}
@@ -159,7 +160,7 @@ def _names_of(entry: LogEntry) -> dict[str, dict[str, str]]:
 
 
 def _times_of(entry: LogEntry) -> dict[str, dict[str, str]]:
-    """The times of values by field: auditlog records them in UTC, without a zone."""
+    """Return the times of values by field. auditlog records them in UTC, without a zone."""
     model = entry.content_type.model_class()
     fields = model._meta.concrete_fields if model is not None else ()
     names = {field.name for field in fields if isinstance(field, models.DateTimeField)}
@@ -172,7 +173,8 @@ def _times(values: Iterable[Any]) -> dict[str, str]:
 
 
 def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
-    """auditlog records pairs, and for roles the names that were added or removed."""
+    """Return the values before and after a change. auditlog records both, but for roles the names that were added or
+    removed."""
     if isinstance(change, dict):
         names = ", ".join(change.get("objects", []))
         return (NOTHING, names) if change.get("operation") == "add" else (names, NOTHING)

@@ -1,4 +1,4 @@
-"""Admin of sign-ins: who signed in, whose sign-in failed, and who is locked and can be unlocked."""
+"""Admin of sign-ins: successful ones, failed ones, and locked ones, which can be unlocked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AxesRow = TypeVar("AxesRow", bound=AccessBase)
 
 
 class SignInAdmin(ReadOnlyAdmin[AxesRow]):
-    """The common part of the three lists: user, address and browser, in the words of the other pages."""
+    """The common part of the three lists: user, address and browser, with the titles of the other pages."""
 
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
@@ -45,14 +45,15 @@ class SignInAdmin(ReadOnlyAdmin[AxesRow]):
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(SignInAdmin[AccessAttempt]):
-    """Failures that lock a username for an address, a row for each browser; to unlock it, delete its rows."""
+    """Failures that lock a username for an address, with a row for each browser. Deleting the rows unlocks it."""
 
     list_display = ["at", "user", "address", "failures", "browser"]
     empty_words = "No sign-in is locked."
     row_names = ("locked sign-in", "locked sign-ins")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessAttempt]:
-        """Those that django-axes rejects now: it keeps rows of fewer failures, and of locks that have ended."""
+        """Return only the rows of sign-ins that django-axes rejects now. The table also has rows with fewer failures,
+        and rows of expired locks."""
         cool_off = get_cool_off(request)
         assert cool_off is not None
         recent = AccessAttempt.objects.filter(attempt_time__gte=timezone.now() - cool_off)
@@ -79,7 +80,7 @@ class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
     @in_files("locked", lambda row: row.locked_out)
     @admin.display(description="locked")
     def was_locked(self, row: AccessFailureLog) -> str:
-        """In words: Django's green check mark would look like success."""
+        """Return a word, because Django's green check mark would look like success."""
         return "locked" if row.locked_out else "no"
 
 

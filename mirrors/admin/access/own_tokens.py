@@ -29,11 +29,11 @@ from mirrors.accounts.tokens import (
 REDIRECT = "admin:accounts_apitoken_own"
 SENT_FORMS: Final = "sent_token_forms"
 MOST_SENT_FORMS: Final = 20
-"""Forms that are remembered for each session: a page that is reloaded is one of the last."""
+"""The maximum number of forms that a session remembers as sent. A page that is reloaded is one of the last."""
 
 
 def days_field() -> forms.IntegerField:
-    """For how many days a token is valid."""
+    """Return the form field for the number of days until a token expires."""
     return forms.IntegerField(
         label="Expires in (days)",
         required=False,
@@ -46,7 +46,7 @@ def days_field() -> forms.IntegerField:
 
 
 class OwnTokenForm(forms.Form):
-    """A token of the user, within the own role."""
+    """The form for a token of the user, with at most the role of the user."""
 
     name = forms.CharField(
         label="Description",
@@ -69,8 +69,8 @@ class OwnTokenForm(forms.Form):
 
 @never_cache
 def own_tokens_view(request: HttpRequest) -> HttpResponse:
-    """The list, and the form. The page that answers the form shows the token, and no other does; reloaded, it sends
-    the form again, which creates no other token."""
+    """Show the list of tokens and the form that creates one. Only the response to the form shows the token. Reloading
+    that page sends the form again, which does not create another token."""
     sent = request.session.get(SENT_FORMS, [])
     form_id = request.POST.get("form_id", "")
     if form_id and form_id in sent:
@@ -103,7 +103,7 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
 
 
 def revoke_view(request: HttpRequest) -> HttpResponse:
-    """Revoke one of the user's own tokens, after a page that asks."""
+    """Revoke one of the user's own tokens, after a confirmation page."""
     public_id = request.POST.get("token", "")
     found = own_token(request, public_id)
     if found is not None and "confirmed" not in request.POST:

@@ -1,4 +1,4 @@
-"""Admin of the API tokens of all users: created for a user, shown once, revoked by deletion."""
+"""Admin of the API tokens of all users. A token is created for a user, shown once, and revoked by deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mirrors.admin.tools.lists.columns import moment
 
 
 class TokenForm(ModelForm[ApiToken]):
-    """A token for any user, with a chosen expiry."""
+    """The form for a token of any user, with a chosen expiry."""
 
     days = days_field()
 
@@ -55,11 +55,11 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
         return [*own, *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        """A token is created and revoked; its role never changes."""
+        """Return False, because tokens are created and revoked, but never changed."""
         return False
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A token acts as its user, so only superusers create tokens for superusers."""
+        """Let only superusers choose a superuser, because a token acts as its user."""
         if db_field.name == "user" and not request.user.is_superuser:
             kwargs["queryset"] = User.objects.filter(is_superuser=False)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

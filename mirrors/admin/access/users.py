@@ -1,6 +1,6 @@
 """Admin of users and their roles.
 
-Only users with a role can sign in. Only superusers create and change superusers, and permissions of roles are fixed.
+Only users with a role can sign in. Only superusers create and change superusers. The permissions of roles are fixed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PERMITTED: Final = {
     Role.OPERATOR.group: "All that a viewer may; change jobs, mappings and backfills, test registries, resume hosts",
     Role.ADMIN.group: "All that an operator may; change filters, registries, users, tokens; see sign-ins and history",
 }
-"""What a role permits, by its group."""
+"""What each role permits, by the name of its group."""
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -61,7 +61,7 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
         return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: cannot sign in"
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Names the tokens that stop working, and no rows of Django's own tables."""
+        """List the tokens that stop working, and no rows of Django's own tables."""
         _, _, needed, protected = super().get_deleted_objects(objs, request)
         tokens = ApiToken.objects.filter(user__in=objs).order_by("user__username", "name")
         of_user = {user: [f"API token: {token.name}" for token in tokens if token.user_id == user.pk] for user in objs}
@@ -106,7 +106,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 @admin.register(Group)
 class GroupAdmin(PlainAdmin[Group]):
-    """Roles are built in: each migration writes their permissions."""
+    """Admin of roles. They are built in: each migration writes their permissions."""
 
     row_names = ("role", "roles")
     empty_words = "Appear with the first migration."

@@ -1,4 +1,4 @@
-"""Backfills: preview, start, pause, resume and cancel, with progress; and the images of each."""
+"""Admin of backfills: preview, start, pause, resume and cancel, with progress; and of the images of each."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLOURS: Final = {
 
 
 def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collection[int], str], ActionResult]:
-    """An action on several runs, each by itself."""
+    """Return an action that changes each of several runs separately."""
 
     def run(ids: Collection[int], actor: str) -> ActionResult:
         changed, refusals = 0, []
@@ -129,7 +129,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
 
     @admin.display(description="failed")
     def failed(self, run: BackfillRun) -> SafeString | str:
-        """Images of the run that could not be mirrored, with a link to them."""
+        """Return the number of images of the run that could not be mirrored, with a link to them."""
         number: int = getattr(run, "failed_images", 0)
         if not number:
             return "0"
@@ -175,7 +175,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return [path("preview/", guarded, name="mirrors_backfillrun_preview"), *super().get_urls()]
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Request a preview of the cluster that was posted."""
+        """Request a preview of the posted cluster."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         cluster = request.POST.get("cluster", "")[:63]

@@ -1,4 +1,4 @@
-"""Clusters and their nodes, as their watchers see them."""
+"""Admin of clusters and their nodes, with the state that their watchers report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class NameFilter(ClusterListFilter):
-    """The row of one cluster, by the same parameter as other lists."""
+    """The row of one cluster, selected by the same parameter as in other lists."""
 
     field = "name"
 
@@ -54,7 +54,8 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 
     @display(description="webhook scope")
     def shown_scope_problem(self, row: Cluster) -> str:
-        """Which pods the API server sends to the webhook, by the cluster's webhook configuration."""
+        """Return "known" if the cluster's webhook configuration shows which pods the API server sends to the webhook;
+        otherwise the problem."""
         return row.scope_problem or "known"
 
 

@@ -1,4 +1,4 @@
-"""Images that nodes cannot pull: by image and cause, with what to do."""
+"""Admin of failing pulls: images that nodes cannot pull, by image and cause, with advice."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
 
     @admin.display(description="mirrored image")
     def mirrored_image(self, row: PullFailure) -> Any:
-        """The page with the actions on this image."""
+        """Return a link to the page with the actions on this image."""
         found = ImageMapping.objects.filter(source=row.source).only("pk", "source").first() if row.source else None
         if found is None:
             return NOTHING

@@ -1,4 +1,5 @@
-"""The page Readiness: what could not start without its source, over time, and one button that mirrors it."""
+"""The page Readiness: the workloads that could not start without their sources, over time, and a button that mirrors
+their missing images."""
 
 from __future__ import annotations
 
@@ -34,10 +35,11 @@ from swapper_project.process import configured
 from webhook.decision.suspensions import TargetState
 
 ROWS_OF_PAGE: Final = 50
-"""Of a page of the list."""
+"""The number of rows of a page of the list."""
 
 SHOWN_NAMESPACES: Final = 20
-"""In the table by namespace, those with the most unprotected workloads first; the command lists all."""
+"""The maximum number of namespaces in the table, those with the most unprotected workloads first. The command lists
+all."""
 
 OPERATE: Final = "mirrors.change_mirrorjob"
 NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is not known which target is asked about."
@@ -45,7 +47,7 @@ NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The choices in the address of the page."""
+    """The choices in the URL of the page."""
 
     cluster: str = ""
     without: str = ""
@@ -58,7 +60,7 @@ class Choice:
         return cls(**{name: given.get(name, "")[:260] for name in cls.__slots__})
 
     def link(self, **changes: str) -> str:
-        """The page with other choices; empty ones are left out."""
+        """Return the query of the page with other choices. Empty choices are omitted."""
         chosen = {**{name: getattr(self, name) for name in self.__slots__}, **changes}
         return "?" + urlencode({name: value for name, value in chosen.items() if value})
 
@@ -75,7 +77,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         return [path("mirror/", view, name="mirrors_readinesssample_mirror"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The page in place of a list of samples, which are its chart."""
+        """Return the page instead of a list of samples, which the page shows as a chart."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         choice = Choice.of(request.GET)
@@ -91,7 +93,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         return TemplateResponse(request, "admin/mirrors/readiness.html", context)
 
     def mirror_view(self, request: HttpRequest) -> HttpResponse:
-        """Asks for confirmation with the number of images, then requests their copies."""
+        """Ask for confirmation with the number of images, then request their copies."""
         if not request.user.has_perm(OPERATE):
             raise PermissionDenied
         choice = Choice.of(request.POST if request.method == "POST" else request.GET)
@@ -117,13 +119,13 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
 
 
 def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill | None, str]:
-    """The answer, or why there is none."""
+    """Return the configuration, the drill, and the reason why there is no drill."""
     source = configured.source()
     if source is None:
         return None, None, NOT_CONFIGURED
     config = source.current
     asked = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
-    # The page's banner shows them too.
+    # Keep the targets, because the banner of the page shows them too.
     disturbed = keep_targets(request, list(disturbed_targets()))
     targets = [TargetState(row.cluster, row.registry, row.state) for row in disturbed]
     try:
@@ -183,7 +185,7 @@ def _reason(choice: Choice, gap: Gap, images: int) -> dict[str, Any]:
 
 
 def _numbers(page: Any) -> list[int]:
-    """The first, the last and those beside the one that is shown."""
+    """Return the numbers of the first page, of the last page, and of the pages near the current one."""
     near = range(max(1, page.number - 3), min(page.paginator.num_pages, page.number + 3) + 1)
     return sorted({1, *near, page.paginator.num_pages}) if page.paginator.num_pages > 1 else []
 

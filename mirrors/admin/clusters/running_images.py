@@ -1,4 +1,4 @@
-"""Images that run in clusters, by workload."""
+"""Admin of images that run in clusters, by workload."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUNNING_COLOURS: Final = {"running": "success", "starting": "info", "failing": "
 
 
 class StateFilter(DropdownFilter):
-    """Without it, what no longer runs is left out."""
+    """The state of running images. Without a choice, images that no longer run are omitted."""
 
     title, parameter_name = "state", "state"
 
@@ -65,7 +65,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     searches_by_keys = True
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]
-    sortable_by = ()  # only the index of the rows' order serves a sorted page
+    sortable_by = ()  # only the default order has an index
 
     left_out = ("workload_kind",)
 
@@ -77,7 +77,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
 
     @admin.display(description="image")
     def shown_source(self, row: RunningImage) -> SafeString:
-        """The original image, and below it the one that runs where that is another."""
+        """Return the original image, and below it the image that runs if it is a different one."""
         if not row.source or row.source.endswith(row.image):
             return breakable(row.source or row.image)
         return format_html('{}<br><span class="text-xs">{}</span>', breakable(row.source), breakable(row.image))

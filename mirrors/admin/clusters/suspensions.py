@@ -1,4 +1,5 @@
-"""Why swaps are suspended: targets that nodes cannot pull from, and restart loops; with actions that end it."""
+"""Admin of suspended swaps: targets that nodes cannot pull from, and restart loops, with actions that end a
+suspension."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Filters, registries, repositories, rate limits and processes. Begin in ``registries.py``."""
+"""Filters, registries, repositories, rate limits and processes. Start reading in ``registries.py``."""

@@ -1,4 +1,4 @@
-"""The page that tries filters: the result of each while you type, and the effect of saving."""
+"""The page that tries filters. It shows the result of each filter while the user types, and the effect of saving."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from mirrors.selectors.configuration.filter_impact import Plan
 from mirrors.selectors.queries.known_clusters import known_clusters
 
 RECENT: Final = 50
-"""Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""
+"""The number of recent admissions that can be chosen as a sample. A longer list is hard to choose from."""
 
 MOST_TRIED_PODS: Final = 20
-"""Pods of a pasted manifest that a filter is tried on, so that the page answers at once."""
+"""The maximum number of pods of a pasted manifest that a filter is tried on, so that the page responds immediately."""
 
 SHOWN_PODS: Final = 5
-"""Pods named for an image; the others are counted."""
+"""The maximum number of pods that are named for an image. The others are counted."""
 
 VIEW_FILTER: Final = "mirrors.view_filter"
 CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
 
 
 class TrialForm(forms.Form):
-    """The input: an expression, and a pod that was pasted or admitted."""
+    """The form of the page: an expression, and a pod that was pasted or admitted."""
 
     jmespath = forms.CharField(
         label="JMESPath",
@@ -83,7 +83,7 @@ class TrialForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A submitted form: the plan of its expression, or what is wrong with the expression."""
+    """A submitted form with the plan of its expression, or the error in the expression."""
 
     expression: str
     row: Filter | None
@@ -92,7 +92,8 @@ class Asked:
 
 
 def try_page(request: HttpRequest) -> HttpResponse:
-    """GET with ``filter`` or ``admission``, or POST from the edit form with its current expression."""
+    """Show the page for a GET with ``filter`` or ``admission``, or for a POST from the edit form with its current
+    expression."""
     _require(request)
     row = _row(request.POST.get("filter") or request.GET.get("filter"))
     initial: dict[str, Any] = {"jmespath": row.jmespath if row else "", "filter": row.pk if row else None}
@@ -123,7 +124,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def answers(request: HttpRequest) -> HttpResponse:
-    """The part of the page that is refreshed while you type."""
+    """Return the part of the page that is refreshed while the user types."""
     _require(request)
     asked = _asked(request)
     context = _answers(asked, request.POST.get("admission", ""), request.POST.get("pod", ""))
@@ -132,7 +133,7 @@ def answers(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def impact_of_form(request: HttpRequest) -> HttpResponse:
-    """The effect of saving on the admissions of the last 24 hours."""
+    """Return the effect of saving on the admissions of the last 24 hours."""
     _require(request)
     asked = _asked(request)
     found = filter_plans.impact(asked.plan) if asked.plan else None
@@ -146,7 +147,7 @@ def impact_of_form(request: HttpRequest) -> HttpResponse:
 
 
 def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """Changes grouped by image, with some of its pods."""
+    """Return the changes grouped by image, with some of its pods."""
     groups: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
         groups.setdefault((change.image, change.by), []).append(change)
@@ -170,7 +171,7 @@ def _asked(request: HttpRequest) -> Asked:
 def _ask(expression: str, row: Filter | None, position: int | None, cluster: str | None) -> Asked:
     if not expression.strip():
         return Asked(expression, row, None, "")
-    # As the form of a filter stores it.
+    # The form of a filter strips the cluster too.
     cluster = cluster.strip() if cluster is not None else None
     try:
         plan = filter_plans.plan(expression=expression, row=row, position=position, cluster=cluster)
@@ -180,11 +181,12 @@ def _ask(expression: str, row: Filter | None, position: int | None, cluster: str
 
 
 def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
-    """The results of the expression on the chosen pods; without a valid expression, those of the active filters."""
+    """Return the results of the expression on the chosen pods; without a valid expression, those of the active
+    filters."""
     candidate = asked.plan.candidate if asked.plan else ""
     cluster, found, problem = _pods(admission, pod, (asked.plan.cluster if asked.plan else "") or own_cluster())
     chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.filters_in_force(cluster)
-    # One deadline for all pods, because this runs while people type.
+    # One deadline for all pods, because this runs while the user types.
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
         "asked": asked,
@@ -212,8 +214,8 @@ def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, de
 
 
 def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifest], str]:
-    """The pod of the chosen admission, or else the pasted ones, which are taken for those of ``cluster``; before them
-    their cluster, and behind them what is wrong with them."""
+    """Return the cluster of the pods, the pods, and an error message. The pods are the one of the chosen admission, or
+    else the pasted ones, which are tried as pods of ``cluster``."""
     number = number_in(admission)
     if number is not None:
         sample = AdmissionSample.objects.filter(pk=number).first()
@@ -254,7 +256,7 @@ def _row(value: str | None) -> Filter | None:
 
 
 def number_in(value: object) -> int | None:
-    """A number that is valid as a key or position."""
+    """Return a number that is valid as a key or position; None for any other value."""
     text = str(value if value is not None else "")
     if not text.removeprefix("-").isdecimal() or len(text) > 18:
         return None

@@ -1,4 +1,4 @@
-"""Admin of filters: the expression field, hits in the last 24 hours, and where each filter is configured."""
+"""Admin of filters: the expression field, hits in the last 24 hours, and the origin of each filter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from swapper_project import config as configuration
 
 SHOWN_OF_AN_EXPRESSION: Final = 90
-"""Characters of an expression in the list."""
+"""The maximum number of characters of an expression in the list."""
 
 
 class FilterForm(WholeForm[Filter]):
@@ -92,7 +92,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         return [*ours, *super().get_urls()]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Reads the hits of all rows of the page with one query."""
+        """Read the hits of all rows of the page with one query."""
         page: Any = super().get_changelist_instance(request)
         since = (timezone.now() - filter_impact.IMPACT_AGE).replace(microsecond=0)
         hits = filter_impact.hits(since)
@@ -118,11 +118,12 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The form starts with the fields from the page that tries filters, sent as POST because the expression can be
-        too long for a URL."""
+        """Start the form with the fields from the page that tries filters. They are sent as POST, because the
+        expression can be too long for a URL."""
         if request.method == "POST" and "tried" in request.POST:
             tried = QueryDict(mutable=True)
-            # A box that is not checked is empty; of other fields nothing is said, and their defaults hold.
+            # An unchecked box is sent as an empty value. Other empty fields are dropped, so that they have their
+            # defaults.
             given = {name: request.POST[name] for name in FIELDS if name in request.POST}
             tried.update({name: value for name, value in given.items() if value or name == "enabled"})
             request.method, request.GET = "GET", tried  # type: ignore[assignment]
@@ -137,7 +138,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Filter | None:
-        """With the fields that were tried, where the page that tries filters sends them."""
+        """Return the row, with the fields that were tried if the page that tries filters sends them."""
         row: Filter | None = super().get_object(request, object_id, from_field)
         if row is not None and "tried" in request.POST and self.has_change_permission(request, row):
             for name in ("jmespath", "name", "cluster"):
@@ -204,7 +205,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
 
 def _place(row: Filter) -> str:
-    """Return the place of the filter in the configuration file; empty for one of the admin."""
+    """Return the place of the filter in the configuration file; empty for a filter that was added in the admin."""
     return f"{row.name} in {_file()}" if row.managed_by == ManagedBy.CONFIG else ""
 
 

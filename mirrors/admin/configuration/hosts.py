@@ -41,7 +41,7 @@ RESUME: Final = BulkAction(
 
 
 def _pulls(row: HostBudget, separator: str) -> str:
-    """``separator`` is that of thousands, which files do not have."""
+    """Return the remaining pulls and their limit as text. ``separator`` separates thousands, and is empty in files."""
     if row.remaining is None:
         return ""
     numbers = (row.remaining, row.pull_limit) if row.pull_limit else (row.remaining,)
@@ -49,7 +49,7 @@ def _pulls(row: HostBudget, separator: str) -> str:
 
 
 def _waiting(row: HostBudget) -> int | None:
-    """Copies that wait for the host; None where no limit holds them."""
+    """Return the number of copies that wait for the host; None if no limit delays them."""
     is_limited = row.paused_until or (row.resting_until is None and row.low_priority_until)
     return getattr(row, "waiting_jobs", 0) if is_limited else None
 
@@ -69,14 +69,14 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
 
     @admin.display(description="budget", ordering="per_second")
     def budget(self, row: HostBudget) -> str:
-        """The requests that all workers together may send."""
+        """Return the number of requests that all workers together can send."""
         if row.per_second is None:
             return "–"
         return f"{row.per_second:g}{' at a time' if row.operation == 'transfer' else '/s'}"
 
     @admin.display(description="credentials", ordering="credential")
     def account(self, row: HostBudget) -> str:
-        """Whose pulls are counted; budgets of requests are for all."""
+        """Return the credentials whose pulls are counted. Budgets of requests apply to all credentials."""
         return row.credential or ("anonymous" if row.remaining is not None else "–")
 
     @in_files("remaining pulls", lambda row: _pulls(row, ""))
@@ -95,7 +95,8 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     @in_files("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
-        """How many copies wait for the host; where only those of some priorities do, which ones, and until when."""
+        """Return how many copies wait for the host. If only copies of some priorities wait, add these priorities and
+        the time until which they wait."""
         if (count := _waiting(row)) is None:
             return "–"
         if row.resting_until is None and row.low_priority_until:
@@ -115,7 +116,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         return [path("resume/", page, name="mirrors_hostbudget_resume"), *super().get_urls()]
 
     def resume_view(self, request: HttpRequest) -> HttpResponse:
-        """Asks for confirmation to resume the host of a link."""
+        """Ask for confirmation to resume the host of a link."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         rows = HostBudget.objects.limited().filter(host=request.GET.get("host", ""))

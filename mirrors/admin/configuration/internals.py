@@ -1,4 +1,4 @@
-"""Admin of rows that the system keeps for itself: blobs at targets, revisions, leases; django-q2's rows are hidden."""
+"""Admin of internal rows: blobs at targets, revisions, shares of budgets, leases. The rows of django-q2 are hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Admin of running processes, as they last reported themselves."""
+"""Admin of processes, with the state that they last reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ReportsFilter(DropdownFilter):
 
 
 def is_running(row: Instance) -> bool:
-    """Whether its last report is recent."""
+    """Return whether the last report of the process is recent."""
     return timezone.now() - row.seen_at <= SEEN_WITHIN[row.role]
 
 
@@ -67,7 +67,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     @admin.display(description="notes")
     def notes(self, row: Instance) -> str:
         if not is_running(row):
-            # What it reported is no longer so.
+            # The last report of a stopped process is outdated.
             return "–"
         facts = row.facts
         found = [

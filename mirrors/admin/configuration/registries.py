@@ -34,21 +34,21 @@ from mirrors.selectors.configuration.storage import storage_used
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 ERRORS = 10
-"""Last errors on a registry's page; the list of jobs has all."""
+"""The maximum number of errors on the page of a registry. The list of jobs has all."""
 
 ERRORS_WITHIN = timedelta(days=7)
-"""Age of errors on a registry's page: older ones say little of its state today."""
+"""The highest age of errors on the page of a wildcard registry. Older ones say little about its current state."""
 
 LIMITS = 20
-"""Rate limits on a registry's page; a wildcard may cover many hosts."""
+"""The maximum number of rate limits on the page of a registry, because a wildcard can cover many hosts."""
 
 TARGET_FIELDS = ("endpoint", "prefix", "kind", "username", "credential_ref", "insecure", "ca_file", "enabled")
 NO_WORKER_AFTER = timedelta(seconds=30)
-"""Time after which a test that waits suggests that no worker runs: workers look every few seconds."""
+"""The time after which a queued test suggests that no worker is running. Workers check for tests every few seconds."""
 
 
 class NamespacesField(forms.CharField):
-    """Names of namespaces in one line."""
+    """A field with the names of namespaces in one line."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
@@ -108,7 +108,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         if is_target:
             return TARGET_FIELDS
         fields = super().get_fields(request, obj)
-        # A read-only page names the namespaces above its fields, with links.
+        # A read-only page shows the namespaces above its fields, with links.
         is_read_only = obj is not None and not self.has_change_permission(request, obj)
         return [name for name in fields if name != "namespaces"] if is_read_only else fields
 
@@ -116,7 +116,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Tests of its connection are deleted with a registry, though nobody may delete one alone."""
+        """Allow the deletion of a registry together with its connection tests, though no user can delete a test
+        separately."""
         deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
         return deleted, counts, needed - {str(RegistryCheck._meta.verbose_name)}, protected
 
@@ -126,9 +127,9 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return label(CheckStatus(status).label, STATUS_COLOURS.get(status, "")) if status else label("Not tested")
 
     def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
-        """Users add sources; the target is set in the configuration file."""
+        """Save the row as a source, because the target is set in the configuration file."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
-        # A form sends all fields: only the changed ones were entered for the new host.
+        # A form sends all fields. Only a changed one shows that the user entered credentials for the new host.
         given = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
         if obj.drop_credentials_of_former_host(given=given):
             messages.warning(request, CREDENTIALS_DROPPED)
@@ -151,7 +152,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return [*own, *super().get_urls()]
 
     def may_test(self, request: HttpRequest) -> bool:
-        """Whether this user may test a registry: users who may change jobs."""
+        """Return whether this user can test a registry, which needs the permission to change jobs."""
         return bool(request.user.has_perm("mirrors.change_mirrorjob"))
 
     def test_view(self, request: HttpRequest, key: int) -> HttpResponse:
@@ -162,7 +163,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return HttpResponseRedirect(reverse("admin:mirrors_registry_change", args=[key]) + "#swapper-test")
 
     def storage_view(self, request: HttpRequest, key: int) -> HttpResponse:
-        """A part of the page that is loaded after it, because it reads all mappings."""
+        """Return a part of the page that is loaded after the page, because it reads all mappings."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         used = storage_used(get_object_or_404(Registry, pk=key))
@@ -196,7 +197,7 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
 
 
 def _failed_at(registry: Registry) -> QuerySet[MirrorJob]:
-    """Jobs with an error of this registry, under any of its names."""
+    """Return the jobs with an error of this registry, under any of its names."""
     if registry.endpoint.startswith("*."):
         return MirrorJob.objects.filter(**registry.lookup_of("error_host"))
     return MirrorJob.objects.failed_at(*registry.names)

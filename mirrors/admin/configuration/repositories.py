@@ -67,7 +67,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
 
 def _difference(difference: dict[str, str]) -> str:
-    """A setting, its value at the registry, the configured one, and why it cannot be changed."""
+    """Return a setting, its value at the registry, the configured value, and why it cannot be changed, as text."""
     found, wanted = difference.get("found") or NOTHING, difference.get("wanted") or NOTHING
     problem = f" ({difference['problem']})" if difference.get("problem") else ""
     return f"{difference['setting']}: {found}, configured: {wanted}{problem}"

@@ -1,1 +1,1 @@
-"""Images and their copies: mappings, jobs, admissions, decisions. Begin in ``mappings.py``."""
+"""Images and their copies: mappings, jobs, admissions, decisions. Start reading in ``mappings.py``."""

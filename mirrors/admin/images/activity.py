@@ -1,4 +1,4 @@
-"""Admin of what users did to mappings, jobs, registries and repositories."""
+"""Admin of the actions of users on mappings, jobs, registries and repositories."""
 
 from __future__ import annotations
 

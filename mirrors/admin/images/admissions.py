@@ -26,7 +26,7 @@ from mirrors.selectors.queries.search import search_words
 from mirrors.vocabulary.reasons import meaning_of
 
 SHOWN_IMAGES: Final = 3
-"""Images of a pod in the list."""
+"""The maximum number of images of a pod in the list."""
 
 
 class DecisionFilter(DropdownFilter):
@@ -55,7 +55,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdmissionSample]:
         rows = super().get_queryset(request)
-        # A list needs no pods, which are the largest part of a row.
+        # The list does not show pods, which are the largest part of a row.
         return rows if request.resolver_match and request.resolver_match.kwargs else rows.defer("pod")
 
     def get_search_results(
@@ -90,7 +90,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     @in_files("images", lambda row: ", ".join(d["image"] for d in row.decisions))
     @display(description="images")
     def shown_images(self, row: AdmissionSample) -> SafeString:
-        """The first images, with the decision on hover."""
+        """Return the first images, with the decision on hover."""
         shown = [(d["decision"], breakable(d["image"])) for d in row.decisions[:SHOWN_IMAGES]]
         more = f"and {len(row.decisions) - SHOWN_IMAGES} more" if len(row.decisions) > SHOWN_IMAGES else ""
         lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
@@ -103,7 +103,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
 
 def _reasons(sample: AdmissionSample) -> list[str]:
-    """Each reason once."""
+    """Return the reasons without duplicates."""
     return list(dict.fromkeys(d["reason"] for d in sample.decisions))
 
 
@@ -117,7 +117,7 @@ def _details(sample: AdmissionSample) -> dict[str, Any]:
 
 
 def _trail(decision: dict[str, Any]) -> dict[str, Any]:
-    """The decision on one image, with the meaning of its reasons."""
+    """Return the decision on one image, with the meaning of its reasons."""
     name = decision.get("filter")
     return {
         **decision,

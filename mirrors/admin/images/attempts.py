@@ -1,4 +1,4 @@
-"""Admin of what belongs to a job: its attempts, the requests that it serves, and the figures of its copy."""
+"""Admin of the attempts of a job, the requests that it serves, and the figures of its copy."""
 
 from __future__ import annotations
 

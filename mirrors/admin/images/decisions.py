@@ -1,4 +1,4 @@
-"""Admin of counted decisions, with the sum that other pages show."""
+"""Admin of counted decisions, with the sum that the dashboard shows."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
 
     @admin.display(description="hour", ordering="hour")
     def at(self, row: DecisionCount) -> SafeString:
-        """A range: how long ago it began would look like the age of the decisions."""
+        """Return the hour as a range, because a relative time would look like the age of the decisions."""
         return hour_from(row.hour)
 
     @in_files("first seen", lambda row: row.first_seen)
     @admin.display(description="first seen")
     def shown_first_seen(self, row: DecisionCount) -> str:
-        """Whether these are images in their first pod: the same reason has a row of each kind."""
+        """Return whether these images were in their first pod. The same reason has a row for first pods, and one for
+        others."""
         return "yes" if row.first_seen else NOTHING
 
     list_before_template = "admin/mirrors/decisions_sum.html"

@@ -14,7 +14,7 @@ from mirrors.models import MirrorJob
 
 
 class FailedAtFilter(TextFilter):
-    """Jobs that failed at a registry; several of its names are separated by commas."""
+    """Jobs that failed at a registry. The value can have several names of the registry, separated by commas."""
 
     title = "failed at registry"
     parameter_name = "error_host"
@@ -26,7 +26,7 @@ class FailedAtFilter(TextFilter):
 
 
 class LastOfImageFilter(DropdownFilter):
-    """Jobs that no later job of their image has followed: what failed there is not solved yet."""
+    """Jobs that are the last of their image, so that a failure is not resolved yet."""
 
     title = "last job of its image"
     parameter_name = "last"

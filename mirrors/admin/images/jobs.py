@@ -36,7 +36,7 @@ from mirrors.services.jobs.requested_copy import UNATTENDED
 from mirrors.templatetags.humanise import span
 
 UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACKFILL.value: "a backfill"}
-"""What requests copies of images that no pod has requested, by the job's trigger."""
+"""The origin of copies that neither a pod nor a user requested, by the trigger of the job."""
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
@@ -54,7 +54,8 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
 
 
 def _duration(job: MirrorJob) -> float | None:
-    """Seconds from the start of the first attempt, with the waits between attempts; None before it."""
+    """Return the seconds since the start of the first attempt, with the waits between attempts; None before the first
+    attempt."""
     started_at: datetime | None = getattr(job, "started_at", None)
     if started_at is None or job.status == JobStatus.PENDING:
         return None
@@ -62,7 +63,8 @@ def _duration(job: MirrorJob) -> float | None:
 
 
 def _requester(job: MirrorJob) -> str:
-    """Who made the request of no namespace: of an image whose job was active already, only that it was a user."""
+    """Return the requester of a request without a namespace. A user who requested an image whose job was already active
+    is only "a user", because the request does not record the name."""
     if job.trigger not in UNATTENDED:
         return job.requested_by
     return UNATTENDED_REQUESTERS.get(job.trigger, "a user")

@@ -55,7 +55,7 @@ class ReasonFilter(DropdownFilter):
 
 
 class SeenFilter(DropdownFilter):
-    """The time at which a pod or a user last requested it."""
+    """When a pod or a user last requested the image."""
 
     title = "last requested"
     parameter_name = "seen"
@@ -73,7 +73,7 @@ class SeenFilter(DropdownFilter):
 
 
 class AccessFilter(DropdownFilter):
-    """The way in which the source can be read; images that were read only with credentials are private."""
+    """How the source can be read. Images that were read only with credentials are private."""
 
     title = "access"
     parameter_name = "access"
@@ -92,7 +92,7 @@ class AccessFilter(DropdownFilter):
 
 
 class TargetFilter(DropdownFilter):
-    """Registries that images are mirrored to."""
+    """Images that are mirrored to one target registry."""
 
     title = "target registry"
     parameter_name = "target_registry__id__exact"
@@ -116,7 +116,7 @@ class NamespaceFilter(TextFilter):
         if not (name := (self.value() or "").strip()):
             return queryset
         uses = ImageUse.objects.filter(in_namespace(name), mapping=OuterRef("pk"))
-        # Of the same workload: others may use the image in the cluster, in other namespaces.
+        # One use has to match both filters: in the cluster, other namespaces may use the image too.
         cluster = request.GET.get(UsedInClusterFilter.parameter_name)
         return queryset.filter(Exists(uses.filter(cluster=cluster) if cluster else uses))
 

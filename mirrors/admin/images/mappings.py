@@ -1,4 +1,4 @@
-"""Admin of mappings: what is mirrored where, which workloads use it, and the actions on it."""
+"""Admin of mappings: where images are mirrored to, which workloads use them, and the actions on them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 
 SHOWN_ROWS = 50
-"""Rows of each kind on a mapping's page."""
+"""The maximum number of rows of each kind on the page of a mapping."""
 
 
 ACTIVE_ACTIONS, PAUSED_ACTIONS = ("mirror", "verify", "pause", "forget"), ("resume", "forget")
-"""What a mapping's page offers: copies and verifications of a paused image would be refused."""
+"""The actions on the page of an active and of a paused mapping. Copies and verifications of a paused image are
+rejected."""
 
 
 def _mirror(ids: Collection[int], actor: str) -> ActionResult:
@@ -169,7 +170,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return search_mappings(queryset, search_words(term)), False
 
     def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
-        """The state, and the jobs that change it; over while no job is active."""
+        """Return the state and the jobs that change it. The page stops refreshing if no job is active."""
         jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN_ROWS + 1])
         state = state_of(row)
         failed = row.last_job if state == "failed" else None
@@ -221,7 +222,8 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
 
 def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
-    """Jobs whose error is shown: the newest with each message, and none with the message that is shown above them."""
+    """Return the IDs of the jobs whose error is shown: the newest job with each message. ``said`` is the message that
+    the page already shows above the jobs."""
     seen, shown = {"", said}, set()
     for job in jobs:
         if job.error_message not in seen:
@@ -231,7 +233,7 @@ def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
 
 
 def _entry_of(row: ImageMapping) -> SourceEntry | None:
-    """The active registry entry whose credentials read the image."""
+    """Return the active registry entry whose credentials read the image."""
     of_file = configured.source()
     catalog = selectors.catalog_of(of_file.current if of_file is not None else None)
     return catalog.entry_of(ImageRef.parse(row.source))

@@ -1,4 +1,4 @@
-"""The page that retries all images whose last job failed with one error."""
+"""The page that retries all images whose last job failed with one error type."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.jobs.advice import advice_for
 
 MOST_COUNTED = 1_000
-"""Jobs that the page counts exactly: more would make it slow."""
+"""The maximum number of jobs that the page counts exactly. Counting more would make it slow."""
 
 ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
-"""Time ranges, which links of the dashboard have: last failures are retried whenever they happened."""
+"""Parameters of the time range, which links of the dashboard have. They are ignored, because the page retries the last
+failures of any time."""
 
 
 def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
-    """Asks for confirmation with the number of jobs, selected by ``error_class`` and optionally ``error_host``."""
+    """Ask for confirmation with the number of failed jobs of an ``error_class`` and optionally an ``error_host``, or
+    retry them if the request is a POST."""
     given = request.POST if request.method == "POST" else request.GET
     error_class, host = given.get("error_class", ""), given.get("error_host", "")
     if error_class not in ErrorClass.values or not error_class:
@@ -53,12 +55,12 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
 
 
 def retry_all_query(asked: QueryDict) -> str:
-    """The query of the page that retries all failures, if the list is filtered only by error and at most one registry:
-    with other filters, list and page would have different rows."""
+    """Return the query of the page that retries all failures; empty unless the list is filtered only by error type and
+    at most one registry. With other filters, the list and the page would have different rows."""
     narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", "last", *ENDED)}
     status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
     host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
-    # The page takes only one name of a registry.
+    # The page accepts only one name of a registry.
     if status != JobStatus.FAILED or not error or narrowed or "," in host:
         return ""
     return urlencode({"error_class": error} | ({"error_host": host} if host else {}))

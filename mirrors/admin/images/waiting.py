@@ -1,4 +1,4 @@
-"""When a queued copy starts, and which rate limit it waits for, as the pages of jobs and mappings say it."""
+"""Texts about when a queued copy starts and which rate limit it waits for, on the pages of jobs and mappings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mirrors.templatetags.humanise import when
 
 
 def starts_at(job: MirrorJob) -> datetime | None:
-    """The time from which a queued job may start; workers that are busy, and rate limits, start it later."""
+    """Return the time from which a queued job can start; None if it is not queued. Busy workers and rate limits delay
+    it."""
     return job.available_at if job.status == JobStatus.PENDING else None
 
 
 def next_attempt(job: MirrorJob | None, limited: Any = None, *, is_short: bool = False) -> str:
-    """Empty for a job that is not queued. ``limited`` is the row with ``free_hosts.limits``, if not the job itself. A
-    short one names the host on hover."""
+    """Return when a queued job starts; empty if it is not queued. ``limited`` is the row with ``free_hosts.limits``, if
+    that is not the job. The short form shows the host on hover."""
     at = starts_at(job) if job else None
     if job is None or at is None:
         return ""
@@ -33,7 +34,7 @@ def next_attempt(job: MirrorJob | None, limited: Any = None, *, is_short: bool =
 
 
 def limit_words(mapping: ImageMapping) -> str:
-    """The rate limit that a queued copy of the image waits for; empty without one."""
+    """Return the rate limit that a queued copy of the image waits for; empty if there is none."""
     host = getattr(mapping, "limited_host", None)
     return format_html("{} is rate limited{}", host, _until(mapping)) if host else ""
 

@@ -1,4 +1,4 @@
-"""Admin of who uses an image: workloads, and the namespaces that may use a private one."""
+"""Admin of the workloads that use an image, and of the namespaces that are allowed to use a private one."""
 
 from __future__ import annotations
 

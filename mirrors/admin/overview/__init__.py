@@ -1,1 +1,2 @@
-"""Pages that are about more than one row: dashboard, what needs attention, and search. Begin in ``dashboard.py``."""
+"""Pages about more than one row: the dashboard with its list of problems, and the search. Start reading in
+``dashboard.py``."""

@@ -1,4 +1,4 @@
-"""The list of what needs the attention of an operator, each entry with its link and its action."""
+"""The list of problems that need the attention of an operator, each with a link and an action."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from mirrors.selectors.jobs.advice import advice_for, waiting_advice_for
 from mirrors.selectors.overview.statistics import Overview
 
 EXPIRES_SOON_DAYS: Final = 14
-"""Certificates are renewed earlier than that: then something prevents it."""
+"""Days before its expiry from which a certificate is listed. Certificates are renewed earlier, unless something
+prevents it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``count`` rows are behind ``link``; ``until`` ends it without anybody."""
+    """An entry of the list. ``link`` opens ``count`` rows; ``until`` is when the problem ends, or when the certificate
+    expires."""
 
     title: str
     link: str
@@ -35,7 +37,7 @@ class Entry:
 def attention_entries(
     overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]
 ) -> list[Entry]:
-    """Return the entries, those that stop everything first; ``tests`` are the registries as the page shows them."""
+    """Return the entries, the most serious first. ``tests`` contains the registries as the page shows them."""
     return [
         *_processes(overview, found),
         *_retries(overview.small.retries or ()),
@@ -63,7 +65,8 @@ def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
 
 
 def _failures(overview: Overview) -> Iterator[Entry]:
-    """Failed jobs by error, the most frequent first, but for those that a later job of the image has followed."""
+    """Yield failed jobs by error type, the most frequent first, without those that a later job of the image has
+    followed."""
     last = {"last": "yes", **links.from_on("finished_at", overview.since)}
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
     for failed in overview.small.failures or ():
@@ -74,7 +77,7 @@ def _failures(overview: Overview) -> Iterator[Entry]:
 
 
 def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
-    """Jobs that wait for their next attempt: they become failed jobs if nothing is done."""
+    """Yield jobs that wait for their next attempt, and fail after their last one if the error is not resolved."""
     for retry in retries:
         host, error_class, cluster = retry["error_host"], retry["error_class"], retry["needs_cluster"]
         of_cluster = {"needs_cluster__exact": cluster} if cluster else {}
@@ -90,7 +93,7 @@ def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
 
 
 def _error_words(error_class: str) -> str:
-    """An error type within a title."""
+    """Return an error type as it is written within a title."""
     label = str(dict(ErrorClass.choices).get(error_class, error_class))
     return label if label.isupper() else label.lower()
 
@@ -128,5 +131,5 @@ def _repositories(overview: Overview) -> Iterator[Entry]:
 
 
 def days_until(at: datetime | None, now: datetime) -> int | None:
-    """Whole days."""
+    """Return the number of whole days until a time."""
     return None if at is None else int((at - now).total_seconds() // 86_400)

@@ -1,4 +1,4 @@
-"""The choices in the address of the dashboard: the range of time, and one of several clusters."""
+"""The choices in the URL of the dashboard: the time range, and one of several clusters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 
 @dataclass(frozen=True, slots=True)
 class DashboardChoice:
-    """``cluster`` is empty for all of them; ``clusters`` is empty where there are not several."""
+    """The time range and the cluster of the dashboard. ``cluster`` is empty for all clusters; ``clusters`` is empty
+    unless there are several."""
 
     hours: int = RANGES[0][0]
     cluster: str = ""
@@ -25,8 +26,8 @@ class DashboardChoice:
 
     @classmethod
     def of(cls, request: HttpRequest, targets: Iterable[Registry]) -> DashboardChoice:
-        """Values that the page does not offer are left out. The clusters are those of the targets, which the page has
-        read anyway."""
+        """Return the choices of a request, without values that the page does not offer. The clusters are those of the
+        targets, which the page has read anyway."""
         hours, cluster = request.GET.get("hours", ""), request.GET.get("cluster", "")
         names = tuple(sorted({name for target in targets for name in target.clusters}))
         return cls(
@@ -40,15 +41,16 @@ class DashboardChoice:
         return self.link()
 
     def link(self, **changes: Any) -> str:
-        """The query of the page with other choices."""
+        """Return the query of the page with other choices."""
         chosen = {"hours": self.hours, "cluster": self.cluster, **changes}
         return "?" + urlencode({name: value for name, value in chosen.items() if value})
 
     def ranges(self) -> list[tuple[str, str, bool]]:
-        """Name, link and whether it is chosen."""
+        """Return the name and the link of each time range, and whether it is chosen."""
         return [(name, self.link(hours=hours), hours == self.hours) for hours, name in RANGES]
 
     def cluster_links(self) -> list[tuple[str, str, bool]]:
-        """The same of the clusters, if there are several."""
+        """Return the name and the link of each cluster, and whether it is chosen; empty unless there are several
+        clusters."""
         names = ("", *self.clusters) if self.clusters else ()
         return [(name or ALL_NAME, self.link(cluster=name), name == self.cluster) for name in names]

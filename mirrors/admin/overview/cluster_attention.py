@@ -1,4 +1,4 @@
-"""Entries of clusters that need attention: an unhealthy target, failing pulls, restart loops."""
+"""Entries about clusters that need attention: an unhealthy target, failing pulls, restart loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from mirrors.vocabulary.pull_causes import PullSide
 
 
 def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth], *, cluster: str) -> Iterator[Entry]:
-    """Of one cluster, or of all if it is empty. Targets first: one is behind all pods."""
+    """Yield the entries of one cluster, or of all if ``cluster`` is empty. Targets are first, because each affects all
+    pods."""
     health = links.of_cluster("targethealth", cluster)
     for row in targets:
         if cluster not in ("", row.cluster):
@@ -39,7 +40,7 @@ def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth], *, clust
 
 
 def _failing_pulls(pulls: Iterable[Mapping[str, Any]], cluster: str) -> Iterator[Entry]:
-    """By cause and side; apart from them what a new pod would end."""
+    """Yield failing pulls by cause and side, and separately those that end when the pod is created again."""
     counts: dict[tuple[str, str], int] = {}
     startable = 0
     for group in pulls:

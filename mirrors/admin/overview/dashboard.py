@@ -1,4 +1,4 @@
-"""The dashboard: what is mirrored, what is not and why; each number links to the rows that it counts."""
+"""The dashboard: which images are mirrored, which are not, and why. Each number links to the rows that it counts."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
 REGISTRIES: Final = 20
-"""Registries on the dashboard: as many as fit on a screen; the list has all."""
+"""The maximum number of registries on the dashboard: as many as fit on a screen. The list of registries has all."""
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    """unfold's hook for the index page."""
+    """Return the context of the index page. unfold calls this function."""
     shown = _live(request)
     unit = "hour" if shown["choice"].hours <= BY_HOUR else "day"
     return {**page, **shown, "title": "Dashboard", "unit": unit}
@@ -53,7 +53,7 @@ def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 @conditional_page
 def live(request: HttpRequest) -> HttpResponse:
-    """The part of the page that refreshes itself."""
+    """Return the part of the page that refreshes itself."""
     return render(request, "admin/dashboard/numbers.html", _live(request))
 
 
@@ -101,7 +101,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
 
 
 def _links(overview: Overview) -> dict[str, str]:
-    """The rows behind each number, by the number's name."""
+    """Return the links to the rows behind each number, by the name of the number."""
     cluster = overview.cluster
     ended_since = links.from_on("finished_at", overview.since)
     return {
@@ -129,7 +129,7 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
 
 
 def _readiness(small: SmallFacts, cluster: str) -> dict[str, Any] | None:
-    """The last look at the clusters; None if none of them is watched."""
+    """Return the newest readiness of the clusters; None if no cluster is watched."""
     if small.workloads is None or small.unprotected is None:
         return None
     percent = percent_protected(small.workloads, small.unprotected)
@@ -143,7 +143,7 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _registry_rows() -> list[Any]:
-    """The configured registries, targets first, each with the status of its last test."""
+    """Return the enabled registries, targets first, each with the status of its last test."""
     enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
     return list(enabled.order_by("-role", "endpoint")[:REGISTRIES])
 
@@ -151,7 +151,7 @@ def _registry_rows() -> list[Any]:
 def _registries(
     rows: Sequence[Any], found: dict[str, Any], of_clusters: SharedHosts, since: datetime, *, has_several: bool
 ) -> list[dict[str, Any]]:
-    """With their failures and their rate limits, and with their clusters if there are several."""
+    """Return the registries with their failures and rate limits, and with their clusters if there are several."""
     shared = {row.endpoint.rpartition(":")[0] for row in rows}
     return [
         {
@@ -174,15 +174,16 @@ def _registries(
 
 
 def _of_other_hosts(by_host: dict[str, int], registries: Collection[dict[str, Any]]) -> dict[str, int]:
-    """Numbers of hosts that the table of registries does not show."""
+    """Return the numbers of hosts that the table of registries does not show."""
     return {host: number for host, number in by_host.items() if not any(row["covers"](host) for row in registries)}
 
 
 def _other_failures(
     by_host: dict[str, int], registries: Collection[dict[str, Any]], of_no_row: int, since: datetime
 ) -> dict[str, Any]:
-    """Failed jobs at hosts that the table of registries does not show: those of public registries mostly. ``of_no_row``
-    are those at hosts that it shows, of no cluster that it shows."""
+    """Return the failed jobs that no row of the table of registries counts, with a link to them. Most of their hosts
+    are public registries. ``of_no_row`` counts those at hosts that the table shows, but of clusters that it does not
+    show; no link can select them."""
     found = _of_other_hosts(by_host, registries)
     hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
     link = links.jobs(status__exact="failed", error_host=hosts, **links.from_on("finished_at", since))
@@ -191,7 +192,8 @@ def _other_failures(
 
 
 def _failed_in_cluster(row: Registry, of_clusters: SharedHosts, since: datetime) -> dict[str, Any]:
-    """Of a host that registries of several clusters have. No list has the remaining jobs of all clusters alone."""
+    """Return the failed jobs of a registry whose host has registries of several clusters. The registry of all clusters
+    has no link, because no list can select only the jobs of the other clusters."""
     in_cluster = {"cluster": row.cluster, **links.from_on("finished_at", since)}
     return {"failed": of_clusters.failed(row), "failed_link": links.failed_at(row, **in_cluster) if row.cluster else ""}
 
@@ -204,8 +206,9 @@ def _failed_anywhere(
 
 
 def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:
-    """``shared`` are hosts with registries on several ports. Errors of earlier releases have the host without the port:
-    then the jobs have to be counted one by one."""
+    """Return the number of failed jobs of a registry. ``shared`` contains the host names of registries with a port.
+    Errors of earlier releases have the host without the port, so the jobs at such a host have to be counted one by
+    one."""
     name = row.endpoint.rpartition(":")[0] or row.endpoint
     if name in shared and name in by_host:
         ended = MirrorJob.objects.failed_at(*row.names).filter(status=JobStatus.FAILED, finished_at__gte=since)
@@ -218,7 +221,8 @@ def _theirs(row: Registry, by_host: dict[str, Any]) -> list[Any]:
 
 
 def banner() -> str:
-    """The message at the top of the page when swapping has stopped or the configuration is not applied."""
+    """Return the message at the top of the page: swapping is off, the configuration is not applied, or dry run; else
+    empty."""
     if Switch(settings.ENVIRONMENT).is_off():
         return "Swapping is switched off: pods run from their sources."
     source = configured.source()

@@ -13,7 +13,7 @@ def percent(share: float | None) -> float | None:
 
 
 def charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
-    """Data of charts, as JSON; labels are times, which a script shows in the viewer's time zone."""
+    """Return the data of the charts. Labels are times, which a script shows in the viewer's time zone."""
     points = list(points)
     times = [p.at.isoformat() for p in points]
     share = [percent(p.coverage) for p in points]

@@ -1,4 +1,4 @@
-"""The search in the menu: images, jobs, namespaces and workloads, and the pages of the menu."""
+"""The search in the menu. It finds images, jobs, namespaces, workloads, and pages of the menu."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mirrors.selectors.overview.global_search import FoundWorkload, SearchResult
 from mirrors.selectors.queries.search import search_words
 
 LONGEST_SEARCH: Final = 400
-"""Characters of a search: half of the longest reference."""
+"""The maximum number of characters of a search: half of the longest reference."""
 
 
 def search_view(request: HttpRequest) -> HttpResponse:
-    """The panel below the search field; empty for an empty search."""
+    """Return the panel below the search field; empty for an empty search."""
     if not request.user.has_perm("mirrors.view_imagemapping"):
         raise PermissionDenied
     text = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
@@ -35,7 +35,7 @@ guarded_search_view = admin.site.admin_view(search_view)
 
 
 def _pages(request: HttpRequest, words: list[str]) -> list[dict[str, Any]]:
-    """Pages of the menu by their names there."""
+    """Return the pages whose name in the menu has all words."""
     items = [item for section in sections(request) for item in section["items"]]
     found = [item for item in items if all(word.lower() in item["title"].lower() for word in words)]
     return _group("Pages", [(item["title"], "", item["link"]) for item in found])
@@ -59,7 +59,7 @@ def _rows(found: SearchResults) -> list[dict[str, Any]]:
 def _workload(row: FoundWorkload) -> tuple[str, str, str]:
     place = place_name(row.cluster, row.namespace)
     rows = "imageuse" if row.is_admitted else "runningimage"
-    # Quotes keep a name together that has spaces.
+    # Quotes make a name with spaces one search term.
     return f"{row.kind} {row.name}".strip(), f"in {place}", _list(rows, q=f'"{place}" "{row.name}"')
 
 

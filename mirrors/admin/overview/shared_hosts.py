@@ -1,4 +1,4 @@
-"""Failed jobs at hosts for which several clusters have a registry: each row has those of its cluster."""
+"""Failed jobs at hosts for which several clusters have a registry. Each registry counts the jobs of its cluster."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 @dataclass(frozen=True, slots=True)
 class SharedHosts:
-    """``jobs`` are the failed ones by host and cluster. Those that users requested have no cluster: they count for the
-    registry of all clusters, if there is one."""
+    """The registries of shared hosts, and in ``jobs`` the number of failed jobs by host and cluster. Jobs that users
+    requested have no cluster: the registry of all clusters counts them, if there is one."""
 
     rows: Sequence[Registry] = ()
     jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Iterable[Registry], since: datetime) -> SharedHosts:
-        """Those of a table of registries; one query, if there are any."""
+        """Return the shared hosts among the registries of a table. Runs one query if there are any."""
         sources = [row for row in rows if row.role == RegistryRole.SOURCE]
         times = Counter(row.endpoint for row in sources)
         shared = [row for row in sources if times[row.endpoint] > 1]
         return cls(shared, failed_by_cluster(shared, since)) if shared else cls()
 
     def failed(self, row: Registry) -> int:
-        """Failed jobs of the row's cluster at its host."""
+        """Return the number of failed jobs of the row's cluster at its host."""
         return sum(jobs for (host, cluster), jobs in self.jobs.items() if self._is_of(row, host, cluster))
 
     @property
     def of_no_row(self) -> int:
-        """Failed jobs of users, and of clusters without a registry of the host."""
+        """The number of failed jobs that no registry counts: those of users, and of clusters without a registry of the
+        host."""
         return sum(
             jobs
             for (host, cluster), jobs in self.jobs.items()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from mirrors.admin.tools import links
 
 RARE_STATES: Final = {"absent": "Absent", "unknown": "Unknown", "obstacle": "Blocked"}
-"""States of images that have a tile only where there are any: with the other tiles they add up to all images."""
+"""States of images that have a tile only if there are any. Together with the other tiles, they add up to all images."""
 
 
 def rare_states(images: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Tools of all pages of rows: menu, titles, links, details, actions in bulk. Lists and their filters have folders.
+"""Tools that all pages share: menu, titles, links, details and bulk actions. Lists and their filters have folders.
 
-Begin in ``base.py``. Imports nothing of the other folders of the admin.
+Start reading in ``base.py``. Does not import from the other folders of the admin.
 """

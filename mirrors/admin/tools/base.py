@@ -1,4 +1,4 @@
-"""The base of all admin pages: no count of all rows, and no editing of rows that the system writes."""
+"""Base classes of all admin pages. They do not count all rows, and do not edit rows that the system writes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm
     TabularInline = admin.TabularInline
 else:
-    # Django's classes take type arguments in their stubs alone.
+    # Django's classes accept type arguments only in their type stubs.
     class ModelAdmin(Generic[M], unfold.ModelAdmin):
         pass
 
@@ -53,17 +53,19 @@ else:
 
 
 LIVE_PART: Final = "swapper-list"
-"""Id of the part of a list that refreshes itself."""
+"""The ID of the element of a list that refreshes itself."""
 
 MOST_FILTERS_TRIED: Final = 10
-"""Parameters of a link that are tried one by one after an error: more than any link of ours has."""
+"""The maximum number of parameters of a link that are tested one by one after an error. No link of the admin has so
+many."""
 
 MOST_CHARACTERS_NAMED: Final = 100
-"""Of a filter in a message: its name, and a time or a word."""
+"""The maximum number of characters of a filter in a message: enough for its name and a time or a word."""
 
 
 class CheckedSelection(MenuTitles):
-    """Mixin of a ModelAdmin: rejects a selection with invalid keys, instead of a server error."""
+    """Mixin of a ModelAdmin that shows an error message for a selection with invalid keys, instead of a server
+    error."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         try:
@@ -77,7 +79,7 @@ class CheckedSelection(MenuTitles):
 
 
 class PlainAdmin(CheckedSelection, ModelAdmin[M]):
-    """Lists that stay fast: all rows are not counted, neither as a whole nor for each value of a filter."""
+    """Base of lists that stay fast: they count neither all rows of the table nor the rows of each filter value."""
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -85,30 +87,31 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     list_filter_submit = True
     compressed_fields = True
     empty_words: ClassVar[str] = "Rows appear here automatically."
-    """Shown while there are no rows: what to do first, or when rows appear."""
+    """The text of an empty list: what to do first, or when rows appear."""
     filter_titles: ClassVar[Mapping[str, str]] = {}
-    """What filters by fields that have no column of their own are called, where it is not the name of the field."""
+    """Titles of filters by the name of their field, for fields without a column whose own name does not fit."""
     empty_value_display = NOTHING
     list_per_page = 50
-    # Columns with an index: for any other column, the database would sort the whole table.
+    # Only columns with an index, because the database would sort the whole table for any other column.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """The deletion of selected rows names them as their list does."""
+        """Name the rows in the title of the bulk deletion as the list names them."""
         actions = super().get_actions(request)
         if self.row_names and (deletion := actions.get("delete_selected")):
             actions["delete_selected"] = (*deletion[:2], f"Delete selected {self.row_names[1]}")
         return actions
 
     def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
-        """What the chip says of a parameter that no filter has; ``given`` are the values of all of them."""
+        """Return the text of the chip for a parameter that no filter has. ``given`` contains the values of all
+        parameters."""
         return ", ".join(values)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList
 
     searches_by_keys = False
-    """Whether the few rows that a search finds are looked up by their keys: see ``by_keys``."""
+    """Whether the results of a search are selected by their keys if they are few: see ``by_keys``."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
         found = search(queryset, search_words(term), self.get_search_fields(request))
@@ -119,13 +122,14 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         return box(obj.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # The part that refreshes itself shows no messages: they would all appear on the page that is opened next.
+        # The part of the list that refreshes itself shows no messages: they would all appear on the next page.
         if request.headers.get("HX-Target") != LIVE_PART:
             _describe(request)
         return super().changelist_view(request, extra_context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """A link with a filter that is not valid opens the list of all rows, which then names it."""
+        """Warn about invalid filters of a link. Django redirects to the list of all rows, which then shows the
+        warning."""
         try:
             return super().get_changelist_instance(request)
         except IncorrectLookupParameters:
@@ -134,7 +138,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
             raise
 
     def _invalid_filters(self, request: HttpRequest) -> list[str]:
-        """The first parameters of a link that do not filter, each tried alone."""
+        """Return the invalid parameters among the first ``MOST_FILTERS_TRIED`` of a link. Each is tested separately."""
         found = []
         for name, values in list(request.GET.lists())[:MOST_FILTERS_TRIED]:
             alone = copy(request)
@@ -148,7 +152,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The change history of the row, which includes changes by API."""
+        """Redirect to the change history of the row, which includes changes by API."""
         if not request.user.has_perm("auditlog.view_logentry"):
             raise PermissionDenied
         kind = ContentType.objects.get_for_model(self.model)
@@ -157,36 +161,37 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
 
 
 def _describe(request: HttpRequest) -> None:
-    """Messages about the list that a link asks for."""
+    """Add messages about a page number or a filter of the link that the list cannot apply."""
     page = request.GET.get(PAGE_VAR, "")
     if page.isdecimal() and int(page) >= MOST_PAGES:
         messages.info(request, f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it.")
-    # The redirect that brings the flag has a message with the name; a bookmark of it has none.
+    # The request that Django redirected here added a message that names the filter. A bookmark with this flag has none.
     if ERROR_FLAG in request.GET and not len(messages.get_messages(request)):
         messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
-    """Rows that only the system writes, with readable times and sizes on their pages. Their list refreshes itself, and
+    """Rows that only the system writes, with readable times and sizes on their pages. Their list refreshes itself and
     can be exported."""
 
     is_live: ClassVar[bool] = True
     left_out: ClassVar[Collection[str]] = ()
-    """Stored fields that the page of a row leaves out: its columns show them in other words, or nobody needs them."""
+    """Stored fields that the page of a row omits, because columns show them in another form or users do not need
+    them."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The filtered list as CSV."""
+        """Return the filtered list as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
             listed: Any = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"../?{ERROR_FLAG}=1")
-        # The list says which value is unknown; an empty file would not.
+        # Redirect to the list, because it shows which value is unknown. An empty file would not.
         return HttpResponseRedirect(f"../?{request.GET.urlencode()}") if listed.unknown_values else exported(listed)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -217,12 +222,13 @@ class ReadOnlyAdmin(PlainAdmin[M]):
 
 
 class SummedAdmin(ReadOnlyAdmin[M]):
-    """A list that shows the sum of one column for a time range, as the numbers that link here do; the sum of all rows
-    would be too slow. ``list_before_template`` shows ``cl.total``."""
+    """A list that shows the sum of one column for a time range, which equals the number on the page that links to the
+    list. Without a range there is no sum, because summing all rows would be too slow. ``list_before_template`` shows
+    ``cl.total``."""
 
     summed: ClassVar[str]
     summed_within: ClassVar[str]
-    """The field of the time range; a range without a start would have all rows."""
+    """The field of the time range. There is no sum if the range has no start, because it could include all rows."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)

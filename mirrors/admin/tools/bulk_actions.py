@@ -1,4 +1,4 @@
-"""Actions on rows: a page that asks for confirmation, then the action, then messages with its result."""
+"""Actions on rows: a confirmation page, then the action, then messages with its result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from mirrors.services import BulkResult
 
 MOST_CHANGED_ROWS: Final = 5_000
-"""Rows that one action may change: more would hold the request for longer than a proxy waits."""
+"""The maximum number of rows that one action can change. With more rows, the request would last longer than a proxy
+waits."""
 NAMED_ROWS: Final = 10
-"""Rows that the confirmation names, and messages about rows that were passed over."""
+"""The maximum number of rows that the confirmation page names, and of messages about skipped rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The result of an action: a sentence, and why some rows were passed over. ``page`` is that of the row that
-    it made, where there is one: the page of a row then leads to it."""
+    """The result of an action: a sentence, and the reasons why rows were skipped. ``page`` is the URL of the row that
+    the action created, if there is exactly one; an action on the page of a row redirects to it."""
 
     words: str
     refusals: Collection[str] = field(default_factory=list)
@@ -34,7 +35,8 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """``words`` says what will happen to the rows; ``run`` takes their keys and the name of the user."""
+    """An action on rows. ``words`` describes its effect; ``run`` takes the keys of the rows and the name of the
+    user."""
 
     name: str
     title: str
@@ -42,13 +44,14 @@ class BulkAction:
     run: Callable[[Collection[int], str], ActionResult]
     is_dangerous: bool = False
     is_end: bool = False
-    """Whether the rows are deleted: then the page of the row cannot be opened afterwards."""
+    """Whether the action deletes the rows, so that the page of a row cannot be opened afterwards."""
 
 
 def confirm_or_run(
     action: BulkAction, request: HttpRequest, rows: QuerySet[Any], model_admin: admin.ModelAdmin[Any]
 ) -> HttpResponse | None:
-    """The page that asks for confirmation, or the action itself after it was confirmed."""
+    """Return the confirmation page, or run the action if it was confirmed. Returns None, with an error message, if more
+    than ``MOST_CHANGED_ROWS`` rows are selected."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: MOST_CHANGED_ROWS + 1])
     if len(keys) > MOST_CHANGED_ROWS:
         text = f"More than {MOST_CHANGED_ROWS:,} rows are selected. Use the filters of the list to select fewer rows."
@@ -56,7 +59,7 @@ def confirm_or_run(
         return None
     if (confirmed := request.POST.get("confirmed")) is None:
         return _page(action, request, rows, keys, model_admin)
-    # "All rows" may be more by now: only the rows that were confirmed are changed.
+    # More rows may match "all rows" now than before the confirmation: change only the confirmed ones.
     asked = set(confirmed.split(","))
     result = action.run([key for key in keys if str(key) in asked], request.user.get_username())
     show_result(request, result)
@@ -65,13 +68,14 @@ def confirm_or_run(
 
 
 def _back(request: HttpRequest) -> str:
-    """The page to return to. The address comes from the form, so only our own pages are allowed; else empty."""
+    """Return the page to return to. The form contains its URL, so only paths of this site are accepted; else return an
+    empty string."""
     back = request.POST.get("back", "")
     return back if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None) else ""
 
 
 def show_result(request: HttpRequest, result: ActionResult) -> None:
-    """Shows the result of an action as messages on the next page."""
+    """Show the result of an action as messages on the next page."""
     if result.words:
         messages.success(request, result.words)
     refusals = list(result.refusals)
@@ -82,8 +86,8 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
 
 
 def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
-    """The result of an action that requests jobs: ``one`` and ``more`` say what was done for one or more images. Jobs
-    that were active already are listed."""
+    """Return the result of an action that requests jobs. ``one`` and ``more`` describe it for one and for several
+    images. Images that already had an active job are listed among the refusals."""
     live = [job for job in acted.jobs if job.id not in acted.made]
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
     count = len(acted.made)
@@ -105,8 +109,8 @@ def ask(
     back: str,
     nothing: str,
 ) -> HttpResponse:
-    """The page that asks for confirmation, for rows that a link names: ``nothing`` is said where there are none, and
-    ``back`` is the page to return to."""
+    """Return the confirmation page for rows that a link selects. It shows ``nothing`` if there are none; ``back`` is
+    the page to return to."""
     keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST_CHANGED_ROWS])
     opts = model_admin.opts
     form_url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")

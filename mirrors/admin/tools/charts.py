@@ -1,4 +1,4 @@
-"""Data of the charts that ``dashboard.js`` draws, which show times in the viewer's time zone."""
+"""Data of charts. ``dashboard.js`` converts their times to labels, hours in the viewer's time zone."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 from typing import Any, Final
 
 FEW_POINTS: Final = 12
-"""Up to so many values each one is a dot: a line between two of them, or none, says little."""
+"""The maximum number of values that a chart draws as dots, because a line through so few values shows little."""
 
 SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": True}
 
 
 def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
-    """Data of a chart as JSON, and in words; ``labels`` are times, a line is a name, its values and its color."""
+    """Return the data of a chart as JSON, and in words. ``labels`` are times; a line is a name, its values and its
+    color."""
     has_few = max(sum(value is not None for value in data) for _, data, _ in lines) <= FEW_POINTS
     sets = [
         {
@@ -22,7 +23,7 @@ def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, st
             "borderColor": colour,
             "backgroundColor": colour,
             "displayYAxis": True,
-            # Side by side: unfold's default draws one bar in front of the other.
+            # Draw the bars side by side. By default, unfold draws one bar in front of the other.
             "grouped": len(lines) > 1,
         }
         for name, data, colour in lines
@@ -32,7 +33,7 @@ def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, st
 
 
 def _in_words(name: str, values: list[Any]) -> str:
-    """The data in text, for screen readers."""
+    """Return a summary of the data as text, for screen readers."""
     if not values:
         return f"{name}: no data yet"
     return f"{name}: from {min(values)} to {max(values)}, last {values[-1]}"

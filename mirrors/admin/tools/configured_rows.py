@@ -1,4 +1,4 @@
-"""Pages of rows that operators edit and that the configuration file has too: registries and filters."""
+"""Pages of rows that operators or the configuration file define: registries and filters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ M = TypeVar("M", bound=models.Model)
 
 
 class WholeForm(ModelForm[M]):
-    """Validates the row as it will be stored: also constraints with fields that the form does not show."""
+    """A form that validates the row as it will be stored, including constraints on fields that the form does not
+    show."""
 
     def _get_validation_exclusions(self) -> set[str]:
         hidden: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
@@ -26,7 +27,7 @@ class WholeForm(ModelForm[M]):
 
 
 class ConfiguredAdmin(PlainAdmin[M]):
-    """Rows that operators edit, and those of the configuration file, which are read-only."""
+    """Rows that operators edit, and rows of the configuration file, which are read-only."""
 
     form = WholeForm  # type: ignore[assignment]
     sortable_by = None  # few rows
@@ -34,13 +35,14 @@ class ConfiguredAdmin(PlainAdmin[M]):
     shown_cluster = clusters_column
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """With the clusters of the rows where there are several, or where one is not known."""
+        """Return the columns, with the cluster only if there are several clusters or if a row has an unknown one."""
         columns = super().get_list_display(request)
         is_shown = names_clusters(request, self._declared)
         return columns if is_shown else [name for name in columns if name != "shown_cluster"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Shows rows of the configuration file as in the active file."""
+        """Show rows of the configuration file with the values of the active file, which the database may not have
+        yet."""
         page: Any = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
         of_file = declared.in_force(self._declared)
@@ -57,7 +59,7 @@ class ConfiguredAdmin(PlainAdmin[M]):
         return row
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
-        """Rows for a cluster that is set up later are accepted, with a warning."""
+        """Save the row, with a warning if its cluster is unknown, because the cluster may be set up later."""
         super().save_model(request, obj, form, change)
         if warning := self._cluster_warning(request, obj):
             self.message_user(request, warning, messages.WARNING)
@@ -90,11 +92,11 @@ class ConfiguredAdmin(PlainAdmin[M]):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            # Another user saved such a row between validation and write: validation finds it now.
+            # Another user saved a conflicting row between validation and write. Validating again reports the conflict.
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """No bulk deletion: it would also delete rows of the configuration file."""
+        """Remove the bulk deletion, because it would also delete rows of the configuration file."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
 

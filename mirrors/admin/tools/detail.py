@@ -23,8 +23,8 @@ STOP_POLLING = 286
 
 
 class DetailAdmin(ReadOnlyAdmin[M]):
-    """A detail page instead of a form. ``detail_template`` gets ``detail()``; ``live_template``, the part that is
-    refreshed, gets ``live()``."""
+    """A detail page instead of a form. ``detail_template`` gets the values of ``detail()``. ``live_template``, the part
+    that refreshes itself, gets those of ``live()``."""
 
     detail_template: ClassVar[str]
     live_template: ClassVar[str] = ""
@@ -33,7 +33,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         return {}
 
     def live(self, request: HttpRequest, row: M) -> dict[str, Any]:
-        """``is_over`` in it stops the refresh."""
+        """Return the values of the live part. The page stops refreshing it if ``is_over`` is true."""
         return {}
 
     def change_view(
@@ -67,7 +67,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         return render(request, self.live_template, context, status=status)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may run actions on such rows."""
+        """Return whether this user can run actions on rows of this model."""
         user = request.user
         return bool(user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 

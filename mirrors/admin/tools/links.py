@@ -1,4 +1,4 @@
-"""Links to lists: each number leads to exactly the rows that it counts."""
+"""Links to lists. The link of a number opens a list of exactly the rows that the number counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mirrors.models import Registry, RegistryRole
 from mirrors.models.jobs.job_errors import known_host
 
 HOSTS_IN_URL: Final = 20
-"""Host names in the URL of a list: those of one registry, or of all that are not configured."""
+"""The maximum number of host names in the URL of a list, such as the names of one registry or the hosts that are not
+configured."""
 
 
 def mappings(**query: str) -> str:
@@ -29,31 +30,32 @@ def attempts(**query: str) -> str:
 
 
 def decisions(since: datetime, **query: str) -> str:
-    """``coverage`` selects the images that a number of the dashboard counts, see ``CoverageFilter``; ``filter`` those
-    of one filter; ``cluster`` those of one cluster, unless it is empty."""
+    """Return a link to decisions since a time. ``coverage`` selects the images that a number of the dashboard counts
+    (see ``CoverageFilter``), ``filter`` those of one filter, ``cluster`` those of one cluster. Empty values select
+    all."""
     given = {name: value for name, value in query.items() if value}
     return _list("decisioncount", given | from_on("hour", since))
 
 
 def of_cluster(model: str, cluster: str, **query: str) -> str:
-    """A list of what clusters report, of all of them or of one."""
+    """Return a link to a list of rows that clusters report: those of one cluster, or of all if ``cluster`` is empty."""
     return _list(model, query | ({"cluster": cluster} if cluster else {}))
 
 
 def from_on(field: str, at: datetime) -> dict[str, str]:
-    """The parameters of a list's range of time that begins then and has no end."""
+    """Return the parameters of a list's time range that starts at ``at`` and has no end."""
     return {f"{field}_from_0": f"{at:%Y-%m-%d}", f"{field}_from_1": f"{at:%H:%M:%S}"}
 
 
 def failed_at(registry: Registry, **query: str) -> str:
-    """Jobs that failed at a registry, by whichever of its names."""
+    """Return a link to the jobs that failed at a registry, under any of its names."""
     if registry.endpoint.startswith("*."):
         return jobs(status__exact="failed", error_host__endswith=registry.endpoint[1:], **query)
     return jobs(status__exact="failed", error_host=",".join(_folded(registry.names)), **query)
 
 
 def images_of(registry: Registry) -> str:
-    """Mappings whose images are read from a source, or written to a target."""
+    """Return a link to the mappings whose images are read from a source registry, or written to a target registry."""
     if registry.role == RegistryRole.TARGET:
         return _list("imagemapping", {"target_registry__id__exact": str(registry.pk)})
     if registry.endpoint.startswith("*."):
@@ -62,7 +64,7 @@ def images_of(registry: Registry) -> str:
 
 
 def _folded(names: Iterable[str]) -> list[str]:
-    """Each host once."""
+    """Return the normalized hosts without duplicates."""
     return list(dict.fromkeys(known_host(name) for name in names))
 
 

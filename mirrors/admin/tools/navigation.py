@@ -71,32 +71,33 @@ EXPLAIN = ("Explain a pod", "mirrors.view_imagemapping", "explain", "help")
 NAMES_OF_VIEWS = {"admin:index", "explain", *(link for _, _, link, _ in ACCESS)}
 
 MOST_PREFIXES: Final = 4
-"""Paths that the site is served below whose URLs are kept: one, unless a proxy adds others."""
+"""The number of path prefixes of the site whose URLs are cached. There is only one, unless a proxy adds others."""
 
 MOST_URLS: Final = 128
-"""URLs that are kept: those of the menu, about 30 for each prefix."""
+"""The number of cached URLs. The menu has about 30 for each prefix."""
 
 
 def place_of(url: str) -> tuple[str, str] | None:
-    """The section and the name of a list in the menu, by its URL."""
+    """Return the section and the name of a list in the menu, by its URL; None if the menu does not have it."""
     return _places(get_script_prefix()).get(url)
 
 
 def place_above(path: str) -> tuple[str, str, str] | None:
-    """The section, the name and the URL of the entry whose page this is, or is below it."""
+    """Return the section, the name and the URL of the menu entry whose URL is the longest prefix of the path."""
     places = _places(get_script_prefix())
     url = max((url for url in places if "?" not in url and path.startswith(url)), key=len, default="")
     return (*places[url], url) if url else None
 
 
 def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
-    """The same for the list that a request shows: one list has two entries."""
+    """Return the section and the name of the list that a request shows. The list of mappings has two entries, for all
+    images and for private ones."""
     is_private = request.GET.get("access") == "private"
     return (place_of(f"{request.path}?access=private") if is_private else None) or place_of(request.path)
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sections and entries that this user may see, with all that the menu's template reads."""
+    """Return the sections and entries that this user can see, with all values that the template of the menu needs."""
     menu = [_section("", (("Dashboard", "", "admin:index", "dashboard"), EXPLAIN), request)]
     for title, entries in SECTIONS:
         lists = [(name, f"mirrors.view_{model.partition('?')[0]}", model, icon) for name, model, icon in entries]
@@ -120,8 +121,8 @@ def _section(title: str, entries: Iterable[tuple[str, str, str, str]], request: 
 
 
 def _active_url(request: HttpRequest, urls: Iterable[str]) -> str:
-    """The entry whose page this is, or is below it: the one with the longest path. Empty if there is none. The list of
-    mappings has two entries, of which one has a query."""
+    """Return the URL of the active entry: the one with the longest path that is a prefix of the request's path. Empty
+    if there is none. The list of mappings has two entries, one of which has a query."""
     index = _url("admin:index", get_script_prefix())
     mappings = _url("imagemapping", get_script_prefix())
     is_private = request.GET.get("access") == "private"
@@ -136,7 +137,7 @@ def _active_url(request: HttpRequest, urls: Iterable[str]) -> str:
 
 @lru_cache(maxsize=MOST_URLS)
 def _url(target: str, prefix: str) -> str:
-    """The URL of a view by its name, or of a model's list, with the query after its name if there is one."""
+    """Return the URL of a view by its name, or of a model's list. The name of a model can be followed by a query."""
     if target in NAMES_OF_VIEWS:
         return reverse(target)
     name, mark, query = target.partition("?")
@@ -145,6 +146,6 @@ def _url(target: str, prefix: str) -> str:
 
 @lru_cache(maxsize=MOST_PREFIXES)
 def _places(prefix: str) -> dict[str, tuple[str, str]]:
-    """Section and name by URL."""
+    """Return the section and the name of each entry by its URL."""
     found = {_url(model, prefix): (section, name) for section, entries in SECTIONS for name, model, _ in entries}
     return found | {_url(link, prefix): ("Access", name) for name, _, link, _ in ACCESS}

@@ -1,4 +1,5 @@
-"""Fields of the page of a row: the columns of its list under the same names, then what the list does not show."""
+"""Fields of the page of a row: the columns of its list under the same names, then the stored fields that the list
+omits."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ NOTHING = "–"
 
 
 def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collection[str] = ()) -> list[Any]:
-    """``leave_out`` are stored fields that have no place on the page."""
+    """Return the fields of the page of a row. ``leave_out`` contains stored fields that the page omits."""
     model: type[models.Model] = model_admin.model
     stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
     shown = [name for name in columns if name != "action_checkbox"]
@@ -30,7 +31,7 @@ def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collectio
 
 
 def title_of(field: Any) -> str:
-    """The name of a field as columns have it: ``checked_at`` is "checked", ``is_new`` is "new"."""
+    """Return the title of a field as in columns: ``checked_at`` is "checked", ``is_new`` is "new"."""
     words = str(field.verbose_name)
     if isinstance(field, models.DateTimeField):
         return words.removesuffix(" at")
@@ -62,12 +63,13 @@ def _words_of(field: Any) -> Callable[[Any], Any] | None:
 
 
 def is_count(field: Any) -> bool:
-    """Whether the values of a field are numbers, and no keys and no choices."""
+    """Return whether a field contains plain numbers, which are neither keys nor choices."""
     return isinstance(field, models.IntegerField) and not field.primary_key and not field.choices
 
 
 def in_words(value: Any) -> str:
-    """A JSON value: names in one line, and a line for each entry of an object, or object of a list."""
+    """Return a JSON value as text: an object as one line for each entry, a list of objects as one line for each object,
+    and any other value in one line."""
     if isinstance(value, dict):
         return in_lines(f"{name_in_words(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
@@ -86,12 +88,13 @@ def _in_line(value: Any) -> str:
 
 
 def name_in_words(name: str) -> str:
-    """``is_active`` as ``is active``."""
+    """Return a name with spaces: ``is_active`` as ``is active``."""
     return name.replace("_", " ")
 
 
 def form_title(opts: Any, name: str) -> str:
-    """What forms call a field of a model; for other names, and relations without a title, the name in words."""
+    """Return the title of a field in forms. For unknown names, and relations without a title, return the name with
+    spaces."""
     try:
         title = getattr(opts.get_field(name), "verbose_name", "")
     except FieldDoesNotExist:
@@ -104,13 +107,14 @@ def in_lines(lines: Iterable[str]) -> SafeString:
 
 
 def stored_field(model_admin: Any, name: Any) -> str:
-    """The stored field behind a column."""
+    """Return the name of the stored field behind a column; empty if there is none."""
     method = getattr(model_admin, name, None) if isinstance(name, str) else name
     return ordering_field(getattr(method, "admin_order_field", None))
 
 
 def ordering_field(order: Any) -> str:
-    """The field by which a column is sorted, the first one of an expression; empty for a column that is not."""
+    """Return the field that a column is sorted by, the first one of an expression; empty for a column that cannot be
+    sorted."""
     while order is not None and not isinstance(order, str | F):
         order = next(iter(order.get_source_expressions()), None)
     return str(getattr(order, "name", order or ""))

@@ -1,4 +1,4 @@
-"""Titles of lists and of the pages of rows: the names of the menu, and what a row is called."""
+"""Titles of lists and of the pages of rows: the names of the menu, and the names of rows."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mirrors.admin.tools.navigation import place_of, place_of_request
 
 
 class MenuTitles:
-    """Mixin of a ModelAdmin: titles have the names of the menu, as the breadcrumbs have."""
+    """Mixin of a ModelAdmin whose titles use the names of the menu, like the breadcrumbs."""
 
     opts: Any
     row_names: ClassVar[tuple[str, str] | None] = None
-    """What one row and several are called, for models of other packages."""
+    """The names of one row and of several, if they differ from the verbose names of the model."""
 
     @property
     def list_title(self) -> str:
-        """Return the title of the list in the menu."""
+        """The title of the list in the menu, or the name of the model if the menu does not have the list."""
         return self._menu_title or str(self.opts.verbose_name_plural)
 
     @property
     def _menu_title(self) -> str:
-        """Empty where the menu does not have the list."""
+        """The title of the list in the menu; empty if the menu does not have the list."""
         place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         return place[1] if place else ""
 
@@ -44,6 +44,6 @@ class MenuTitles:
             title = self._menu_title or context.get("title")
             context = {**context, "subtitle": self.row_title(row), "title": title}
         if not request.user.has_perm("auditlog.view_logentry"):
-            # Only the change history has what the link shows.
+            # The link leads to the change history, which this user cannot see.
             context = {**context, "show_history": False}
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]

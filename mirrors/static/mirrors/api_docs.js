@@ -1,4 +1,4 @@
-// The documentation of the API is dark where the admin is: by the user's choice there, else by the system's.
+// Makes the API documentation dark if the admin is dark: by the user's choice in the admin, or else by the system's setting.
 "use strict";
 (() => {
     const system = window.matchMedia("(prefers-color-scheme: dark)");

@@ -1,7 +1,7 @@
 // Adds a button that copies the text of elements with data-copy.
 "use strict";
 (() => {
-  // Browsers have the clipboard over HTTPS and on localhost only; elsewhere, the selection is copied.
+  // Browsers offer the clipboard only over HTTPS and on localhost. On other pages, copy the selection.
   const copy = async (code) => {
     if (navigator.clipboard) { return navigator.clipboard.writeText(code.textContent); }
     getSelection().selectAllChildren(code);

@@ -1,6 +1,6 @@
-// Draws the charts with times in the viewer's time zone, and redraws them when the numbers are refreshed.
+// Prepares the data of the charts, with hours in the viewer's time zone, and redraws them when the numbers are refreshed.
 "use strict";
-// The data of a chart, also as text for screen readers.
+// Returns the data of a chart, and labels the chart with a summary for screen readers.
 const read = (canvas) => {
   const source = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);
   const value = JSON.parse(source.dataset.value);
@@ -24,7 +24,7 @@ document.addEventListener("htmx:afterSwap", () => {
     chart.update("none");
   }
 });
-// Axes that begin at zero, so that few values are not drawn as large changes, and count jobs in whole numbers.
+// Start axes at zero, so that few values are not drawn as large changes, and count jobs in whole numbers.
 window.addEventListener("load", () => {
   for (const canvas of canvases) {
     const chart = Chart.getChart(canvas);

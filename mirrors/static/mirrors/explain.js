@@ -1,13 +1,13 @@
-// A file that is dropped on the page or chosen becomes the text of the field; nothing is sent before "Explain".
+// Copies a file that is dropped on the page or chosen into the text field. Nothing is sent before the user selects "Explain".
 "use strict";
 (() => {
-  const MOST_BYTES = 1048576; // what the page accepts
+  const MOST_BYTES = 1048576; // the limit of the page
   const form = document.querySelector("form[data-drop]");
   const offer = document.getElementById("swapper-file");
   const field = form && document.getElementById(form.dataset.drop);
   if (!field || !offer) { return; }
   const input = offer.querySelector("input");
-  // Keeps unfold from writing the name of the file into the next text field.
+  // Prevents unfold from writing the name of the file into the next text field.
   input.hasChangeListener = true;
   const note = offer.querySelector("[role=status]");
   const read = async (file) => {

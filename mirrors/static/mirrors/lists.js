@@ -1,4 +1,4 @@
-// A list refreshes itself while nobody works in it, and its rows can still be selected afterwards.
+// A list refreshes itself while the user does not interact with it, and its new rows can be selected.
 "use strict";
 (() => {
   const PART = "swapper-list";
@@ -10,13 +10,13 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.id === PART && isBusy()) { event.preventDefault(); }
   });
-  // What comes after the answer was asked for counts too.
+  // Check again, because the user may have started to interact with the list after the request was sent.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id === PART && isBusy()) { event.detail.shouldSwap = false; }
   });
   document.addEventListener("htmx:afterSwap", () => { isNew = document.getElementById(PART) !== null; });
-  // The script of the theme knows only the rows that it found when the page was opened: it is started for new rows as soon as
-  // one of them is selected, and before it sees that.
+  // The theme's script handles only the rows that existed when the page was opened. It is started for new rows when one of
+  // them is selected first, before it handles that event.
   const start = (event) => {
     if (!isNew || !event.target.matches?.("#result_list input[type=checkbox]")) { return; }
     isNew = false;

@@ -1,5 +1,5 @@
-// Keeps opened details, scroll positions and the focus when a part of the page is refreshed, and shows a message when the
-// part is stale because the server did not respond.
+// Keeps open details, scroll positions and the focus when a part of the page is refreshed, and shows a message if the part
+// is stale because the server did not respond.
 "use strict";
 (() => {
   const CONTROLS = "a[href], button, summary, input, select, textarea, [tabindex]";
@@ -31,7 +31,7 @@
       if (log) { log.scrollTop = was.top; }
     }
     if (!focused || event.target.contains(document.activeElement)) { return; }
-    // The same by its id, else by where it leads, else by its words, the nearest of several.
+    // Find the same control by its ID, else by its link, else by its text; of several, take the nearest one.
     const controls = [...event.target.querySelectorAll(CONTROLS)];
     const nearest = controls.map((control, at) => ({ control, far: Math.abs(at - focused.at) }))
       .sort((one, other) => one.far - other.far).map(({ control }) => control);

@@ -1,4 +1,4 @@
-// For screen readers and keyboards: icons are not read as words, and a link skips the menu.
+// For screen readers and keyboards: hides the names of icons, and adds a link that skips the menu.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
   const names = {
@@ -8,12 +8,12 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
     icon.setAttribute("aria-hidden", "true");
     const control = icon.closest("a, button");
-    // A control with only an icon gets its name as the label.
+    // A control that has only an icon gets the name of the icon as its label.
     if (control && !control.ariaLabel && !control.title && control.textContent.trim() === icon.textContent.trim()) {
       control.ariaLabel = names[icon.textContent.trim()] || icon.textContent.trim().replaceAll("_", " ");
     }
   }
-  // What is pressed and leads nowhere is a button, for keys too.
+  // A link without a target is a button, which also reacts to keys.
   for (const control of document.querySelectorAll("a[x-on\\:click]:not([href])")) {
     control.role = "button";
     control.tabIndex = 0;

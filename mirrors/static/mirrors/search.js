@@ -1,4 +1,4 @@
-// The search in the menu: "t" focuses it, arrows move through the results, Escape closes them.
+// The search in the menu: "t" focuses it, arrow keys move through the results, Escape closes them.
 "use strict";
 (() => {
   const input = () => document.getElementById("nav-filter");

@@ -1,4 +1,4 @@
-// Keeps times relative and right, and shows the exact one in the viewer's own zone; hours there are ranges.
+// Keeps relative times up to date, and shows exact times in the viewer's time zone. Hours are shown as ranges in that zone.
 "use strict";
 (() => {
   const STEPS = [[90, 1, "s"], [5400, 60, "min"], [172800, 3600, "h"], [Infinity, 86400, "d"]];

@@ -1,11 +1,11 @@
-// The try-it page: a pod that is typed takes the place of the chosen admission.
+// The page that tries filters: typing a pod clears the chosen admission.
 "use strict";
 const pod = document.getElementById("id_pod");
 const admission = document.getElementById("id_admission");
 if (pod && admission) {
   pod.addEventListener("input", () => { admission.value = ""; });
 }
-// What was unfolded stays so while one types.
+// Open details stay open while the user types.
 let unfolded = false;
 const answers = (event) => (event.target.id === "swapper-answers" ? event.target : null);
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -1,4 +1,4 @@
-"""Filters of lists: by time, namespace, cluster; their values, and a chip for each that is set.
+"""Filters of lists by time, namespace and cluster; their values; and a chip for each active filter.
 
-Begin in ``filter_values.py``.
+Start reading in ``filter_values.py``.
 """

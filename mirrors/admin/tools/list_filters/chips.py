@@ -1,4 +1,4 @@
-"""Chips: what a list is filtered by, each with a link that removes it."""
+"""Chips: the active filters of a list, each with a link that removes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.admin.tools.list_filters.filter_values import given_values, paramet
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """``url`` is the list without this filter."""
+    """An active filter. ``url`` is the URL of the list without it."""
 
     title: str
     words: str
@@ -21,7 +21,7 @@ class Chip:
 
 
 def chips(listed: ChangeList) -> Iterator[Chip]:
-    """The search, the filters, and what a link filters by beside these."""
+    """Yield a chip for the search, for each filter, and for each other parameter of a link that filters the list."""
     if listed.query:
         yield Chip("search", listed.query, listed.get_query_string({SEARCH_VAR: None}))
     known: set[str] = set()
@@ -41,7 +41,7 @@ def _without(listed: ChangeList, names: Sequence[str]) -> str:
 
 
 def _words(spec: Any, values: Sequence[str]) -> Any:
-    """The words of the chosen values, as the filter offers them."""
+    """Return the chosen values in the words of the filter."""
     if hasattr(spec, "words"):
         return spec.words() or "no valid time"
     named = words_by_value(spec)

@@ -1,5 +1,5 @@
-"""The clusters of rows in lists: the column of their namespace, that of rows of the configuration, and a filter where
-there are several."""
+"""Clusters in lists: a column with the namespace, a column with the clusters of configuration rows, and a filter that
+is shown if there are several clusters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 @admin.display(description="namespace", ordering="namespace")
 def namespace_column(self: Any, row: models.Model) -> str:
-    """The namespace; of another cluster than this one, with the cluster's name."""
+    """Return the namespace, with the name of its cluster unless that is the cluster of this process."""
     return place_name(row.cluster, row.namespace) or "–"  # type: ignore[attr-defined]
 
 
 @admin.display(description="cluster", ordering="cluster")
 def clusters_column(self: Any, row: Filter | Registry) -> Any:
-    """The clusters that a filter or a registry is for. ``cluster_warning`` of a row says that one is not known."""
+    """Return the clusters that a filter or a registry applies to, with the row's ``cluster_warning`` if one is
+    unknown."""
     words = clusters_in_words(row)
     if not (warning := getattr(row, "cluster_warning", "")):
         return words
@@ -35,14 +36,15 @@ def clusters_column(self: Any, row: Filter | Registry) -> Any:
 
 
 def clusters_of(request: HttpRequest) -> list[str]:
-    """The known clusters, read once a request."""
+    """Return the known clusters, which are read once per request."""
     if not hasattr(request, "known_clusters"):
         request.known_clusters = known_clusters()  # type: ignore[attr-defined]
     return request.known_clusters  # type: ignore[attr-defined, no-any-return]
 
 
 def names_clusters(request: HttpRequest, model: type[Filter] | type[Registry]) -> bool:
-    """Whether a list of the configuration has the column: for several clusters, or one that is not known."""
+    """Return whether a configuration list shows the cluster column: if there are several clusters or a row has an
+    unknown one."""
     if not hasattr(request, "names_clusters"):
         known = clusters_of(request)
         others = model.objects.filter(managed_by=ManagedBy.OPERATOR).exclude(cluster__in=[ALL_CLUSTERS, *known])
@@ -51,7 +53,7 @@ def names_clusters(request: HttpRequest, model: type[Filter] | type[Registry]) -
 
 
 class ClusterListFilter(DropdownFilter):
-    """Rows of one cluster; shown where several share the database, and where a link asks for one."""
+    """Rows of one cluster. The filter is shown if several clusters share the database, or if the link selects one."""
 
     title = parameter_name = "cluster"
     field = "cluster"

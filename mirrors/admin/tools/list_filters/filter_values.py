@@ -1,4 +1,4 @@
-"""Values of list filters: what each filter offers, and what a link asks for that none has."""
+"""Values of list filters: those that each filter offers, and those in links that no filter offers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mirrors.admin.tools.row_fields import form_title, stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
 TITLES = {"object_pk": "object"}
-"""Of fields whose names say how they are stored."""
+"""Titles of parameters, by field, for fields whose names describe how they are stored."""
 
 EXACT, IS_NULL = "__exact", "__isnull"
 
 
 def words_by_value(spec: Any) -> dict[str, str]:
-    """Return the values that a filter offers; empty for one that takes any text, and for a range of time."""
+    """Return the values that a filter offers, with their labels; empty for a text filter and for a time range."""
     if isinstance(spec, BooleanFieldListFilter):
         return YES_NO
     offered = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
@@ -29,7 +29,7 @@ def words_by_value(spec: Any) -> dict[str, str]:
 
 
 def filter_title(model_admin: Any, spec: Any) -> str:
-    """Return the title of a filter: that of the column of its field."""
+    """Return the title of a filter: the title of the column that shows its field."""
     path = getattr(spec, "field_path", "")
     if not path:
         return str(spec.title)
@@ -42,8 +42,8 @@ def filter_title(model_admin: Any, spec: Any) -> str:
 
 
 def without_empty(params: dict[str, list[str]], opts: Any) -> dict[str, list[str]]:
-    """The parameters of a list that have a value. An empty one does not filter, as in a form that is sent with a filter
-    left open, unless its field has a choice with the empty value, such as jobs without an error."""
+    """Return the parameters of a list that have a value. An empty value does not filter, as in a form that is sent with
+    an unused filter, unless the field has a choice with an empty value, such as jobs without an error."""
     kept = {
         name: [value for value in values if value or _has_empty_choice(opts, name)] for name, values in params.items()
     }
@@ -51,12 +51,12 @@ def without_empty(params: dict[str, list[str]], opts: Any) -> dict[str, list[str
 
 
 def given_values(listed: ChangeList, name: str) -> list[str]:
-    """The values of a parameter."""
+    """Return the values of a parameter."""
     return [str(value) for value in listed.filter_params.get(name, ())]
 
 
 def unknown_values(listed: ChangeList, spec: Any) -> Iterator[str]:
-    """A sentence for each value of a filter that it does not offer, or that is not a time."""
+    """Yield a sentence for each value that the filter does not offer, or that is not a time."""
     if problem := spec.problem() if hasattr(spec, "problem") else "":
         yield problem
     offered = words_by_value(spec)
@@ -69,7 +69,7 @@ def unknown_values(listed: ChangeList, spec: Any) -> Iterator[str]:
 
 
 def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str]) -> Iterator[str]:
-    """A sentence for each parameter of a filter that the list does not show now, because it has nothing to choose
+    """Yield a sentence for each parameter whose filter is hidden at the moment, because it has nothing to choose
     from."""
     used = {name for spec in specs for name in spec.expected_parameters()} | set(others)
     for name in listed.get_filters_params():
@@ -79,7 +79,7 @@ def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str
 
 
 def parameter_title(opts: Any, name: str) -> str:
-    """What a column is called whose field a parameter such as ``error_host__endswith`` is about."""
+    """Return the title of the field that a parameter such as ``error_host__endswith`` refers to."""
     field = name.partition("__")[0]
     return TITLES.get(field) or form_title(opts, field)
 

@@ -1,4 +1,4 @@
-"""List filters with the values of the last days."""
+"""List filters that offer the values of the last days."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mirrors.vocabulary.reasons import Reason
 
 
 class RecentValues(DropdownFilter):
-    """A filter with the values of the last days, because reading all rows for their values is too slow. A link may have
-    a value that is known, or that an older row has."""
+    """A filter that offers the values of the last ``days`` days, because reading all rows for their values is too slow.
+    A link can also have a value that is ``known``, or that an older row has."""
 
     title = parameter_name = ""
     time_field = "hour"
@@ -35,7 +35,7 @@ class RecentValues(DropdownFilter):
         return [(value, self.shown(value)) for value in sorted(found)]
 
     def shown(self, value: str) -> str:
-        """A value as the list shows it."""
+        """Return a value as the list shows it."""
         return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

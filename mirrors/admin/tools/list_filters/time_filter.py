@@ -19,11 +19,11 @@ _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}
 
 
 class TimeRangeFilter(RangeDateTimeFilter):
-    """Like unfold's, with times in UTC, which ``ranges.js`` converts from and to the viewer's time zone. A date alone
-    means the whole day. A list with an invalid time has no rows, and says why."""
+    """unfold's filter with times in UTC, which ``ranges.js`` converts from and to the viewer's time zone. A date
+    without a time is the whole day. A list with an invalid time has no rows, and shows why."""
 
     def problem(self) -> str:
-        """Return what is wrong with the range; empty for a valid one."""
+        """Return the error in the range; empty for a valid range."""
         try:
             self._range()
         except ValueError as error:
@@ -37,7 +37,7 @@ class TimeRangeFilter(RangeDateTimeFilter):
         return queryset.filter(**{f"{self.parameter_name}__lte": until}) if until is not None else queryset
 
     def words(self) -> SafeString:
-        """The range in words; empty for an invalid one."""
+        """Return the range in words; empty for an invalid range."""
         try:
             ends = zip(("from", "to"), self._range(), strict=True)
         except ValueError:

@@ -1,4 +1,4 @@
 """Lists of rows: columns, counts of large tables, cells in the design of unfold, CSV.
 
-Begin in ``change_list.py``.
+Start reading in ``change_list.py``.
 """

@@ -1,4 +1,4 @@
-"""Our lists of rows: Django's ``ChangeList`` with page numbers beside any number of rows, and chips for filters."""
+"""Django's ``ChangeList`` with page numbers for any number of rows, and chips for filters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mirrors.admin.tools.lists.csv_export import MOST_ROWS
 
 
 class _NoRows:
-    """A filter with an unknown value, as the list shows it; it finds nothing."""
+    """A filter with an unknown value. It looks like the filter that it wraps, and matches no rows."""
 
     def __init__(self, spec: Any) -> None:
         self._spec = spec
@@ -30,13 +30,14 @@ class _NoRows:
 
 
 class RowList(ChangeList):
-    """``counted`` are its rows on all pages; ``total`` is the sum of a column, where there is one."""
+    """A list of rows. ``counted`` is the number of rows on all pages; ``total`` is the sum of a column, if the list has
+    one."""
 
     model_admin: Any
     paginator: ListPaginator
     total: int | None = None
     unknown_values: Sequence[str] = ()
-    """Sentences about filters with values that they do not have: then the list has no rows."""
+    """Sentences about unknown filter values. If there are any, the list has no rows."""
 
     def get_filters(self, request: HttpRequest) -> Any:
         self.filter_params = without_empty(self.filter_params, self.opts)
@@ -46,16 +47,17 @@ class RowList(ChangeList):
         wrong = {spec: list(unknown_values(self, spec)) for spec in specs}
         unused = unused_values(self, specs, others)
         self.unknown_values = [*(text for texts in wrong.values() for text in texts), *unused]
-        # An error of the database would be taken for what was asked for.
+        # Unknown values are not passed to the database, because an error would hide which value is unknown.
         return ([_NoRows(spec) if texts else spec for spec, texts in wrong.items()], has_filters, others, *rest)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        """No rows where a filter has an unknown value: all rows would be taken for what was asked for."""
+        """Return no rows if a filter has an unknown value, because users would take all rows for the filtered ones."""
         rows = super().get_queryset(request, exclude_parameters)
         return rows.none() if self.unknown_values else rows
 
     def get_results(self, request: HttpRequest) -> None:
-        """Reads the page first: a page that is not full needs no count. A page after the last one is the last one."""
+        """Read the page first, because a page that is not full needs no count. A page number after the last page shows
+        the last page."""
         self.paginator = ListPaginator(self.queryset, self.list_per_page)
         self.page_num = max(1, min(self.page_num, MOST_PAGES))
         self.result_list = self.paginator.read(self.page_num)
@@ -63,7 +65,7 @@ class RowList(ChangeList):
             self.page_num = min(self.page_num, self.paginator.num_pages)
             self.result_list = self.paginator.read(self.page_num)
         self.counted = self.paginator.counted
-        # Two equal numbers: unfold then does not offer to show all rows on one page.
+        # Two equal numbers keep unfold from offering to show all rows on one page.
         self.result_count = self.full_result_count = self.counted.rows
         self.multi_page = self.page_num > 1 or self.paginator.num_pages > 1
         self.show_full_result_count = self.can_show_all = False
@@ -75,7 +77,7 @@ class RowList(ChangeList):
 
     @property
     def url_without_chips(self) -> str:
-        """The list with its order alone."""
+        """The URL of the list with its order, but without filters and search."""
         return self.get_query_string(remove=[name for name in self.filter_params if name != "o"])
 
     @property
@@ -85,18 +87,19 @@ class RowList(ChangeList):
 
     @property
     def empty_text(self) -> str:
-        """Where rows come from, in a whole sentence."""
+        """A sentence that explains when rows appear."""
         words = str(self.model_admin.empty_words)
         verb, rest = words.partition(" ")[::2]
         if verb != "Appear":
             return words
         title = str(self.model_admin.list_title)
-        # Backfill, Activity and Readiness, but Jobs.
+        # "Backfill", "Activity" and "Readiness" are singular, "Jobs" is plural.
         is_plural = title.endswith("s") and not title.endswith("ss")
         return f"{capfirst(title)} {'appear' if is_plural else 'appears'} {rest}"
 
     @property
     def export_words(self) -> str:
-        """The words of the link to the CSV file, which say how much of the list is in it."""
+        """The text of the link to the CSV file. It specifies the number of rows if the file might not have all of
+        them."""
         is_whole = self.counted.is_exact and self.counted.rows <= MOST_ROWS
         return "Export CSV" if is_whole else f"Export CSV (first {MOST_ROWS:,})"

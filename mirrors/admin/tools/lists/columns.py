@@ -38,7 +38,7 @@ STATE_COLOURS = {
 
 
 def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
-    """A column with a relative time, and the exact time on hover."""
+    """Return a column with a relative time, and the exact time on hover."""
 
     @admin.display(description=title or field.removesuffix("_at").replace("_", " "), ordering=field)
     def shown(self: Any, row: models.Model) -> Any:
@@ -48,7 +48,7 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
 
 
 def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeString]:
-    """A column that is green where the field is true: of fields that should be."""
+    """Return a column that is green if the field is true, for fields that are normally true."""
 
     @admin.display(description=title or field.removeprefix("is_").replace("_", " "), ordering=field)
     def shown(self: Any, row: models.Model) -> SafeString:
@@ -63,16 +63,17 @@ def error_type_column(self: Any, row: MirrorJob | MirrorAttempt) -> str:
 
 
 def breakable(reference: str) -> SafeString:
-    """An image reference that wraps after its slashes in a narrow column."""
+    """Return an image reference that wraps after its slashes in a narrow column."""
     return mark_safe(escape(reference).replace("/", "/<wbr>"))  # noqa: S308
 
 
 MOST_SHOWN = 80
-"""Characters of a reference in a narrow column: about six lines."""
+"""The maximum number of characters of a reference in a narrow column, about six lines."""
 
 
 def shortened(reference: str) -> SafeString:
-    """An image reference whose middle is left out if it is long: its end has the tag. All of it is on hover."""
+    """Return an image reference, without its middle if it is long, because the tag is at its end. It is shown in full
+    on hover."""
     if len(reference) <= MOST_SHOWN:
         return breakable(reference)
     shown = f"{reference[: MOST_SHOWN // 3]}…{reference[-(2 * MOST_SHOWN // 3) :]}"
@@ -81,12 +82,12 @@ def shortened(reference: str) -> SafeString:
 
 @display(description="status", ordering="status")
 def status(self: Any, row: Any) -> SafeString:
-    """A coloured label."""
+    """Return the status as a coloured label."""
     return label(row.get_status_display(), STATUS_COLOURS.get(row.status, ""))
 
 
 def reason_of(mapping: ImageMapping) -> str:
-    """Why an image is not mirrored, or why its last copy failed; the filter by reason finds the same rows."""
+    """Return why an image is not mirrored, or why its last copy failed. The filter by reason finds the same rows."""
     if mapping.obstacle:
         return mapping.get_obstacle_display()
     job = mapping.last_job

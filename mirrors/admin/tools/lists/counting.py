@@ -1,4 +1,5 @@
-"""The number of rows of a list, without reading all of them: exact for few rows, the database's estimate for many."""
+"""The number of rows of a list, without reading all of them: exact for few rows, an estimate of the database for
+many."""
 
 from __future__ import annotations
 
@@ -16,23 +17,24 @@ from django.utils.functional import cached_property
 if TYPE_CHECKING:
     ListPages = Paginator[Any]
 else:
-    # Django's class takes a type argument in its stubs alone.
+    # Django's class accepts a type argument only in its type stubs.
     ListPages = Paginator
 
 MOST_EXACT: Final = 10_000
-"""Rows up to which they are counted one by one."""
+"""The maximum number of rows that are counted exactly."""
 
 MOST_COST: Final = 3_000.0
-"""Cost up to which they are, in Postgres' units (one page read in sequence). That many take about 20 ms; a condition
-without an index on a large table costs more."""
+"""The highest expected cost at which rows are counted, in Postgres' units (1 is one page read in sequence). A query of
+this cost takes about 20 ms; a condition without an index on a large table costs more."""
 
 MOST_PAGES: Final = 100
-"""Pages of a list. The database reads all rows before the requested page."""
+"""The maximum number of pages of a list. They are limited because the database reads all rows before the requested
+page."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """A number of rows; if it is not ``is_exact``, an estimate, or the number that there are at least."""
+    """A number of rows. If it is not ``is_exact``, it is a minimum if ``is_least``, and otherwise an estimate."""
 
     rows: int
     is_exact: bool = True
@@ -45,7 +47,8 @@ class RowCount:
 
 
 def count_rows(rows: QuerySet[Any]) -> RowCount:
-    """Counts at most ``MOST_EXACT`` rows, and only where the database expects that to be cheap."""
+    """Count at most ``MOST_EXACT`` rows, and only if the database expects that to be cheap; otherwise return an
+    estimate."""
     some = rows.order_by().values("pk")[: MOST_EXACT + 1]
     if connections[rows.db].vendor != "postgresql":
         counted = some.count()
@@ -56,24 +59,24 @@ def count_rows(rows: QuerySet[Any]) -> RowCount:
         return RowCount(0)
     if cost <= MOST_COST and (counted := some.count()) <= MOST_EXACT:
         return RowCount(counted)
-    # The statistics may be older than the rows.
+    # The statistics may be outdated, so the estimate can be lower than the number of rows that were counted.
     return RowCount(max(estimate, 1 if cost > MOST_COST else MOST_EXACT), is_exact=False)
 
 
 def _plan(some: QuerySet[Any, Any]) -> tuple[float, int]:
-    """The expected cost of reading these rows, and how many there would be without the limit."""
+    """Return the expected cost of reading these rows, and the expected number of rows without the limit."""
     limited = json.loads(some.explain(format="json"))[0]["Plan"]
     return limited["Total Cost"], int(limited["Plans"][0]["Plan Rows"])
 
 
 def _rounded(number: int) -> int:
-    """To two digits: an estimate is not more exact."""
+    """Round to two digits, because an estimate is not more exact."""
     unit: int = 10 ** max(0, len(str(number)) - 2)
     return round(number / unit) * unit
 
 
 class ListPaginator(ListPages):
-    """Pages with numbers; where the number of rows is an estimate, there is always a next page after a full one."""
+    """A paginator that lists a next page after each full page while the number of rows is an estimate."""
 
     template_name = "admin/mirrors/pages.html"
     _read_to = 0
@@ -92,14 +95,14 @@ class ListPaginator(ListPages):
         return max(1, min(math.ceil(rows / self.per_page), MOST_PAGES))
 
     def read(self, number: int) -> list[Any]:
-        """The rows of a page, whether or not there are so many pages."""
+        """Return the rows of a page; an empty list if the page does not exist."""
         start = (number - 1) * self.per_page
         rows = list(self.object_list[start : start + self.per_page])
         self._learn(start, len(rows))
         return rows
 
     def _learn(self, start: int, found: int) -> None:
-        """The last page says how many rows there are: then nothing has to be counted."""
+        """Derive the number of rows from the last page, so that they need not be counted."""
         self._read_to = start + found
         if 0 < found < self.per_page or not start + found:
             self.counted = RowCount(start + found)

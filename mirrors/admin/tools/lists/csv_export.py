@@ -1,4 +1,4 @@
-"""A list as CSV: the filtered rows in their order, streamed, safe to open in a spreadsheet."""
+"""A list as CSV: the filtered rows in the order of the list, streamed, and safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from mirrors.admin.tools.row_fields import NOTHING, ordering_field
 from mirrors.models import MirrorJob
 
 MOST_ROWS: Final = 10_000
-"""Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
+"""The maximum number of rows of one file. They take a few seconds; more would occupy a thread of the web role for
+longer."""
 
 ROWS_IN_MEMORY: Final = 500
-"""Rows that are in memory."""
+"""The number of rows that an export reads into memory at a time."""
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet evaluates text that begins with one of these (OWASP, CSV injection)."""
+"""Prefixes of text that a spreadsheet evaluates (OWASP, CSV injection)."""
 
 
 class _Line:
-    """A file whose only content is the last line."""
+    """A file for ``csv.writer`` that stores nothing: ``write`` returns the line, and ``writerow`` returns it too."""
 
     def write(self, text: str) -> str:
         return text
@@ -42,8 +43,8 @@ Column = Callable[..., Any]
 
 
 def in_files(title: str, value: Callable[[Any], object]) -> Callable[[Column], Column]:
-    """Give a column that the list shows in words another title and value in files, such as seconds. One that shows two
-    values is two columns there: give it twice, the first one above."""
+    """Give a column another title and value in files, such as seconds instead of words. For a column that has two
+    values, apply the decorator twice, the upper one for the first column of the file."""
 
     def marked(column: Column) -> Column:
         column.in_files = ((title, value), *getattr(column, "in_files", ()))  # type: ignore[attr-defined]
@@ -53,7 +54,7 @@ def in_files(title: str, value: Callable[[Any], object]) -> Callable[[Column], C
 
 
 def exported(listed: ChangeList) -> StreamingHttpResponse:
-    """The rows of all pages, at most ``MOST_ROWS``."""
+    """Return a CSV file of the rows of all pages, at most ``MOST_ROWS``."""
     columns = list(_columns(listed))
     name = f"{listed.opts.verbose_name_plural}-{timezone.now():%Y-%m-%d}.csv".replace(" ", "-")
     return StreamingHttpResponse(
@@ -64,7 +65,7 @@ def exported(listed: ChangeList) -> StreamingHttpResponse:
 
 
 def _columns(listed: ChangeList) -> Iterator[tuple[str, Callable[[Any], object]]]:
-    """Title and value of each column of the file."""
+    """Yield the title of each column of the file, and the function that returns its value for a row."""
     for name in listed.list_display:
         if name == "action_checkbox":
             continue
@@ -81,8 +82,8 @@ def _lines(found: QuerySet[Any], columns: Sequence[tuple[str, Callable[[Any], ob
 
 
 def _text(value: object) -> str:
-    """Times in ISO 8601, sizes in bytes, jobs by their number, booleans as yes and no; anything else as the list shows
-    it, in one line."""
+    """Return a value as text: times in ISO 8601, sizes in bytes, jobs as their number, booleans as yes and no, and
+    anything else as in the list, in one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, MirrorJob):
@@ -91,13 +92,13 @@ def _text(value: object) -> str:
         return f"{value:.1f}"
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
-    # A line break of a cell has no tag's place in a file.
+    # Replace line breaks within a cell before the other tags are removed.
     text = " ".join(unescape(strip_tags(str(value).replace("<br>", ", "))).split())
     return "" if value is None or text == NOTHING else text
 
 
 def _value(listed: ChangeList, name: Any, row: models.Model) -> object:
-    """What the list shows, by its stored value where there is one."""
+    """Return the value that the list shows, or the stored value behind it if there is one."""
     try:
         field, attr, value = lookup_field(name, row, listed.model_admin)
     except ObjectDoesNotExist:
@@ -108,7 +109,7 @@ def _value(listed: ChangeList, name: Any, row: models.Model) -> object:
 
 
 def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
-    """Return the value of the row behind a time or a size that is shown in words."""
+    """Return the stored time or size if the column shows one in words; otherwise the value that is shown."""
     name = ordering_field(getattr(attr, "admin_order_field", None))
     value = getattr(row, name, None) if name else None
     is_size = isinstance(value, int) and "bytes" in name
@@ -116,5 +117,5 @@ def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
 
 
 def escape_formula(text: str) -> str:
-    """The text with an apostrophe before what a spreadsheet would evaluate."""
+    """Return the text, with a leading apostrophe if a spreadsheet would evaluate it."""
     return f"'{text}" if text.startswith(FORMULA) else text

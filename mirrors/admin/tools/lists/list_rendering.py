@@ -1,7 +1,7 @@
-"""The rows of lists, in unfold's design: what is the same in each row is computed once per page or process.
+"""Rendering of rows in unfold's design. Parts that are equal in all rows are computed once per page or process.
 
 unfold's own tag computes the headers again for each row, and renders the checkbox and label of each row with a
-template. That is half of the time for a page of fifty rows.
+template. That takes half of the time for a page of fifty rows.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from mirrors.templatetags.humanise import number
 
 LINK: Final = " ".join(unfold_list.LINK_CLASSES)
 TITLE_CASE: Final = "before:capitalize"
-"""unfold's class that writes every word of a cell's label with a capital; ours are in sentence case."""
+"""The CSS class with which unfold capitalizes every word of a cell's label. It is removed, because labels are in
+sentence case."""
 
 CELL: Final = " ".join(name for name in unfold_list.ROW_CLASSES if name != TITLE_CASE)
 BOX: Final = " ".join(name for name in unfold_list.CHECKBOX_CLASSES if name != TITLE_CASE)
 
 
 def headers(listed: ChangeList) -> list[dict[str, Any]]:
-    """unfold's headers of the columns."""
+    """Return unfold's headers of the columns."""
     return list(unfold_list.result_headers(listed))  # type: ignore[no-untyped-call]
 
 
@@ -40,7 +41,8 @@ CellRenderer = Callable[[Any], Any]
 
 
 def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[CellRenderer]:
-    """For each column a function that renders the cell of a row; the first one links to the page of the row."""
+    """Return a function for each column that renders the cell of a row. The first column links to the page of the
+    row."""
     linked = next((name for name in listed.list_display if name != "action_checkbox"), None)
     found = []
     for name, header in zip(listed.list_display, headers, strict=True):
@@ -61,7 +63,7 @@ def _cell(tag: str, classes: str, title: Any, show: CellRenderer) -> CellRendere
 
 
 def _linked(listed: ChangeList, show: CellRenderer) -> CellRenderer:
-    """The link leads back to the list as it is filtered."""
+    """Return a renderer that links the cell to the page of its row, from which users return to the filtered list."""
     query = f"?{listed.preserved_filters}" if listed.preserved_filters else ""
 
     def link(row: Model) -> SafeString:
@@ -71,7 +73,7 @@ def _linked(listed: ChangeList, show: CellRenderer) -> CellRenderer:
 
 
 def _value(listed: ChangeList, name: Any) -> CellRenderer:
-    """The value of a field or of a method of the admin, in words."""
+    """Return a renderer that shows the value of a field, or of a method of the admin, in words."""
     nothing = listed.model_admin.get_empty_value_display()
     if method := getattr(listed.model_admin, name, None):
         coloured, is_boolean = getattr(method, "label", None), getattr(method, "boolean", False)
@@ -97,19 +99,19 @@ def box_for_all() -> SafeString:
 
 
 def box(key: object) -> SafeString:
-    """unfold's checkbox that selects a row."""
+    """Return unfold's checkbox that selects a row."""
     before, after = _around_value()
     return format_html("{}{}{}", before, key, after)
 
 
 @lru_cache(maxsize=500)
 def label(text: str, colour: str = "") -> SafeString:
-    """unfold's coloured label, cached because there are few different ones."""
+    """Return unfold's coloured label. Labels are cached, because there are few different ones."""
     return SafeString(display_for_label(text, "–", {text: colour} if colour else True))
 
 
 def state_words(state: str) -> str:
-    """A state as pages show it: ``immutable-conflict`` as "Immutable conflict"."""
+    """Return a state as pages show it: ``immutable-conflict`` as "Immutable conflict"."""
     return state.replace("-", " ").capitalize()
 
 
