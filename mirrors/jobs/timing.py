@@ -35,7 +35,7 @@ class Timing:
     stop_within: float = 25.0
     """From SIGTERM to the exit of a worker: less than the 30 s that Kubernetes waits by default."""
     retry_base: float = 20.0
-    """Before the second attempt. The delay doubles with each further attempt, and half of it is random."""
+    """The delay before the second attempt. It doubles with each further attempt, and half of it is random."""
     retry_cap: float = 900.0
     """The upper limit of the delay before an attempt."""
     rate_limit_pause: float = 60.0
@@ -53,13 +53,14 @@ class Timing:
     existence_period: float = 5.0
     """The interval between two turns of the one process that checks which images the target still has."""
     existence_lease: float = 30.0
-    """Several turns, because a slow target delays the checks of each turn."""
+    """The duration of the lease for these checks: several turns, because a slow target makes a turn longer."""
     watch_period: float = 10.0
     """The interval between two turns of a watcher: the database lags behind the cluster by up to this."""
     watch_reading: float = 1.0
     """The interval between two turns of a watcher until it has listed everything once, which takes seconds."""
     watch_lease: float = 35.0
-    """Three turns of a watcher. After this, another watcher takes over from one that was killed."""
+    """The duration of a watcher's lease: three turns. After this, another watcher takes over from one that was
+    killed."""
     lookout_period: float = 3.0
     """The interval between two checks for jobs of lost workers, and for due jobs without a wake-up."""
     reconcile_period: float = 60.0
