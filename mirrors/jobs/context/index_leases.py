@@ -17,7 +17,7 @@ INDEX_LEASE_SECONDS: Final = 30.0
 enough for processes that wait after the holder was killed."""
 
 LEASE_PREFIX: Final = "index "
-"""The prefix of the leases' names, before the name that the engine chooses."""
+"""The prefix of the leases' names. The engine's name for the index follows, a SHA-256 digest."""
 
 
 class DatabaseIndexLeases:
