@@ -1,6 +1,6 @@
 """What users see of a running attempt: its log lines, and its progress up to twice a second.
 
-A copy that takes less than ``MOMENT`` writes nothing while it runs: everything is written when it ends.
+A copy that takes less than ``MOMENT`` usually writes nothing while it runs: everything is written when it ends.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ MOST_ERROR_CHARACTERS: Final = 5_000
 """The maximum length of the error that lists and pages show."""
 
 MOMENT: Final = 2.0
-"""Seconds after which the log and progress of a running copy are saved. Most small images take less, even on a busy
-machine."""
+"""Seconds before a running copy saves its log lines. Most small images take less, even on a busy machine."""
 
 FIGURES: Final = (
     "bytes_total",

@@ -2,7 +2,8 @@
 fair part.
 
 A share is a lease of some seconds. A process renews its shares each second while it sends requests, and returns them
-when it is idle; the shares of a stopped process expire. The sum of all shares never exceeds the budget.
+when it is idle; the shares of a stopped process expire. The sum of all shares never exceeds the budget, except for
+transfers that were under way when a share expired.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bo
 
 
 def fair_part(limit: float, mine: float, others: Iterable[float]) -> float:
-    """Return the part of ``mine`` by max-min fairness: a process that wants less than an equal part gets all it wants,
-    and the others share the rest."""
+    """Return the part of a process that wants ``mine``, by max-min fairness: processes that want less than an equal
+    part get all they want, and the others share the rest."""
     left = limit
     wishes = sorted([mine, *others])
     for index, wish in enumerate(wishes):

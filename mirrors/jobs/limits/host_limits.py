@@ -43,8 +43,8 @@ def limit(host: str, seconds: float) -> None:
 
 
 def limit_briefly(host: str, seconds: float) -> None:
-    """Delay all requests to this host for so many seconds, and copies of low priority for a minute. Each time, the
-    delay applies to one more priority."""
+    """Delay all requests to this host for so many seconds, and copies of low priority for a minute. Each
+    further burst of limited requests within that minute delays one more priority."""
     host = storable(host, HOST_LENGTH)
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
     row = HostBudget.objects.filter(host=host, credential="", operation="")

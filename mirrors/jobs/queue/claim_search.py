@@ -61,9 +61,9 @@ class _Part(NamedTuple):
 
 
 class Fairness:
-    """The memory of the searches of one drain: that no other namespaces than certain ones had a job. It is kept for
-    ``poll``, because Postgres reads all jobs of these namespaces to find out. A namespace that gets its first job waits
-    until the memory expires."""
+    """What the searches of one drain remember: that no jobs were due outside certain namespaces. It is remembered for
+    ``poll`` seconds, because Postgres reads all jobs of these namespaces to find it out. A namespace that gets its
+    first job waits until then."""
 
     def __init__(self) -> None:
         self._searched: tuple[_Kind, _Part] | None = None

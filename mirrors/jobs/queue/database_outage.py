@@ -25,7 +25,7 @@ FIRST_PAUSE: Final = 0.25
 """Seconds before the first retry of a write, doubled each time: the database's proxy restarts in less than a second."""
 
 LONGEST_RETRY_PAUSE: Final = 5.0
-"""The maximum of seconds between two retries, so that results are written soon after the outage."""
+"""The maximum number of seconds between two retries, so that results are written soon after the outage."""
 
 _noticed_at: float | None = None
 _out_of_space = ""
