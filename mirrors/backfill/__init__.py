@@ -1,3 +1,2 @@
-"""Backfill: images that run in the cluster and are not mirrored yet. Rows and what users do with them are in
-``mirrors/models/clusters/backfill.py`` and ``mirrors/services/clusters/backfill.py``;
-here is the work. Begin in ``task.py``."""
+"""Backfill: mirrors the images that run in a cluster and are not mirrored yet. Start with ``task.py``. The models are
+in ``mirrors/models/clusters/backfill.py``, the users' actions in ``mirrors/services/clusters/backfill.py``."""

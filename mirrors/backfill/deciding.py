@@ -1,4 +1,4 @@
-"""Whether an admission would mirror an image now: one pod of each namespace is read, and decided as a review does."""
+"""Whether an admission would mirror an image now: one pod of each namespace is read and decided like in a review."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ from webhook.review.admission_review import creation_of
 from webhook.review.copy_requests import requests_for
 
 MOST_ASKING_NAMESPACES: Final = 5
-"""Namespaces in whose name an image is requested: the pull secrets of any of them may be the ones that read it."""
+"""The maximum number of namespaces for which an image is requested. The pull secrets of any of them may be needed."""
 
 POD_NOT_FOUND: Final = "pod-not-found"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """The request of an admission, or why it would make none. ``is_mirrored``: the target has it by now."""
+    """The requests that admissions would create, or the reason why there are none. ``is_mirrored``: the target already
+    has the image."""
 
     requests: tuple[RequestedCopy, ...] = ()
     reason: str = ""
@@ -43,18 +44,18 @@ class ImageVerdict:
 
 
 class Decider:
-    """For some images at one time: the configuration and the operators' rows are read once."""
+    """Decides several images with one reading of the configuration and the operators' rows."""
 
     def __init__(self, config: Config, registry_id: int) -> None:
         sources, filters = catalog_of(config), selectors.operator_filters(config.cluster_name)
-        # That nothing is copied now is for the run to say: what would be, is the same.
+        # Decide as if copies were enabled: the run itself checks whether they are.
         policy = replace(policy_of(config, filters, sources), dry_run=False, copy_policy="delayed")
         self._snapshot = Snapshot(config, policy, sources, target_access=None)
         self._cluster = config.cluster_name
         self._registry_id = registry_id
 
     def decide(self, source: str) -> ImageVerdict:
-        """Raises ClusterError if the cluster can't be asked now."""
+        """Return the verdict on an image. Raises ClusterError if the cluster cannot be read now."""
         refused: list[ImageVerdict] = []
         requests: list[RequestedCopy] = []
         for row in representatives(cluster=self._cluster, source=source, most=MOST_ASKING_NAMESPACES):
@@ -96,7 +97,8 @@ class Decider:
 
 
 def _refused(decided: list[Decision]) -> ImageVerdict:
-    """The reason of the first image; a pod that no longer has it does not count."""
+    """Return the verdict with the reason of the first decision; ``pod-not-found`` if the pod no longer has the
+    image."""
     first = next(iter(decided), None)
     if first is None:
         return ImageVerdict(reason=POD_NOT_FOUND)

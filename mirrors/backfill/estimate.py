@@ -1,4 +1,4 @@
-"""The cost of a backfill at the limits of registries: pulls that are counted, and time. Pure."""
+"""The estimated cost of a backfill within the limits of registries: counted pulls and time. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from statistics import fmean
 from typing import Final
 
 WINDOW_SECONDS: Final = 21_600.0
-"""Seconds in which a pull limit is reported to apply: Docker Hub's six hours."""
+"""The assumed time window of pull limits in seconds: Docker Hub's six hours."""
 
 UNREAD_MANIFESTS: Final = 17
-"""Manifests of an image that was not read: Docker's official images have an index, about eight platforms, and an
-attestation for each of them."""
+"""The assumed number of manifests of an image that was not read: Docker's official images have an index, about eight
+platforms, and an attestation for each platform."""
 
 UNREAD_BLOBS: Final = 10
-"""Layers and configurations of an image that was not read: two platforms' worth of an ordinary one. It counts only
-where a registry limits single requests."""
+"""The assumed number of layers and configurations of an image that was not read: those of two platforms of an ordinary
+image. It matters only if a registry limits single requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An image, by its manifests where they were read (else None)."""
+    """An image, with the numbers from its manifests; None if they were not read."""
 
     host: str
     manifests: int | None = None
@@ -32,8 +32,8 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class PullBudget:
-    """Pulls that a registry counts for our account: reported ones, or what is known to apply without a report. A
-    backfill leaves ``reserve`` percent of them to pods."""
+    """The pull limit of a registry for the account that copies use: the reported one, or else the documented one. A
+    backfill leaves ``reserve`` percent of ``limit`` to pods."""
 
     limit: int
     remaining: int
@@ -44,14 +44,16 @@ class PullBudget:
         return self.limit * self.reserve / 100
 
     def seconds_for(self, pulls: int) -> float:
-        """Return how long so many pulls take: those that remain are free now, the others come back over the window."""
+        """Return the seconds that so many pulls take. The remaining pulls are available now; used ones become available
+        again over the time window."""
         missing = pulls - max(0.0, self.remaining - self.kept)
         return max(0.0, missing) / (self.limit - self.kept) * WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """``seconds`` is the least that the slowest limit allows; 0 where nothing limits."""
+    """The cost of a backfill. ``seconds`` is the minimum according to the slowest limit; 0 without limits.
+    ``unmeasured`` is the number of images whose size is not known."""
 
     bytes_total: int
     unmeasured: int
@@ -60,11 +62,12 @@ class Estimate:
 
 
 Limits = Callable[[str], Mapping[str, float]]
-"""Of a host: requests a second by operation, of all workers together."""
+"""Returns the limits of a host: requests per second of all workers together, by operation."""
 
 
 def estimate(images: Iterable[Measured], *, pulls: Mapping[str, PullBudget], limits: Limits, target: str) -> Estimate:
-    """``pulls`` are the hosts that count pulls; ``target`` is the host of the target."""
+    """Estimate the cost of mirroring these images. ``pulls`` has the hosts that count pulls; ``target`` is the host of
+    the target."""
     by_host: dict[str, list[Measured]] = defaultdict(list)
     for image in images:
         by_host[image.host].append(image)
@@ -84,7 +87,7 @@ def estimate(images: Iterable[Measured], *, pulls: Mapping[str, PullBudget], lim
 
 
 def _manifests(images: list[Measured]) -> int:
-    """Of a host; an image that was not read counts as the mean of the others."""
+    """Return the number of manifests. An image that was not read counts with the mean of the others."""
     known = [image.manifests for image in images if image.manifests is not None]
     return round(sum(known) + (len(images) - len(known)) * (fmean(known) if known else UNREAD_MANIFESTS))
 
@@ -100,7 +103,8 @@ def _at_source(reads: int, limits: Mapping[str, float]) -> float:
 
 
 def _at_target(manifests: int, blobs: int, limits: Mapping[str, float]) -> float:
-    """Each blob is an upload begun and ended, with a look before it; each manifest is one write."""
+    """Return the seconds at the target. Each blob costs a HEAD, and the start and end of an upload; each manifest costs
+    a HEAD and a write."""
     costs = {
         "put-manifest": manifests,
         "start-upload": blobs,

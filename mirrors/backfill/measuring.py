@@ -1,6 +1,6 @@
-"""The sizes of images, by their manifests: read from their registries by a few threads, within the budgets of all.
+"""The sizes of images: a few threads read their manifests from the registries, within the budgets of all workers.
 
-A registry that counts pulls is asked little: the first images show what the others are like.
+Only a few images are read from a registry that counts pulls; the others are estimated from these.
 """
 
 from __future__ import annotations
@@ -34,24 +34,27 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 MEASURING_THREADS: Final = 4
-"""Images read at a time: at half a second each, 500 a minute."""
+"""The number of images that are read concurrently: at half a second each, 500 a minute."""
 
 AHEAD: Final = 60
-"""Images that are handed to the threads at a time: as many as they read between two turns of the watcher."""
+"""The maximum number of images that are submitted to the threads: as many as they read between two turns of the
+watcher."""
 
 ACCESS_SECONDS: Final = 10.0
-"""Of the question how an image may be read."""
+"""The timeout in seconds of a request that checks how an image can be read."""
 
 MOST_CHILDREN: Final = 50
-"""Manifests of one image that are read; more of them are counted and not read."""
+"""The maximum number of an index's manifests that are read. The sizes of further ones are extrapolated."""
 
 COUNTED_IMAGES: Final = 10
-"""Images that are read of a registry that counts pulls: two pulls each, a fifth of Docker Hub's smallest limit."""
+"""The maximum number of images that are read from a registry that counts pulls: with two pulls for each, a fifth of
+Docker Hub's smallest limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSize:
-    """Bytes of its blobs, and numbers. ``size`` is extrapolated where pulls are counted."""
+    """The bytes of an image's blobs, and the numbers of its manifests and blobs. ``size`` and ``blobs`` are
+    extrapolated if not all manifests were read."""
 
     size: int
     manifests: int
@@ -59,7 +62,7 @@ class ImageSize:
 
 
 class Measurer:
-    """Reads manifests until it is closed. Not thread-safe."""
+    """Reads the manifests of images with a thread pool, until it is closed. Not thread-safe."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
@@ -77,7 +80,7 @@ class Measurer:
 
     @property
     def under_way(self) -> Collection[int]:
-        """Keys of the images that are being read."""
+        """The keys of submitted images whose sizes were not taken yet."""
         return self._under_way.keys()
 
     @property
@@ -85,8 +88,8 @@ class Measurer:
         return AHEAD - len(self._under_way)
 
     def submit(self, key: int, source: str, counting: Collection[str], platforms: tuple[str, ...]) -> bool:
-        """Have these platforms of an image read, or all. False: it is not, as its registry is one of those that count
-        pulls, and was asked for enough images."""
+        """Submit an image, to read these platforms; empty: all. Returns False if the image is not read, because its
+        registry is in ``counting`` (those that count pulls) and ``COUNTED_IMAGES`` were read from it."""
         ref = ImageRef.parse(source)
         is_counted = ref.registry in counting
         if is_counted and self._asked[ref.registry] >= COUNTED_IMAGES:
@@ -96,8 +99,8 @@ class Measurer:
         return True
 
     def take(self, seconds: float) -> dict[int, ImageSize | None]:
-        """Return the sizes that were read, by key, after waiting for at most so long for the first; None: it could not
-        be read."""
+        """Wait for at most so many seconds until an image was read, and return the new sizes by key; None for an image
+        that could not be read."""
         wait(self._under_way.values(), max(0.0, seconds), FIRST_COMPLETED)
         done = {key: future.result() for key, future in self._under_way.items() if future.done()}
         self._under_way = {key: future for key, future in self._under_way.items() if key not in done}
@@ -130,7 +133,7 @@ class Measurer:
         return self._engine.pull(ref, access, cancelled=lambda: self._is_closed)
 
     def _access(self, ref: ImageRef, config: Config) -> RegistryAccess:
-        """As an operator's copy reads it; pull secrets are not read for a size."""
+        """Return the access that an operator's copy would use. Pull secrets are not read to measure a size."""
         finder = SourceFinder(
             self._catalog,
             config.private_images,
@@ -142,7 +145,7 @@ class Measurer:
 
 
 def size_of(root: Manifest, children: list[Manifest]) -> ImageSize:
-    """Of an image or index; children that were not read are as large as the mean of the others."""
+    """Return the size of an image or index. Children that were not read count with the mean of the others."""
     blobs = {blob.digest: blob.size or 0 for manifest in (root, *children) for blob in manifest.blobs}
     share = len(root.children) / len(children) if children else 1.0
     return ImageSize(round(sum(blobs.values()) * share), 1 + len(root.children), round(len(blobs) * share))

@@ -1,4 +1,4 @@
-"""One turn of a backfill: look at images, measure them, request copies, and see how they ended."""
+"""One turn of a backfill: decide images, measure them, request copies, and record the results of their jobs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ FOUND, READY, SKIPPED = BackfillImageState.FOUND, BackfillImageState.READY, Back
 QUEUED, MIRRORED = BackfillImageState.QUEUED, BackfillImageState.MIRRORED
 
 MOST_QUEUED: Final = 50
-"""Jobs of a backfill in the queue at a time: workers have work for minutes, and an end comes soon after a pause."""
+"""The maximum number of unfinished jobs of a backfill: enough for minutes of work, and few enough that they end soon
+after the run is paused."""
 
 DECIDED_AT_ONCE: Final = 200
-"""Images that one turn looks at: a pod is read in milliseconds."""
+"""The maximum number of images that one turn decides. To read a pod takes milliseconds."""
 
 HUB_LIMITS: Final = {False: 100, True: 200}
 """Pulls in six hours that Docker Hub allows without and with credentials of a free account
@@ -49,7 +50,7 @@ HUB_LIMITS: Final = {False: 100, True: 200}
 
 
 class Turns:
-    """The work on a cluster's open run, a turn at a time. One a process."""
+    """The work on a cluster's open run, one turn at a time. A process has one instance."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
@@ -61,7 +62,7 @@ class Turns:
             self._measurer = None
 
     def turn(self, run: BackfillRun, *, seconds: float) -> None:
-        """Work on a run for about so long. What keeps it from continuing is noted in the run."""
+        """Work on a run for about so many seconds. If it cannot continue, the reason is recorded in the run."""
         deadline = time.monotonic() + seconds
         try:
             if run.state == BackfillState.PREVIEW and run.previewed_at is None:
@@ -86,7 +87,7 @@ class Turns:
             self._complete(run)
 
     def _measure(self, run: BackfillRun, deadline: float) -> bool:
-        """Whether all images have been measured that can be."""
+        """Measure images until the deadline. Returns whether no image is left to measure."""
         measurer = self._measurer = self._measurer or Measurer(self._config)
         counting = self._pull_budgets().keys()
         platforms = platforms_to_mirror(self._config()).platforms
@@ -105,7 +106,7 @@ class Turns:
                 return False
 
     def _complete(self, run: BackfillRun) -> None:
-        """The preview is there: its totals."""
+        """Complete the preview: compute and save its totals."""
         self.close()
         config = self._config()
         rows = BackfillImage.objects.filter(run=run, state=READY)
@@ -131,7 +132,8 @@ class Turns:
         )
 
     def _pull_budgets(self) -> Mapping[str, PullBudget]:
-        """Docker Hub, and the other hosts that have reported a pull limit for the account that copies use."""
+        """Return the pull limits of Docker Hub, and of other hosts that have reported one for the account that copies
+        use."""
         config = self._config()
         catalog = catalog_of(config)
 
@@ -183,11 +185,12 @@ class Turns:
 
 
 class _NotNowError(Exception):
-    """The configuration does not allow it now; the message says what to do."""
+    """The configuration does not allow the run to continue now. The message contains the next step."""
 
 
 def _request(registry_id: int, image: BackfillImage, verdict: ImageVerdict) -> None:
-    """Several namespaces may request one image. One image at a time: jobs start in the order of their requests."""
+    """Request the copies of one image, one for each namespace. Images are requested one at a time, because jobs start
+    in the order of their requests."""
     if not verdict.requests:
         _note_verdict(image, verdict)
         return
@@ -221,7 +224,7 @@ def _note_size(key: int, size: ImageSize | None) -> None:
 
 
 def _update(key: int, **fields: Any) -> None:
-    """Update an image, unless it was cancelled meanwhile."""
+    """Update an image, unless it was cancelled in the meantime."""
     BackfillImage.objects.filter(pk=key).exclude(state=BackfillImageState.CANCELLED).update(**fields)
 
 
@@ -231,8 +234,8 @@ def _note_problem(run: BackfillRun, problem: str) -> None:
 
 
 def take_ended(run: BackfillRun, registry_id: int) -> None:
-    """See how the jobs of a run have ended. A job that was deleted had ended too: its mapping at the run's target says
-    how."""
+    """Record the results of a run's jobs that have ended. If a job was deleted, the image counts as mirrored if the
+    target has it, else as cancelled."""
     queued = BackfillImage.objects.filter(run=run, state=QUEUED)
     for status, state in (
         (JobStatus.SUCCEEDED, MIRRORED),

@@ -1,4 +1,4 @@
-"""The turn of the leading watcher for backfills; ``manage.py backfill`` does it while it follows one."""
+"""The backfill task of the leading watcher. ``manage.py backfill`` does the same work while it follows a run."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 BACKFILL_SECONDS: Final = 1.5
-"""Of the watcher's turn of ten seconds, in which other tasks have their time too."""
+"""Seconds of the watcher's ten-second turn that backfills use. Other tasks need time too."""
 
 RUN_LEASE_SECONDS: Final = 30.0
-"""Three turns of the watcher: nobody takes a run over that a slow turn holds."""
+"""The duration of the lease on a run: three turns of the watcher, so that a slow turn does not lose the lease."""
 
 IMAGE_LOOK_EVERY: Final = 60.0
-"""Seconds between two looks for images under ``backfill: on``."""
+"""Seconds between two searches for images with ``backfill: on``."""
 
 TRIED_AGAIN_AFTER: Final = timedelta(hours=6)
-"""After which ``backfill: on`` tries an image again that a run did not mirror: Docker Hub's window."""
+"""The time after which ``backfill: on`` retries an image that a run did not mirror: the time window of Docker Hub's
+pull limit."""
 
 PREVIEW_FORGOTTEN_AFTER: Final = timedelta(days=1)
-"""After which a preview that a user has not started does not keep ``backfill: on`` from beginning a run."""
+"""The time after which ``backfill: on`` cancels a preview that a user requested and did not start."""
 
 
 class BackfillTask:
-    """A task of the watcher. ``close`` ends what it has started."""
+    """A task of the watcher. ``close`` stops its threads and releases its lease."""
 
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config = config_source
@@ -50,7 +51,7 @@ class BackfillTask:
         self._on_since: datetime | None = None
 
     def run(self, inventory: Inventory) -> None:
-        """The inventory is not needed: its rows are."""
+        """Run one turn. The inventory is not used, because its rows are read from the database."""
         if self._config().backfill == "on":
             self._on_since = self._on_since or timezone.now()
             self._begin(self._on_since)
@@ -59,7 +60,8 @@ class BackfillTask:
         self.work(BACKFILL_SECONDS)
 
     def work(self, seconds: float) -> bool:
-        """Work on the open run of our cluster for about so long. False: another process does."""
+        """Work on the open run of this cluster for about so many seconds. Returns False if another process holds the
+        lease on the run."""
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
         if run is None:
@@ -75,7 +77,7 @@ class BackfillTask:
         work_leases.give_back(run_lease_of(self._config().cluster_name), self._holder)
 
     def _begin(self, on_since: datetime) -> None:
-        """``backfill: on``: a run begins by itself, and starts when its preview is complete."""
+        """With ``backfill: on``, request a run automatically, and start it when its preview is complete."""
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + IMAGE_LOOK_EVERY
@@ -93,7 +95,8 @@ class BackfillTask:
 
 
 def _is_ready(run: BackfillRun, on_since: datetime) -> bool:
-    """A preview that a user requests is that user's to start; with ``on``, somebody has started an earlier one."""
+    """Return whether to start a run automatically: its preview is complete, and no user requested it, or a user did
+    before ``backfill: on`` was set. Later previews of users wait for those users."""
     is_complete = run.state == BackfillState.PREVIEW and run.previewed_at is not None
     return is_complete and (not run.requested_by or run.created_at < on_since)
 
@@ -104,5 +107,5 @@ def _is_forgotten(run: BackfillRun) -> bool:
 
 
 def run_lease_of(cluster: str) -> str:
-    """The lease of the work on a cluster's run; names of leases are shorter than those of clusters."""
+    """Return the name of the lease on a cluster's run. It has a hash, because names of clusters can be too long."""
     return f"backfill:{hashlib.sha256(cluster.encode()).hexdigest()[:40]}"

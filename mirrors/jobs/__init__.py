@@ -1,5 +1,5 @@
-"""Copies as jobs. Begin in ``queue/leases.py``, then ``copy/executor.py``.
+"""Copies as jobs. Start with ``queue/leases.py``, then ``copy/executor.py``.
 
-``limits`` says how much may be asked of registries, ``queue`` who may work on what, ``copy`` does one job with what
-``context`` holds, ``upkeep`` looks at registries without a job, ``process`` is the worker's processes.
+``limits`` bounds the requests to registries, ``queue`` decides which worker gets which job, ``copy`` runs one job with
+the objects of ``context``, ``upkeep`` checks registries without a job, and ``process`` has the worker's processes.
 """

@@ -23,7 +23,7 @@ READINESS_METRICS: Final = (UNPROTECTED, ALL_WORKLOADS)
 
 
 class ReadinessCollector(Collector):
-    """A cluster whose watcher has stopped is left out."""
+    """Collects the newest sample of each cluster. Clusters whose watcher has stopped are omitted."""
 
     def collect(self) -> Iterator[Metric]:
         try:

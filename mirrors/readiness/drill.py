@@ -1,4 +1,4 @@
-"""The drill: the rule for one image, applied in one pass to all that a cluster runs."""
+"""The drill: applies the rule for one image to all running images of a cluster, in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from webhook.decision.suspensions import Looping, TargetState
 from webhook.knowledge.from_rows import base_platforms
 
 ROWS_AT_ONCE: Final = 2_000
-"""Running images that the pass holds at a time: about a MB."""
+"""The number of rows that the pass reads at a time: about 1 MB."""
 
 SWAPS_NOTHING: Final = "{cause}: pods are not swapped, so that no image is protected."
 NOT_DECIDED: Final = (
@@ -42,12 +42,13 @@ INCOMPLETE: Final = "The watcher cannot read all that runs, so that something ma
 
 
 class NotListedError(Exception):
-    """The cluster is not known yet; the message says what to do."""
+    """No watcher has listed the cluster yet. The message contains the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrillRequest:
-    """The question. ``without`` is a registry's host; empty: no source can be reached. ``max_age`` is in seconds."""
+    """The parameters of a drill. ``without`` is the host of the unreachable registry; empty: no source can be reached.
+    ``max_age`` is in seconds."""
 
     cluster: str
     without: str = ""
@@ -57,8 +58,8 @@ class DrillRequest:
 
 
 def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
-    """Reads all that runs, and the targets that are not healthy unless they are given. Raises NotListedError or
-    RegistryNameError."""
+    """Run a drill over all running images of a cluster. ``targets`` are the unhealthy targets; they are read from the
+    database if not given. Raises NotListedError or RegistryNameError."""
     clusters = _clusters(asked.cluster)
     cluster = _listed(asked.cluster, clusters)
     without = registry_host(asked.without, config)
@@ -80,8 +81,8 @@ def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState
 
 
 def _clusters(asked: str) -> list[Any]:
-    """The rows of all, with whether the nodes of the one that is asked for have pulled from the target, and its
-    ``reports_indexes``."""
+    """Return the rows of all clusters, annotated with two facts of the cluster ``asked``: whether its nodes have pulled
+    from the target, and ``reports_indexes``."""
     pulled = ClusterNode.objects.filter(cluster=asked, pulled_at__isnull=False)
     facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(asked)}
     return list(Cluster.objects.annotate(**facts).order_by("name"))
@@ -126,7 +127,7 @@ def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tupl
 
 
 def _reports_indexes(cluster: str) -> ExpressionWrapper[Any]:
-    """Whether an image runs with the digest of an index that has been mirrored."""
+    """Return an expression for whether an image runs with the digest of an index that has been mirrored."""
     rows = RunningImage.objects.current().filter(cluster=cluster).exclude(digest="")
     indexes = ImageMapping.objects.exclude(platforms=[])
     of_source, of_target = (
@@ -136,7 +137,7 @@ def _reports_indexes(cluster: str) -> ExpressionWrapper[Any]:
 
 
 def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, MappingSnapshot]:
-    """By source, those at the configured target."""
+    """Return the mappings at the configured target, by source."""
     name = config.target.name
     sources = rows.order_by().values_list("source", flat=True).distinct()
     found = selectors.mappings_of_sources(endpoint=name.endpoint, prefix=name.prefix, sources=sources)
@@ -159,7 +160,7 @@ def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str,
 
 
 class _Row(NamedTuple):
-    """A running image. ``owner`` is as restart loops have it: without a name for pods that nothing owns for long."""
+    """A running image. ``owner`` is the key of restart loops: its name is empty for pods without a lasting owner."""
 
     workload: WorkloadKey
     owner: tuple[str, str, str]
@@ -173,18 +174,18 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class _Pass:
-    """One pass over the rows; what it keeps grows with workloads and gaps alone."""
+    """One pass over the rows. Its memory grows only with the number of workloads and gaps."""
 
     conditions: Conditions
     without: str
     mappings: dict[str, MappingSnapshot]
     workloads: set[WorkloadKey] = field(default_factory=set)
     missing: set[Missing] = field(default_factory=set)
-    """A workload may have several rows of an image, such as its template's and its pods'."""
+    """A set, because a workload can have several rows of an image, such as those of its template and its pods."""
     drift: set[Drift] = field(default_factory=set)
     registries: set[str] = field(default_factory=set)
     undecided: int = 0
-    """Rows of which the watcher has not noted yet whether new pods would keep the source."""
+    """The number of rows for which the watcher has not recorded yet whether new pods would keep the source."""
 
     def run(self, rows: QuerySet[RunningImage]) -> None:
         for row in _read(rows):
@@ -206,7 +207,8 @@ class _Pass:
             self.missing.add(Missing(row.workload, row.source, row.image, found.gap, found.details, pk, found.kept))
 
     def _gap_of(self, row: _Row, reference: ImageRef | None, mapping: MappingSnapshot | None) -> FoundGap | None:
-        """Return the gap: first one that mirroring does not close, last one that ends by itself or is of all."""
+        """Return the gap of a row. Gaps that mirroring cannot close have precedence; suspended swaps, which end by
+        themselves or affect all images, are checked last."""
         if row.kept:
             return kept_by_webhook(row.kept, row.kept_details)
         found = gap_of(reference, mapping, row.workload.namespace, row.digest, self.conditions)
@@ -241,7 +243,7 @@ class _Pass:
 
 
 def _read(rows: QuerySet[RunningImage]) -> Iterator[_Row]:
-    """By source: so each reference is parsed once."""
+    """Yield the rows, ordered by source, so that the same reference is not parsed repeatedly."""
     names = ("namespace", "workload_kind", "workload", "pod_name", "source", "image", "digest")
     found = rows.order_by(F("source")).values_list(*names, "kept", "kept_details", "decided_at")
     for namespace, kind, name, pod, *rest in found.iterator(chunk_size=ROWS_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The results of a drill: shares, what is missing, and digests that have drifted."""
+"""The results of a drill: shares of protected workloads, gaps, and digest drift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.vocabulary.kept_reasons import NEXT_STEPS
 
 
 class WorkloadKey(NamedTuple):
-    """A workload of a cluster; pods that nothing owns go by their own name, as kind Pod."""
+    """A workload of a cluster. Pods without an owner have the kind Pod and their own name."""
 
     namespace: str
     kind: str
@@ -33,7 +33,7 @@ class Missing(NamedTuple):
     details: str = ""
     mapping_id: int | None = None
     kept: str = ""
-    """Why the webhook keeps the source, where that is the gap."""
+    """The reason why the webhook keeps the source, if that is the gap."""
 
     @property
     def meaning(self) -> str:
@@ -64,7 +64,7 @@ class Drift(NamedTuple):
     source: str
     running_digest: str
     source_digest: str
-    """As of the last comparison of source and target; empty if they were never compared."""
+    """The source's digest at the last comparison of source and target; empty if they were never compared."""
     target_digest: str
     mapping_id: int
 
@@ -80,7 +80,7 @@ class Drift(NamedTuple):
 
 
 class UnprotectedShare(NamedTuple):
-    """Of workloads."""
+    """The number of workloads, and how many of them are unprotected."""
 
     workloads: int
     unprotected: int
@@ -91,7 +91,7 @@ class UnprotectedShare(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """Of workloads that are protected; 100 means all of them. None without workloads."""
+        """The percentage of protected workloads. 100 only if all are protected; None without workloads."""
         return percent_protected(self.workloads, self.unprotected)
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class UnprotectedShare(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """The answer for a cluster. ``without`` is the registry assumed to be unreachable; empty: all sources."""
+    """The result of a drill. ``without`` is the registry that is assumed to be unreachable; empty: all sources."""
 
     cluster: str
     without: str
@@ -111,19 +111,19 @@ class Drill:
     missing: tuple[Missing, ...]
     drift: tuple[Drift, ...]
     registries: tuple[str, ...]
-    """Those that images of the cluster come from."""
+    """The registries of the running images' sources."""
     clusters: tuple[str, ...]
-    """All that have been listed, by name."""
+    """The names of all clusters that have been listed."""
     notices: tuple[str, ...] = ()
-    """What the answer cannot know or assumes."""
+    """Messages about missing information and assumptions of the result."""
 
     @property
     def gaps(self) -> dict[Gap, int]:
-        """Images of workloads by reason, the most frequent first."""
+        """The number of unprotected images of workloads by reason, the most frequent reason first."""
         return dict(Counter(row.gap for row in self.missing).most_common())
 
     def missing_of(self, *, namespace: str = "", gap: str = "") -> Iterator[Missing]:
-        """Those of a namespace and a reason, each if given."""
+        """Yield the unprotected images, filtered by namespace and reason if given."""
         for row in self.missing:
             if namespace in ("", row.workload.namespace) and gap in ("", row.gap):
                 yield row

@@ -1,4 +1,4 @@
-"""Whether one image could start from its mirror alone, and if not, why: from plain values."""
+"""Whether pods could start one image from only its mirror, and if not, why. Needs no database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webhook.knowledge.from_rows import access_of, lacking_platforms, obstacle_o
 
 
 class Gap(StrEnum):
-    """Why an image is not protected; in the order in which they are looked for."""
+    """The reason why an image is not protected."""
 
     UNKNOWN_SOURCE = "unknown-source"
     NOT_SWAPPED = "not-swapped"
@@ -60,13 +60,13 @@ NEXT_STEP: Final[dict[Gap, str]] = {
 }
 
 MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_MISSING})
-"""Gaps that a copy closes: it brings the image, or finds that the target has it."""
+"""Gaps that a copy closes: it copies the image, or confirms that the target has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexManifests:
-    """The content of mirrored indexes: ``known`` are the sources of which that is known, ``running`` the pairs of
-    source and digest that run and are in the list."""
+    """The manifests that mirrored indexes list: ``known`` are the sources whose lists are known; ``running`` are the
+    pairs of source and running digest that are in these lists."""
 
     known: Collection[str] = frozenset()
     running: Collection[tuple[str, str]] = frozenset()
@@ -74,7 +74,7 @@ class IndexManifests:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of a drill for every image. Times are in seconds."""
+    """The conditions of a drill that are the same for all images. Times are in seconds."""
 
     snapshot: Snapshot
     now: float
@@ -83,14 +83,14 @@ class Conditions:
     """``os/arch`` of the cluster's nodes."""
     nodes_have_pulled: bool = True
     reports_indexes: bool = False
-    """Whether the container runtime of the cluster has been seen to report the digests of indexes."""
+    """Whether the container runtime of the cluster was observed to report the digests of indexes."""
     manifests: IndexManifests = field(default_factory=IndexManifests)
     allows_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FoundGap:
-    """A gap, with what of it is particular to the image; ``kept`` is why the webhook keeps the source."""
+    """The gap of an image, with details of this image. ``kept`` is the reason why the webhook keeps the source."""
 
     gap: Gap
     details: str = ""
@@ -98,13 +98,13 @@ class FoundGap:
 
 
 def kept_by_webhook(reason: str, details: str = "") -> FoundGap:
-    """Of an image whose new pods would keep their source."""
+    """Return the gap of an image whose new pods would keep their source."""
     return FoundGap(Gap.NOT_SWAPPED, words_of(reason, details), reason)
 
 
 def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> FoundGap | None:
-    """Of an image that is protected but for this: swaps of it, or of all images, are suspended. ``owner`` is
-    namespace, kind and name of the workload."""
+    """Return the gap of an otherwise protected image if its swaps, or those of all images, are suspended; else None.
+    ``owner`` has the namespace, kind and name of the workload."""
     policy, suspensions = asked.snapshot.policy, asked.snapshot.suspensions
     if suspensions.loops and suspensions.loops.get((*owner, str(source)), 0.0) > asked.now:
         return kept_by_webhook(Reason.RESTART_LOOP)
@@ -118,7 +118,7 @@ def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) 
 def gap_of(
     source: ImageRef | None, mapping: MappingSnapshot | None, namespace: str, digest: str, asked: Conditions
 ) -> FoundGap | None:
-    """Of an image that runs with a digest in a namespace; None: it is protected."""
+    """Return the gap of an image that runs with this digest in a namespace; None if it is protected."""
     if source is None:
         return FoundGap(Gap.UNKNOWN_SOURCE)
     if not asked.snapshot.policy.allows_source(source.registry):
@@ -140,7 +140,7 @@ def gap_of(
 def _of_namespace(
     source: ImageRef, mapping: MappingSnapshot, namespace: str, digest: str, asked: Conditions
 ) -> FoundGap | None:
-    """Of an image that the target has."""
+    """Return the gap of an image that the target has: access of the namespace, changed content, and untested nodes."""
     allowed = access_of(mapping, source, asked.snapshot, namespace)
     knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
@@ -152,10 +152,10 @@ def _of_namespace(
 
 
 def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: Conditions) -> bool:
-    """Whether a new pod is known to get other content than the digest that runs.
+    """Return whether a new pod is known to get other content than the running digest.
 
-    Some runtimes report the digest of a platform's manifest. Where it is not known which ones the mirrored index lists,
-    a difference is only claimed if the cluster's runtime reports indexes.
+    Some runtimes report the digest of a platform's manifest instead of the index. If the manifests of the mirrored
+    index are not known, a difference is reported only if the cluster's runtime reports digests of indexes.
     """
     if not (digest and mapping.target_digest) or source.digest:
         return False

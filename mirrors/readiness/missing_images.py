@@ -1,4 +1,4 @@
-"""Mirrors what a drill found missing, for a user who asks for it."""
+"""Mirrors the images that a drill found missing, at a user's request."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Config
 
 MOST_MIRRORED_AT_ONCE: Final = 2_000
-"""Images that one request mirrors, so that it ends before a proxy's timeout."""
+"""The maximum number of images that one HTTP request mirrors, so that it ends before a proxy's timeout."""
 
 COPIES_PER_TRANSACTION: Final = 200
-"""Copies that are requested in one transaction, so that it does not hold its locks for long."""
+"""The maximum number of copies that are requested in one transaction, so that it does not hold its locks for long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """Jobs that were created, images that had one already, and why others have none."""
+    """The number of created jobs (``made``) and of images that already had an active job, and why others were
+    refused."""
 
     made: int
     active: int
     refusals: tuple[str, ...]
     left: int = 0
-    """Images beyond the limit of one request."""
+    """The number of images beyond the limit of one request."""
 
 
 def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
-    """Images that a copy would protect, each once, with a namespace that runs it: its pull secrets may be needed."""
+    """Return the images that a copy would protect, each with one namespace that runs it, whose pull secrets may be
+    needed."""
     found: dict[str, str] = {}
     for row in drill.missing_of(namespace=namespace):
         if row.gap in MIRRORABLE:
@@ -45,7 +47,7 @@ def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
 
 
 def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> Requested:
-    """Request the copies. Raises ActionRefusedError where there is no target."""
+    """Request copies of the missing images. Raises ActionRefusedError if there is no target."""
     images = to_mirror(drill, namespace)
     now = sorted(images.items())[:MOST_MIRRORED_AT_ONCE]
     target = active_target()
@@ -80,7 +82,7 @@ def _request(source: ImageRef, target: Registry, requested_by: str, asker: Clust
 def _request_all(
     target: Registry, wanted: Sequence[RequestedCopy], requested_by: str, refusals: list[str]
 ) -> tuple[int, int]:
-    """Jobs created, and jobs that were active already."""
+    """Request the copies in ``wanted``. Returns the numbers of created jobs and of jobs that were already active."""
     outcomes = request_copies(target_registry_id=target.id, requests=wanted)
     refusals += [f"{outcome.source}: {outcome.refusal}" for outcome in outcomes if outcome.job_id is None]
     new = [outcome for outcome in outcomes if outcome.is_new]

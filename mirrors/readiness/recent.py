@@ -1,4 +1,4 @@
-"""Drills of this process, kept for a minute: pages and API ask for the same ones again and again."""
+"""The cache of this process's drills, because pages and API request the same drills repeatedly."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from swapper_project.config import Config
 from webhook.decision.suspensions import TargetState
 
 ANSWER_SECONDS: Final = 60.0
-"""Seconds for which an answer is given again."""
+"""Seconds for which a drill is cached."""
 
 MOST_DRILLS_KEPT: Final = 4
-"""Answers in memory: of 50,000 rows none of which is protected, one takes some 20 MB."""
+"""The maximum number of cached drills. The result of 50,000 rows takes about 20 MB if no row is protected."""
 
 _LOCK = threading.Lock()
 _kept: dict[tuple[DrillRequest, str], tuple[float, Drill]] = {}
 
 
 def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
-    """At most a minute old. Raises what ``run_drill`` raises. One drill runs at a time: others wait for its answer."""
+    """Return a drill that is at most a minute old. Only one drill runs at a time; other threads wait for it. Raises the
+    errors of ``run_drill``."""
     key = (asked, config.digest)
     with _LOCK:
         taken_at, drill = _kept.get(key, (0.0, None))
@@ -37,6 +38,6 @@ def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetSt
 
 
 def forget() -> None:
-    """Ask again: what is missing was just requested."""
+    """Clear the cache, because missing images were just requested."""
     with _LOCK:
         _kept.clear()

@@ -12,11 +12,11 @@ UNUSED: Final = "No image that runs here is from {host}: check the name. Those t
 
 
 class RegistryNameError(ValueError):
-    """The registry assumed to be unreachable is not a valid host; the message says why."""
+    """The name of the registry that is assumed to be unreachable is not valid. The message gives the reason."""
 
 
 def registry_host(text: str, config: Config) -> str:
-    """The host as sources name it; empty for none. Raises RegistryNameError."""
+    """Return the host in the normal form of sources; empty for an empty text. Raises RegistryNameError."""
     if not text:
         return ""
     name = text.strip().rstrip("/")
@@ -32,6 +32,6 @@ def registry_host(text: str, config: Config) -> str:
 
 
 def unused_registry(without: str, registries: Collection[str]) -> Iterator[str]:
-    """That all is protected from a registry which nothing uses says little: its name may be misspelt."""
+    """Yield a notice if images run, but none is from the registry ``without``: its name may be misspelt."""
     if without and registries and without not in registries:
         yield UNUSED.format(host=without, others=", ".join(sorted(registries)))

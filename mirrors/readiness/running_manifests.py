@@ -1,4 +1,5 @@
-"""Digests that run and that a mirrored index lists: container runtimes report those of platforms, or of indexes."""
+"""The running digests that mirrored indexes list. A container runtime reports either the digest of the platform's
+manifest or that of the index."""
 
 from __future__ import annotations
 
@@ -13,14 +14,16 @@ from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.selectors.queries.batches import batched
 
 MAPPINGS_PER_QUERY: Final = 20_000
-"""Mappings of one query, as many as a large cluster runs: SQLite takes 32,766 parameters, Postgres 65,535."""
+"""The maximum number of mappings in one query, enough for a large cluster. SQLite allows 32,766 parameters, Postgres
+65,535."""
 
 MAPPINGS_IN_MEMORY: Final = 500
-"""Rows in memory at a time: their lists are a MB at most."""
+"""The number of rows in memory at a time. Their lists take at most 1 MB."""
 
 
 def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, MappingSnapshot]) -> IndexManifests:
-    """Of these rows. Lists are read of the indexes of which another digest runs than their own."""
+    """Return the manifests of these rows. Lists are read only for indexes that run with another digest than their
+    own."""
     digests = rows.exclude(digest="").order_by().values_list("source", "digest").distinct()
     others: dict[int, set[str]] = {}
     for source, digest in digests.iterator():

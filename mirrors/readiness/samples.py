@@ -1,4 +1,4 @@
-"""Writes readiness over time: a row an hour and cluster, as of the last drill within it."""
+"""Stores readiness over time: one row per cluster and hour, with the last drill of that hour."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from mirrors.models import ReadinessSample
 from mirrors.readiness.drill_results import Drill
 
 SAMPLES_KEPT_FOR: Final = timedelta(days=400)
-"""A year can be compared with the one before; 9,600 rows for each cluster."""
+"""How long samples are kept: more than a year, to compare with the same month of the last year. 9,600 rows per
+cluster."""
 
 
 def record(drill: Drill) -> None:
-    """Write the hour's row, and delete those that are too old."""
+    """Write the row of the current hour, and delete rows that are too old."""
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     counted = {"workloads": drill.total.workloads, "unprotected": drill.total.unprotected, "taken_at": now}

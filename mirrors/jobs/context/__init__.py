@@ -1,4 +1,4 @@
-"""The context of one worker process: the engine, and where blobs are and who writes an index, in the database.
+"""The context of one worker process: the copy engine, and its mount index and index locks in the database.
 
-Begin in ``worker_context.py``.
+Start with ``worker_context.py``.
 """

@@ -1,4 +1,4 @@
-"""The places of blobs, in the database: the engine's mount index, shared by all workers."""
+"""The locations of blobs, in the database: the engine's mount index, shared by all workers."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 log = structlog.get_logger(__name__)
 
 LOOKUP_SECONDS: Final = 2.0
-"""Seconds that a blob waits for the database to say where it could be mounted from."""
+"""Seconds that a blob's thread waits for a lookup of the repositories from which the blob could be mounted."""
 
 CANDIDATES: Final = 4
-"""Repositories to mount a blob from that are tried: the first nearly always has it."""
+"""The maximum number of repositories from which mounting a blob is tried. The first one nearly always has the blob."""
 
 MOST_QUESTIONS: Final = 100
-"""Blobs that are looked up together, well below what one statement of SQLite takes."""
+"""The maximum number of blobs in one lookup, well below SQLite's limit for parameters of a statement."""
 
 CHECK_SECONDS: Final = 1.0
-"""Between two checks of the connection while blobs are looked up: each is a statement more, and a job has three
-look-ups."""
+"""Seconds between two checks of the connection during lookups. Each check is an additional statement, and a job has
+three lookups."""
 
 LOCATIONS_PER_TRANSACTION: Final = 500
-"""Locations of blobs that one transaction writes, so that its locks are short."""
+"""The maximum number of blob locations that one transaction writes, so that it holds its locks only briefly."""
 
 MAPPINGS_LOOKED_AT: Final = 200
-"""Of a repository that a blob may be mounted from; one with more is passed over."""
+"""The maximum number of mappings of a repository whose access is checked before a blob is mounted from it. Repositories
+with more mappings are skipped."""
 
 Blob = tuple[str, str, str]
 """Registry, digest, repository."""
@@ -50,8 +51,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Question(Generic[T]):
-    """``ask`` reads the database; ``default`` is the answer where it has no location of the blob. ``is_known``: it
-    has one in any case."""
+    """A lookup of a blob. ``ask`` queries the database; ``default`` is the result if the database has no location of
+    the blob. With ``is_known``, a location is known already, so that ``ask`` is always called."""
 
     registry: str
     digest: str
@@ -62,9 +63,10 @@ class _Question(Generic[T]):
 
 
 class DatabaseMounts:
-    """Memory first, then the database. One thread has the connection: the engine's many blob threads share it.
+    """The mount index: memory first, then the database. The engine's many blob threads share one thread with a database
+    connection.
 
-    Where the database is unavailable, nothing is found and what was learnt is forgotten: that costs an upload, no more.
+    While the database is unavailable, lookups find nothing and new locations are dropped. That only costs uploads.
     """
 
     def __init__(self) -> None:
@@ -103,9 +105,9 @@ class DatabaseMounts:
         self._memory.record(registry, digest, repository)
 
     def close(self) -> None:
-        """Write what is left, and end."""
+        """Write the locations that are not saved yet, and stop the thread."""
         self._stopping.set()
-        # So that the thread does not wait half a second for the next one.
+        # An empty lookup wakes the thread, which otherwise waits up to half a second for the next one.
         self._asked.put(_Question("", "", lambda: None, None, is_known=True))
         if self._thread is not None:
             self._thread.join(5)
@@ -134,17 +136,17 @@ class DatabaseMounts:
         except queue.Empty:
             self._flush()
             return
-        # Blobs of all images ask at the same time, and nearly all of them are new.
+        # Combine lookups: the blobs of all images are looked up at the same time, and nearly all blobs are new.
         while len(questions) < MOST_QUESTIONS and not self._asked.empty():
             questions.append(self._asked.get())
         try:
-            # A connection that was lost since costs uploads of these blobs, no more.
+            # A connection that is lost between two checks only costs uploads of these blobs.
             if time.monotonic() >= self._check_from:
                 self._check_from = time.monotonic() + CHECK_SECONDS
                 close_old_connections()
             _answer(questions)
         except Exception as error:
-            # Whatever it is: blobs wait for this.
+            # Fail the lookups with any error, because blob threads wait for them.
             for question in questions:
                 if not question.answer.done():
                     question.answer.set_exception(error)
@@ -166,7 +168,7 @@ class DatabaseMounts:
 
 
 def _answer(questions: Sequence[_Question[Any]]) -> None:
-    """One look for all blobs that may be new; each one that is not is asked about alone."""
+    """Find out with one query which of the blobs have a location, then look up each of these separately."""
     new = {question.digest for question in questions if not question.is_known}
     found = set(_known_blobs(*_filled_up(sorted(new)))) if new else set()
     for question in questions:
@@ -175,7 +177,8 @@ def _answer(questions: Sequence[_Question[Any]]) -> None:
 
 
 def _filled_up(digests: list[str]) -> list[str]:
-    """The first one again, up to a power of two: so the SQL of the look is one of a few."""
+    """Repeat the first digest until their number is a power of two, so that the query has only a few variants of
+    SQL."""
     wanted = 1 << (len(digests) - 1).bit_length()
     return digests + digests[:1] * (wanted - len(digests))
 
@@ -204,7 +207,8 @@ def _find(registry: str, digest: str, known: list[str], readers: Readers | None)
 
 
 def _is_readable(registry: str, repository: str, readers: Readers) -> bool:
-    """Whether each image of the repository may be read by all of ``readers``: what a blob of it is for is not known."""
+    """Return whether all ``readers`` have access to each image of the repository: it is not known to which of the
+    images a blob belongs."""
     at_targets = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET)
     mappings = at_targets.in_repositories([f"{registry}/{repository}"])
     rows = list(mappings.values_list("id", "source", "access")[: MAPPINGS_LOOKED_AT + 1])
@@ -230,7 +234,7 @@ def _may_read(source: str, access: str, granted: set[ClusterNamespace], readers:
 
 
 def _write(blobs: list[Blob]) -> None:
-    """In one order for all writers, or two that touch the same rows deadlock."""
+    """Write the locations. The blobs must be sorted: writers that lock the same rows in different orders deadlock."""
     hosts = {registry for registry, _, _ in blobs}
     targets = Registry.objects.filter(role=RegistryRole.TARGET, endpoint__in=hosts).order_by("enabled", "-id")
     ids = dict(targets.values_list("endpoint", "id"))

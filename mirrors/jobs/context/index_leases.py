@@ -1,4 +1,4 @@
-"""Leases to write an index of referrers, in the database: the engine's lock over all workers."""
+"""Leases for writing an index of referrers, in the database: the engine's lock across all workers."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from mirrors.services import holder_name
 log = structlog.get_logger(__name__)
 
 INDEX_LEASE_SECONDS: Final = 30.0
-"""Renewed before each write: longer than what comes between two of them, and short for those who wait after a kill."""
+"""The duration of a lease, which is renewed before each write: longer than the time between two writes, and short
+enough for processes that wait after the holder was killed."""
 
 LEASE_PREFIX: Final = "index "
-"""Of the leases' names: the digest of what is written follows."""
+"""The prefix of the leases' names. The engine's name for the index follows, a SHA-256 digest."""
 
 
 class DatabaseIndexLeases:
-    """Held by the engine's threads, which have no connection at any other time: each question closes its own."""
+    """Leases that the engine's threads hold. These threads use the database for nothing else, so each call closes its
+    connection."""
 
     def __init__(self) -> None:
         self._holder = holder_name()
 
     def hold(self, name: str) -> bool:
-        """False also where the database is unavailable: then nobody can say that no other process writes."""
+        """Acquire or renew a lease. Returns False if another process holds it, or if the database is unavailable,
+        because another process may be writing then."""
         try:
             return work_leases.hold(f"{LEASE_PREFIX}{name}", self._holder, INDEX_LEASE_SECONDS)
         except (DatabaseError, InterfaceError) as error:

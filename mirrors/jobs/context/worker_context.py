@@ -1,4 +1,4 @@
-"""The context of a copying process: configuration, engine, mount index, heartbeat. Made after the fork."""
+"""The context of a worker process: configuration, engine, mount index and heartbeat. Created after the fork."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from swapper_project.process.monitoring import metrics
 
 
 class WorkerContext:
-    """Lives as long as its process, so that connections, tokens and known blobs serve one drain after the other."""
+    """The context of a worker process. It lives as long as the process, so that all drains share its connections,
+    tokens and known blobs."""
 
     def __init__(self, source: ConfigSource) -> None:
         self._source = source
@@ -52,7 +53,7 @@ class WorkerContext:
 
     @property
     def config(self) -> Config:
-        """The active configuration, looked at again every few seconds."""
+        """The active configuration. The file is checked for changes every ``config_poll`` seconds."""
         with self._lock:
             if time.monotonic() >= self._next_poll:
                 self._next_poll = time.monotonic() + timing().config_poll
@@ -61,11 +62,11 @@ class WorkerContext:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the configuration says something else than what the engine was made with."""
+        """Whether the engine was created with other settings than the configuration now contains."""
         return engine_settings(self.config) != self._settings
 
     def renew_engine(self) -> None:
-        """Take changed copy settings over; only while nothing is copied."""
+        """Replace the engine if the copy settings have changed. Call this only while no copy is running."""
         wanted = engine_settings(self.config)
         if wanted != self._settings:
             self.engine.close()
@@ -73,7 +74,8 @@ class WorkerContext:
             self.engine = self._new_engine()
 
     def catalog(self) -> SourceCatalog:
-        """Source registries of file and operators; what operators change applies within ``config_poll``."""
+        """Return the source registries of the configuration file and of operators. Changes by operators apply within
+        ``config_poll`` seconds."""
         config, now = self.config, time.monotonic()
         if config is not self._catalog_of or now >= self._catalog_until:
             self._known_hosts = selectors.catalog_of(config, read_secret=_password)
@@ -81,7 +83,7 @@ class WorkerContext:
         return self._known_hosts
 
     def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
-        """These registries alone."""
+        """Return a catalog of only these registries."""
         return SourceCatalog(
             entries,
             credentials_dir=settings.ENVIRONMENT.credentials_dir,
@@ -118,7 +120,7 @@ class WorkerContext:
 
 
 def _password(reference: str) -> str:
-    """Of a Secret ``NAME/KEY``; raises CredentialError."""
+    """Return the password in the Secret ``NAME/KEY``. Raises CredentialError if it cannot be read."""
     try:
         return cluster_credentials.password(reference)
     except ClusterError as error:

@@ -1,1 +1,1 @@
-"""One job from its claim to its end. Begin in ``executor.py``; ``copy_job.py`` is the work itself."""
+"""One job from its claim to its end. Start with ``executor.py``; ``copy_job.py`` does the work itself."""

@@ -1,6 +1,6 @@
-"""The view that people have of a running attempt: its log lines, and live progress twice a second.
+"""What users see of a running attempt: its log lines, and its progress up to twice a second.
 
-A copy that is over within a moment writes nothing while it runs: its end has all of it.
+A copy that takes less than ``MOMENT`` usually writes nothing while it runs: everything is written when it ends.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from swapper_project.process.monitoring import metrics
 log = structlog.get_logger(__name__)
 
 MAX_LOG: Final = 50_000
-"""Characters of an attempt's log; a traceback has a few thousand."""
+"""The maximum length of an attempt's log in characters. A traceback has a few thousand."""
 
 MOST_ERROR_CHARACTERS: Final = 5_000
-"""Characters of the error that lists and pages show."""
+"""The maximum length of the error that lists and pages show."""
 
 MOMENT: Final = 2.0
-"""Seconds after which people may look at a running copy; most small images take less, on a busy machine too."""
+"""Seconds before a running copy saves its log lines. Most small images take less, even on a busy machine."""
 
 FIGURES: Final = (
     "bytes_total",
@@ -46,13 +46,14 @@ FIGURES: Final = (
     "blobs_done",
     "moving",
 )
-"""Columns of the progress of a job, beside its times."""
+"""The columns of a job's progress, without its times."""
 
 CUT: Final = "\n… {count} characters are left out here …\n"
 
 
 class Log:
-    """Its beginning and its end, where the error is; what lies between is left out of a long one."""
+    """A log of limited length. The middle of a long log is omitted; its start and its end, which has the error, are
+    kept."""
 
     HALF: Final = MAX_LOG // 2
 
@@ -73,7 +74,8 @@ class Log:
 
 
 class Attempt:
-    """Belongs to the image's own thread. An unavailable database costs lines and figures, never the copy."""
+    """The log and progress of an attempt. Used only on the image's own thread. If the database is unavailable, lines
+    and figures are missing, but the copy continues."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -86,30 +88,30 @@ class Attempt:
 
     @property
     def seconds(self) -> float:
-        """The time that it has taken so far."""
+        """The duration of the attempt so far, in seconds."""
         return time.monotonic() - self._began
 
     def count_bytes(self) -> None:
-        """For the metrics, at its end, whatever that was."""
+        """Add the attempt's bytes to the metrics. Called once, when the attempt has ended in any way."""
         for kind in ("copied", "mounted", "skipped"):
             metrics.COPY_BYTES.labels(kind).inc(getattr(self._seen, f"bytes_{kind}"))
 
     def start(self) -> None:
-        """Empty figures in place of those that an attempt before this one left."""
+        """Replace the figures of a previous attempt by empty ones."""
         _restart_figures(*self._figures(Progress()))
 
     def note(self, text: str) -> None:
-        """A line of the log, to be seen at once."""
+        """Add a line to the log, and save the log immediately."""
         self.add(text)
         self._write_log()
 
     def add(self, text: str) -> None:
-        """A line of the log, to be seen with the next ``show``."""
+        """Add a line to the log, which the next ``show`` saves."""
         self._write(text)
         self._has_new_lines = True
 
     def show(self) -> None:
-        """Let lines be seen, once the copy has taken a moment. Called often, on the image's own thread."""
+        """Save new lines if the copy has taken longer than ``MOMENT``. Called often, on the image's own thread."""
         if self._has_new_lines and self.seconds >= MOMENT:
             self._write_log()
 
@@ -122,7 +124,7 @@ class Attempt:
             connection.close()
 
     def progress(self, seen: Progress) -> None:
-        """The engine's callback, at most twice a second."""
+        """Save the progress. The engine calls this at most twice a second."""
         self._seen = seen
         if seen == self._shown or (seen.is_complete and self.seconds < MOMENT):
             return
@@ -131,24 +133,25 @@ class Attempt:
             if self._probes and _both_have_answered(seen):
                 host_limits.end_probe(self._probes, answered=self._probes)
                 self._probes = ()
-            # Only now: what the database did not take is written with the next look, though nothing has moved since.
+            # Set this after the write: figures that could not be written are written by the next call, even if they
+            # have not changed.
             self._shown = seen
         except (DatabaseError, InterfaceError):
             connection.close()
 
     def end(self) -> None:
-        """Writes the last figures, in the transaction that ends the job."""
+        """Write the last figures, in the transaction that ends the job."""
         if self._seen != self._shown:
             _write_figures(*self._figures(self._seen))
 
     def _figures(self, seen: Progress) -> tuple[Any, ...]:
-        """As the database takes them."""
+        """Return the arguments of the statements below, converted for the database."""
         took = DurationField().get_db_prep_value(timedelta(seconds=self.seconds), connection)
         columns = _columns(seen)
         return self._lease.job_id, took, *(as_stored(JobProgress, name, columns[name]) for name in FIGURES)
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:
-        """Return the attempt as it is stored; each request only where somebody may ask why it failed or was slow."""
+        """Return the report to store. Its log lists each request only if the attempt failed or was slow."""
         for line in self.exchanges.lines(each=failure is not None or self.seconds >= MOMENT):
             self._write(line)
         for text in (last_words, failure.message if failure else "", failure.details if failure else ""):
@@ -169,7 +172,7 @@ class Attempt:
 
 
 def _both_have_answered(seen: Progress) -> bool:
-    """Blobs move, or need not: source and target have both done what was asked of them."""
+    """Return whether blobs were copied, mounted or skipped, which shows that source and target respond."""
     return bool(seen.bytes_copied or seen.bytes_mounted or seen.bytes_skipped)
 
 

@@ -1,4 +1,4 @@
-"""A claimed job and its image, with the columns that a copy needs; Django reads others when they are asked for."""
+"""A claimed job and its image, with only the columns that a copy needs. Django loads other columns on access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 
 
 def _in_order(model: type[Model], names: set[str]) -> tuple[str, ...]:
-    """As ``from_db`` takes them."""
+    """Return the names in the order of the model's fields, as ``from_db`` requires."""
     return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
 
 
@@ -39,7 +39,7 @@ def _columns(job_id: Argument) -> QuerySet[MirrorJob, Any]:
 
 
 def claimed_job(job_id: int) -> MirrorJob:
-    """Raises MirrorJob.DoesNotExist."""
+    """Return the job with its mapping. Raises MirrorJob.DoesNotExist."""
     for row in _columns(job_id):
         job = MirrorJob.from_db("default", JOB, row[: len(JOB)])
         job.mapping = ImageMapping.from_db("default", IMAGE, row[len(JOB) :])

@@ -1,4 +1,5 @@
-"""The work of one job: may it be done, how is its source read, where does it go; then the copy itself."""
+"""The work of one job: check whether it is allowed, find access to its source, prepare its target repository, and copy
+the image."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class CopyJob:
-    """One attempt; on the image's own thread. ``before_tag`` is called before a tag is set at the target."""
+    """One attempt, on the image's own thread. ``before_tag`` is called before a tag is set at the target."""
 
     def __init__(self, context: WorkerContext, lease: Lease, attempt: Attempt, before_tag: Callable[[], None]) -> None:
         self._context = context
@@ -44,9 +45,9 @@ class CopyJob:
         self._seen: dict[RegistryAccess, Descriptor | Manifest] = {}
 
     def run(self, cancelled: Stop) -> CopyOutcome:
-        """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
+        """Run the job. Raises CopyCancelledError, OtherClusterError, and the errors that ``classify_failure`` maps."""
         self._refuse_if_moot()
-        # The claim has found neither of them rate limited: this process's engine may not know that yet.
+        # The claim found that neither host is rate limited. The engine of this process may still have an older pause.
         self._context.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             outcome = self._verify()
@@ -64,25 +65,26 @@ class CopyJob:
                 self._attempt.note(f"the mirror {error.host} failed: {error}")
                 return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
             if error.code == "not-found" and error.host == driver.access().host:
-                # Somebody has deleted the repository that was there a moment ago.
+                # The repository existed a moment ago, so it was deleted in the meantime.
                 self._attempt.note(f"the target has lost data: {error}; starting again")
                 return self._bring(driver, source, cancelled)
             raise
 
     def _leave_pulls_to_pods(self, source: SourceAccess) -> None:
-        """Postpones a background copy when few pulls remain: the HEAD that showed how many does not count as a pull."""
+        """Postpone a background copy if few pulls remain. The HEAD that reported their number does not count as a
+        pull."""
         host = source.access.host
         if self._job.priority >= FIRST_TO_WAIT and self._context.pull_limits.is_low(host):
             raise FewPullsError(host)
 
     def _verify(self) -> CopyOutcome:
-        """Ask the target alone; what it has is compared with what was written there."""
+        """Compare the image at the target with the one that was written there, without a request to the source."""
         access, exchanges = self._context.driver().access(), self._attempt.exchanges
         found = self._context.engine.head(self._target, access, confirm=True, exchanges=exchanges)
         return verified(self._job.mapping, found)
 
     def _is_copy_by_now(self) -> bool:
-        """Whether somebody has requested a copy since the job was claimed."""
+        """Return whether a copy was requested since this verification was claimed."""
         return MirrorJob.objects.filter(id=self._job.id).exclude(trigger=Trigger.VERIFY).exists()
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
@@ -95,14 +97,14 @@ class CopyJob:
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
         if state.was_looked_at:
             return done
-        # The first push may have made it.
+        # The first push may have created the repository.
         return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
         self._attempt.add(f"copying {self._source} to {self._target.name}")
         platforms = self._platforms()
         request = CopyRequest(
-            # A mirror of the registry has the image under another host.
+            # A mirror of the source registry has another host.
             source=replace(self._source, registry=source.access.host),
             target=self._target,
             source_access=source.access,
@@ -111,7 +113,7 @@ class CopyJob:
             target_is_new=is_new,
             readers=self._readers(source),
             party=self._party(),
-            # Once: what it has by the time of a second try is another question.
+            # Use this once: by the time of a second try, the source may have other content.
             seen=self._seen.pop(source.access, None),
             known=self._known(platforms),
             before_tag=self._before_tag,
@@ -140,7 +142,8 @@ class CopyJob:
         return copied(self._job.mapping, source, result, referrers, platforms)
 
     def _platforms(self) -> tuple[str, ...]:
-        """Those to copy; empty: all. What an image was mirrored for before stays: a node of it may come back."""
+        """Return the platforms to copy; empty: all. The platforms of the last copy are kept, because nodes with them
+        may return."""
         config = self._context.config
         choice = platforms_to_mirror(config)
         if config.platforms != "auto":
@@ -150,13 +153,15 @@ class CopyJob:
         return tuple(sorted({*choice.platforms, *before})) if choice.platforms else ()
 
     def _known(self, platforms: tuple[str, ...]) -> tuple[str, str] | None:
-        """The digests of source and target after the last copy, where it kept the same platforms."""
+        """Return the digests of source and target after the last copy, if that copy kept the same platforms; else
+        None."""
         mapping = self._job.mapping
         is_same = bool(platforms) and mapping.only_platforms == ",".join(platforms)
         return (mapping.source_digest, mapping.target_digest) if is_same else None
 
     def _readers(self, source: SourceAccess) -> Readers | None:
-        """Return who will get to run the mirror; None where nothing at the target is private from anybody."""
+        """Return the namespaces that will be able to run the mirror; None with ``privateImages: mirror``, because then
+        no image at the target is private."""
         if self._context.config.private_images == "mirror":
             return None
         if source.how == Access.ANONYMOUS:
@@ -166,16 +171,16 @@ class CopyJob:
         return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
 
     def _party(self) -> str:
-        """The key by which concurrent copies get equal shares of transfers."""
+        """Return the key by which the engine divides transfers among concurrent copies."""
         job = self._job
         return f"namespace {ClusterNamespace(job.cluster, job.namespace)}" if job.namespace else ""
 
     def _place(self, namespace: str) -> ClusterNamespace:
-        """A namespace of the worker's cluster."""
+        """Return the namespace, qualified by the worker's cluster."""
         return ClusterNamespace(self._lease.worker_cluster, namespace)
 
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
-        """A pull-through cache brings the image itself, once somebody asks for it."""
+        """Request the image from the target, which is a pull-through cache and then fetches the image itself."""
         try:
             digest = self._context.engine.pull(
                 self._target, driver.access(), cancelled=cancelled, exchanges=self._attempt.exchanges
@@ -211,7 +216,7 @@ class CopyJob:
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         catalog, allowed = self._context.catalog(), self._context.config.source.allowed_hosts
-        # In any case: the file may have been changed since, and a retry knows nothing of it.
+        # Check this in each attempt: the file may have changed since the request, and a retry does not check it.
         if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
             raise JobRefusedError(ErrorClass.INVALID, refusal)
         finder = SourceFinder(
@@ -241,10 +246,11 @@ class CopyJob:
         return found
 
     def _look_at_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | Manifest | None:
-        """Reads the manifest of a new image at once, as the copy needs it next, where that does not count as a pull."""
+        """Check whether the source has the image. For a new image, read its manifest immediately, because the copy
+        needs it next, unless that counts as a pull."""
         engine, exchanges = self._context.engine, self._attempt.exchanges
         found: Descriptor | Manifest | None
-        # Once: it is the first way to read the image that is used, and of the others no manifest need be kept.
+        # Read only one manifest: the first access that works is used, so the manifests of others are not needed.
         is_new = not self._job.mapping.source_digest and not self._seen
         if is_new and self._context.pull_limits.is_uncounted(access.host):
             found = engine.read(source, access, exchanges=exchanges)

@@ -1,4 +1,4 @@
-"""The outcome of a job that ended well: in words, and for its mapping. From values alone."""
+"""The outcome of a job that succeeded: in words, and as new values of its mapping. Needs no database."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from mirrors.oci import CopyResult, Descriptor
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 
 MOST_MANIFESTS: Final = 64
-"""Digests of one index that are kept: the largest real ones list some forty, attestations among them."""
+"""The maximum number of an index's digests that are stored. The largest real indexes list about forty, including
+attestations."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """The outcome in words, what is known of the mapping now, and what was learnt of namespaces."""
+    """The outcome in words, the new values of the mapping (``known``), and whether the pull secrets of namespaces read
+    the source (``grants``)."""
 
     words: str
     known: Mapping[str, Any]
@@ -30,11 +32,11 @@ class CopyOutcome:
     unchanged: bool = False
     referrers: ReferrersReport = ReferrersReport()
     note: Callable[[], None] = lambda: None
-    """Writes what was learnt of the repository, in the transaction that ends the job."""
+    """Records the state of the target repository, in the transaction that ends the job."""
 
 
 def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
-    """Compare the image at the target with the one that was written there."""
+    """Return the outcome of comparing the image at the target with the one that was written there."""
     if found is None:
         known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
         return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
@@ -56,7 +58,8 @@ def copied(
     referrers: ReferrersReport,
     platforms: Sequence[str],
 ) -> CopyOutcome:
-    """The image was copied, or the target had it already. ``platforms`` are those that were asked for; empty: all."""
+    """Return the outcome of a copy, also if the target had the image already. ``platforms`` are the requested ones;
+    empty: all."""
     words = "nothing to do: the target already has it" if result.unchanged else "copied"
     return CopyOutcome(
         f"{words}; {result.target_digest}",
@@ -69,7 +72,7 @@ def copied(
 
 
 def pulled_through(mapping: ImageMapping, source: SourceAccess, digest: str) -> CopyOutcome:
-    """The target is a pull-through cache, and has brought the image itself."""
+    """Return the outcome of a request to a pull-through cache, which has fetched the image itself."""
     known = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),
@@ -82,15 +85,16 @@ def pulled_through(mapping: ImageMapping, source: SourceAccess, digest: str) -> 
 
 
 def _access(mapping: ImageMapping, source: SourceAccess) -> dict[str, Any]:
-    """Keeps ``configured``: a namespace's pull secret must not replace access by the configured credentials."""
+    """Return the new value of ``access``. ``configured`` is kept: a namespace's pull secret must not replace access by
+    the configured credentials."""
     if source.how == Access.SECRETS and mapping.access == Access.CONFIGURED:
         return {}
     return {"access": source.how}
 
 
 def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
-    """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
-    under another tag: what was known of them stays."""
+    """Return the new values of the mapping after a copy. The engine reports neither platforms nor sizes of an unchanged
+    image, and no size of an image that the target had under another tag: then the stored values are kept."""
     known = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),
@@ -103,7 +107,7 @@ def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
     if not result.unchanged:
         known |= {"platforms": list(result.platforms)}
     if result.manifests or not result.unchanged:
-        # Some of the digests alone would make the others look like changed content.
+        # Store all digests or none: with only some of them, the others would look like changed content.
         known |= {"manifests": list(result.manifests) if len(result.manifests) <= MOST_MANIFESTS else []}
     if result.bytes_total:
         known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}

@@ -1,4 +1,4 @@
-"""The ending of an attempt, as one value: what is written of its job, its image and the hosts, in one transaction."""
+"""The ending of an attempt, as one value: all updates of its job, its image and the hosts, in one transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from swapper_project.process.monitoring import metrics
 log = structlog.get_logger(__name__)
 
 REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
-"""What a database, or its driver, says of a value that it never takes: a second copy would end the same way."""
+"""Errors of the database, or its driver, for a value that cannot be stored: another attempt would end the same way."""
 
 NOT_STORABLE: Final = (
     "The database refused to store the result of this copy, so that the job ends here: the worker's log has the value. "
@@ -37,31 +37,33 @@ NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again la
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The ending of an attempt. ``mapping`` are fields of the image's row, ``grants`` what was learnt of namespaces."""
+    """The ending of an attempt. ``mapping`` has new values of the image's row; ``grants`` is by namespace whether its
+    pull secrets read the source."""
 
     outcome: AttemptOutcome
     report: AttemptReport
     mapping: Mapping[str, Any] = field(default_factory=dict)
     grants: Mapping[str, bool] = field(default_factory=dict)
     is_unreadable: bool = False
-    """Whether nobody was seen to read the image at its source."""
+    """Whether no access to the source could read the image."""
     answered: Collection[str] | None = None
-    """Hosts that have answered; None: that was not found out."""
+    """Hosts that have responded; None if that is not known."""
     pause: tuple[str, float] | None = None
-    """A host that asked for no more requests, and for how many seconds."""
+    """A host that limits requests, and the seconds until it accepts requests again."""
     delay: float | None = None
-    """Seconds until the next attempt after a failure; None: there is none."""
+    """Seconds until the next attempt after a failure; None if there is no further attempt."""
     is_counted: bool = True
     """Whether a failed attempt counts against the maximum."""
     notes: Collection[Callable[[], None]] = ()
-    """What else is written in the same transaction, last: the figures of the copy, and its repository."""
+    """Further writes at the end of the same transaction: the figures of the copy, and the state of its repository."""
     needs_cluster: str = ""
-    """The cluster whose workers try next, where the job is handed back for that."""
+    """The cluster whose workers must run the job next, if the job is handed over to them; else empty."""
     after: Callable[[], None] = lambda: None
-    """Called once all of it is written."""
+    """Called after the commit."""
 
     def write(self, lease: Lease) -> bool:
-        """False: the lease is lost, and nothing of the job was changed. Once more after an error does no harm."""
+        """Write the ending. Returns False, with the job unchanged, if the lease is lost. After an error, the call can
+        be repeated safely."""
         with transaction.atomic():
             if self.answered is not None:
                 host_limits.end_probe(lease.probes, answered=self.answered)
@@ -89,7 +91,7 @@ class Ending:
     def _learn(self, lease: Lease) -> bool:
         record_grants(mapping_id=lease.mapping_id, cluster=lease.worker_cluster, grants=self.grants)
         if self.is_unreadable:
-            # Nobody is served what nobody was seen to read, whatever the swap policy.
+            # Pods never get an image that no access could read at its source, whatever the swap policy.
             unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
             unknown.record(access=Access.UNREADABLE)
         for note in self.notes:
@@ -98,7 +100,8 @@ class Ending:
 
 
 def record(lease: Lease, ended: Ending, *, stop: Stop) -> bool:
-    """Write it; while the database is unavailable, again and again. False: this worker has lost the job."""
+    """Write the ending, with retries while the database is unavailable. Returns False if this worker has lost the
+    lease."""
     try:
         return retry_while_database_is_down(lambda: ended.write(lease), stop=stop)
     except REFUSED_WRITES:
@@ -108,7 +111,7 @@ def record(lease: Lease, ended: Ending, *, stop: Stop) -> bool:
 
 
 def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
-    """The image is at the target."""
+    """Return the ending of an attempt that succeeded."""
     found = done.referrers
     report = replace(attempt.report(last_words=done.words), referrers=found.status, referrers_error=found.error)
 
@@ -128,7 +131,7 @@ def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
 
 
 def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
-    """The copy was stopped: somebody cancelled the job, or its worker stops."""
+    """Return the ending of an attempt that was stopped, because its job was cancelled or its worker stops."""
     if is_cancelled:
         return Ending(AttemptOutcome.CANCELLED, attempt.report(last_words="stopped: the job was cancelled"))
     words = "released by this worker: it stops, or starts a new drain"
@@ -136,7 +139,7 @@ def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
 
 
 def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Ending:
-    """No worker of this cluster can read the source; those of another one may."""
+    """Return the ending of an attempt that only workers of another cluster may be able to complete."""
     log.info("A job was handed over to workers of another cluster", job=lease.job_id, cluster=other.cluster)
     return Ending(
         AttemptOutcome.HANDED_BACK,
@@ -148,7 +151,7 @@ def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Endin
 
 
 def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
-    """The copy failed: for good, or until its next attempt."""
+    """Return the ending of an attempt that failed, permanently or until the next attempt."""
     waits = is_postponed(lease, failed)
     is_final = failed.permanent or (lease.is_last_attempt and not waits)
     fields = {"job": lease.job_id, "error_class": failed.error_class, "error": failed.message}
@@ -156,7 +159,7 @@ def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
         log.error("An image could not be mirrored", **fields)
     else:
         log.warning("A copy failed and is tried again", **fields)
-    # What lies under an immutable tag is not what the source has.
+    # The immutable tag at the target has another image than the source.
     is_conflict = is_final and failed.error_class == ErrorClass.TAG_IMMUTABLE
     return Ending(
         AttemptOutcome.FAILED,

@@ -1,4 +1,4 @@
-"""One claimed job to its end: whatever happens, it has one ending, which is written down here."""
+"""Runs one claimed job to its end. Whatever happens, the attempt has exactly one ending, which is written here."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobExecutor:
-    """Runs jobs on the calling thread. ``stop`` turning true makes a running copy give its job back."""
+    """Runs jobs on the calling thread. Once ``stop`` returns true, a running copy hands its job back."""
 
     context: WorkerContext
     stop: Stop
 
     def run(self, lease: Lease) -> None:
-        """Never raises: what goes wrong is recorded, and where that can't be done the lease runs out by itself."""
+        """Run the job of this lease. Never raises: errors are recorded; if that is not possible, the lease expires."""
         status = self.context.heartbeat.hold(lease)
         attempt = Attempt(lease)
         try:
@@ -50,13 +50,13 @@ class JobExecutor:
             attempt.count_bytes()
 
     def _copy(self, lease: Lease, status: LeaseStatus, attempt: Attempt) -> Ending | None:
-        """Return how the copy ended; None: another worker has claimed the job."""
+        """Run the copy and return its ending; None if the lease was lost."""
 
         def is_stopped() -> bool:
             return self.stop() or status.is_lost or status.is_cancelled
 
         def show_and_look() -> bool:
-            """On the image's own thread, as its connection to the database."""
+            """Must run on the image's own thread, because it uses the thread's database connection."""
             attempt.show()
             return is_stopped()
 

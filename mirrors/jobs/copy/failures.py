@@ -1,4 +1,4 @@
-"""The meaning of a failure for its job: try again, and when; or give up, and what to show to the operator."""
+"""The consequences of an error for its job: whether and when to retry, and the message for operators."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.vocabulary.bounds import pause_of
 
 MOST_DOUBLINGS: Final = 30
-"""Doublings of the back-off before it stops growing: any cap is reached by then, and the number fits in a float."""
+"""The maximum number of times that the delay doubles: any cap is reached by then, and the number fits in a float."""
 
 
 class JobRefusedError(Exception):
-    """The job can't be done as things are configured; the message says what to change, so no other step is shown."""
+    """The current configuration does not allow the job. The message states what to change, so that no other next step
+    is shown."""
 
     permanent = True
 
@@ -41,11 +42,11 @@ class JobRefusedError(Exception):
         self.host = host
         """The registry that the refusal is about."""
         self.is_unreadable = is_unreadable
-        """Whether nobody was seen to read this image at its source."""
+        """Whether no access to the source could read the image."""
 
 
 class FewPullsError(Exception):
-    """The source allows few more pulls, and those are for copies that pods wait for."""
+    """The source allows only a few more pulls, which are reserved for copies that pods wait for."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -57,7 +58,8 @@ class FewPullsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``retry_after`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
+    """The failure of an attempt. ``retry_after`` is the number of seconds that ``host`` requested to wait. ``details``
+    are written only to the attempt's log."""
 
     error_class: str
     message: str
@@ -66,16 +68,16 @@ class Failure:
     retry_after: float | None = None
     details: str = ""
     grants: Mapping[str, bool] = field(default_factory=dict)
-    """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
+    """By namespace, whether its own pull secrets read the source. Only namespaces that were tried."""
     is_unreadable: bool = False
     says_step: bool = False
-    """Whether the message itself says what to do next."""
+    """Whether the message itself contains the next step."""
     wait: float | None = None
-    """For how many seconds this job waits though nothing failed; no other job does."""
+    """Seconds that only this job waits, although nothing failed."""
 
     @property
     def pause(self) -> float | None:
-        """For how many seconds no job may talk to ``host``; None: it did not ask for that."""
+        """The seconds for which no job may send requests to ``host``; None if the host does not limit requests."""
         if self.permanent or not self.host or self.wait is not None:
             return None
         if self.retry_after is not None:
@@ -84,7 +86,8 @@ class Failure:
 
 
 def classify_failure(error: Exception) -> Failure:
-    """Any exception of a copy as a failure. What nobody foresaw is taken for passing, with its traceback."""
+    """Return any exception of a copy as a failure. An unexpected exception counts as temporary, and its traceback is
+    logged."""
     match error:
         case RegistryError():
             return _of_registry(error)
@@ -132,14 +135,15 @@ def _of_few_pulls(error: FewPullsError) -> Failure:
 
 
 def is_postponed(lease: Lease, failure: Failure) -> bool:
-    """Whether the job only has to wait for a host that asked for it: its image was not refused."""
+    """Return whether the job only waits for a host that limits requests, so that the attempt does not count."""
     return (failure.pause is not None or failure.wait is not None) and lease.may_wait
 
 
 def delay_after(lease: Lease, failure: Failure) -> float:
-    """Seconds until the next attempt: doubled each time up to a cap, jittered, never before the host's pause ends."""
+    """Return the seconds until the next attempt: doubled each time up to a cap, with jitter, and never before the
+    host's pause ends."""
     limits = timing()
-    # A postponed job counts no attempts: its claims keep it from asking a host over and over.
+    # The attempts of a postponed job do not count, so its claims are used: else the delay would never grow.
     tries = lease.number if is_postponed(lease, failure) else lease.attempts
     backoff = min(limits.retry_cap, limits.retry_base * 2 ** min(tries - 1, MOST_DOUBLINGS))
     jittered: float = backoff * random.uniform(0.5, 1.0)

@@ -1,5 +1,5 @@
-"""Jobs for the workers of another cluster: each reads the pull secrets of its own cluster alone, and copies to the
-target of its own file."""
+"""Jobs for the workers of another cluster: a worker reads only the pull secrets of its own cluster, and copies only to
+the target in its own configuration file."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MOVED_JOBS_PER_TURN: Final = 500
-"""Jobs looked at in one turn; more wait for the next."""
+"""The maximum number of jobs that one turn processes. Others wait for the next turn."""
 
 NAMESPACES_IN_MESSAGE: Final = 5
-"""Namespaces that a message names."""
+"""The maximum number of namespaces that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextCluster:
-    """Whose workers try next, for which of its namespaces, and whether any of them is running."""
+    """The cluster whose workers run a job next, the namespaces whose pull secrets they try, and whether any of its
+    workers is running."""
 
     cluster: str
     namespaces: tuple[str, ...]
     has_workers: bool
 
     def words(self, source: ImageRef) -> str:
-        """The message that operators read while the job waits."""
+        """Return the message that operators see while the job waits."""
         names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMESPACES_IN_MESSAGE])
         hidden = f"{source} was not found, or is private"
         if self.has_workers:
@@ -51,7 +52,7 @@ class NextCluster:
 
 
 class OtherClusterError(Exception):
-    """The workers of another cluster can do what this one cannot."""
+    """This worker cannot run the job, but workers of another cluster may be able to."""
 
     def __init__(self, cluster: str, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -66,14 +67,15 @@ def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
 
 
 def requesters_of(job: MirrorJob) -> list[Brought]:
-    """Return who asked for the copy, the first first."""
+    """Return the requesters of the copy, the earliest first."""
     rows = _requesters(job.pk)
     brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
     return brought or [Brought(job.namespace, cluster=job.cluster)]
 
 
 def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
-    """The cluster whose file names the job's target, where that of this worker names another one."""
+    """Return the error that hands the job over to a cluster that is configured with its target; None if there is no
+    such cluster left. ``own`` is this worker's cluster, whose target is another one."""
     tried = {own, *job.tried_clusters.split(",")}
     clusters = sorted(set(job.mapping.target_registry.clusters) - tried)
     if not clusters:
@@ -87,7 +89,8 @@ def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
 
 
 def next_cluster(job: MirrorJob, brought: Collection[Brought], own: str) -> NextCluster | None:
-    """The cluster of a requester whose workers have not tried yet, one with running workers first."""
+    """Return the cluster of a requester whose workers have not tried the job yet; None if there is none. Clusters with
+    running workers are preferred."""
     tried = {own, *job.tried_clusters.split(",")}
     return _next(((b.cluster, b.namespace) for b in brought), tried, clusters_with_workers())
 
@@ -104,7 +107,8 @@ def _next(places: Iterable[tuple[str, str]], tried: Collection[str], running: Co
 
 
 def look_after() -> None:
-    """Jobs whose cluster has no running worker say so, and go to another requester's cluster where there is one."""
+    """Update jobs that wait for a cluster without running workers: redirect them to the cluster of another requester if
+    that has workers, and update their message."""
     if not MirrorJob.objects.filter(status=JobStatus.PENDING).exclude(needs_cluster="").exists():
         return
     running = clusters_with_workers()

@@ -1,4 +1,4 @@
-"""Signatures and other referrers of an image that a job has copied: when they are looked at, and what is kept of it."""
+"""Signatures and other referrers of an image that a job has copied: when they are checked, and what is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mirrors.vocabulary.bounds import storable
 from swapper_project.config import Config
 
 MOST_PROBLEM_CHARACTERS: Final = 2_000
-"""Characters of the problems of one image; each has about 200."""
+"""The maximum length of the problems of one image in characters. Each problem has about 200."""
 
 UNKNOWN: Final[Mapping[str, Any]] = {
     "signed": None,
@@ -25,12 +25,12 @@ UNKNOWN: Final[Mapping[str, Any]] = {
     "referrers_checked_at": None,
     "referrers_error": "",
 }
-"""What is known of the signatures of an image that has just replaced another."""
+"""The values for an image that has just replaced another one, and whose signatures were not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferrersReport:
-    """The outcome in words, for the job, and what is known of the mapping now."""
+    """The outcome: ``status``, ``error`` and ``words`` for the job, and the new values of the mapping (``known``)."""
 
     status: str = ReferrersStatus.NOT_CHECKED
     error: str = ""
@@ -47,8 +47,8 @@ def copy_referrers(
     cancelled: Stop,
     exchanges: ExchangeLog,
 ) -> ReferrersReport:
-    """After the image itself. An unchanged one is looked at again once ``refreshAge`` is over. Raises
-    CopyCancelledError; everything else is in the report."""
+    """Copy the referrers, after the image itself. Those of an unchanged image are checked again after ``refreshAge``.
+    Raises CopyCancelledError; all other errors are in the report."""
     is_same = image.unchanged and mapping.target_digest == image.target_digest
     if config.referrers == "none":
         return ReferrersReport(known={} if is_same else UNKNOWN)

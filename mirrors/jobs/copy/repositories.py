@@ -1,4 +1,4 @@
-"""Target repositories on the way: made for a job, and given the configured settings where somebody asked for that."""
+"""Target repositories: the record of their state, and the configured settings, applied to them at a user's request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 
 
 def note(registry_id: int, name: str, state: RepositoryState) -> None:
-    """Keep what was seen; an unavailable database costs the note, never the copy."""
+    """Record the state of a repository. If the database is unavailable, the state is not recorded, but the copy
+    continues."""
     try:
         record_repository(registry_id=registry_id, name=name, state=state)
     except (DatabaseError, InterfaceError):
@@ -24,13 +25,14 @@ def note(registry_id: int, name: str, state: RepositoryState) -> None:
 
 
 def apply_requested(context: WorkerContext) -> None:
-    """Apply what was asked for at the active target; each failure is kept on its row."""
+    """Apply the configured settings to repositories of the active target for which a user requested that. A failure is
+    recorded on the repository's row."""
     target = context.config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
     if registry_id is None:
         return
     for row in TargetRepository.objects.to_apply().filter(registry_id=registry_id):
-        # Taken before it is done: of several workers one does it.
+        # Claim the request before it is done, so that only one of several workers does it.
         taken = TargetRepository.objects.to_apply().filter(pk=row.pk)
         if not taken.update(apply_requested_at=None):
             continue

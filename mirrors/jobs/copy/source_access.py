@@ -1,4 +1,4 @@
-"""Access to the source of an image for a job: the credential boundary of the worker."""
+"""How a job accesses the source of its image, and with which credentials: the credential boundary of the worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mirrors.registries.sources import SourceCatalog
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 
 MOST_ASKERS: Final = 50
-"""Requests of one job whose pull secrets are tried; the others request it again."""
+"""The maximum number of requests of one job whose pull secrets are tried. Other pods request the image again."""
 
 SourceLook = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
 PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
@@ -26,14 +26,14 @@ PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """On whose behalf a job reads its source: pods, or with the namespace "" an operator."""
+    """The requesters on whose behalf a job reads its source: pods, or an operator, whose namespace is ""."""
 
     source: ImageRef
     brought: Collection[Brought]
     known: str
-    """``Access`` as the mapping has it."""
+    """The mapping's current ``Access``."""
     cluster: str = DEFAULT_CLUSTER
-    """The cluster of the worker: it reads no Secrets of another one."""
+    """The cluster of the worker, which cannot read Secrets of other clusters."""
 
     @property
     def places(self) -> list[ClusterNamespace]:
@@ -41,12 +41,12 @@ class Asker:
 
     @property
     def namespaces(self) -> list[str]:
-        """As messages name them."""
+        """The requesters' namespaces for messages, with the cluster if it is not the worker's."""
         return [place.namespace if place.cluster == self.cluster else str(place) for place in self.places]
 
     @property
     def within_reach(self) -> list[Brought]:
-        """Those whose Secrets this worker may read."""
+        """The requesters whose Secrets this worker can read."""
         return [b for b in self.brought if b.namespace and b.cluster == self.cluster]
 
     @property
@@ -56,8 +56,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
-    """The way in which the engine reads the source, and what is to be recorded of it. ``grants`` says by namespace
-    whether its own pull secrets read the source; those that were not tried are missing."""
+    """The engine's access to the source, and its description: ``how`` is an ``Access``, ``words`` are for the log.
+    ``grants`` is by namespace whether its own pull secrets read the source; namespaces that were not tried are
+    missing."""
 
     access: RegistryAccess
     how: str
@@ -68,14 +69,14 @@ class SourceAccess:
 
 @dataclass(slots=True)
 class Tried:
-    """The result of trying the pull secrets of all that asked."""
+    """The result of trying the pull secrets of all requesters."""
 
     grants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     trouble: ClusterError | None = None
 
     def note(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
-        """A namespace is refused only where all that it has was read."""
+        """Record the result of one requester. A namespace is refused only if all Secrets of the requester were read."""
         self.problems += [problem for problem in found.problems if problem not in self.problems]
         if reads or (found.is_sure and namespace not in self.grants):
             self.grants[namespace] = reads
@@ -86,7 +87,8 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class SourceFinder:
-    """Finds out how a source can be read. ``policy`` is ``privateImages``; ``cancelled`` ends it between two trials."""
+    """Finds an access that can read a source. ``policy`` is ``privateImages``. ``look`` checks whether a source has the
+    image. The search stops once ``cancelled`` returns true."""
 
     catalog: SourceCatalog
     policy: str
@@ -96,8 +98,8 @@ class SourceFinder:
     uses_mirrors: bool = True
 
     def find(self, asker: Asker) -> SourceAccess:
-        """Raises JobRefusedError when nothing that may be used reads it; RegistryError, ClusterError and
-        CredentialError when that can't be determined now; CopyCancelledError."""
+        """Return an access that reads the source. Raises JobRefusedError if no access that is allowed reads it;
+        RegistryError, ClusterError or CredentialError if that cannot be determined now; CopyCancelledError."""
         problems: list[str] = []
         mirrors = list(self._mirrors(asker, problems))
         found = self._from_open_mirror(mirrors) or self._from_the_registry(asker, mirrors, problems)
@@ -110,7 +112,7 @@ class SourceFinder:
         try:
             is_public = self._is_public(asker, configured, demands)
         except RegistryError as error:
-            # Its mirrors with credentials are there for just that; then it counts as not public.
+            # The registry failed, so its mirrors with credentials are used. The image counts as not public.
             if not mirrors:
                 raise
             problems.append(str(error))
@@ -129,7 +131,7 @@ class SourceFinder:
         return self._by_secrets(asker, demands, refused)
 
     def _mirrors(self, asker: Asker, problems: list[str]) -> Iterator[RegistryAccess]:
-        """Mirrors of the registry that show the image; one that does not answer is passed over, and named."""
+        """Yield the accesses of the registry's mirrors that have the image. ``problems`` lists mirrors that failed."""
         for host in self.catalog.mirrors_of(asker.source) if self.uses_mirrors else ():
             try:
                 access = self.catalog.access_for(replace(asker.source, registry=host))
@@ -139,17 +141,19 @@ class SourceFinder:
                 problems.append(f"the mirror {host} was skipped: {error}")
 
     def _from_open_mirror(self, mirrors: list[RegistryAccess]) -> SourceAccess | None:
-        """What a mirror shows to everybody, the registry does too: that is what it is configured for."""
+        """Return the first mirror without credentials. An image that such a mirror serves counts as public, because the
+        mirror is configured to serve the content of the registry."""
         access = next((access for access in mirrors if not access.credentials), None)
         return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
     def _is_public(self, asker: Asker, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
-        # With credentials at hand the proof is repeated: what was public may be private by now.
+        # If credentials are available, check again: an image that was public may be private by now.
         is_proven = asker.known == Access.ANONYMOUS and not configured.credentials and not asker.brings_secrets
         return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source), demands)
 
     def _may_serve(self, asker: Asker, mirror: str = "") -> bool:
-        """Operators may use what they configured; pods only where the entry lists their namespace."""
+        """Return whether configured credentials can be used for a requester. Operators can always use them; pods only
+        if the registry's entry lists their namespace."""
         if self.policy == "mirror":
             return True
         ref = replace(asker.source, registry=mirror) if mirror else asker.source
@@ -158,7 +162,8 @@ class SourceFinder:
     def _by_secrets(
         self, asker: Asker, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
     ) -> SourceAccess:
-        """Each namespace by its own pull secrets alone; what one of them reads is copied for all that may use it."""
+        """Try each namespace with only its own pull secrets, which decides whether it is granted the image. The copy
+        uses the first access that reads the source."""
         tried = Tried()
         reading: RegistryAccess | None = None
         for brought in asker.within_reach[:MOST_ASKERS]:
@@ -178,7 +183,7 @@ class SourceFinder:
         raise self._refusal(asker, tried, demands, refused)
 
     def _refusal_to_mirror(self, asker: Asker, demands: Sequence[RegistryError]) -> JobRefusedError:
-        """Under ``privateImages: skip``."""
+        """Return the error for an image that is not public under ``privateImages: skip``."""
         if not demands:
             return self._refusal(asker, Tried(), demands)
         words = (
@@ -207,7 +212,8 @@ class SourceFinder:
         )
 
     def _reading(self, source: ImageRef, brought: Brought, found: FoundSecrets) -> Iterator[RegistryAccess]:
-        """Accesses by these credentials that show the image, tried in turn. A failure of one affects no other."""
+        """Try these credentials one after the other, and yield the accesses that show the image. A permanent error of
+        one does not affect the others."""
         own = self.catalog.anonymous_access_for(source)
         for credential in found.credentials:
             if self.cancelled():
@@ -222,8 +228,8 @@ class SourceFinder:
                 found.problems.append(f"a pull secret of {brought.namespace} was rejected: {error}")
 
     def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[RegistryError] | None = None) -> bool:
-        """Whether the source shows the image. A registry may say 404 for what it does not want to show; ``refused``
-        hears where it says that other credentials are needed."""
+        """Return whether the source shows the image. A registry can respond 404 to hide an image. Responses that demand
+        other credentials are added to ``refused``."""
         try:
             return self.look(source, access) is not None
         except RegistryError as error:

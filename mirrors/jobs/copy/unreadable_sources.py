@@ -1,4 +1,4 @@
-"""Why nothing read a source, in words: what was tried, and the one thing to do next."""
+"""The message about a source that no access could read: what was tried, and the next step."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def refusal(
     asks_for_credentials: bool,
     credentials_refused: str = "",
 ) -> JobRefusedError:
-    """``entry`` is the one of the source's registry, if any; ``may_serve`` says whether one of these namespaces may be
-    served by its credentials. ``credentials_refused`` is what the registry said where it did not accept them."""
+    """Return the error for a source that no access could read. ``entry`` is the configured entry of the source's
+    registry, if any; ``may_serve`` is whether its credentials can be used for one of these namespaces.
+    ``credentials_refused`` is the registry's error if it rejected these credentials."""
     error_class = ErrorClass.NOT_FOUND
     if entry is None or not entry.has_credentials:
         where = entry.origin if entry is not None else "Registries in the admin or source.registries"
@@ -43,7 +44,8 @@ def refusal(
 
 
 def _not_found(source: ImageRef, step: str) -> str:
-    """Registries say so of private images, too; ``step`` is what to do then."""
+    """Return the message for "not found". Registries also respond so for private images; ``step`` is the next step for
+    those."""
     return (
         f"{source} was not found at {source.registry}, or needs authentication: check the image's name and tag; if it "
         f"is private, {step}"

@@ -1,4 +1,5 @@
-"""Limits of requests to registries, over all workers: budgets of hosts, rate limits, pulls of accounts, fair shares.
+"""Limits of requests to registries, across all workers: budgets and rate limits of hosts, pull limits of accounts, and
+fair shares of a process's slots.
 
-Begin in ``host_limits.py``. Times are by the database's clock.
+Start with ``host_limits.py``. Times are by the database's clock.
 """

@@ -1,6 +1,6 @@
-"""Keeps a process within what all workers share: one thread asks the database once a second while requests are sent.
-
-It asks for shares of budgets, writes down which hosts limit requests, and hears which ones limit those of others.
+"""Keeps a process within the limits that all workers share. One thread queries the database once a second while the
+process sends requests: it renews the process's shares of budgets, records hosts that limit the process's requests, and
+reads which hosts limit requests of other workers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class BudgetKeeper:
-    """Runs from :meth:`start` to :meth:`stop`; sleeps while this process sends nothing."""
+    """The thread that exchanges limits with the database. It sleeps while this process sends no requests."""
 
     def __init__(self, budgets: RequestBudgets, engine: Callable[[], Engine]) -> None:
         self._budgets = budgets
@@ -31,7 +31,7 @@ class BudgetKeeper:
         self._name = ""
         self._has_shares = False
         self._paused: dict[str, float] = {}
-        """Hosts that this process waits for, and until when by ``time.monotonic()``."""
+        """Hosts that this process sends no requests to, each with the end of the pause by ``time.monotonic()``."""
         self._is_down = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
@@ -63,7 +63,7 @@ class BudgetKeeper:
             self._exchange_pauses(talked)
             self._is_down = False
         except (DatabaseError, InterfaceError) as error:
-            # Requests continue with the last shares: while the database is unavailable no worker starts new copies.
+            # Requests continue with the last shares, because no worker starts copies while the database is unavailable.
             self._budgets.go_on()
             if not self._is_down:
                 outage_log.warn("Rate limits keep their last shares", error)
@@ -82,7 +82,7 @@ class BudgetKeeper:
     def _exchange_pauses(self, talked: Collection[str]) -> None:
         engine = self._engine()
         for host, seconds in sorted(self._budgets.take_pauses().items()):
-            # A longer one ends the copy, and is recorded with that.
+            # A longer pause fails the copy, and is recorded together with that failure.
             if seconds <= engine.settings.inline_wait:
                 host_limits.limit_briefly(host, seconds)
                 self._paused[host] = time.monotonic() + seconds
@@ -92,7 +92,7 @@ class BudgetKeeper:
         self._end_pauses(engine)
 
     def _end_pauses(self, engine: Engine) -> None:
-        """Of hosts that an operator has resumed."""
+        """End the pauses of hosts that an operator has resumed."""
         now = time.monotonic()
         self._paused = {host: until for host, until in self._paused.items() if until > now}
         for host in host_limits.resumed(self._paused) if self._paused else ():

@@ -1,7 +1,9 @@
-"""The budgets of hosts, shared out among worker processes by the database: each gets what it wants, or a fair part.
+"""The division of the hosts' budgets among worker processes, in the database: each process gets what it wants, or a
+fair part.
 
-A share is a lease of some seconds. It is asked for again each second while its process sends requests; a process that
-is idle gives it back, and that of a process which has stopped expires. The sum of all shares never exceeds the budget.
+A share is a lease of some seconds. A process renews its shares each second while it sends requests, and returns them
+when it is idle; the shares of a stopped process expire. The sum of all shares never exceeds the budget, except for
+transfers that were under way when a share expired.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from mirrors.oci.distribution.budgets import Demand, Key
 from mirrors.vocabulary.bounds import HOST_LENGTH, storable
 
 SHARE_SECONDS: Final = 5.0
-"""How long a share lasts without its process: several renewals, so that a slow database costs nobody its share."""
+"""Seconds until a share expires that is not renewed: several renewals, so that no process loses its share because the
+database is slow."""
 
 
 def renew(worker: str, demands: Mapping[Key, Demand]) -> dict[Key, float]:
-    """Ask for shares in place of all that this process has; what is granted, by budget."""
+    """Replace all shares of this process by new ones for these demands. Returns the granted shares, by budget."""
     named = {(storable(host, HOST_LENGTH), operation): demand for (host, operation), demand in demands.items()}
     with transaction.atomic():
         budgets = {(row.host, row.operation): row for row in _locked(named)}
@@ -39,13 +42,14 @@ def renew(worker: str, demands: Mapping[Key, Demand]) -> dict[Key, float]:
 
 
 def give_back(worker: str) -> None:
-    """All shares of a process that sends no requests any more."""
+    """Return all shares of a process that no longer sends requests."""
     BudgetShare.objects.filter(worker=worker).delete()
 
 
 def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bool = False) -> float:
-    """Return the share of a process in a budget whose other holders want and have so much: its fair part, as far as
-    that is free, and in any case what it has in use. ``whole`` is for things that cannot be divided."""
+    """Return the share of a process in a budget. ``others`` has the wanted and granted shares of the other processes.
+    The share is the fair part as far as that is free, but at least ``demand.minimum``, which is in use. ``whole``:
+    round to whole numbers, for transfers, which cannot be divided."""
     fair = fair_part(demand.limit, demand.wanted, [wanted for wanted, _ in others])
     free = demand.limit - sum(has for _, has in others)
     part = min(math.ceil(fair), math.floor(free)) if whole else min(fair, free)
@@ -53,7 +57,8 @@ def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bo
 
 
 def fair_part(limit: float, mine: float, others: Iterable[float]) -> float:
-    """Max-min fairness: who wants less than an equal part gets that, and the rest is for those that want more."""
+    """Return the part of a process that wants ``mine``, by max-min fairness: processes that want less than an equal
+    part get all they want, and the others share the rest."""
     left = limit
     wishes = sorted([mine, *others])
     for index, wish in enumerate(wishes):
@@ -65,7 +70,8 @@ def fair_part(limit: float, mine: float, others: Iterable[float]) -> float:
 
 
 def _locked(demands: Mapping[Key, Demand]) -> list[HostBudget]:
-    """The rows of these budgets, held until the transaction ends; always in the same order."""
+    """Return the rows of these budgets, locked until the transaction ends, always in the same order. Creates missing
+    rows."""
     if not demands:
         return []
     wanted = Q(pk__in=[])
@@ -91,7 +97,7 @@ def _note_limits(rows: Iterable[HostBudget], demands: Mapping[Key, Demand]) -> N
 
 
 def _others(worker: str, budgets: Collection[HostBudget]) -> dict[int, list[tuple[float, float]]]:
-    """Return what the others want and have of each budget."""
+    """Return the wanted and granted shares of the other processes, by budget. Deletes expired shares."""
     shares = BudgetShare.objects.filter(budget__in=budgets)
     shares.filter(expires_at__lte=Now()).delete()
     found: dict[int, list[tuple[float, float]]] = {}

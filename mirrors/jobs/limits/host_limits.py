@@ -1,8 +1,9 @@
-"""Hosts that limit requests: no worker claims their jobs until then; then one job finds out whether it is over.
+"""Hosts that limit requests. Until a rate limit ends, no worker claims jobs of its host; after that, one job probes
+whether the host accepts requests again.
 
-A short wait ends no copy: the requests of all workers wait. Meanwhile, and for a minute, copies of low priority
-to that host are not claimed: at first those that refresh, if that does not help those of a backfill, then all in the
-background, then all but those that pods wait for.
+A short limit fails no copy: the requests of all workers wait. For a minute, copies of low priority are not claimed for
+that host either: at first refreshes; if the host limits requests again, also backfills, then delayed copies, then
+copies that operators requested.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, pause_of, storable
 
 LOW_PRIORITY_SECONDS: Final = 60.0
-"""For how long copies of low priority stay away from a host that limited requests for a short time."""
+"""Seconds for which no copies of low priority are claimed for a host that limited requests for a short time."""
 
 LIMITED_LATER: Final = (Priority.BACKFILL, Priority.DELAYED, Priority.OPERATOR)
-"""Which copies stay away too after the refreshes, one more each time that did not help; those that pods wait for never
-do."""
+"""The priorities whose copies wait in addition to refreshes: one more each time the host limits requests again. Copies
+that pods wait for are never included."""
 
 LIMIT_BURST_SECONDS: Final = 5.0
-"""Limited requests within so short a time are answers to one burst: more copies stay away only if others follow."""
+"""Seconds within which limited requests count as one burst. Only later ones add another priority to those that wait."""
 
 
 def limit(host: str, seconds: float) -> None:
-    """No job sends requests to a host for so long (at most ``LONGEST_PAUSE``), or for longer if it asked for that."""
+    """Stop all jobs from sending requests to a host for so many seconds (at most ``LONGEST_PAUSE``). A longer limit
+    that the host already has stays."""
     host = storable(host, HOST_LENGTH)
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
     before = Least(Coalesce("resting_until", Now()), from_now(LONGEST_PAUSE))
@@ -41,7 +43,8 @@ def limit(host: str, seconds: float) -> None:
 
 
 def limit_briefly(host: str, seconds: float) -> None:
-    """All requests to this host wait for so long, copies of low priority for a minute; of more priorities each time."""
+    """Delay all requests to this host for so many seconds, and copies of low priority for a minute. Each
+    further burst of limited requests within that minute delays one more priority."""
     host = storable(host, HOST_LENGTH)
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
     row = HostBudget.objects.filter(host=host, credential="", operation="")
@@ -65,7 +68,8 @@ def limit_briefly(host: str, seconds: float) -> None:
 
 
 def waits(hosts: Collection[str]) -> dict[str, float]:
-    """Seconds until the limit ends, by host. Most of the time no host is limited, and none is looked for."""
+    """Return the seconds until the limits of these hosts end, by host. Usually no host is limited, and one cheap query
+    finds that out."""
     if not hosts or not exist():
         return {}
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
@@ -76,29 +80,30 @@ def waits(hosts: Collection[str]) -> dict[str, float]:
 
 
 def resumed(hosts: Collection[str]) -> list[str]:
-    """Those of hosts that were briefly limited that an operator has resumed since."""
+    """Return those of the briefly limited ``hosts`` whose limit an operator has ended."""
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
     return list(rows.filter(slowed_until=None, resting_until=None).values_list("host", flat=True))
 
 
 def begin_probe(hosts: Collection[str]) -> tuple[str, ...] | None:
-    """Make the caller's job the one that probes those of its hosts whose rate limit has ended; which ones these are.
+    """Reserve the probe of those ``hosts`` whose rate limit has ended for the caller's job, and return these hosts.
 
-    None: another job was quicker. To be called in the transaction of the claim.
+    Returns None if another job probes one of them. Call this in the transaction of the claim.
     """
     over = HostBudget.objects.to_probe().filter(host__in=hosts)
     found = list(over.values_list("pk", "host"))
     if not found:
         return ()
     mine = over.filter(pk__in=[key for key, _ in found]).without_probe()
-    # Without an absurd time: until the probe ends, "over" has to mean the same.
+    # Reset the time: one beyond the longest pause counts as ended now, but would later count as a limit again.
     if mine.update(probe_until=from_now(timing().probe), resting_until=Now()) < len(found):
         return None
     return tuple(sorted({host for _, host in found}))
 
 
 def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
-    """Let other jobs talk to the hosts that answered this one; the next job probes the others."""
+    """End the rate limit of the probed ``hosts`` that ``answered``, so that other jobs can send them requests. The next
+    job probes the others."""
     if not hosts:
         return
     mine = HostBudget.objects.to_probe().filter(host__in=hosts)
@@ -107,13 +112,14 @@ def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
 
 
 def rate_limited() -> dict[str, datetime]:
-    """Until when, by host."""
+    """Return the ends of the current rate limits, by host."""
     rows = HostBudget.objects.rate_limited().filter(resting_until__gt=Now())
     return {host: until for host, until in rows.values_list("host", "resting_until") if until is not None}
 
 
 def next_free_at() -> datetime | None:
-    """Return when the first rate limit of a host ends, or the first limit for copies of low priority."""
+    """Return when the first limit of a host ends: a rate limit or a limit for copies of low priority; None if there are
+    no limits."""
     until = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
     times = [
         HostBudget.objects.rate_limited().aggregate(first=Min(until))["first"],
@@ -123,8 +129,8 @@ def next_free_at() -> datetime | None:
 
 
 def exist() -> bool:
-    """Whether any host is rate limited in any way, or to be probed. Most of the time none is, and nobody need look at
-    each."""
+    """Return whether any host is limited in any way or waits for a probe. Usually no host is, and callers can skip
+    their checks of single hosts."""
     return bool(_limited())
 
 

@@ -1,7 +1,7 @@
-"""Pulls that registries such as Docker Hub allow each account, as they report them; and who may use the last of them.
+"""The pull limits of accounts, as registries such as Docker Hub report them, and the reserve for copies that pods need.
 
-The registry counts each manifest that is read, and none that is only looked for. When few pulls remain, background
-copies from it wait, so that copies that pods wait for find some.
+Such a registry counts each GET of a manifest as a pull, but no HEAD. When few pulls remain, background copies from it
+wait, so that the remaining pulls are available to copies that pods wait for.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from mirrors.oci.distribution.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
 
 MOST_HOSTS_HELD: Final = 100
-"""Hosts whose limits one process holds back for its next write: redirects name any number."""
+"""The maximum number of accounts whose limits a process remembers, because redirects can lead to any number of
+hosts."""
 
 RECHECK_SECONDS: Final = 600.0
-"""After which background copies find out how many pulls remain: Docker Hub's window of six hours slides."""
+"""Seconds after which background copies check again how many pulls remain: Docker Hub's six-hour window is sliding."""
 
 OVERTAKING_SECONDS: Final = 1.0
-"""Of two replies within so short a time the lower number is the newer one: they may arrive in the other order."""
+"""Seconds within which the response with the lower number counts as the newer one, because responses can arrive out of
+order."""
 
 FIRST_TO_WAIT: Final = Priority.OPERATOR
-"""Copies of this priority value and above are in the background: no pod waits for them."""
+"""Copies with this priority value or a higher one are background copies: no pod waits for them."""
 
 HASH_CHARACTERS: Final = 12
-"""Of an account's hash, which keeps its rows apart: 48 bits for at most a few hundred accounts."""
+"""The length of an account's hash, which distinguishes its rows: 48 bits for at most a few hundred accounts."""
 
 Account = tuple[str, str]
 """Host and username; the username is empty without credentials."""
@@ -47,8 +49,10 @@ class _Heard:
 
 
 class PullLimits:
-    """Heard from any thread, written by those that have a connection. ``configured`` is the username with which copies
-    from a host are read, empty without one; ``reserve`` the percent that background copies leave, with and without."""
+    """The pull limits that registries reported to this process. Any thread can call ``hear``; only threads with a
+    database connection call ``write``. ``configured`` returns the username with which copies read from a host, or an
+    empty string; ``reserve`` returns the percentage of pulls that background copies leave, with or without
+    authentication."""
 
     def __init__(
         self,
@@ -67,24 +71,24 @@ class PullLimits:
             before, now = self._heard.get((host, username)), time.monotonic()
             if before is not None and now - before.at < OVERTAKING_SECONDS and before.limit.remaining < limit.remaining:
                 return
-            # Pods choose hosts: what is kept of them is bounded.
+            # The number is bounded, because pods choose the hosts.
             if before is not None or len(self._heard) < MOST_HOSTS_HELD:
                 self._heard[host, username] = _Heard(limit, now)
                 self._unwritten.add((host, username))
 
     def was_read(self, host: str) -> None:
-        """A manifest of this host was read: had it reported a limit, that would be known by now."""
+        """Record that a manifest was read from this host: if the host reported a limit, that limit is known by now."""
         with self._lock:
             if len(self._read) < MOST_HOSTS_HELD:
                 self._read.add(host)
 
     def is_uncounted(self, host: str) -> bool:
-        """Whether reading a manifest from this host was seen not to count as a pull."""
+        """Return whether reading a manifest from this host is known not to count as a pull."""
         with self._lock:
             return host in self._read and host != DOCKER_HUB and all(name != host for name, _ in self._heard)
 
     def is_low(self, host: str) -> bool:
-        """Whether background copies from this host have to wait, by what was heard last."""
+        """Return whether background copies from this host must wait, according to the last reported limit."""
         username = self._configured(host)
         with self._lock:
             heard = self._heard.get((host, username))
@@ -92,7 +96,7 @@ class PullLimits:
         return heard is not None and is_recent and self._is_low(username, heard.limit)
 
     def write(self) -> None:
-        """Write what registries have reported since the last call."""
+        """Save the limits that registries have reported since the last call."""
         with self._lock:
             new = {account: self._heard[account].limit for account in sorted(self._unwritten)}
             self._unwritten.clear()
@@ -123,7 +127,8 @@ class PullLimits:
 
 
 def _unnamed(host: str, username: str) -> str:
-    """Of an account that a namespace's pull secret names: its name is nobody else's business."""
+    """Return a label for the account of a namespace's pull secret that does not reveal its username; empty if
+    anonymous."""
     if not username:
         return ""
     return f"pull secret {salted_hmac('pull-limits', f'{host} {username}').hexdigest()[:HASH_CHARACTERS]}"

@@ -1,7 +1,8 @@
-"""The places of a process: no namespace and no source host has more than half of them while jobs of others are due.
+"""The slots of a process: no namespace and no source host gets more than half of them while jobs of others are due.
 
-Where nobody else waits, one may have all. Others that come then get places beyond the configured number, until what
-one has over its share has ended: copies that take for ever never keep those of others from starting.
+If no other jobs are due, one namespace or host can use all slots. Jobs of others that become due then get slots in
+addition to the configured number, until the excess copies have ended. So endless copies never prevent those of others
+from starting.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class Holder(Protocol):
-    """A job that has a place."""
+    """A job that occupies a slot."""
 
     @property
     def cluster(self) -> str: ...
@@ -27,7 +28,7 @@ class Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Namespaces and source hosts that have their share."""
+    """The namespaces and source hosts that have their full share of slots."""
 
     namespaces: frozenset[ClusterNamespace] = frozenset()
     hosts: frozenset[str] = frozenset()
@@ -43,8 +44,8 @@ NOTHING_FULL: Final = Full()
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The jobs that may be claimed now: those of anybody, or those ``besides`` namespaces and hosts that have their
-    share."""
+    """The free slots: whether jobs of any namespace and host can be claimed, whether jobs outside ``full`` can, and the
+    namespaces and hosts that have their full share."""
 
     for_anybody: bool
     for_others: bool
@@ -52,7 +53,7 @@ class Room:
 
 
 def room(places: int, holders: Collection[Holder]) -> Room:
-    """Return what ``places`` leave room for beside those that hold one each."""
+    """Return the free slots of a process with ``places`` slots, of which each of the ``holders`` occupies one."""
     share = max(1, places // 2)
     namespaces = Counter(ClusterNamespace(holder.cluster, holder.namespace) for holder in holders)
     hosts = Counter(holder.source_host for holder in holders)

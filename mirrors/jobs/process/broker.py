@@ -1,4 +1,4 @@
-"""The broker of wake-ups: django-q2's own on the database, with an order and a not-before time."""
+"""The broker of wake-ups: django-q2's database broker, extended by an order and a not-before time."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ log = structlog.get_logger(__name__)
 
 DATABASE_ALIAS = "default"
 HELD_AT_MOST = timedelta(hours=1)
-"""Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be distinguished."""
+"""The longest delay of a wake-up: well below the lock of wake-ups in work (``retry``), so that the two can be
+distinguished."""
 
 WARN_EVERY = 30.0
-"""Seconds between two lines of the log about a database that does not answer."""
+"""Seconds between two log lines about a database that does not respond."""
 
 
 class OrderedBroker(ORM):
-    """Gives wake-ups out in the order they came, each to one worker, none before its time.
+    """A broker that delivers wake-ups in the order in which they were enqueued, each to one worker, and none before its
+    time.
 
-    ``not_before`` (aware) holds back what is enqueued through this object, for an hour at most: a drain that comes
+    ``not_before`` (aware) delays wake-ups that are enqueued through this object, by an hour at most: a drain that runs
     too early schedules the next wake-up itself.
     """
 
@@ -41,7 +43,7 @@ class OrderedBroker(ORM):
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
-        """Without a question to the database: a worker may start before it."""
+        """Return the manager of the queue's rows. Sends no query, because a worker may start before the database."""
         if not connections[DATABASE_ALIAS].in_atomic_block:
             close_old_connections()
         return OrmQ.objects.using(DATABASE_ALIAS)
@@ -52,20 +54,20 @@ class OrderedBroker(ORM):
         return int(package.pk)
 
     def dequeue(self) -> list[tuple[int, str]] | None:
-        """The next wake-ups, locked for ``retry`` seconds; None after a pause when there are none."""
+        """Return the next wake-ups, locked for ``retry`` seconds. If there are none, returns None after a pause."""
         try:
-            # A look without a lock first: the poll of an idle cluster must not hold up writers on SQLite.
+            # Check without a lock first: the polling of an idle cluster must not delay writers on SQLite.
             if self._ready().exists() and (taken := self._take()):
                 return taken
         except (DatabaseError, InterfaceError) as error:
-            # Raised, it would end the pusher; the queue is as it was when the database is back.
+            # An exception would stop django-q2's pusher. The queue is unchanged when the database is available again.
             self._warn(error)
             connections[DATABASE_ALIAS].close()
         time.sleep(settings.Q_CLUSTER["poll"])
         return None
 
     def _warn(self, error: Error) -> None:
-        """Not with each look: the database may be unavailable for hours."""
+        """Log a warning, but not at each poll, because the database may be unavailable for hours."""
         if time.monotonic() >= self._warns_from:
             self._warns_from = time.monotonic() + WARN_EVERY
             outage_log.warn("The queue cannot be read; trying again", error)
@@ -79,11 +81,12 @@ class OrderedBroker(ORM):
         return [(row.pk, row.payload) for row in rows]
 
     def acknowledge(self, task_id: int) -> None:
-        """A wake-up is done. Where that can't be written it comes again after ``retry``, and finds nothing to do."""
+        """Delete a finished wake-up. If the deletion fails, the wake-up is delivered again after ``retry`` seconds, and
+        finds nothing to do."""
         try:
             self.get_connection().filter(pk=task_id).delete()
         except (DatabaseError, InterfaceError) as error:
-            # Raised, it would end the monitor.
+            # An exception would stop django-q2's monitor.
             outage_log.warn("A wake-up cannot be acknowledged", error)
             connections[DATABASE_ALIAS].close()
 
@@ -92,16 +95,16 @@ class OrderedBroker(ORM):
         return ready
 
     def queue_size(self) -> int:
-        """Wake-ups that a worker may take now."""
+        """Return the number of wake-ups that workers can dequeue now."""
         return self._ready().count()
 
     def held_size(self, until: datetime) -> int:
-        """Wake-ups that are held back now, and no longer than ``until``."""
+        """Return the number of wake-ups that are delayed until some time not after ``until``."""
         until = min(until, timezone.now() + HELD_AT_MOST)
         held: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__gt=Now(), lock__lte=until)
         return held.count()
 
     def set_stat(self, key: str, value: str, timeout: int) -> object:
-        """Called by the sentinel with each turn of its guard loop: that is its sign of life."""
+        """Record a sign of life: the sentinel calls this in each turn of its guard loop."""
         liveness.touch()
         return super().set_stat(key, value, timeout)

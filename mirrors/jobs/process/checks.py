@@ -1,4 +1,4 @@
-"""System checks of the queue's settings: each of them has cost somebody double or lost work."""
+"""System checks of the queue's settings. Each of the rejected settings leads to lost or repeated work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BROKER = "mirrors.jobs.process.broker.OrderedBroker"
 
 @register("mirrors")
 def check_queue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """``Q_CLUSTER`` as the jobs need it."""
+    """Return an error for each setting in ``Q_CLUSTER`` that jobs cannot work with."""
     queue: dict[str, Any] = settings.Q_CLUSTER
     demands = [
         (queue.get("broker_class") == BROKER, f"broker_class must be {BROKER}: wake-ups need an order and a time"),

@@ -1,7 +1,7 @@
-"""A drain, until nothing is left: claim due jobs by priority and run them on the image threads of this process.
+"""A drain: claim due jobs by priority and run them on the image threads of this process, until no job is left.
 
-It claims whenever a place is free, however long a copy runs. Once ``drain_limit`` is over it ends as soon as nothing
-runs; after ``drain_end`` it hands back what still runs, and the next drain continues with that.
+A drain claims a job whenever a slot is free, however long other copies run. After ``drain_limit`` it ends as soon as no
+job runs; after ``drain_end`` it hands back the jobs that still run, and the next drain continues with them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 
 class ImageThreads:
-    """Threads that each run one job at a time; started when needed, daemons, so that a stuck one stops nobody."""
+    """Threads that each run one job at a time. They are started on demand, and are daemons, so that a stuck thread does
+    not keep the process from exiting."""
 
     def __init__(self, run: Callable[[Lease], None]) -> None:
         self._run = run
@@ -43,7 +44,7 @@ class ImageThreads:
 
     @property
     def held(self) -> list[Lease]:
-        """The jobs that run."""
+        """The leases of the running jobs."""
         with self._lock:
             return list(self._held)
 
@@ -57,12 +58,13 @@ class ImageThreads:
         self._jobs.put(lease)
 
     def wait(self, timeout: float) -> None:
-        """Until a job has ended since the last wait, or for so many seconds."""
+        """Wait until a job has ended since the last wait, or for so many seconds."""
         self._ended.wait(timeout)
         self._ended.clear()
 
     def end(self, patience: float = 1.0) -> None:
-        """Accept no more jobs: idle threads close their connections and exit, a stuck one is left behind."""
+        """Stop the threads: idle ones close their database connections and exit; stuck ones are abandoned after
+        ``patience`` seconds."""
         for _ in self._threads:
             self._jobs.put(None)
         deadline = time.monotonic() + patience
@@ -82,7 +84,8 @@ class ImageThreads:
 
 
 class Drain:
-    """One drain. ``only`` narrows it to some jobs; ``keep_on`` decides in place of ``linger`` when an idle one ends."""
+    """One drain. ``only`` restricts it to these jobs. An idle drain continues while ``keep_on`` returns true; without
+    ``keep_on``, for ``linger`` seconds."""
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class Drain:
         self.claimed = 0
 
     def run(self) -> str:
-        """Returns what was done, in words, when nothing is due or running any more."""
+        """Run until the drain ends, and return a summary in words."""
         try:
             self._context.renew_engine()
             self._apply_settings()
@@ -129,7 +132,7 @@ class Drain:
         return self._is_stopped() or time.monotonic() >= self._end
 
     def _apply_settings(self) -> None:
-        """Apply the settings that operators want of repositories; it is rare, and soon done."""
+        """Apply the repository settings that operators requested. Such requests are rare, and quickly done."""
         if self._only is not None:
             return
         try:
@@ -153,7 +156,8 @@ class Drain:
         return now - self._idle_since >= timing().linger
 
     def _fill(self) -> None:
-        """Claim for every free thread; an unavailable database ends nothing."""
+        """Claim jobs until no slot is free or no job can be claimed. If the database is unavailable, try again
+        later."""
         now = time.monotonic()
         if now < self._claims_from:
             return
@@ -179,8 +183,9 @@ class Drain:
             self._claims_from = now + timing().poll
 
     def _claim(self, free: Room) -> Lease | None:
-        """A job of somebody who has less than a full share; else, while there is room for anybody, any. Others that
-        had no jobs are looked for again after ``poll``."""
+        """Claim a job of a namespace and host that have less than their full share; if there is none and a regular slot
+        is free, claim any job. While some have their full share, a search without a result is repeated only after
+        ``poll`` seconds."""
         lease, now = None, time.monotonic()
         claim = partial(
             claims.claim,
@@ -198,16 +203,17 @@ class Drain:
         return lease
 
     def _do_small_things(self) -> None:
-        """Do what people asked for beside copies, and write what was learnt of registries."""
+        """Start requested connection tests, save reported pull limits, and check for changed copy settings."""
         if self._only is None:
             self._checks.start_requested()
         self._context.pull_limits.write()
         if self._context.is_outdated:
-            # Under load that never ends, changed copy settings apply when this drain has ended.
+            # Under constant load the drain would not end: hand back its jobs after ``drain_limit``, so that the next
+            # drain applies the changed copy settings.
             self._end = min(self._end, self._limit)
 
     def _call_for_help(self, now: float) -> None:
-        """All threads are busy: what else is due is for other workers."""
+        """Wake other workers if jobs are due while all threads of this process are busy."""
         if self._only is not None or now < self._calls_from:
             return
         self._calls_from = now + timing().poll
@@ -228,7 +234,7 @@ class Drain:
                 connection.close()
 
     def _schedule_the_next_wakeup(self) -> None:
-        """Whatever this drain leaves undone will wake somebody in its time."""
+        """Wake a worker for the jobs that this drain leaves, now or when the first of them becomes claimable."""
         try:
             if claim_order.claimable(cluster=self._context.config.cluster_name).exists():
                 leases.wake_soon() if self._is_stopped() else wake_workers()

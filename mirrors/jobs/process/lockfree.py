@@ -1,7 +1,9 @@
-"""State that the cluster's processes share without a lock: in place of django-q2's queues, events and values.
+"""State that the cluster's processes share without locks. It replaces the multiprocessing queues, events and values
+that django-q2 uses.
 
-Those of multiprocessing take a lock even to wait. A process that is killed while it holds one stops all the others for
-ever: each idle worker holds the queue's. Here the kernel keeps the order, and lets go of what a killed process had.
+The multiprocessing classes acquire a lock even to wait, and a process that is killed while it holds the lock blocks all
+others permanently. Each idle worker holds the lock of its queue. With the classes of this module, the kernel orders the
+accesses, and releases everything that a killed process held.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ import django_q.cluster
 from mirrors.jobs.process import stopping
 
 CHANGE_LOOK_EVERY: Final = 0.05
-"""Seconds between two looks for what another process has changed."""
+"""Seconds between two checks for changes by other processes."""
 
 LARGEST_MESSAGE: Final = 1 << 20
-"""Bytes; the kernel refuses to send as many."""
+"""The size of the receive buffer in bytes. The kernel refuses to send messages that are this large."""
 
 
 class Flag:
-    """An event: once set, it is for all processes."""
+    """An event that is shared by all processes and cannot be cleared."""
 
     def __init__(self) -> None:
         self._is_set = get_context("fork").RawValue(c_bool, False)
@@ -46,7 +48,8 @@ class Flag:
 
 
 class SharedNumber:
-    """A worker's timer. The worker and its sentinel may both write it: who is later by a moment wins."""
+    """A number that processes share, such as a worker's timer. Both the worker and its sentinel write the timer; the
+    last write wins."""
 
     def __init__(self, typecode: str, value: float) -> None:
         self._number = get_context("fork").RawValue(c_double, value)
@@ -64,38 +67,40 @@ class SharedNumber:
 
 
 class Channel:
-    """A queue of small messages, each read whole by one process. With ``maxsize`` one waits in it, and no more."""
+    """A queue of small messages, each received as a whole by one process. With any ``maxsize`` above 0, it holds only
+    one message."""
 
     def __init__(self, maxsize: int = 0) -> None:
         self._is_bounded = maxsize > 0
         self._reader, self._writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def put(self, message: Any) -> None:
-        """Waits for room, but not in a cluster that is being stopped: its own messages must get through."""
+        """Send a message. A bounded queue first waits until it is empty, except while the cluster is being stopped,
+        because django-q2's stop messages must be delivered."""
         while self._is_bounded and not self.empty() and not stopping.is_requested():
             time.sleep(CHANGE_LOOK_EVERY)
         self._writer.send(pickle.dumps(message))
 
     def get(self) -> Any:
-        """The next message, once there is one."""
+        """Return the next message; blocks until there is one."""
         return pickle.loads(self._reader.recv(LARGEST_MESSAGE))  # noqa: S301  our own processes are at the other end
 
     def empty(self) -> bool:
         return not select.select([self._reader], [], [], 0)[0]
 
     def qsize(self) -> int:
-        """Whether one waits: the kernel does not count them."""
+        """Return 1 if messages are waiting, else 0: the kernel does not report their number."""
         return int(not self.empty())
 
     def close(self) -> None:
-        """Close the queue; what was put in is still read."""
+        """Do nothing: messages that were sent before can still be received."""
 
     def join_thread(self) -> None:
-        """There is none."""
+        """Do nothing: the queue has no thread."""
 
 
 def install() -> None:
-    """To be called before the cluster is made."""
+    """Have django-q2's cluster use these classes. Call this before the cluster is created."""
     replaced = {"Event": Flag, "Value": SharedNumber, "Queue": Channel}
     for name, ours in replaced.items():
         setattr(django_q.cluster, name, ours)

@@ -1,4 +1,5 @@
-"""After a node of a new platform has joined: images that were mirrored without it are copied again, a few at a time."""
+"""After a node with a new platform has joined: images that were mirrored without the platform are copied again, a few
+at a time."""
 
 from __future__ import annotations
 
@@ -17,26 +18,30 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 QUEUED_AT_ONCE: Final = 100
-"""Such copies that are queued at a time: a few minutes of one worker, so that others do not wait behind them."""
+"""The maximum number of refreshes in the queue: a few minutes' work of one worker, so that other refreshes do not wait
+for long."""
 
 COPY_AGAIN_AFTER: Final = 600.0
-"""Seconds between two of them for one image: what the last one did not bring, the next one does not either."""
+"""Seconds between two of these copies of one image: a platform that the last copy did not find is probably still
+missing at the source."""
 
 EVERY_OTHER: Final = "*"
-"""In no list of platforms: what any of them lacks where the nodes are not known."""
+"""A platform that no list contains, so that each list lacks it. It is used if the nodes are not known."""
 
 MOST_REQUESTERS: Final = 5
-"""Requesters of the last copy that are named again, for the pull secrets with which they read the source."""
+"""The maximum number of requesters that are taken over from the last copy, for their pull secrets."""
 
 
 def request_missing(config: Config) -> int:
-    """Queues copies of images that lack a platform of the nodes; how many. Those that failed are left to pods."""
+    """Queue copies of images that lack a platform of the nodes, and return their number. Images whose last job failed
+    are skipped: new pods request them."""
     if config.platforms != "auto" or config.dry_run or config.image_copy_policy == "none":
         return 0
     choice = platforms_to_mirror(config)
     name = config.target.name
     registry_id = selectors.target_registry_id(endpoint=name.endpoint, prefix=name.prefix)
-    # Of a watcher that stopped for a while nothing follows: only what was never known may be anything.
+    # Without recent platforms, copy all platforms only for a cluster whose nodes were never listed. A watcher that has
+    # stopped is not a reason: its cluster still has the platforms that were listed before.
     if registry_id is None or not (choice.platforms or choice.never_listed):
         return 0
     room = _room(registry_id)
@@ -49,7 +54,7 @@ def request_missing(config: Config) -> int:
 
 
 def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageMapping]:
-    """The most recently used first."""
+    """Return up to ``most`` images that lack a platform, the most recently used first."""
     limited = ImageMapping.objects.filter(target_registry_id=registry_id).exclude(only_platforms="")
     kinds = limited.order_by().values_list("only_platforms", flat=True).distinct()
     wanted = set(choice.platforms or (EVERY_OTHER,))
@@ -67,7 +72,7 @@ def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageM
 
 
 def _room(registry_id: int) -> int:
-    """Refreshes that wait already count too."""
+    """Return how many copies can be queued, after subtracting all refreshes that are queued already."""
     waiting = MirrorJob.objects.filter(
         mapping__target_registry_id=registry_id, status=JobStatus.PENDING, priority=Priority.REFRESH
     )
@@ -75,7 +80,8 @@ def _room(registry_id: int) -> int:
 
 
 def _requests_for(row: ImageMapping) -> list[RequestedCopy]:
-    """In the name of those who requested the last copy: their pull secrets may be the ones that read the source."""
+    """Return the requests for an image, with the requesters of its last copy, because their pull secrets may be needed
+    to read the source."""
     asked = MirrorRequest.objects.filter(job_id=row.last_job_id).exclude(namespace="").order_by("-pk")
     plain = RequestedCopy(row.source, row.target, Trigger.REFRESH, Priority.REFRESH, cluster="")
     return [

@@ -1,4 +1,4 @@
-"""Deletes old history, the oldest first, in small batches, a few a turn, so that a turn is short."""
+"""Deletes old history, the oldest rows first, in a few small batches per turn, so that a turn is short."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from mirrors.models import (
 )
 
 ROWS_PER_DELETE: Final = 500
-"""Rows that one statement deletes, so that it holds its locks for milliseconds."""
+"""The maximum number of rows that one statement deletes, so that it holds its locks only for milliseconds."""
 
 BATCHES: Final = 4
-"""Batches of each kind in a turn: with a turn a minute, 2,000 rows a minute."""
+"""The maximum number of batches of each kind per turn. With one turn a minute, that is 2,000 rows a minute."""
 
 DAY: Final = 86_400.0
 """Seconds."""
@@ -47,17 +47,18 @@ MINUTE: Final = 60.0
 
 
 def prune() -> int:
-    """Delete what is older than it is kept; at most ``BATCHES`` batches of each kind. Returns rows deleted."""
+    """Delete rows whose retention period has ended, at most ``BATCHES`` batches of each kind. Returns the number of
+    deleted rows."""
     return sum(_prune(rows) for rows in _old())
 
 
 def _old() -> Iterator[QuerySet[Any]]:
-    """In the order of the index that finds them."""
+    """Yield the rows to delete of each kind, ordered as the index that finds them."""
     limits = timing()
-    # A mapping's last job stays: it is what the mapping's state is read from.
+    # A mapping's last job is kept, because the mapping's state is derived from it.
     is_last = Exists(ImageMapping.objects.filter(last_job=OuterRef("pk"), pk=OuterRef("mapping")))
     yield _before(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
-    # Its images first: a run may have thousands.
+    # The images of a run are deleted before the run, because there can be thousands.
     yield _before(BackfillImage.objects.all(), "run__finished_at", limits.keep_jobs_days)
     yield _before(BackfillRun.objects.filter(candidates=None), "finished_at", limits.keep_jobs_days)
     yield _before(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
@@ -66,7 +67,7 @@ def _old() -> Iterator[QuerySet[Any]]:
     yield _before(AdmissionSample.objects.all(), "created_at", limits.keep_samples_days)
     yield _before(OperatorAction.objects.all(), "created_at", limits.keep_actions_days)
     yield _before(Instance.objects.all(), "seen_at", limits.keep_instances_days)
-    # What the last test of a registry found is shown until there is a newer one.
+    # The last test of each registry is kept, because its result is shown until there is a newer test.
     newer = Exists(RegistryCheck.objects.filter(registry=OuterRef("registry"), pk__gt=OuterRef("pk")))
     yield _before(RegistryCheck.objects.filter(newer), "created_at", limits.keep_checks_days)
     # django-q2 never deletes failures.
@@ -76,7 +77,7 @@ def _old() -> Iterator[QuerySet[Any]]:
         yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
     yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
-    # A process that was killed gives nothing back.
+    # A process that was killed does not release its leases.
     yield WorkLease.objects.filter(expires_at__lt=from_now(-DAY)).order_by("pk")
     yield _before(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
     yield from _unwatched(limits.keep_clusters_days)
@@ -84,7 +85,7 @@ def _old() -> Iterator[QuerySet[Any]]:
 
 
 def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
-    """Clusters that nobody watches any more, after what ran in them."""
+    """Yield the running images and nodes of clusters without a watcher, then those clusters."""
     unwatched = _before(Cluster.objects.all(), "seen_at", days)
     for kind in (RunningImage, ClusterNode):
         yield kind.objects.filter(cluster__in=unwatched.order_by().values("name")).order_by("pk")
@@ -93,8 +94,8 @@ def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
 
 
 def _unlimited_hosts() -> QuerySet[Any]:
-    """Hosts whose rate limit has ended and that no job waits for; what they say is left of their pulls, and
-    what all workers may send, is shown for a day."""
+    """Return the rows of hosts whose rate limit has ended and that no job waits for. Rows with remaining pulls or a
+    request limit are kept for a day, because they are shown."""
     unlimited = HostBudget.objects.exclude(pk__in=HostBudget.objects.rate_limited().values("pk"))
     for busy in (HostBudget.objects.limited_for_low_priority(), HostBudget.objects.briefly_limited()):
         unlimited = unlimited.exclude(pk__in=busy.values("pk"))
@@ -115,7 +116,7 @@ def _prune(old: QuerySet[Model]) -> int:
     deleted = 0
     for _ in range(BATCHES):
         keys = list(old.values_list("pk", flat=True)[:ROWS_PER_DELETE])
-        # Asked once more with the keys: what is seen again meanwhile stays.
+        # Apply the condition again, so that rows are kept that were updated since their keys were read.
         deleted += old.filter(pk__in=keys).order_by().delete()[0] if keys else 0
         if len(keys) < ROWS_PER_DELETE:
             break

@@ -1,7 +1,8 @@
-"""The safety net: what no worker attends to any more is put right, in bounded batches.
+"""Reconciliation: a thread of the worker's parent process repairs state that stopped workers have left, in bounded
+batches.
 
-Every few seconds for jobs, so that a copy whose worker was killed soon begins again; each minute for the rest. Runs in
-a thread of the worker's parent process. Several of them at once do no harm: every change names what it saw.
+Jobs are checked every few seconds, so that the copy of a killed worker restarts soon; everything else each minute.
+Several workers can reconcile concurrently, because each update applies only if the row is unchanged since it was read.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from swapper_project.process import configured, outage_log
 log = structlog.get_logger(__name__)
 
 JOBS_PER_TURN = 500
-"""Jobs looked at in one turn; more wait for the next."""
+"""The maximum number of jobs that one turn processes. Others wait for the next turn."""
 
 EXHAUSTED = (
     "Each of {attempts} attempts ended with the worker that copied this image: look for workers that were killed "
@@ -42,8 +43,8 @@ EXHAUSTED = (
 
 
 class Reconciler:
-    """Turns from :meth:`start` to the end of the process, the first one at once. ``cluster`` gives the name of the
-    worker's cluster; ``on_turn`` hears how each turn ended."""
+    """The thread that reconciles in turns. The first turn starts immediately. ``cluster`` returns the name of the
+    worker's cluster; ``on_turn`` is called after each turn with its problem, or an empty string."""
 
     def __init__(self, *, cluster: Callable[[], str], on_turn: Callable[[str], None] = lambda problem: None) -> None:
         self._cluster = cluster
@@ -62,13 +63,13 @@ class Reconciler:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._on_turn(self._turn())
-            # Workers that were started together need not come together for ever.
+            # The random factor spreads the turns of workers that were started at the same time.
             self._stopping.wait(timing().lookout_period * random.uniform(0.9, 1.1))
         self._withdraw()
         connection.close()
 
     def _turn(self) -> str:
-        """Return what went wrong; empty: nothing."""
+        """Run one turn and return its problem; empty if there was none."""
         try:
             close_old_connections()
             if time.monotonic() >= self._full_turn_at:
@@ -97,7 +98,7 @@ class Reconciler:
 
 
 def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
-    """One full turn of a worker of this cluster."""
+    """Run one full turn for a worker of this cluster."""
     look_out(cluster)
     registry_checks.give_up_lost()
     _repair()
@@ -109,7 +110,7 @@ def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
 
 
 def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
-    """Take back the jobs of lost workers, and wake somebody for what is due in this cluster."""
+    """Release the jobs of lost workers, and wake workers for the due jobs of this cluster."""
     if not database_outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:JOBS_PER_TURN]:
             _take_back(job)
@@ -117,7 +118,8 @@ def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
 
 
 def _repair() -> None:
-    """Repair the rows of older versions: jobs without hosts, and with times that are beyond any pause."""
+    """Repair rows that older versions wrote: jobs without hosts, and jobs that wait for longer than the longest
+    pause."""
     mapping = ImageMapping.objects.filter(pk=OuterRef("mapping_id"))
     source, target = (
         Subquery(mapping.values_list(Substr(field, 1, StrIndex(field, Value("/")) - 1))[:1])
@@ -128,18 +130,19 @@ def _repair() -> None:
 
 
 def _have_existence_refreshed() -> None:
-    """Wake a process where none refreshes existence: it begins, though no copy is due."""
+    """Wake a worker if no process refreshes existence. The worker then starts to refresh, although no copy is due."""
     present = ImageMapping.objects.filter(existence=Existence.PRESENT)
     if not work_leases.is_held(work_leases.EXISTENCE) and present.exists():
         wake_workers()
 
 
 def _take_back(job: MirrorJob) -> None:
-    """End the lease of a worker that has stopped; what becomes of the job depends on why and how often."""
+    """End the lease of a worker that has stopped. Its job is cancelled if a user requested that, failed if it has no
+    attempts left, and queued again otherwise."""
     expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)
     fields: dict[str, Any]
     if job.cancel_requested_at is not None:
-        # The message already says who cancelled it.
+        # The job's message already names the user who cancelled it.
         fields = {"status": JobStatus.CANCELLED, "finished_at": Now()}
     elif job.attempts >= job.max_attempts:
         fields = {"status": JobStatus.FAILED, "finished_at": Now()}
@@ -159,7 +162,7 @@ def _worker_lost(message: str, *, says_step: bool = False) -> dict[str, Any]:
 
 
 def _wake(cluster: str) -> None:
-    """Wake-ups get lost with the workers that took them: what is due gets a new one."""
+    """Queue a wake-up for the due jobs, because the wake-ups that a lost worker dequeued are lost as well."""
     if claim_order.claimable(cluster=cluster).exists():
         wake_workers()
     elif (at := claim_order.next_due_at()) is not None:

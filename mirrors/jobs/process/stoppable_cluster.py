@@ -1,4 +1,4 @@
-"""django-q2's cluster with our way to stop: copies hear of it, hand their jobs back, and the process ends."""
+"""django-q2's cluster with a graceful stop: copies are notified, hand their jobs back, and the process exits."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from swapper_project.process.parent_death import follower
 log = structlog.get_logger(__name__)
 
 WORKER_ADDRESS: Final = "127.0.0.1:8001"
-"""Of metrics and probes."""
+"""The default address of metrics and probes."""
 
 
 class StoppableCluster(Cluster):
-    """Sets the flag that all its processes were forked with before it asks django-q2 to stop."""
+    """A cluster that sets the stop flag, which all its processes share, before it stops django-q2."""
 
     sentinel: BaseProcess | None  # type: ignore[assignment]
     stop_event: Event | None  # type: ignore[assignment]
@@ -52,10 +52,11 @@ class StoppableCluster(Cluster):
 
 
 def _let_children_follow() -> None:
-    """Have each process that is forked from now on end with the one that forked it, and so on (Linux), and not by a
-    SIGTERM of its own: systemd and terminals send it to all processes at once, and copies are to be handed back first.
+    """Have each process that is forked from now on exit when its parent exits (Linux). Block SIGTERM in these
+    processes, because systemd and terminals send it to all processes at the same time, and jobs must be handed back
+    first.
 
-    A cluster whose parent was killed would otherwise continue, with nobody to stop it, beside its successor.
+    Otherwise, a cluster whose parent was killed would continue alongside its successor, and nothing would stop it.
     """
     follow = follower(signal.SIGKILL)
     forking = os.getpid()
@@ -73,13 +74,14 @@ def _let_children_follow() -> None:
 
 
 def serve() -> int:
-    """Run a cluster until a signal stops it; the exit status. Threads and connections are made after the fork only."""
+    """Run a cluster until a signal stops it, and return the exit status. Threads and connections must be created only
+    after the fork."""
     connections.close_all()
     _let_children_follow()
     liveness.prepare()
     lockfree.install()
     cluster = StoppableCluster()
-    # What is loaded now stays: collections in the forked processes need not look at it, nor copy its memory.
+    # Exclude the objects loaded so far from garbage collection in the forked processes, which would copy their memory.
     gc.collect()
     gc.freeze()
     cluster.start()

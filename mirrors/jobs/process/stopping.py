@@ -1,7 +1,7 @@
-"""Whether copies must stop: because the whole cluster stops, or because this worker process was asked to end.
+"""Whether copies must stop, because the whole cluster stops or because only this worker process stops.
 
-The first is a flag in memory that was shared before the fork. It has no lock, unlike multiprocessing's Event: a process
-that is killed while it holds that lock would stop all others forever.
+The stop of the cluster is a flag in memory that is shared by the forked processes. It has no lock, unlike
+multiprocessing's Event: a process that is killed while it holds the lock would block all others permanently.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from multiprocessing import get_context
 
 _flag: c_bool | None = None
 _is_leaving = False
-"""Of this process alone."""
+"""Whether only this process stops."""
 
 
 def prepare() -> None:
-    """Make the flag; to be called once, before the cluster forks."""
+    """Create the flag. Call this once, before the cluster forks its processes."""
     global _flag
     _flag = get_context("fork").RawValue(c_bool, False)
 
 
 def request() -> None:
-    """May be called by a signal handler."""
+    """Stop the copies of all processes. Safe to call from a signal handler."""
     if _flag is not None:
         _flag.value = True
 
 
 def leave() -> None:
-    """Stop the copies of this process alone. May be called by a signal handler."""
+    """Stop the copies of only this process. Safe to call from a signal handler."""
     global _is_leaving
     _is_leaving = True
 
 
 def is_leaving() -> bool:
-    """Whether this process ends when its copies have stopped, and the others continue."""
+    """Return whether this process exits when its copies have stopped, while the other processes continue."""
     return _is_leaving
 
 

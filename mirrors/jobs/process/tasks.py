@@ -1,4 +1,4 @@
-"""The one task of the queue, and what each worker process keeps for it."""
+"""The one task of the queue, and the state that each worker process keeps between its runs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ _context: WorkerContext | None = None
 _is_draining = False
 
 ACKNOWLEDGED_WITHIN = 1.0
-"""Seconds for which a process that leaves waits until its last wake-up is acknowledged; else it is repeated later."""
+"""Seconds that an exiting process waits until its last wake-up is acknowledged; without that, the wake-up is repeated
+later."""
 
 
 def drain() -> str:
-    """Run what is due in this worker process. Without arguments: a wake-up carries nothing."""
+    """Run the due jobs in this worker process, and return a summary."""
     global _context, _is_draining
     if _context is None:
         _context = WorkerContext(config_source())
@@ -45,7 +46,7 @@ def drain() -> str:
 
 
 def config_source() -> ConfigSource:
-    """The configuration file as this process was given it. Raises ConfigError."""
+    """Return the source of this process's configuration file. Raises ConfigError if no file is configured or found."""
     environment = settings.ENVIRONMENT
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:
@@ -54,7 +55,7 @@ def config_source() -> ConfigSource:
 
 
 def take_signals(**_: Any) -> None:
-    """In a new worker process: SIGTERM hands its copies back, and then ends it."""
+    """Handle SIGTERM in a new worker process: it hands its jobs back, and then exits."""
     signal.signal(signal.SIGTERM, _leave)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
@@ -66,7 +67,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 
 def _leave_in_time() -> None:
-    """After a stop, end this process even where a registry holds one of its threads."""
+    """Exit the process in time after a stop was requested, even if a registry blocks one of its threads."""
     while not stopping.is_requested():
         time.sleep(0.5)
     deadline = time.monotonic() + timing().stop_within

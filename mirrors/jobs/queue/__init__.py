@@ -1,4 +1,4 @@
-"""Jobs as rows: which is next, and who holds it. Begin in ``leases.py``.
+"""The job queue in the database: the choice of the next job, claims and leases. Start with ``leases.py``.
 
 Times are by the database's clock.
 """

@@ -1,4 +1,4 @@
-"""The jobs that may be claimed now, which namespaces have copies running, and when the next job may be claimed."""
+"""The jobs that can be claimed now, the running copies by namespace, and the time when the next job can be claimed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 def ready() -> MirrorJobQuerySet:
-    """Jobs whose time has come, and those that their workers have abandoned."""
+    """Return the pending jobs whose start time has passed and, unless the database was unavailable just now, jobs
+    whose lease has expired."""
     return MirrorJob.objects.due(abandoned=not database_outage.is_recent())
 
 
 def claimable(cluster: str | None = None) -> QuerySet[MirrorJob]:
-    """Due jobs that no rate limit prevents. With a ``cluster``, those that its workers may try."""
+    """Return the due jobs that no rate limit delays; with a ``cluster``, only those that its workers are allowed to
+    run."""
     return allowed(ready(), cluster, has_limits=host_limits.exist())
 
 
 def allowed(
     due: QuerySet[MirrorJob], cluster: str | None, besides: Full = NOTHING_FULL, *, has_limits: bool
 ) -> QuerySet[MirrorJob]:
-    """Those of ``due`` that may be claimed, ``besides`` those of namespaces and source hosts that have their share.
-    ``has_limits``: whether any host is rate limited."""
+    """Filter ``due`` to the jobs that can be claimed: without jobs of rate limited hosts (checked only if
+    ``has_limits``), jobs for other clusters than ``cluster``, and jobs of the namespaces and source hosts in
+    ``besides``, which have their full share."""
     if has_limits:
         due = due.filter(free_hosts.free())
     if cluster is not None:
@@ -44,15 +47,15 @@ def allowed(
 
 
 class RunningCopies(NamedTuple):
-    """Namespaces that have copies running, in groups of those that have equally many, the fewest first. The index of a
-    group is its rank less one."""
+    """The namespaces with running copies, grouped by their number of copies, the fewest first. The rank of a group is
+    its index plus one."""
 
     groups: tuple[tuple[ClusterNamespace, ...], ...]
     has_abandoned: bool
-    """Whether workers have stopped renewing the leases of some."""
+    """Whether the leases of some running jobs have expired."""
 
     def rank(self, namespace: ClusterNamespace) -> int:
-        """0: nothing of it runs."""
+        """Return the rank of the namespace's group; 0 if the namespace has no running copies."""
         return next((rank for rank, names in enumerate(self.groups, start=1) if namespace in names), 0)
 
 
@@ -63,7 +66,8 @@ def _running() -> QuerySet[MirrorJob, Any]:
 
 
 def running_copies() -> RunningCopies:
-    """They are counted beside the claim, not in it: fairness may lag, the fence may not."""
+    """Count the running copies by namespace. A separate query from the claim: the fairness may be slightly out of
+    date, the protection against double claims must not be."""
     by_copies: dict[int, list[ClusterNamespace]] = {}
     has_abandoned = False
     for cluster, namespace, copies, lost in _running():
@@ -73,7 +77,7 @@ def running_copies() -> RunningCopies:
 
 
 def in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
-    """One condition for each cluster: there are few of them."""
+    """Return a condition that matches these namespaces, with one term for each cluster, because clusters are few."""
     by_cluster: dict[str, list[str]] = {}
     for name in sorted(namespaces):
         by_cluster.setdefault(name.cluster, []).append(name.namespace)
@@ -84,7 +88,7 @@ def in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
 
 
 def next_due_at() -> datetime | None:
-    """Return when the next job becomes claimable that is not so now; None: nothing is put off."""
+    """Return when the next job becomes claimable; None if no job waits for its start time or for a rate limit."""
     later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
     times = [
         later.aggregate(first=Min("available_at"))["first"],

@@ -1,5 +1,5 @@
-"""The search for the next job. Its SQL is compiled once for each kind of search: to compile it costs Django three times
-the CPU of running it, and a worker searches about twice for each job."""
+"""The search for the next job. The SQL is compiled once for each kind of search, because compiling costs Django three
+times the CPU of running it, and a worker searches about twice for each job."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from mirrors.models import MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 LEASE_COLUMNS: Final = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")
-"""Columns that a lease has as they are."""
+"""Columns that are copied to the lease unchanged."""
 
 COLUMNS: Final = ("id", "status", "claims", "attempts", "priority", "target_host", *LEASE_COLUMNS)
 """Columns that a claim reads."""
 
 MOST_COMPILED_SEARCHES: Final = 64
-"""Searches whose SQL is kept, a few KiB each: namespaces come and go with their copies."""
+"""The size of the cache of compiled SQL, a few KiB per search. The searches change with the namespaces that have
+running copies."""
 
 Row = dict[str, Any]
-"""Of a job, by ``COLUMNS``."""
+"""The columns of a job that are in ``COLUMNS``, by name."""
 
 
 class _Kind(NamedTuple):
-    """All that a search depends on beside the jobs that it looks at; times are the database's."""
+    """All parameters that determine the SQL of a search, except for the part of the jobs that it covers."""
 
     vendor: str
     cluster: str
@@ -43,14 +44,15 @@ class _Kind(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What decides which job comes first, before its age: the least one."""
+    """The sort key of a job before its age: the lowest turn is claimed first."""
 
     priority: int
     rank: int
 
 
 class _Part(NamedTuple):
-    """Pending or abandoned jobs: all, or those of one priority, within some namespaces or in all others."""
+    """A part of the pending or abandoned jobs: all, or those of one priority in these namespaces (``is_within``) or in
+    all other namespaces."""
 
     is_abandoned: bool
     priority: int | None = None
@@ -59,17 +61,18 @@ class _Part(NamedTuple):
 
 
 class Fairness:
-    """What the searches of one drain remember: that no namespace but some had a job. To find that out again, Postgres
-    reads all their jobs. A namespace that gets its first one waits for as long as that is remembered."""
+    """What the searches of one drain remember: that no jobs were due outside certain namespaces. It is remembered for
+    ``poll`` seconds, because Postgres reads all jobs of these namespaces to find it out. A namespace that gets its
+    first job waits until then."""
 
     def __init__(self) -> None:
         self._searched: tuple[_Kind, _Part] | None = None
-        """What was searched, whatever the namespaces."""
+        """The last search without a result, without its namespaces."""
         self._namespaces: frozenset[ClusterNamespace] = frozenset()
         self._until = 0.0
 
     def is_nobody_else(self, part: _Part, kind: _Kind) -> bool:
-        """Whether no namespace beside those of the part had a job of its priority a moment ago."""
+        """Return whether, a moment ago, only the namespaces of the part had jobs of its priority."""
         is_known = self._searched == _without_namespaces(part, kind) and time.monotonic() < self._until
         return is_known and self._namespaces.issubset(part.namespaces)
 
@@ -99,21 +102,23 @@ def next_job(
     has_limits: bool,
     fairness: Fairness,
 ) -> Row | None:
-    """The job to claim, locked where the database locks rows; None: there is none. Within a transaction. Of ``only``
-    these if given, ``besides`` those of namespaces and hosts that have enough."""
+    """Return the job to claim, locked if the database supports row locks; None if no job can be claimed. Must run in a
+    transaction. ``only`` restricts the search to these jobs; ``besides`` has the namespaces and hosts to skip, because
+    they have their full share."""
     running = claim_order.running_copies()
     kind = _Kind(connection.vendor, cluster, besides, has_limits, timing().wait_for_hosts)
     search = _Search(kind, running, only, fairness)
     found = [_next(_Part(is_abandoned=False), search)]
     if running.has_abandoned and not database_outage.is_recent():
-        # First, as they were claimed before those of their turn that wait.
+        # Before pending jobs with the same turn, because abandoned jobs were claimed earlier.
         found.insert(0, _next(_Part(is_abandoned=True), search))
     return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
 
 
 def _next(every: _Part, search: _Search) -> Row | None:
-    """The oldest one of the best priority, unless a namespace with fewer running copies has one of that priority. The
-    database reads pending ones in the order of an index, and sorts none: there may be many thousands."""
+    """Return the oldest job of the best priority, unless a namespace with fewer running copies has a job of that
+    priority. The database reads pending jobs in the order of an index and does not sort them, because there can be many
+    thousands."""
     oldest = _first(every, search)
     if oldest is None:
         return None
@@ -128,7 +133,7 @@ def _next(every: _Part, search: _Search) -> Row | None:
 
 
 def _better_turns(every: _Part, running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
-    """The jobs of the same priority whose turn comes before this one, the best first."""
+    """Yield the parts with jobs of the same priority whose turn is before this one, the best first."""
     same = every._replace(priority=turn.priority)
     if turn.rank:
         yield same._replace(namespaces=tuple(name for group in running.groups for name in group))
@@ -147,7 +152,7 @@ def _first(part: _Part, search: _Search) -> Row | None:
         else:
             sql, params = _jobs(part, search.kind).filter(pk__in=search.only)[:1].query.sql_with_params()
     except EmptyResultSet:
-        # Of no jobs.
+        # The condition matches no jobs, so Django refuses to compile it.
         return None
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -165,7 +170,7 @@ def _compiled(part: _Part, kind: _Kind) -> tuple[str, tuple[Any, ...]]:
 
 
 def _jobs(part: _Part, kind: _Kind) -> QuerySet[MirrorJob, Any]:
-    """By priority and age."""
+    """Return the query for the jobs of this part, by priority and age."""
     due = MirrorJob.objects.abandoned() if part.is_abandoned else MirrorJob.objects.due(abandoned=False)
     if part.priority is not None:
         named = claim_order.in_any(part.namespaces)

@@ -1,4 +1,4 @@
-"""Claims: a worker takes the next job that is due, and gets the lease of it."""
+"""Claims: a worker acquires the lease of the next due job."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ from mirrors.selectors.queries.fixed_query import Argument, fixed_insert, fixed_
 LEASE_TOKEN: Final = MirrorJob._meta.get_field("lease_token")
 
 Update = tuple[QuerySet[MirrorJob, Any], dict[str, Any]]
-"""Which rows, and the new values of their columns."""
+"""The rows to update, and the new values of their columns."""
 
 CLAIM_TRIES = 5
-"""Each time another job was quicker: mostly it began to probe the same host, and the next claim looks at others."""
+"""Attempts of a claim that loses to concurrent claims. Usually the other job has started to probe the same host, and
+the next attempt finds a job of another host."""
 
 
 class _TakenByAnotherError(Exception):
-    """Another claim has taken the job, or the right to probe its host, at the same moment."""
+    """A concurrent claim has acquired the job, or the right to probe its host."""
 
 
 def claim(
@@ -45,11 +46,11 @@ def claim(
     besides: Full = NOTHING_FULL,
     fairness: claim_search.Fairness | None = None,
 ) -> Lease | None:
-    """Take the next due job that a worker of this cluster may try, of ``only`` these if given, ``besides`` those of
-    namespaces and hosts that have enough; None if there is none.
+    """Claim the next due job that a worker of this cluster is allowed to run; return None if no job can be claimed.
 
-    The next is the one of the best priority, among these of the namespace with the fewest running copies,
-    among these the oldest. ``fairness`` is what the claims of one drain remember.
+    ``only`` restricts the claim to these jobs; ``besides`` has the namespaces and hosts to skip, because they have
+    their full share. The next job is the one with the best priority; among these, one of the namespace with the fewest
+    running copies; among these, the oldest. ``fairness`` is the memory that the claims of one drain share.
     """
     fairness = fairness or claim_search.Fairness()
     for _ in range(CLAIM_TRIES):
@@ -81,11 +82,11 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
         worker_cluster=cluster,
         **{name: row[name] for name in claim_search.LEASE_COLUMNS},
     )
-    # As it was read: a database that locks no rows has no other fence.
+    # Update the job only if it is unchanged since it was read: without row locks, nothing else prevents double claims.
     token = LEASE_TOKEN.get_db_prep_value(lease.token, connection)
     taken = (lease.job_id, row["status"], row["claims"], token, lease.attempts, lease.number)
     take = partial(_taking(timing().lease), *taken)
-    # A job that was claimed before may be one whose worker has stopped.
+    # If the job was claimed before, its previous worker may have stopped without recording the end of its attempt.
     is_taken = take_over(lease.job_id, take) if row["claims"] else take()
     if not is_taken:
         raise _TakenByAnotherError
@@ -95,7 +96,7 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
 
 @cache
 def _taking(seconds: float) -> Callable[..., int]:
-    """The update that takes a job with a lease of so long."""
+    """Return the update that claims a job with a lease of this duration."""
 
     @fixed_update
     def take(job_id: Argument, status: Argument, claims: Argument, *taken: Argument) -> Update:

@@ -1,7 +1,7 @@
-"""Outages of the database, as workers treat them: they write what must not be lost later, and remember the outage.
+"""How workers handle outages of the database: they retry important writes, and remember the outage.
 
-Leases run out meanwhile though their holders live on. Those come first when it is back: nobody takes their jobs over
-before they have had the time to renew.
+Leases expire during an outage although their holders are still running. Therefore, after the outage, no worker takes
+over jobs until the holders have had the time to renew their leases.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 FIRST_PAUSE: Final = 0.25
-"""Seconds before a write is tried again, doubled each time: a restart of the database's proxy takes less than one."""
+"""Seconds before the first retry of a write, doubled each time: the database's proxy restarts in less than a second."""
 
 LONGEST_RETRY_PAUSE: Final = 5.0
-"""Seconds between two tries, at most: results are written soon after the database is back."""
+"""The maximum number of seconds between two retries, so that results are written soon after the outage."""
 
 _noticed_at: float | None = None
 _out_of_space = ""
 
 
 def notice(error: Error) -> None:
-    """The database failed with this error just now."""
+    """Record that the database failed with this error just now."""
     global _noticed_at, _out_of_space
     _noticed_at = time.monotonic()
     if is_out_of_space(error):
@@ -40,18 +40,18 @@ def notice(error: Error) -> None:
 
 
 def out_of_space() -> str:
-    """Return what to do about a full disk that this process has noticed; empty where it has not."""
+    """Return the instructions for a database without disk space; empty if this process has not met that error."""
     return _out_of_space
 
 
 def is_recent() -> bool:
-    """Whether this process noticed within the time of a lease that the database was unavailable."""
+    """Return whether this process noticed an outage of the database within the last lease duration."""
     return _noticed_at is not None and time.monotonic() - _noticed_at < timing().lease
 
 
 def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
-    """Do ``write`` (one transaction), repeated while the database is unavailable: for ``database_patience`` seconds, or
-    until ``stop``. Raises the last error then."""
+    """Call ``write`` (one transaction), and repeat the call while the database is unavailable. Raises the last error
+    after ``database_patience`` seconds, or once ``stop`` returns true."""
     deadline = time.monotonic() + timing().database_patience
     pause = FIRST_PAUSE
     while True:

@@ -1,4 +1,4 @@
-"""The heartbeat of a process: one thread renews the leases of all its copies and hears of cancellations."""
+"""The heartbeat of a process: one thread renews the leases of all its copies and checks for cancellations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from swapper_project.process import outage_log
 log = structlog.get_logger(__name__)
 
 AFTER_ERROR = 0.5
-"""Seconds until the next try when the database did not answer: be there before others take the jobs over."""
+"""Seconds until the next try after an error of the database, so that the leases are renewed before other workers take
+over the jobs."""
 
 AWAIT_SECONDS = 0.05
-"""Between two looks whether a lease was renewed, by a copy that waits for that."""
+"""Seconds between two checks of a copy that waits for the renewal of its lease."""
 
 
 class LeaseStatus:
-    """Result of the last renewal of one lease; read by the copy that it belongs to."""
+    """The result of the last renewal of a lease. The copy that holds the lease reads it."""
 
     __slots__ = ("is_cancelled", "is_lost", "renewed_at")
 
@@ -33,13 +34,14 @@ class LeaseStatus:
         self.is_lost = False
         self.is_cancelled = False
         self.renewed_at = time.monotonic()
-        """When the renewal was sent that the database has confirmed."""
+        """When the last successful renewal was sent to the database, by ``time.monotonic()``."""
 
     def await_held(self, stop: Callable[[], bool]) -> None:
-        """Return once the lease is held for half its time at least. Where it could not be renewed for that long, by
-        whatever fault between this worker and the database, another worker may have the job by now.
+        """Return once the lease was renewed within the last half of its duration. After a longer time without a
+        renewal, because of a fault between this worker and the database, another worker may have the job.
 
-        Raises CopyCancelledError when ``stop`` turns true, or the database is unavailable for too long."""
+        Raises CopyCancelledError if the lease is lost, ``stop`` returns true, or the database is unavailable for longer
+        than ``database_patience``."""
         deadline = time.monotonic() + timing().database_patience
         while time.monotonic() - self.renewed_at > timing().lease / 2:
             self.is_lost |= time.monotonic() > deadline
@@ -49,7 +51,7 @@ class LeaseStatus:
 
 
 class Heartbeat:
-    """Runs from :meth:`start` to :meth:`stop`. A registry that stalls a copy's own thread doesn't stop it."""
+    """The thread that renews leases. It is separate from the copies' threads, which a slow registry can block."""
 
     def __init__(self) -> None:
         self._held: dict[Lease, LeaseStatus] = {}
@@ -65,7 +67,7 @@ class Heartbeat:
         self._thread.join(5)
 
     def hold(self, lease: Lease) -> LeaseStatus:
-        """Renew this lease from now on."""
+        """Start renewing this lease."""
         with self._lock:
             return self._held.setdefault(lease, LeaseStatus())
 
@@ -82,13 +84,14 @@ class Heartbeat:
                 close_old_connections()
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
-                # Copies continue: mostly nobody else can take their jobs either. Before they set a tag they wait.
+                # Copies continue, because other workers usually cannot claim their jobs either. Before a copy sets a
+                # tag, it waits until its lease is renewed.
                 outage_log.warn("Leases cannot be renewed; trying again", error)
                 database_outage.notice(error)
                 connection.close()
                 pause = min(pause, AFTER_ERROR)
             except Exception:
-                # Without its heartbeat this process would lose every copy that it begins.
+                # The thread must not stop: without the heartbeat, this process would lose all its leases.
                 log.exception("Leases cannot be renewed; trying again")
                 pause = min(pause, AFTER_ERROR)
         connection.close()

@@ -1,6 +1,7 @@
-"""Leases: the right to work on a job, fenced by a token and the database's clock; how it is renewed, and how it ends.
+"""Leases: the right to run a job, fenced by a token and the database's clock; their renewal and their end.
 
-Each change of a running job names the token of its lease. No row means that somebody else has the job by now.
+Each update of a running job filters by the token of its lease. If it matches no row, the lease is lost: another worker
+or the reconciler has changed the job.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ LOST_MESSAGE = "The worker that copied this image stopped without releasing it; 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on a job. ``number`` counts its claims, ``attempts`` those that count against the maximum."""
+    """The right to run a job. ``number`` is the number of claims of the job so far; ``attempts`` excludes the claims
+    that do not count against ``max_attempts``."""
 
     job_id: int
     mapping_id: int
@@ -46,15 +48,15 @@ class Lease:
     attempts: int
     max_attempts: int
     cluster: str = DEFAULT_CLUSTER
-    """That of the namespace."""
+    """The cluster of ``namespace``."""
     namespace: str = ""
     source_host: str = ""
     may_wait: bool = True
-    """Whether waiting for a rate limited host still costs it no attempt."""
+    """Whether waiting for a rate limited host still does not count as an attempt."""
     probes: tuple[str, ...] = ()
-    """Hosts whose rate limit has ended, and that this job alone talks to until they have answered."""
+    """Hosts whose rate limit has ended. Only this job sends them requests until they have responded."""
     worker_cluster: str = DEFAULT_CLUSTER
-    """That of the worker, of which alone it reads pull secrets."""
+    """The cluster of the worker, which reads the pull secrets of only this cluster."""
 
     @property
     def is_last_attempt(self) -> bool:
@@ -63,8 +65,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """The report of an attempt. ``error`` is for operators; it holds no secrets. ``referrers`` is a
-    ``ReferrersStatus``, for a job that succeeds."""
+    """The report of an attempt. ``error`` is for operators and contains no secrets. ``referrers`` is a
+    ``ReferrersStatus``, set only for a job that succeeds."""
 
     error_class: str = ErrorClass.NONE
     error: str = ""
@@ -77,9 +79,9 @@ class AttemptReport:
 
 
 def take_over(job_id: int, update: Callable[[], int]) -> bool:
-    """Change a job whose worker may have stopped without releasing it, and record the attempt of that worker as lost.
-    Within a transaction. ``update`` changes the job if it is as it was read, and returns whether it was: if not, False
-    and nothing is changed."""
+    """Call ``update`` for a job whose worker may have stopped without releasing it, and record that worker's attempt as
+    lost. Must run in a transaction. ``update`` changes the job only if it is unchanged since it was read, and returns
+    the number of changed rows. Returns False, and changes nothing, if that is 0."""
     if not update():
         return False
     _lose_attempts(job_id)
@@ -94,7 +96,8 @@ def _lose_attempts(job_id: int) -> None:
 
 
 def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
-    """The heartbeat: prolong leases. Those still held, by token, and whether their cancellation was asked for."""
+    """Extend these leases (the heartbeat). Returns the leases that are still held, by token, each with whether the
+    cancellation of its job was requested."""
     tokens = [lease.token for lease in leases]
     held = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token__in=tokens)
     held.update(lease_expires_at=from_now(timing().lease))
@@ -103,23 +106,23 @@ def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
 
 
 def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
-    """Finish well, and record what is known of the mapping now. False: the lease is lost, nothing was changed."""
+    """Mark the job as succeeded, and update its mapping. Returns False, and changes nothing, if the lease is lost."""
     return _end(lease, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, report, mapping)
 
 
 def fail(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
-    """Finish for good with an error, and record what it says of the mapping. False: the lease is lost."""
+    """Mark the job as failed permanently, and update its mapping. Returns False if the lease is lost."""
     return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, mapping)
 
 
 def cancel(lease: Lease, report: AttemptReport) -> bool:
-    """Stop because somebody asked for it; the job keeps who that was. False: the lease is lost."""
+    """Mark the job as cancelled, and keep its message, which names the user. Returns False if the lease is lost."""
     return _end(lease, JobStatus.CANCELLED, AttemptOutcome.CANCELLED, report, {})
 
 
 def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
-    """Back to pending for another attempt in ``delay`` seconds, with a wake-up then; ``is_counted`` says whether this
-    one counts against the maximum. False: the lease is lost."""
+    """Set the job back to pending for another attempt in ``delay`` seconds, and schedule a wake-up for that time.
+    ``is_counted`` is whether this attempt counts against the maximum. Returns False if the lease is lost."""
     fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
     if not is_counted:
         fields["attempts"] = F("attempts") - 1
@@ -132,7 +135,8 @@ def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bo
 
 
 def hand_back(lease: Lease, report: AttemptReport) -> bool:
-    """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
+    """Set the job back to pending. The attempt does not count against the maximum. Returns False if the lease is
+    lost."""
     with transaction.atomic(savepoint=False):
         if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
             return False
@@ -141,8 +145,8 @@ def hand_back(lease: Lease, report: AttemptReport) -> bool:
 
 
 def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
-    """Back to pending, for the workers of another cluster alone; the attempt is not counted. False: the lease is
-    lost."""
+    """Set the job back to pending, only for the workers of another cluster. The attempt does not count against the
+    maximum. Returns False if the lease is lost."""
     tried = MirrorJob.objects.filter(id=lease.job_id).values_list("tried_clusters", flat=True).first() or ""
     fields = _error_of(report) | {
         "needs_cluster": cluster,
@@ -157,7 +161,7 @@ def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
 
 
 def wake_soon() -> None:
-    """A wake-up for somebody else: a second later, or the cluster that is being stopped would swallow it."""
+    """Schedule a wake-up in one second: an immediate one could be dequeued by this cluster, which may be stopping."""
     wake_workers(not_before=timezone.now() + timedelta(seconds=1))
 
 
@@ -174,7 +178,7 @@ def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping
 
 
 def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -> bool:
-    """Back to pending; a job whose cancellation was asked for meanwhile ends instead."""
+    """Set the job back to pending, or cancel it if its cancellation was requested in the meantime."""
     asked = MirrorJob.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False)
     if asked.exists():
         return cancel(lease, report)
@@ -203,7 +207,7 @@ def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
 
 
 def _count(outcome: str, error_class: str, attempts: int = 1) -> None:
-    """Once it is committed: what is rolled back is tried again."""
+    """Count the attempts in the metrics after the commit, because a transaction that is rolled back is retried."""
     if attempts:
         transaction.on_commit(lambda: metrics.JOB_ATTEMPTS.labels(outcome, error_class or "none").inc(attempts))
 

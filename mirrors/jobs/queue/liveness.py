@@ -1,6 +1,8 @@
-"""The worker's sign of life: a time that its sentinel and its copies renew, whatever database, queue and disk do.
+"""The worker's liveness: a timestamp that its sentinel and its heartbeats renew, independently of the database, the
+queue and the disk.
 
-It is in memory that was shared before the fork; a file shows it to programs that cannot ask over HTTP.
+The timestamp is in memory that is shared by the forked processes. The modification time of a file shows it to programs
+that cannot query the worker over HTTP.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from django.conf import settings
 HEARTBEAT_FILE = "worker-heartbeat"
 
 _touched_at: c_double | None = None
-"""By the clock that all processes of this machine share; zero: not yet."""
+"""The time of the last sign of life, by the monotonic clock, which all processes of a machine share; 0: none yet."""
 
 
 def prepare() -> None:
-    """Make the time; to be called once, before the cluster forks."""
+    """Create the shared timestamp. Call this once, before the cluster forks its processes."""
     global _touched_at
     _touched_at = get_context("fork").RawValue(c_double, 0.0)
 
@@ -31,7 +33,7 @@ def heartbeat_file() -> Path:
 
 
 def touch() -> None:
-    """Never fails: a full or missing disk must not end a copy."""
+    """Renew the timestamp. Never raises: a full or missing disk must not fail a copy."""
     if _touched_at is not None:
         _touched_at.value = time.monotonic()
     with suppress(OSError):
@@ -39,7 +41,7 @@ def touch() -> None:
 
 
 def age() -> float | None:
-    """Seconds since the last sign of life; None without any."""
+    """Return the seconds since the last sign of life; None if there was none."""
     if _touched_at is None or not _touched_at.value:
         return None
     return max(0.0, time.monotonic() - _touched_at.value)

@@ -1,4 +1,4 @@
-"""Work that one process does for all: it holds a lease, and another one takes over when that expires."""
+"""Leases for work that one process does for all. Another process takes over when the lease expires."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mirrors.jobs.timing import from_now
 from mirrors.models import WorkLease
 
 EXISTENCE: Final = "existence"
-"""Checks of the target for images that are known."""
+"""The lease for checking which known images the target still has."""
 
 
 def hold(name: str, holder: str, seconds: float) -> bool:
-    """Take the lease, or renew it, for so long. False: another process has it."""
+    """Acquire or renew the lease for so many seconds. Returns False if another process holds it."""
     is_mine = Q(holder=holder) | Q(expires_at__lte=Now())
     if WorkLease.objects.filter(is_mine, name=name).update(holder=holder, expires_at=from_now(seconds)):
         return True

@@ -1,4 +1,4 @@
-"""Looks at registries without a job: known images at the target, and connection tests.
+"""Checks of registries without a job: whether the target still has known images, and connection tests.
 
-Begin in ``existence_refresh.py``.
+Start with ``existence_refresh.py``.
 """

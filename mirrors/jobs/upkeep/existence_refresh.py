@@ -1,6 +1,8 @@
-"""Existence of known images at the target: one process asks for all, so that webhooks seldom have to.
+"""The refresh of existence: one process checks whether the target still has the known images, so that webhooks seldom
+have to.
 
-It begins before an answer is too old for webhooks (``existence.maxAge``), and takes a small part of the budget.
+An image is checked before the last result is too old for webhooks (``existence.maxAge``). The checks use a small part
+of the target's budget.
 """
 
 from __future__ import annotations
@@ -32,22 +34,23 @@ from swapper_project.process import outage_log
 log = structlog.get_logger(__name__)
 
 SHARE_OF_BUDGET: Final = 0.05
-"""Of the checks that the target's budget allows: the others are for copies."""
+"""The share of the target's budget that checks use. The rest is for copies."""
 
 PER_SECOND: Final = 20.0
-"""Checks of a target without a budget: 10,000 images in eight minutes."""
+"""Checks per second of a target without a budget: 10,000 images in eight minutes."""
 
 SHARE_OF_AGE: Final = 0.8
-"""Of ``existence.maxAge``, after which an image is asked for: webhooks ask from nine tenths on."""
+"""The share of ``existence.maxAge`` after which an image is checked again. Webhooks check it after nine tenths."""
 
 CHECK_THREADS: Final = 4
-"""Checks under way at a time: at 200 ms each they reach ``PER_SECOND``."""
+"""The number of concurrent checks: at 200 ms each, they reach ``PER_SECOND``."""
 
 HEAD_SECONDS: Final = 5.0
-"""How long one check may take, with its retries; nobody waits for it."""
+"""The timeout of one check, including its retries. No pod waits for a check."""
 
 MOST_FAILED: Final = 1_000
-"""Images that are passed over because their check has failed; more of them are a target that does not respond."""
+"""The maximum number of images that are skipped because their check failed. If more fail, the target does not respond,
+and the turn ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class _Image:
 
 
 class ExistenceRefresh:
-    """Runs from :meth:`start` to :meth:`stop`, in each process that copies; one of them has the lease."""
+    """The thread that refreshes existence. It runs in each process that copies; only the one with the lease works."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -93,7 +96,7 @@ class ExistenceRefresh:
         connection.close()
 
     def _refresh(self) -> None:
-        """As many of the oldest as one turn has time for."""
+        """Check the images with the oldest results, as many as one turn has time for."""
         name = self._context.config.target.name
         registry = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=name.endpoint, prefix=name.prefix).first()
         if registry is None:
@@ -122,7 +125,7 @@ class ExistenceRefresh:
         return [_Image(*row) for row in rows.order_by("verified_at").values_list("pk", "source", "target")[:count]]
 
     def _ask(self, images: Iterable[_Image], access: RegistryAccess, spacing: float) -> dict[str, TargetAnswer]:
-        """Return the target's answers, by source; images that it said nothing of are missing."""
+        """Check the images at the target. Returns the results by source, without images whose check failed."""
         answers: dict[str, TargetAnswer] = {}
 
         def ask(image: _Image) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Tests of registries that people asked for, step by step; each step is to be seen as soon as it is done."""
+"""Connection tests of registries, which users request. The result of each step is saved as soon as the step is done."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from mirrors.selectors.queries.fixed_query import fixed_query
 log = structlog.get_logger(__name__)
 
 LOST_AFTER: Final = timedelta(minutes=5)
-"""Time after which a running test counts as lost: its steps end within two minutes."""
+"""The time after which a running test counts as lost. The steps of a test take at most two minutes."""
 
 NO_IMAGE: Final = "no image of it is known yet: test again after the first one"
 
@@ -44,7 +44,7 @@ Step = tuple[str, Callable[[], str]]
 
 
 class RegistryChecks:
-    """One thread a test; the drain looks for them between its copies."""
+    """The running connection tests, one thread for each. The drain starts requested tests between its claims."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -54,7 +54,7 @@ class RegistryChecks:
         if not _requested():
             return
         for check in RegistryCheck.objects.filter(status=CheckStatus.PENDING).select_related("registry")[:5]:
-            # Taken before it is done: of several workers one does it.
+            # Claim the test before it runs, so that only one of several workers runs it.
             mine = RegistryCheck.objects.filter(pk=check.pk, status=CheckStatus.PENDING)
             if mine.update(status=CheckStatus.RUNNING, started_at=Now()):
                 thread = threading.Thread(target=self._run, args=(check,), name="registry-test", daemon=True)
@@ -80,7 +80,7 @@ def _requested() -> QuerySet[RegistryCheck, Any]:
 
 
 def run(check: RegistryCheck, context: WorkerContext) -> None:
-    """All steps, the first failure ending it. What is recorded holds no secret."""
+    """Run the steps of a test until one fails, and record their results, which contain no secrets."""
     steps: list[dict[str, Any]] = []
     passed = True
     for name, step in _Steps(check.registry, context).all():
@@ -100,7 +100,7 @@ def run(check: RegistryCheck, context: WorkerContext) -> None:
 
 
 def give_up_lost() -> None:
-    """Tests whose worker has stopped."""
+    """Mark tests as failed whose worker has stopped."""
     words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test has stopped: test again"}
     lost = RegistryCheck.objects.filter(
         status=CheckStatus.RUNNING, started_at__lt=from_now(-LOST_AFTER.total_seconds())
@@ -109,7 +109,7 @@ def give_up_lost() -> None:
 
 
 class _SkippedError(Exception):
-    """The step has nothing to ask; the message says why."""
+    """The step was skipped; the message gives the reason."""
 
 
 class _Steps:
@@ -161,7 +161,7 @@ class _Steps:
         return probe.read(example.repository, example.manifest_reference)
 
     def _own_repository(self) -> str:
-        """At a cloud's registry one that is there: a test makes nothing."""
+        """Return the target repository to test. At a cloud's registry it must exist, because a test creates none."""
         newest = (
             ImageMapping.objects.filter(target_registry=self._registry, existence="present").order_by("-id").first()
         )
@@ -172,7 +172,7 @@ class _Steps:
         return "/".join(filter(None, (self._registry.prefix, "k8s-image-swapper-test")))
 
     def _example(self) -> ImageRef | None:
-        """The newest image that was read there."""
+        """Return the newest image that was mirrored from this registry; None if there is none."""
         host = self._registry.endpoint
         rows = ImageMapping.objects.filter(existence="present").order_by("-id")
         if host.startswith("*."):
