@@ -148,7 +148,7 @@ def test_what_credentials_were_seen_to_read_is_private(
 
 @pytest.fixture
 def row(settings: Settings, tmp_path: Path, private: FaultyRegistry, transactional_db: None) -> Registry:
-    """The source as an admin adds it, and not as an entry of the configuration file."""
+    """The source as an admin adds it, instead of an entry of the configuration file."""
     (tmp_path / "robot").write_text(PASSWORD)
     settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, credentials_dir=tmp_path)
     return Registry.objects.create(
