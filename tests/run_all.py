@@ -33,8 +33,8 @@ NOTHING_SELECTED = 5
 """pytest's exit status when the arguments select no test of a suite."""
 
 MOST_REPEATED = 5
-"""The most files of all suites whose failed tests are repeated. More failing files have a cause other than the load.
-Files are counted because one server that does not start fails all tests of a file."""
+"""The most files of all suites whose failed tests are repeated. If more files fail, the cause is not the load. Files
+are counted because one server that does not start fails all tests of a file."""
 
 FAILURE = re.compile(r"(FAILED|ERROR) \S")
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")

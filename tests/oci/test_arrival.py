@@ -32,7 +32,7 @@ NOT_TAKEN_BY_3 = {"build cache"}
 """The kinds that version 3 does not accept, because blobs are among the entries of an index."""
 
 NOT_READABLE = {"blob in an index"}
-"""Kinds that version 2.8 accepts, but it responds with 500 when asked whether the entry is a manifest."""
+"""Kinds that version 2.8 accepts, although it responds with 500 to the check whether the entry is a manifest."""
 
 
 def place(kind: str) -> str:

@@ -48,8 +48,8 @@ def bases() -> Bases:
 
 
 def build() -> None:
-    """Build the archives if they are missing, which takes a minute, once per machine. Do nothing without
-    debootstrap."""
+    """Build the archives if they are missing, which takes a minute, once per machine. Do nothing without debootstrap or
+    without root privileges."""
     made = bases()
     if made.are_there or not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") or os.geteuid() != 0:
         return

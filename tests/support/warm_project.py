@@ -1,6 +1,6 @@
 """The whole project, set up once for many commands, so that they do not wait for Django to start.
 
-A command that is forked from it reads the settings again, from its own environment. So its environment may differ only
+A command that is forked from it reads the settings again, from its own environment. So its environment can differ only
 in variables that have no effect while the project is set up, such as those of the database, the configuration and the
 data.
 """

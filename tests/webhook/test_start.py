@@ -1,4 +1,4 @@
-"""The images that a webhook knows right after its start, and reviews that find no free slot for waiting reviews."""
+"""The images that a webhook has loaded right after its start, and reviews for which no slot to wait is free."""
 
 from __future__ import annotations
 

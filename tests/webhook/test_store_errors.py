@@ -26,7 +26,7 @@ def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
         query(webhook.database_url, f"{spoil} WHERE source LIKE '%unseen%'")
         wait_until(lambda: MESSAGE in webhook.log_text(), what="the first error")
 
-        # Operators' rows are applied, requests are answered, and counts are written.
+        # Operators' rows are applied, reviews are answered, and counts are written.
         row = "name='a', jmespath='contains(container.image, `new`)'"
         edit = f"from mirrors.models import Filter; Filter.objects.create({row})"
         run_manage("shell", "-v0", "-c", edit, environment=webhook.environment)

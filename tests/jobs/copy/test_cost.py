@@ -21,8 +21,8 @@ from tests.support.ports import wait_until
 
 JOBS = 20
 MOST_STATEMENTS = 13.0
-"""The limit per job for its image thread, which executes 10 statements, plus one every 50 ms for operators' registries.
-It executed 15 when short copies wrote every change immediately."""
+"""The limit per job for its image thread: 10 statements, plus those that read operators' registries every 50 ms. It
+executed 15 when short copies wrote every change immediately."""
 
 
 def test_a_short_copy_costs_few_statements(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:

@@ -1,4 +1,5 @@
-"""A registry that does not find the content of a manifest is retried, and the next copy uploads the missing content."""
+"""A push is retried if the registry does not find content of the manifest, and the next copy uploads missing
+content."""
 
 from __future__ import annotations
 
