@@ -1,4 +1,4 @@
-"""Fixtures that all suites share."""
+"""Fixtures and hooks that all test suites share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.kept_logs import add_logs
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
-# A busy machine makes no test wrong.
+# Tests must not fail because the machine is busy.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
-# No test asks a name server of the internet for an answer that it needs: one that does not respond costs a second, here
-# and in the processes that tests start.
+# No test needs a response of an internet name server. One that does not respond delays a lookup by only one second, in
+# this process and in the processes that tests start.
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
 
 
@@ -60,17 +60,19 @@ SERVERS = {
     "plane",
     "profiled",
 }
-"""Fixtures that are servers, or for them."""
+"""Fixtures that are servers, or that only tests of servers use."""
 
 
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
-"""A page of the admin creates more than the 700 of Python's own threshold a hundred times."""
+"""The garbage collector's first threshold. A page of the admin creates a hundred times the 700 objects of Python's
+default."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Without garbage collection: it takes a third of the time to read the tests, and finds nothing, as all of them
-    stay to the end. It does not look at them again while they run, and less often at those that a page takes."""
+    """Collect the tests without garbage collection, which takes a third of the time and frees nothing, because all
+    collected objects live until the end. While the tests run, the collector ignores these objects, and runs less often
+    on the objects that a page creates."""
     gc.disable()
     try:
         return (yield)
@@ -81,7 +83,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where only fast tests are run, modules are not imported that cannot have any."""
+    """Ignore modules that cannot contain fast tests when only fast tests are run, so that they are not imported."""
     is_fast_only = str(config.getoption("markexpr")).startswith("fast ")
     if not is_fast_only or not collection_path.match("test_*.py"):
         return None
@@ -90,8 +92,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server
-    and tries no hundreds of examples, so that it can be run after each edit."""
+    """Mark the tests: ``database`` for those that depend on the kind of database, so that they can also be run on
+    Postgres, and ``fast`` for those that start no server and try no generated examples, so that they can be run after
+    each edit."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         starts_servers = vars(getattr(item, "module", None) or item).keys() & STARTS_SERVERS or fixtures & SERVERS
@@ -114,8 +117,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session", autouse=True)
 def recorded_templates(django_test_environment: None) -> None:
-    """Test clients record the template of a page and those with a context of their own, for ``response.context``.
-    Django's would record each part too, several hundred a page, with a copy of the page's context."""
+    """Make test clients record only the template of a page, and templates with their own context, for
+    ``response.context``. Django would also record each included template, several hundred per page, each with a copy of
+    the page's context."""
     from django.template import Context, Template
 
     recorded: Callable[[Template, Context], SafeString] = Template._render  # type: ignore[attr-defined]
@@ -129,7 +133,7 @@ def recorded_templates(django_test_environment: None) -> None:
 
 @pytest.fixture(autouse=True)
 def counts_of_this_test() -> None:
-    """What the process keeps of days that are over is another test's."""
+    """Clear what the process caches of past days, because it belongs to other tests."""
     from mirrors.readiness import recent
     from mirrors.selectors.clusters import backfill
     from mirrors.selectors.images import mapping_states
@@ -143,7 +147,7 @@ def counts_of_this_test() -> None:
 
 @pytest.fixture(scope="session")
 def database_template() -> DatabaseTemplate:
-    """A migrated database that fresh ones are copied from."""
+    """A migrated database from which new ones are copied."""
     return DatabaseTemplate.migrated()
 
 
@@ -151,7 +155,7 @@ def database_template() -> DatabaseTemplate:
 def django_db_modify_db_settings(
     database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """The database of tests in this process is a copy too: each process would migrate one of its own otherwise."""
+    """Use a copy as this process's own test database too. Otherwise each process would migrate its own."""
     from django.conf import settings
 
     with database_template.copy(tmp_path_factory.mktemp("database")) as url:
@@ -161,20 +165,20 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """What is there is used. It is deleted with the copy."""
+    """Return True: use the existing database, which is deleted with its copy."""
     return True
 
 
 @pytest.fixture
 def database_url(database_template: DatabaseTemplate, tmp_path: Path) -> Iterator[str]:
-    """URL of a migrated, empty database of this test alone, for processes that the test starts."""
+    """The URL of a migrated, empty database that only this test uses, for processes that the test starts."""
     with database_template.copy(tmp_path) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
-    """A real API server, one a session; tests use namespaces of their own."""
+    """A real API server, one per session. Each test uses its own namespaces."""
     with control_plane() as running:
         running.namespace("swapper")
         yield running
@@ -182,7 +186,7 @@ def plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def read_plane(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
-    """The same, as the API server that this process reads."""
+    """The same API server, configured as the one that this process reads."""
     from mirrors.kubernetes.api_server.api_client import _client
 
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))

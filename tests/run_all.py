@@ -1,12 +1,13 @@
-"""All suites: on SQLite, what depends on the database on Postgres, in the browser, in
-the container image, and on a real API server. Their counts come last.
+"""Run all suites: on SQLite, database tests on Postgres, in the browser, in the container image, and on a real API
+server. Print their counts last.
 
-Two lanes run beside each other: what needs the processors most of the time, and what waits for containers and pods most
-of it. A lane runs one suite at a time; the browser's suite is in the first one, which ends earlier without it.
-`--sqlite` leaves the first suite only. Other arguments go to pytest.
+The suites run in two concurrent lanes: suites that mostly use the processors, and suites that mostly wait for
+containers and pods. A lane runs one suite at a time. The browser suite is in the first lane, which would otherwise
+finish earlier. `--sqlite` runs only the first suite. Other arguments are passed to pytest.
 
-A few tests that failed are run once more at the end, one by one, when nothing else runs. Where they pass then, the run
-passes, and its last lines name them with what they said: they depend on the load, and need to be corrected.
+If only a few files have failed tests, these tests are repeated one by one at the end, when nothing else runs. If they
+pass then, the run passes, and its last lines name them with their errors: such tests depend on the load and need to be
+corrected.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from tests import tools
 from tests.support.made_once import SHARED
 
 TESTS_FAILED = 1
-"""pytest's status when all tests ran, and some of them failed: others say that it could not run them all."""
+"""pytest's exit status when all tests ran and some of them failed. Other statuses mean that it could not run all
+tests."""
 
 NOTHING_SELECTED = 5
-"""pytest's status when the arguments leave nothing of a suite to run."""
+"""pytest's exit status when the arguments select no test of a suite."""
 
 MOST_REPEATED = 5
-"""Files of all suites whose failed tests are run once more: more of them have a cause of their own. One server that did
-not start fails all tests of a file."""
+"""The most files of all suites whose failed tests are repeated. If more files fail, the cause is not the load. Files
+are counted because one server that does not start fails all tests of a file."""
 
 FAILURE = re.compile(r"(FAILED|ERROR) \S")
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
@@ -46,15 +48,15 @@ class Suite:
     environment: dict[str, str] = field(default_factory=dict)
 
     def repeated(self) -> Suite:
-        """What failed when it ran last, one by one."""
+        """Return the suite that repeats, one by one, only the tests that failed in the last run."""
         arguments = [*self.arguments, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
         return replace(self, title=f"{self.title}: once more what failed", arguments=arguments)
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a suite ended: pytest's exit status, the counts of its closing line, how many seconds it took, and pytest's
-    line for each test that failed."""
+    """The result of a suite: pytest's exit status, the counts of its closing line, the duration in seconds, and
+    pytest's line for each failed test."""
 
     suite: Suite
     status: int
@@ -68,10 +70,10 @@ class Result:
 
 
 def run_suite(suite: Suite, output: IO[str]) -> Result:
-    """Run pytest, writing its output as it comes."""
+    """Run pytest and write its output as it is produced."""
     print(f"== {suite.title}", file=output, flush=True)
     started = time.monotonic()
-    # Suites run at the same time, and each has its own memory of what failed.
+    # Suites run concurrently, so each has its own cache of failed tests.
     cache = f"cache_dir=.pytest_cache/{re.sub(r'[^a-z]+', '-', suite.title.partition(':')[0].lower())}"
     command = [sys.executable, "-m", "pytest", "-o", cache, *suite.arguments]
     process = subprocess.Popen(command, env={**os.environ, **suite.environment}, stdout=subprocess.PIPE, text=True)
@@ -99,14 +101,14 @@ def on_sqlite(extra: list[str], processes: str) -> Suite:
 
 
 def spread(processes: str) -> list[str]:
-    """Over so many processes."""
+    """Return pytest's options that distribute the tests over this number of processes."""
     return ["-n", processes, "--dist", "worksteal"]
 
 
 def busy_suites(extra: list[str], processes: str) -> list[Suite]:
-    """What needs the processors."""
+    """Return the suites that mostly use the processors."""
     suites = [on_sqlite(extra, processes)]
-    # It waits for pages most of the time, and is the only one to run when the other lane has ended.
+    # The browser suite mostly waits for pages, and runs alone once the other lane has finished.
     browser = _in_directory("In the browser", "browser", "tests/browser", extra, "-n", "2", "--dist", "loadfile")
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
@@ -117,7 +119,7 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
 
 
 def waiting_suites(extra: list[str]) -> list[Suite]:
-    """What starts a whole cluster or image once, and waits for it."""
+    """Return the suites that start a whole cluster or image once and mostly wait for it."""
     return [
         _in_directory("On a real API server with its controllers", "cluster", "tests/e2e", extra),
         _in_directory("The container image", "image", "tests/image", extra),
@@ -125,7 +127,7 @@ def waiting_suites(extra: list[str]) -> list[Suite]:
 
 
 def _in_directory(title: str, mark: str, directory: str, extra: list[str], *options: str) -> Suite:
-    # Reading all other tests takes longer than some suites; arguments may name other places.
+    # Collecting all other tests takes longer than some suites. Arguments can name other paths.
     return Suite(title, ["-m", mark, *options, *(extra or [directory])])
 
 
@@ -152,7 +154,8 @@ def run_all() -> int:
 
 
 def run_lanes(busy: list[Suite], waiting: list[Suite]) -> list[Result]:
-    """Both lanes. The output of the second one is shown when the first has ended: two at once are not readable."""
+    """Run both lanes. Print the output of the second lane after the first has finished, because mixed output is
+    unreadable."""
     with tempfile.TemporaryFile("w+") as kept, ThreadPoolExecutor(1) as pool:
         second = pool.submit(lambda: [run_suite(suite, kept) for suite in waiting])
         results = [run_suite(suite, sys.stdout) for suite in busy]
@@ -163,7 +166,7 @@ def run_lanes(busy: list[Suite], waiting: list[Suite]) -> list[Result]:
 
 
 def repeat(results: list[Result]) -> list[Result]:
-    """Once more what failed, where that is in a few files."""
+    """Run the failed tests again if only a few files have any."""
     failed = repeatable(results)
     if sum(len(set(map(_file_of, result.failures))) for result in failed) > MOST_REPEATED:
         return []
@@ -171,7 +174,7 @@ def repeat(results: list[Result]) -> list[Result]:
 
 
 def _file_of(failure: str) -> str:
-    """Of a line of pytest's summary, such as ``FAILED tests/a.py::test_b - AssertionError``."""
+    """Return the file in a line of pytest's summary, such as ``FAILED tests/a.py::test_b - AssertionError``."""
     return failure.split()[1].partition("::")[0]
 
 
@@ -180,7 +183,7 @@ def repeatable(results: list[Result]) -> list[Result]:
 
 
 def status_of(results: list[Result], again: list[Result]) -> int:
-    """pytest's status of the suites, where a suite counts as it ended last."""
+    """Return pytest's exit status for all suites, counting the last run of each suite."""
     ended = {result.suite.title: result.status for result in results}
     for first, last in zip(repeatable(results), again, strict=False):
         ended[first.suite.title] = last.status

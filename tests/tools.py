@@ -1,7 +1,7 @@
-"""What the tests need: Debian packages, installed where that is allowed, and programs built by Go; else named in plain
-sight.
+"""Install the tools that the tests need: Debian packages, where that is permitted, and programs built with Go. Print
+the tools that are still missing.
 
-With ``CI=true`` a package that is missing and can't be installed is a failure.
+With ``CI=true``, a missing package that cannot be installed is a failure.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PACKAGES = {
     "postgres": "postgresql",
     "skopeo": "skopeo",
 }
-"""What the tests need, by tool; benchmarks name theirs on the command line."""
+"""The Debian packages that the tests need, by tool. Benchmarks name their tools on the command line."""
 
 
 def missing(tools: Sequence[str] = tuple(PACKAGES)) -> list[str]:
-    """Packages of tools that are not on this machine."""
+    """Return the packages of the tools that are not installed."""
     return [PACKAGES.get(tool, tool) for tool in tools if not _is_there(tool)]
 
 
@@ -38,7 +38,8 @@ def _is_there(tool: str) -> bool:
 
 
 def install(packages: list[str]) -> None:
-    """Install by apt-get, as root or by sudo that asks nothing; errors are left to the check that follows."""
+    """Install packages with apt-get, as root or with a sudo that does not prompt. The check that follows reports
+    failures."""
     apt = shutil.which("apt-get")
     if apt is None:
         return
@@ -61,9 +62,9 @@ def main() -> int:
         debian_base.build()
     left = missing(tools)
     if tools == tuple(PACKAGES) and kube_build.binaries() is None:
-        left.append("golang")  # builds etcd and kube-apiserver; or KUBEBUILDER_ASSETS names built ones
+        left.append("golang")  # builds etcd and kube-apiserver, unless KUBEBUILDER_ASSETS names prebuilt ones
     elif tools == tuple(PACKAGES) and go_tools.missing():
-        left.append("golang")  # builds helm and others
+        left.append("golang")  # builds helm and other tools
     if not left:
         return 0
     print(

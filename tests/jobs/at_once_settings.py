@@ -1,4 +1,4 @@
-"""The product's settings; repositories count as set up from the moment that they are made."""
+"""The product's settings, with repositories that count as set up as soon as they are created."""
 
 from mirrors.registries.aws import driver
 from swapper_project.settings import *  # noqa: F403

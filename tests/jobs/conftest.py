@@ -1,4 +1,4 @@
-"""Fixtures of the tests of jobs: a source and a target in memory, times shortened."""
+"""Fixtures of the tests of jobs: a source and a target in memory, and shortened times."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def target() -> Iterator[FaultyRegistry]:
 def made(
     transactional_db: None, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> Iterator[WorkerContext]:
-    """What a worker process copies with, from ``source`` to ``target``."""
+    """The context of a worker process that copies from ``source`` to ``target``."""
     with context(config_file(tmp_path, source, target)) as ready:
         yield ready

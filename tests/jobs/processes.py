@@ -1,4 +1,4 @@
-"""Real processes on the test's own database."""
+"""Real processes that use the test's own database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAST = {
 
 
 def database_url() -> str:
-    """The database that this test's ORM uses."""
+    """Return the URL of the database that this test's ORM uses."""
     settings: Mapping[str, Any] = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{settings['NAME']}"
@@ -50,7 +50,7 @@ def environment(config: Path, directory: Path, **extra: str) -> dict[str, str]:
 
 @contextmanager
 def worker(config: Path, directory: Path, **extra: str) -> Iterator[Process]:
-    """A worker that is ready; what is left of it at the end is killed."""
+    """Run a worker and wait until it is ready. Its remaining processes are killed at the end."""
     directory.mkdir(exist_ok=True)
     process = Process(
         [sys.executable, "manage.py", "worker"], environment(config, directory, **extra), directory / "worker.log"
@@ -70,7 +70,7 @@ def _is_ready(process: Process) -> bool:
 
 
 def race(what: str, processes: int, *arguments: str, config: Path, directory: Path, **extra: str) -> Any:
-    """What each of these processes came to; see ``tests.jobs.race``."""
+    """Return the result of each of these processes. See ``tests.jobs.race``."""
     ended = subprocess.run(
         [sys.executable, "-m", "tests.jobs.race", what, str(processes), *arguments],
         cwd=ROOT,

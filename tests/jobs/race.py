@@ -1,4 +1,4 @@
-"""Run as ``python -m tests.jobs.race``: processes that order or claim at the same moment."""
+"""Run as ``python -m tests.jobs.race``: processes that request or claim jobs at the same moment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     import django
 
     django.setup()
-    # Imported once, before the fork: ten imports at the same moment would be no race.
+    # Import once, before the fork: otherwise the processes would import instead of competing at the same moment.
     importlib.import_module("tests.jobs.support")
     contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person}
     contest |= {"send": _send, "sign": _sign, "refresh": _refresh}
@@ -51,7 +51,7 @@ def _order(number: int, source: str, target: str) -> int:
 
 
 def _person(number: int, image: str) -> list[int | bool]:
-    """The job that a person is answered with, and whether the order made it."""
+    """Return the job in the response to a user, and whether the request created it."""
     from mirrors.services import request_image
 
     job, is_new = request_image(image=image, requested_by=f"person {number}")
@@ -59,7 +59,7 @@ def _person(number: int, image: str) -> list[int | bool]:
 
 
 def _claim(number: int) -> list[int]:
-    """Claim until nothing is left."""
+    """Claim until no job is left."""
     from mirrors.jobs.queue.claims import claim
 
     taken = []
@@ -69,8 +69,8 @@ def _claim(number: int) -> list[int]:
 
 
 def _send(number: int, host: str, *seconds: str) -> list[float]:
-    """As many requests as it may send from eight threads, for so many seconds (each process its own); when each was
-    sent, by the clock that all processes share."""
+    """Send as many requests as permitted from eight threads, for the number of seconds of this process. Return when
+    each was sent, by the clock that all processes share."""
     import time
     from concurrent.futures import ThreadPoolExecutor
 
@@ -96,7 +96,7 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
 
 
 def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
-    """Copy an image, each process from a repository of its own, with what refers to it there. Its problems."""
+    """Copy an image with its referrers, each process from its own repository. Return the problems."""
     from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
     from tests.oci.referrers.mirroring import mirror
@@ -109,7 +109,7 @@ def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
 
 
 def _refresh(number: int, checks: str) -> int:
-    """Refresh existence until so many images were checked by any process; how many were."""
+    """Refresh existence until this many images were checked by any process. Return how many were checked."""
     from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
     from mirrors.jobs.timing import from_now

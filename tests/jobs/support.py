@@ -1,4 +1,4 @@
-"""Orders, sources and drains for the tests of jobs."""
+"""Helpers for the tests of jobs: requested copies, sources and drains."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def order(
     namespace: str = "default",
     **fields: Any,
 ) -> MirrorJob:
-    """Order one image and return its live job."""
+    """Request a copy of one image and return its live job."""
     return orders([source], target=target, priority=priority, namespace=namespace, **fields)[0]
 
 
@@ -62,7 +62,7 @@ def orders(
     namespace: str = "default",
     **fields: Any,
 ) -> list[MirrorJob]:
-    """Order images in one transaction and return their live jobs."""
+    """Request copies of images in one transaction and return their live jobs."""
     refs = [ImageRef.parse(source) for source in sources]
     wanted = [
         RequestedCopy(
@@ -80,14 +80,14 @@ def orders(
 
 
 def load(registry: MemoryRegistry, repository: str = "app", tag: str = "1.0", **kind: Any) -> SampleImage:
-    """Put a small image into a registry."""
+    """Load a small image into a registry."""
     image = sample_image(**{"layer_bytes": 2_000, "layers": 2, "platforms": ("linux/amd64",), **kind})
     image.load(registry.storage, repository, tag)
     return image
 
 
 def config_file(directory: Path, source: MemoryRegistry, target: MemoryRegistry, **keys: Any) -> Path:
-    """Both registries over plain HTTP; ``keys`` are added as they are."""
+    """Write a configuration file with both registries over plain HTTP. ``keys`` are added unchanged."""
     entry = {"type": "oci", "host": source.host, "insecure": True, **keys.pop("entry", {})}
     document = {"source": {"registries": [entry]}, **keys}
     return write_config(directory / "config.yaml", target=target.host, **document)
@@ -104,7 +104,7 @@ def context(config: Path) -> Iterator[WorkerContext]:
 
 @contextmanager
 def draining(made: WorkerContext, stop: Callable[[], bool] = lambda: False) -> Iterator[threading.Thread]:
-    """A drain in a thread of its own, at its end when the block is."""
+    """Run a drain in another thread, and wait for it when the block exits."""
     drain = Drain(made, stop=stop)
 
     def run() -> None:
@@ -121,17 +121,17 @@ def draining(made: WorkerContext, stop: Callable[[], bool] = lambda: False) -> I
 
 
 def drain(made: WorkerContext) -> None:
-    """Run what is due now, to its end."""
+    """Run all jobs that are due now until they finish."""
     with draining(made):
         pass
 
 
 HELD_SECONDS = 600.0
-"""Of a lease that a test has taken itself; ``expire`` ends it."""
+"""The duration of a lease that a test has taken itself. ``expire`` ends it."""
 
 
 def take(**fields: Any) -> Lease:
-    """Claim a job that is due, for longer than a test takes on a busy machine."""
+    """Claim a job that is due, with a lease longer than a test takes on a busy machine."""
     lease = claim(worker="tests", **fields)
     assert lease is not None
     MirrorJob.objects.filter(pk=lease.job_id).update(lease_expires_at=from_now(HELD_SECONDS))
@@ -139,5 +139,5 @@ def take(**fields: Any) -> Lease:
 
 
 def expire(lease: Lease) -> None:
-    """Let a lease run out now, as if its worker had been killed."""
+    """Make a lease expire now, as if its worker had been killed."""
     MirrorJob.objects.filter(id=lease.job_id).update(lease_expires_at=from_now(-1))

@@ -1,4 +1,4 @@
-"""Settings of worker processes that tests start: the product's own, with shortened times."""
+"""Settings of worker processes that tests start: the product's settings, with shortened times."""
 
 import json
 import os

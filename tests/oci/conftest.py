@@ -1,4 +1,4 @@
-"""Registries in memory, engines with short times, and requests between them."""
+"""Registries in memory, engines with short timeouts, and copy requests between registries."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FAST: dict[str, Any] = {
     "stall_timeout": 2.0,
     "reply_timeout": 4.0,
     "inline_wait": 3.0,
-    # So that most layers of these tests are streamed, as large ones are.
+    # Most layers of these tests are streamed, as large ones are.
     "small_blob_bytes": 500,
 }
 
 PUBLIC = "203.0.114.9"
-"""An address of the internet, as far as the address rules go."""
+"""An address that the address rules treat as public."""
 LOGIN = Credential("mirror", "pass")
 
 MakeEngine = Callable[..., Engine]
@@ -86,7 +86,7 @@ def target(make_registry: MakeRegistry) -> FaultyRegistry:
 
 @pytest.fixture
 def profiled() -> Iterator[MakeProfiled]:
-    """Starts a registry by the name of its profile, with changes to it."""
+    """Return a function that starts a registry with the named profile and changes to it."""
     with ExitStack() as stack:
 
         def make(name: str = "distribution3", **changes: Any) -> ProfiledRegistry:
@@ -97,20 +97,20 @@ def profiled() -> Iterator[MakeProfiled]:
 
 @pytest.fixture(scope="session")
 def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """One CNCF registry for the session; tests use repositories of their own."""
+    """One CNCF registry for the session. Each test uses its own repositories."""
     with distribution(tmp_path_factory.mktemp("registry")) as registry:
         yield registry
 
 
 @pytest.fixture(scope="session")
 def distribution_3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """The next major version of the same registry."""
+    """The next major version of the CNCF registry."""
     with distribution(tmp_path_factory.mktemp("registry3"), program=require("registry")) as registry:
         yield registry
 
 
 def access(host: str, *credentials: Credential | CredentialSource, **options: Any) -> RegistryAccess:
-    """Plain HTTP to a registry on this machine, as an operator would configure it."""
+    """Return access over plain HTTP to a registry on this machine, as an operator would configure it."""
     return RegistryAccess(host, credentials, **{"insecure": True, "private_allowed": True, **options})
 
 
@@ -124,13 +124,13 @@ def request(source: ImageRef, target: ImageRef, **options: Any) -> CopyRequest:
 
 
 def copy(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Registry, **options: Any) -> CopyResult:
-    """Copies `app:1.0`."""
+    """Copy `app:1.0`."""
     return engine.copy(request(ref(source), ref(target), **options))
 
 
 @contextmanager
 def under_way(release: threading.Event, run: Callable[[], CopyResult]) -> Iterator[Future[CopyResult]]:
-    """A copy on a thread of its own. What holds it is released with the end of the block, however that comes."""
+    """Run a copy on another thread. ``release``, which unblocks it, is set when the block exits for any reason."""
     with ThreadPoolExecutor(1) as pool:
         try:
             yield pool.submit(run)
@@ -139,7 +139,8 @@ def under_way(release: threading.Event, run: Callable[[], CopyResult]) -> Iterat
 
 
 def public_access(port: int, *credentials: Credential) -> RegistryAccess:
-    """A registry on the internet, spoken to in plain HTTP only because these tests have no certificate for its name."""
+    """Return access to a registry on the internet. It uses plain HTTP only because these tests have no certificate for
+    its name."""
     return RegistryAccess(f"registry.test:{port}", credentials, insecure=True)
 
 
@@ -148,7 +149,8 @@ def port_of(registry: FaultyRegistry) -> int:
 
 
 class Internet:
-    """Names with public addresses, which lead to servers on this machine. What was resolved and dialled is recorded."""
+    """Names with public addresses that lead to servers on this machine. It records which names were resolved and which
+    addresses were dialled."""
 
     def __init__(self) -> None:
         self.names: dict[str, list[list[str]]] = {}
@@ -156,7 +158,7 @@ class Internet:
         self.dialled: list[str] = []
 
     def name(self, name: str, *answers: str | list[str]) -> None:
-        """Each look-up of `name` gives the next answer, and the last one for ever."""
+        """Set the results of the lookups of `name`, in turn. The last one repeats."""
         self.names[name] = [[answer] if isinstance(answer, str) else answer for answer in answers]
 
     def getaddrinfo(self, host: str, port: int, *args: object, **kwargs: object) -> list[tuple[Any, ...]]:
@@ -179,7 +181,7 @@ def is_address(host: str) -> bool:
 
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
-    """Replaces the resolver, and leads connections to public addresses to the same port of this machine."""
+    """Replace the resolver, and redirect connections to public addresses to the same port of this machine."""
     internet = Internet()
     real_connect = socket.socket.connect
     real_lookup = socket.getaddrinfo

@@ -1,6 +1,6 @@
 """A process that copies an image and its signatures: ``python -m tests.oci.copying_process SOURCE TARGET``.
 
-Its output is one line, just before the first request.
+It prints one line, just before the first request.
 """
 
 from __future__ import annotations

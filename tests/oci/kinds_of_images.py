@@ -1,4 +1,4 @@
-"""One image of each kind that registries have: media types, compressions, shapes and sizes."""
+"""One image of each kind that registries have: media types, compressions, structures and sizes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Descriptor = dict[str, Any]
 
 
 def tar(name: str = "a") -> bytes:
-    """An archive with one file."""
+    """Return an archive with one file."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         entry = tarfile.TarInfo(name)
@@ -67,7 +67,7 @@ def docker_list() -> SampleImage:
 
 
 def index_of_both() -> SampleImage:
-    """Docker manifests in an OCI index, as some builders make them."""
+    """Return Docker manifests in an OCI index, which some builders create."""
     build, manifest = docker()
     own = build.image([build.blob(tar(), LAYER)], config(build))
     return build.build(build.index([platform(manifest, "amd64"), platform(own, "arm64", variant="v8")]))
@@ -90,7 +90,7 @@ def attested() -> SampleImage:
 
 
 def artifact() -> SampleImage:
-    """OCI 1.1: a type of its own, the empty config with its content beside it, an annotation."""
+    """Return an OCI 1.1 artifact: an artifact type, the empty config with inline content, and an annotation."""
     build = ImageBuilder()
     empty = {**build.blob(b"{}", EMPTY), "data": "e30="}
     document = {
@@ -136,14 +136,14 @@ def no_layers() -> SampleImage:
 
 
 def build_cache() -> SampleImage:
-    """BuildKit's: layers directly in an index."""
+    """Return a cache of BuildKit: layers directly in an index."""
     build = ImageBuilder()
     layer = build.blob(gzip.compress(tar()), f"{LAYER}+gzip")
     return build.build(build.index([layer, build.blob(b"{}", "application/vnd.buildkit.cacheconfig.v0")]))
 
 
 def blob_in_an_index() -> SampleImage:
-    """Only the registry can say that the entry is a blob."""
+    """Return an index whose entry is a blob, which only the registry can determine."""
     build = ImageBuilder()
     return build.build(build.index([build.blob(b"a cache", "application/vnd.acme.cache")]))
 
@@ -160,7 +160,7 @@ def empty_child() -> SampleImage:
 
 
 def old_artifact() -> SampleImage:
-    """The manifest of artifacts of a release candidate of OCI 1.1."""
+    """Return an artifact manifest of a release candidate of OCI 1.1."""
     build = ImageBuilder()
     kind = "application/vnd.oci.artifact.manifest.v1+json"
     document = {"mediaType": kind, "artifactType": "application/vnd.acme.x", "blobs": [build.blob(b"x", "text/plain")]}

@@ -1,4 +1,4 @@
-"""Images of the odd kinds, and whether a registry has all of one."""
+"""Images of unusual kinds, and a check that a registry has a whole image."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def is_complete(registry: FaultyRegistry, image: SampleImage, repository: str = 
 
 
 def odd_image() -> SampleImage:
-    """All that tools get wrong: odd spacing, zstd and made-up layers, an attestation, an index in an index, a manifest
-    without mediaType, an empty blob, a Docker manifest among OCI ones, a config of an unknown type."""
+    """Return an image with everything that tools get wrong: odd spacing, zstd and made-up layers, an attestation, an
+    index in an index, a manifest without mediaType, an empty blob, a Docker manifest among OCI ones, and a config of an
+    unknown type."""
     build = ImageBuilder()
     zstd = build.blob(b"\x28\xb5\x2f\xfd zstd", "application/vnd.oci.image.layer.v1.tar+zstd")
     plain = build.blob(b"plain tar", "application/vnd.oci.image.layer.v1.tar")

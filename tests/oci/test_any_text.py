@@ -1,5 +1,5 @@
-"""Parsers of what registries send, on made-up text: what was written is read, and nothing else than their own error
-is raised."""
+"""Parsers of data from registries, on generated text: written values are read back, and the parsers raise only their
+own error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What arrives: each kind of image, each digest the same at the target, read back by another client."""
+"""Copies of each kind of image: all digests are the same at the target when another client reads the image back."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ NOT_TAKEN = {
     "manifest of 8 MiB",
     "sha512",
 }
-"""By CNCF distribution 2.8."""
+"""The kinds that CNCF distribution 2.8 does not accept."""
 
 NOT_TAKEN_BY_3 = {"build cache"}
-"""Blobs among the entries of an index."""
+"""The kinds that version 3 does not accept, because blobs are among the entries of an index."""
 
 NOT_READABLE = {"blob in an index"}
-"""2.8 takes it, and answers 500 to the question whether the entry is a manifest."""
+"""Kinds that version 2.8 accepts, although it responds with 500 to the check whether the entry is a manifest."""
 
 
 def place(kind: str) -> str:
-    """A repository for each kind."""
+    """Return a repository for each kind."""
     return f"kinds/{re.sub('[^a-z0-9]+', '-', kind.lower())}"
 
 
 def content(image: SampleImage) -> dict[str, bytes]:
-    """By digest. What is pushed under a tag gets the digest that registries compute by themselves."""
+    """Return the content by digest. Content pushed under a tag has the digest that registries compute."""
     manifests = {digest: raw for digest, (_, raw) in image.manifests.items()}
     root = manifests.pop(image.root)
     return {**image.blobs, **manifests, digest_of(root): root}

@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of a copy leaves the image readable or absent, and nothing to copy twice."""
+"""A process that is killed during a copy leaves the image either readable or absent, and no blob is copied twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVERYTHING = ".*"
 
 @dataclass(slots=True)
 class Killer:
-    """Kills a process with the request of this number, whichever registry gets it. Blobs break off in the middle."""
+    """Kill a process at the request with this number, at either registry. A blob is cut off in the middle."""
 
     at: int
     process: subprocess.Popen[bytes] | None = None
@@ -72,7 +72,7 @@ def below(raw: bytes) -> set[str]:
 
 
 def assert_nothing_is_half_there(registry: FaultyRegistry) -> None:
-    """Each manifest has all that is below it, so what is under any tag or digest can be pulled."""
+    """Assert that the registry has everything that each manifest refers to, so that any tag or digest can be pulled."""
     storage = registry.storage
     has = {digest for _, digest in storage.links} | {digest for _, digest in storage.manifests}
     for (_, digest), (_, raw) in storage.manifests.items():

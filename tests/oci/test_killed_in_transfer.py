@@ -1,4 +1,5 @@
-"""SIGKILL while bytes move to a CNCF registry: the image can be read or is absent, and the next try sends the rest."""
+"""SIGKILL during a transfer to a CNCF registry: the image is readable or absent, and the next attempt sends the
+rest."""
 
 from __future__ import annotations
 
@@ -26,17 +27,18 @@ from tests.support.registries import Registry, distribution
 
 KILLS = 20
 SEED = 20_261_128
-"""Of the moments: a run that fails can be repeated."""
+"""The seed of the moments, with which a failed run can be repeated."""
 
 KIB = 1024
 LAYERS = [100 * KIB * number for number in range(1, 9)]
-"""Bytes. Different ones, so that at most moments some are complete and others are not; two are small ones."""
+"""Sizes in bytes. They differ, so that at most moments some layers are complete and others are not. Two are small
+blobs."""
 
 BYTES_PER_SECOND = 1_000_000.0
-"""Of each connection to the source: the largest layer takes eight tenths of a second."""
+"""The rate of each connection to the source. The largest layer takes 0.8 seconds."""
 
 UNTIL_KILLED = 0.2
-"""Seconds at most from the upload that is waited for: the next layer is in the middle of its transfer then."""
+"""The most seconds between the awaited upload and the kill, when the next layer is in the middle of its transfer."""
 
 UPLOADED = re.compile(r'"PUT /v2/([a-z0-9]+)/blobs/uploads/\S*digest=sha256(?:%3A|:)([0-9a-f]{64})\S* HTTP/1.1" 201 ')
 BEGUN = re.compile(r'"POST /v2/([a-z0-9]+)/blobs/uploads/\S* HTTP/1.1" 202 ')
@@ -66,7 +68,7 @@ def slow_source(distribution_registry: Registry) -> Iterator[Proxy]:
 
 
 class CopyingProcess:
-    """It is in the middle of its copy when this is made."""
+    """A copying process. It has started its copy when the constructor returns."""
 
     def __init__(self, source: str, target: ImageRef) -> None:
         output, theirs = os.pipe()
@@ -78,7 +80,7 @@ class CopyingProcess:
             assert said == "copying\n", said + reads.read()
 
     def kill_when(self, is_reached: Callable[[], bool], *, after: float) -> None:
-        """So many seconds after the copy has come so far; it may have ended by then."""
+        """Kill the process this many seconds after the copy has reached a point. It may have exited by then."""
         wait_until(is_reached, what="this moment of the copy")
         time.sleep(after)
         self._process.send_signal(signal.SIGKILL)
@@ -106,7 +108,7 @@ def everything_below(image: SampleImage, digest: str) -> set[str]:
 
 
 def assert_nothing_is_half_there(target: Registry, repository: str, image: SampleImage) -> bool:
-    """Whether the tag is there. Whatever manifest can be read, by tag or digest, has all that is below it."""
+    """Assert that each readable manifest, by tag or digest, is complete. Return whether the tag exists."""
     is_tagged = has(target, f"{repository}/manifests/1.0")
     for digest in image.manifests:
         if has(target, f"{repository}/manifests/{digest}"):
@@ -133,7 +135,7 @@ def test_a_copy_that_is_killed_in_a_transfer_is_whole_or_absent_and_the_next_sen
 
     for number in range(KILLS):
         repository = f"app{number}"
-        # By what has arrived, not by time: a busy machine may take several times as long for one copy as for the next.
+        # Kill by progress, not by time: on a busy machine, one copy can take several times as long as the next.
         begin = partial(has_uploaded, target, repository, number * len(image.blobs) // KILLS)
         CopyingProcess(source, ref(target, f"{repository}:1.0")).kill_when(
             begin, after=moments.uniform(0, UNTIL_KILLED)

@@ -1,4 +1,4 @@
-"""Answers in a registry's own way, whichever vendor's it is: refusals, acceptances, types and names."""
+"""Vendor-specific responses of registries: refusals, acceptances, types and names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASKED: dict[str, Any] = {"host": "registry.test", "action": "reading it", "crede
 
 
 def swallow(handler: Handler) -> bool:
-    """Accepts what is sent, and keeps nothing."""
+    """Accept the body, but do not store it."""
     handler.rfile.read(int(handler.headers["Content-Length"]))
     handler.answer(202)
     return True
@@ -31,7 +31,7 @@ def swallow(handler: Handler) -> bool:
 def test_a_tag_that_another_copy_has_just_set_is_done_whatever_the_registry_says(
     engine: Engine, profiled: MakeProfiled, status: int, code: str
 ) -> None:
-    """Harbor answers 412, Quay 409."""
+    """Harbor responds with 412, Quay with 409."""
     source, target = profiled(), profiled()
     image = load(source)
     refusal = reply(status, json.dumps({"errors": [{"code": code, "message": "immutable"}]}).encode())
@@ -89,7 +89,8 @@ def test_a_refusal_that_is_no_matter_of_permissions_is_named(
 
 
 def test_a_blob_that_was_accepted_and_not_stored_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
-    """By the specification 201 ends an upload; a registry that answers 202 is asked whether it has the blob."""
+    """By the specification, 201 completes an upload. If a registry responds with 202, the engine checks whether it has
+    the blob."""
     source, target = profiled(), profiled()
     image = load(source)
     target.on("PUT .*/blobs/uploads/", swallow, times=99)
@@ -104,7 +105,7 @@ def test_a_blob_that_was_accepted_and_not_stored_is_an_error(engine: Engine, pro
 
 
 def test_a_blob_that_a_redirect_leads_nowhere_for_was_not_stored(engine: Engine, profiled: MakeProfiled) -> None:
-    """A GET in place of a HEAD asks whether there is a blob: a storage without it gives the answer."""
+    """A GET instead of a HEAD checks whether the blob exists, and the storage responds that it does not."""
     source, target, storage = profiled(), profiled(), profiled()
     load(source)
     target.on("PUT .*/blobs/uploads/", swallow, times=99)

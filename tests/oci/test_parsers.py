@@ -1,4 +1,4 @@
-"""Whatever a registry sends is read in linear time, and ends as a value or as an error that blames the registry."""
+"""All data that a registry sends is parsed in linear time, into a value or an error that blames the registry."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution import challenges, headers, token_server
 
 MOST_CPU_SECONDS = 0.010
-"""For a header or a URL at its size limit."""
+"""The limit for a header or a URL of the largest size."""
 
 HEADER_LIMIT = 65_000
-"""Characters of the longest header line that http.client reads."""
+"""The longest header line that http.client reads, in characters."""
 
 WORST_TEXTS = [
     "a" * HEADER_LIMIT,
@@ -74,7 +74,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
 
 
 def cpu_seconds(parse: Callable[[str], object], text: str) -> float:
-    """The quickest of three runs: the machine may be busy with something else."""
+    """Return the shortest of three runs, because the machine may be busy."""
     runs = []
     for _ in range(3):
         started = time.thread_time()
@@ -120,7 +120,7 @@ def index_of(count: int, **entry: object) -> bytes:
     ids=["arrays", "objects", "numbers", "strings", "digits", "keys"],
 )
 def test_a_manifest_costs_in_proportion_to_its_size(piece: bytes) -> None:
-    """Doubling the size doubles the time at most (with room for the processor's caches)."""
+    """Doubling the size at most doubles the time, with a margin for the processor's caches."""
 
     def cost(size: int) -> float:
         raw = b'{"a":[' + piece * (size // len(piece))

@@ -1,4 +1,4 @@
-"""What single vendors' registries do differently: each quirk against a registry that has it."""
+"""Quirks of single vendors' registries, each tested against a registry that has it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_ecr_names_have_2_to_256_characters(source: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_no_tags_are_listed_and_no_manifests_deleted(engine: Engine, profiled: MakeProfiled, name: str) -> None:
-    """Lists of tags have pages of their own size, and a digest that has a tag cannot be deleted everywhere."""
+    """Pages of tag lists differ between registries, and some cannot delete a digest that has a tag."""
     source, target = profiled(), profiled(name)
     target.repositories.add("app")
     load(source)
@@ -162,7 +162,7 @@ def test_docker_hub_each_manifest_is_pulled_once_and_an_unchanged_image_not_at_a
 
     mirror(engine, source, target)
     first = source.pulls
-    # The fallback tag is not read: the registry has the referrers API.
+    # The fallback tag is not read, because the registry has the referrers API.
     assert first == len(image.manifests)
     mirror(engine, source, target)
 

@@ -1,4 +1,4 @@
-"""Headers that a proxy repeats: values that are equal count as one."""
+"""Headers that a proxy repeats: equal values count as one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.faulty_registry import FaultyRegistry
 
 
 def repeat_digest(handler: Handler) -> bool:
-    """Stores the manifest or the blob, and names its digest twice."""
+    """Store the manifest or the blob, and send its digest twice."""
     storage, body = handler.registry.storage, handler.read_body()
     if "/manifests/" in handler.path:
         tag = None if handler.rest.startswith("sha256:") else handler.rest

@@ -1,4 +1,4 @@
-"""Nothing that opens a door is ever shown: passwords, tokens, upload Locations, presigned redirects."""
+"""Secrets are never shown: passwords, tokens, upload Locations and presigned redirects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is about Postgres alone is collected in its run alone."""
+"""Collect tests that depend on Postgres only when the tests run on Postgres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims stay quick however many hosts pods have had paused, and however many jobs they have made due."""
+"""Claims stay fast, however many hosts are paused and however many jobs are due."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.django_db
 
 MANY = 4_000
 SECONDS_OF_ONE_CLAIM = 1.5
-"""Of CPU, or of the database's own clock; a claim that compares each job with each host takes minutes."""
+"""CPU time, or time by the database's clock. A claim that compares each job with each host takes minutes."""
 
 
 @pytest.fixture
 def crowd() -> None:
-    """As many paused hosts as due jobs, a job of each host; and one job that nothing holds up."""
+    """As many paused hosts as due jobs, one job per host, and one job whose host is not paused."""
     registry, until = target_row(), from_now(1_800)
     HostBudget.objects.bulk_create(
         [HostBudget(host=f"r{number}.example.com") for number in range(MANY)], batch_size=2_000
@@ -80,7 +80,7 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
 
 
 def test_a_claim_sorts_no_jobs(crowd: None) -> None:
-    """The cost of a sort grows with the number of due jobs, with each claim."""
+    """The cost of sorting grows with the number of due jobs, at each claim."""
     HostBudget.objects.update(resting_until=None)
     assert claims.claim(worker="tests") is not None
     with CaptureQueriesContext(connection) as statements:

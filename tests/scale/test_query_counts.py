@@ -1,4 +1,4 @@
-"""Pages ask the database as often for many rows as for few, and never count all of them."""
+"""Pages execute as many queries for many rows as for few, and never count all rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEW = Size(mappings=20, jobs=1_000, uses=20, namespaces=5, counts_an_hour=1, run
 MANY = Size(mappings=200, jobs=6_000, uses=400, namespaces=40, counts_an_hour=1, running_images=1_000)
 COUNTS_ALL = re.compile(r'SELECT COUNT\(\*\) AS "__count" FROM "\w+"$')
 COUNTS_SOME = re.compile(r"^EXPLAIN |^SELECT COUNT\(\*\) FROM \(SELECT .+ LIMIT 10001\) subquery$")
-"""Lists of more than one page ask for the number of their rows, up to a limit."""
+"""Lists of more than one page count their rows, up to a limit."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def target() -> Registry:
 
 
 def asked(user: User) -> dict[str, list[str]]:
-    """Statements by page; the choices of filters are left to the benchmark."""
+    """Return the statements of each page. Pages with a filter are left to the benchmark."""
     client = inside_as(user)
     visited = [page for page in pages(user) if "=" not in page.name]
     return {page.name: [query["sql"] for query in queries_of(page, client)] for page in visited}
@@ -56,7 +56,7 @@ def test_no_page_asks_more_often_for_more_rows(user: User, target: Registry) -> 
     many = asked(user)
     assert len(few) > 80
     assert {name: len(found) for name, found in many.items() if len(found) > MOST_QUERIES} == {}
-    # A search that met no image at all does not ask for its rows.
+    # A search that matched no image does not query its rows.
     most = {name: _but_counts(found) + ("search" in name) for name, found in few.items()}
     assert {name: len(many[name]) for name in few if _but_counts(many[name]) > most[name]} == {}
     assert {name: found for name, found in many.items() if any(COUNTS_ALL.search(sql) for sql in found)} == {}

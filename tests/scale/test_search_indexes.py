@@ -1,4 +1,5 @@
-"""The indexes for search: a database that may not have pg_trgm is served without, and gets them once it may."""
+"""The indexes for search: a database whose role is not allowed to create pg_trgm works without them, and gets them
+later."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from mirrors.models.base.indexes import SEARCHED, ensure_search
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROLE = f"nobody_special_{os.getpid()}"
-"""Roles are those of a server, on which other processes run tests too."""
+"""Roles belong to a server, on which other processes also run tests."""
 
 
 def query(sql: str) -> list[str]:

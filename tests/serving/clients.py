@@ -1,4 +1,4 @@
-"""Clients by hand: sockets that say as much as a test wants them to."""
+"""Clients that send exactly the bytes that a test specifies."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.system import Webhook, pod_of, review_of
 
 
 def request(image: str = "nginx:1.25", *headers: str) -> bytes:
-    """A whole request with a review in it."""
+    """Return a complete request with a review."""
     body = json.dumps(review_of(pod_of(image))).encode()
     lines = ["POST /webhook HTTP/1.1", "Host: webhook", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def client_hello() -> bytes:
-    """What a TLS client says first."""
+    """Return the first message of a TLS client."""
     outgoing = ssl.MemoryBIO()
     context = ssl.create_default_context()
     with contextlib.suppress(ssl.SSLWantReadError):
@@ -39,7 +39,7 @@ def secured(sock: socket.socket) -> ssl.SSLSocket:
 
 
 def answer(sock: socket.socket) -> tuple[int, bytes]:
-    """Status and body of the next answer, which has a Content-Length."""
+    """Return status and body of the next response, which has a Content-Length."""
     received = b""
     while b"\r\n\r\n" not in received:
         data = sock.recv(65_536)
@@ -63,7 +63,7 @@ def answer_after(sock: socket.socket, received: bytes) -> tuple[int, bytes]:
 
 
 def are_closed(socks: Iterable[socket.socket]) -> bool:
-    """Whether the server has ended all of these connections."""
+    """Return whether the server has closed all of these connections."""
     for sock in socks:
         sock.settimeout(0.01)
         try:

@@ -1,4 +1,4 @@
-"""A webhook over TLS that swaps always: what is tested here is how it is reached."""
+"""A webhook over TLS that always swaps. Its tests cover connections, not decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TARGET = "mirror.example.com:5000"
 
 @dataclass(frozen=True)
 class Pair:
-    """Certificate and key in use, and who issues others."""
+    """The certificate and key in use, and the authority that issues new ones."""
 
     authority: Authority
     cert: Path
@@ -33,14 +33,14 @@ def pair(tmp_path: Path) -> Pair:
 
 @pytest.fixture
 def webhook(pair: Pair, database_template: DatabaseTemplate, tmp_path: Path) -> Iterator[Webhook]:
-    """One of its own for a test that wears it out, or changes its certificate."""
+    """A webhook for a single test that overloads it or changes its certificate."""
     with _running(pair, tmp_path, database_template) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def shared(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    """One for all tests of a module."""
+    """A webhook that all tests of a module share."""
     directory = tmp_path_factory.mktemp("shared")
     with _running(_pair(directory), directory, database_template) as running:
         yield running

@@ -1,4 +1,5 @@
-"""The certificate is renewed under load; what can't be used leaves the last good one in use, and is reported."""
+"""The certificate is renewed under load. If a new one cannot be used, the previous one stays in use and this is
+reported."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ PROBLEM = "swapper_webhook_certificate_problem"
 
 
 def serial_number(webhook: Webhook) -> int:
-    """Of the certificate that a new connection is shown."""
+    """Return the serial number of the certificate that a new connection receives."""
     pem = ssl.get_server_certificate(("127.0.0.1", webhook.port), timeout=10)
     return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
@@ -82,7 +83,7 @@ def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
     (told,) = [line for line in webhook.log_lines() if "new certificate cannot be used" in line["message"]]
     assert str(pair.cert) in told["error"]
 
-    # The next good pair is taken, from any issuer.
+    # The next valid pair is used, whichever authority issued it.
     wanted = Authority(tmp_path_factory.mktemp("other")).issue(pair.cert, pair.key)
     wait_until(lambda: serial_number(webhook) == wanted, what="the next good certificate")
     wait_until(lambda: webhook.metrics()[PROBLEM] == 0, what="the end of the problem in the metrics")

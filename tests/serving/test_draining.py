@@ -1,7 +1,7 @@
-"""A webhook is stopped and replaced under load: no request is refused or cut.
+"""A webhook is stopped and replaced under load: no request is refused or interrupted.
 
-Clients do as an API server does: they keep connections and use them again, and open new ones through the Service,
-which has stopped naming a pod by the time that pod gets its SIGTERM (that is what the chart's preStop waits for).
+Clients behave like an API server: they keep and reuse connections, and open new ones through the Service. The Service
+has removed a pod by the time the pod receives its SIGTERM (the chart's preStop waits for that).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.support.steady import SteadyLoad
 from tests.support.system import POOL, Webhook, write_config
 
 PRE_STOP = 0.5
-"""Seconds between the end of new connections to a pod and its SIGTERM."""
+"""Seconds between the last new connection to a pod and its SIGTERM."""
 
 
 @pytest.fixture
 def replicas(database_template: DatabaseTemplate, tmp_path: Path) -> Iterator[list[Webhook]]:
-    """Two webhooks with one database."""
+    """Two webhooks that share one database."""
     with database_template.copy(tmp_path) as url:
         started = []
         for name in ("one", "two"):
@@ -46,7 +46,8 @@ def replicas(database_template: DatabaseTemplate, tmp_path: Path) -> Iterator[li
 
 
 def leave(webhook: Webhook, proxy: Proxy) -> None:
-    """As a pod that is deleted: out of the Service, preStop, SIGTERM; wait for its end."""
+    """Stop a webhook like a deleted pod: leave the Service, wait for preStop, send SIGTERM, and wait until it has
+    exited."""
     proxy.backends.remove(webhook.port)
     time.sleep(PRE_STOP)
     assert webhook.process is not None and webhook.process.popen is not None
@@ -77,7 +78,7 @@ def test_replicas_are_replaced_one_by_one_without_a_lost_request(replicas: list[
 
 
 def newcomer(webhook: Webhook) -> tuple[int, str | None]:
-    """Status and ``Connection`` of the answer on a new connection."""
+    """Return the status and the ``Connection`` header of a response on a new connection."""
     connection = http.client.HTTPConnection("127.0.0.1", webhook.port, timeout=10)
     try:
         connection.request("POST", "/webhook", body=request().partition(b"\r\n\r\n")[2])
@@ -97,7 +98,7 @@ def test_a_stopping_webhook_ends_each_connection_with_an_answer(replicas: list[W
 
     webhook.process.popen.send_signal(signal.SIGTERM)
 
-    # A client that comes now, because its node has not heard of it yet, is served too.
+    # A client whose node has not been updated yet is served too.
     wait_until(lambda: newcomer(webhook) == (200, "close"), what="the server to know that it stops")
     kept.sendall(request())
     status, _ = answer(kept)

@@ -1,4 +1,4 @@
-"""gunicorn's internals that our worker and connection build on: an update that renames one fails here, by its name."""
+"""Internals of gunicorn that our worker and connection use: an update that renames one fails in this module."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from swapper_project.serving import awaited, connection, worker
 from tests.support.databases import ROOT
 
 PINNED = "27.0"
-"""The minor version that these internals were read in. To raise it, run tests/serving and read gthread.py's changes."""
+"""The minor version whose internals were reviewed. Before raising it, run tests/serving and read gthread.py's
+changes."""
 
 
 def uses(module: ModuleType) -> set[str]:
-    """Attributes of ``self`` that a module's classes use and do not define themselves."""
+    """Return the attributes of ``self`` that a module's classes use but do not define."""
     tree = ast.parse(inspect.getsource(module))
     used: set[str] = set()
     defined: set[str] = set()
@@ -34,7 +35,7 @@ def uses(module: ModuleType) -> set[str]:
 
 
 def provides(*modules: ModuleType) -> set[str]:
-    """Methods and attributes of gunicorn's classes."""
+    """Return the methods and attributes of gunicorn's classes."""
     found: set[str] = set()
     for module in modules:
         for node in ast.walk(ast.parse(inspect.getsource(module))):
@@ -53,7 +54,7 @@ def test_what_we_use_of_gunicorn_is_there(module: ModuleType) -> None:
 
 
 def test_what_gunicorn_calls_is_ours() -> None:
-    """Methods that we replace are still called by that name."""
+    """gunicorn still calls the methods that we override by the same names."""
     ours = {name for name, value in vars(worker.PatientWorker).items() if inspect.isfunction(value)}
     replaced = {name for name in ours if not name.startswith("_") and hasattr(gthread.ThreadWorker, name)}
 

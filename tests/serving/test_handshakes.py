@@ -1,4 +1,4 @@
-"""Refused TLS handshakes are logged with what to do, and once a minute."""
+"""Refused TLS handshakes are logged with advice, once a minute."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_kind_of_refusal_is_told_once_with_what_to_do(webhook: Webhook, pai
         return [line for line in webhook.log_lines() if line["message"] == MESSAGE]
 
     wait_until(lambda: len(told()) >= 3, what="a line for each kind")
-    # Each is noted by a thread of its own, so that their order is open.
+    # Each is logged by a separate thread, so their order is not defined.
     assert sorted(line["error"].partition(".")[0] for line in told()) == [
         "The client does not trust our certificate: its authority is unknown",
         "The client refused our certificate",

@@ -1,4 +1,4 @@
-"""HTTP as clients send it: in pieces, one request behind the other, in chunks, too large, or not HTTP at all."""
+"""HTTP as clients send it: in pieces, pipelined, in chunks, too large, or not HTTP at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.system import Webhook
 
 @pytest.fixture(scope="module")
 def pieces() -> list[list[int]]:
-    """Places to cut a request at."""
+    """Positions at which a request is cut."""
     generator = random.Random(20_261)
     whole = len(request())
     return [[1, 2, 3], [whole - 1], *(sorted(generator.sample(range(1, whole), 5)) for _ in range(20))]
@@ -49,7 +49,7 @@ def test_a_body_may_come_in_chunks(shared: Webhook, size: int, trailer: bytes) -
             sock.sendall(b"%x;name=value\r\n%b\r\n" % (len(chunk), chunk))
         sock.sendall(b"0\r\n" + trailer + b"\r\n")
         assert answer(sock)[0] == 200
-        # Nothing of it is left over: the connection stays open.
+        # No data is left over, so the connection stays open.
         sock.sendall(request())
         assert answer(sock)[0] == 200
 

@@ -1,4 +1,4 @@
-"""A self-signed pair is replaced in the documented order, and no client that trusts ``caBundle`` meets a failure."""
+"""A self-signed pair is replaced in the documented order, without an error for a client that trusts ``caBundle``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.support.system import Webhook, pod_of, review_of, running_webhook
 
 OPERATIONS = ROOT / "docs/operations.md"
 AT_LEAST = 20
-"""Reviews in each stage."""
+"""The number of reviews in each stage."""
 
 
 class ApiServer:
-    """Asks by a connection of its own each time, and trusts ``ca_bundle`` alone."""
+    """A client that uses a new connection for each request and trusts only ``ca_bundle``."""
 
     def __init__(self, webhook: Webhook, ca_bundle: str) -> None:
         self._url = f"{webhook.url}{webhook.path}"
@@ -37,7 +37,7 @@ class ApiServer:
         self.problems: list[str] = []
 
     def ask(self, ca_bundle: str) -> None:
-        """Raises urllib3's error where the webhook's certificate is not trusted."""
+        """Send a review. Raise urllib3's error if the webhook's certificate is not trusted."""
         context = ssl.create_default_context(cadata=ca_bundle)
         with urllib3.PoolManager(ssl_context=context) as pool:
             headers = {"Connection": "close", "Content-Type": "application/json"}
@@ -107,7 +107,8 @@ def test_no_handshake_fails_in_the_documented_order(tmp_path: Path, database_tem
             server.wait_for_more()
             server.ca_bundle = new
             server.wait_for_more()
-        # With the old authority alone, as where the pair comes before the bundle, every pod would have failed.
+        # If the pair were replaced before the bundle, every pod would fail, because clients trust only the old
+        # authority.
         assert not is_trusted(server, old)
     assert server.problems == []
     assert key.stat().st_mode & 0o077 == 0

@@ -1,4 +1,4 @@
-"""Clients that say a part of what they have to say, or nothing, delay nobody else."""
+"""Clients that send only a part of their request, or nothing, do not delay other clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EACH = 200
 
 
 def good_request(webhook: Webhook) -> float:
-    """Seconds until a new client has its answer."""
+    """Return the seconds until a new client has its response."""
     began = time.monotonic()
     with contextlib.closing(connect(webhook)) as sock:
         sock.sendall(request())
@@ -43,7 +43,7 @@ def test_stalled_clients_delay_nobody(webhook: Webhook) -> None:
         stop = threading.Event()
 
         def drip() -> None:
-            """One byte a second and connection."""
+            """Send one byte a second on each connection."""
             while not stop.wait(1.0):
                 for sock in dripping:
                     with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ def test_thousands_of_connections_opened_and_dropped_delay_nobody(webhook: Webho
 
 
 def test_more_connections_than_the_server_holds_shut_nobody_out(webhook: Webhook) -> None:
-    """The one that has been silent for the longest time makes room."""
+    """The connection that has been silent for the longest time is closed."""
     silent = [connect(webhook, tls=False) for _ in range(4_200)]
 
     assert good_request(webhook) < 5
@@ -80,7 +80,7 @@ def test_more_connections_than_the_server_holds_shut_nobody_out(webhook: Webhook
 
 
 def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> None:
-    """Its line never ends, and comes a little at a time."""
+    """Its size line never ends, and arrives slowly."""
     with contextlib.closing(connect(webhook)) as sock:
         sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n1;")
         with contextlib.suppress(OSError):
@@ -95,7 +95,7 @@ def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> N
 
 
 def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
-    """All that may be kept of unfinished requests is taken; a good one that arrives in pieces is not dropped."""
+    """The memory for unfinished requests is exhausted. A valid request that arrives in pieces is not dropped."""
     stalled = []
     for _ in range(17):
         sock = connect(webhook)
@@ -116,7 +116,7 @@ def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
 
 
 def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> None:
-    """Its window is as small as can be, and what it asks for fills the buffers between."""
+    """Its receive window is minimal, and the responses fill the buffers in between."""
     greedy = []
     for _ in range(40):
         raw = socket.socket()
@@ -137,7 +137,8 @@ def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> Non
 
 
 def are_closed_by_server(socks: list[ssl.SSLSocket]) -> bool:
-    """Without reading a byte: a client that continues to send hears of a reset."""
+    """Return whether the server has closed the connections, without reading: a client that continues to send gets a
+    reset."""
     left = []
     for sock in socks:
         try:

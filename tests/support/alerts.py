@@ -1,4 +1,4 @@
-"""The documented alert rules, evaluated on metrics pages: as much of PromQL as they are written in."""
+"""Evaluate the documented alert rules on metrics pages. Only the subset of PromQL that these rules use is supported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Term:
     bound: float
 
     def fires(self, page: Page, before: Page) -> bool:
-        """``before`` is an earlier page: as for Prometheus, a series that was not on it has not increased."""
+        """Return whether the comparison holds on ``page``. ``before`` is an earlier page: as in Prometheus, a series
+        that was not on the earlier page has not increased."""
         found = {key: v for key, v in page.items() if key[0] == self.name and self.labels <= key[1]}
         values: Iterable[float] = found.values()
         if self.function == "increase":
@@ -41,17 +42,17 @@ class Term:
 
 
 def terms_of(expression: str) -> list[Term]:
-    """The comparisons of a rule, of which one has to hold."""
+    """Return the comparisons of a rule. The rule fires if one of them holds."""
     return [_term(text) for text in expression.split(" or ")]
 
 
 def fires(expression: str, page: Page, before: Page) -> bool:
-    """Whether the rule has something to alert on."""
+    """Return whether the rule fires."""
     return any(term.fires(page, before) for term in terms_of(expression))
 
 
 def read_page(text: str) -> dict[Series, float]:
-    """A metrics page in Prometheus's text format."""
+    """Parse a metrics page in Prometheus's text format."""
     families = text_string_to_metric_families(text)
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 

@@ -30,13 +30,15 @@ SIGNS_CERTIFICATES = x509.KeyUsage(
 
 
 class Authority:
-    """Writes its own certificate as ``ca.pem`` into the directory. Those ``of_clusters`` have what Kubernetes gives its
-    own, and what clients on Python 3.13 ask for by default: key identifiers. Many private authorities have none."""
+    """A certificate authority that writes its certificate as ``ca.pem`` into the directory. With ``of_clusters``, its
+    certificates have key identifiers, as those of Kubernetes do, and as clients on Python 3.13 require by default. Many
+    private authorities issue certificates without key identifiers."""
 
     def __init__(self, directory: Path, *, of_clusters: bool = False) -> None:
         self._has_key_identifiers = of_clusters
         self._key = ec.generate_private_key(ec.SECP256R1())
-        # Each with a name of its own: of two that are called the same, clients may try the wrong one.
+        # Each authority has a unique name, because clients might try the wrong one of two authorities with the same
+        # name.
         name = f"Tests' own CA {secrets.token_hex(4)}"
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         basic = x509.BasicConstraints(ca=True, path_length=None)
@@ -55,7 +57,7 @@ class Authority:
         begins_in: dt.timedelta = -2 * A_DAY,
         names: Sequence[str] = (),
     ) -> int:
-        """Write a new certificate and its key, the key last; its serial number. ``valid_for`` may lie in the past."""
+        """Write a new certificate and then its key, and return its serial number. ``valid_for`` may be negative."""
         own = ec.generate_private_key(ec.SECP256R1())
         here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
         builder = self._builder(x509.Name([]), own, valid_for, begins_in)

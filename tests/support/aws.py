@@ -1,4 +1,4 @@
-"""AWS for tests: moto's server in a process of its own, and an ECR registry with real data behind its host name."""
+"""AWS for tests: moto's server in a separate process, and a real registry with the host name of ECR."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Aws:
             self.process = None
 
     def reset(self) -> None:
-        """As if it were new."""
+        """Reset the server to its initial state."""
         HTTP.request("POST", f"{self.environment['AWS_ENDPOINT_URL']}/moto-api/reset")
         self.steer("faults", {})
         self.steer("rules", [])
@@ -62,7 +62,7 @@ class Aws:
 
     @contextmanager
     def holding(self, action: str) -> Iterator[None]:
-        """The next call of an IAM action is not answered within the block."""
+        """Hold the next call of an IAM action without a response until the block exits."""
         self.steer("held", [action])
         try:
             yield
@@ -82,7 +82,7 @@ class Aws:
         times: int = 10**6,
         status: int = 400,
     ) -> None:
-        """Let calls of an IAM action fail from now on."""
+        """Make calls of an IAM action fail from now on, ``times`` times."""
         faults = self.steer("faults", None)
         faults[action] = {"code": code, "message": message or _denial(action), "times": times, "status": status}
         self.steer("faults", faults)
@@ -91,13 +91,13 @@ class Aws:
         self.steer("faults", {})
 
     def calls(self) -> dict[str, int]:
-        """How often each IAM action was called since the start."""
+        """Return how often each IAM action was called since the start of the server."""
         found: dict[str, int] = self.steer("calls", None)
         return found
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, int]]:
-        """The calls of the block, when it is over."""
+        """Yield a dict that contains the calls of the block after it has exited."""
         before = self.calls()
         during: dict[str, int] = {}
         yield during
@@ -130,12 +130,12 @@ def running_aws(directory: Path) -> Iterator[Aws]:
 
 @contextmanager
 def ecr_registry(directory: Path) -> Iterator[Registry]:
-    """A real registry that speaks for the host name of ECR, over TLS, and takes the token that ``Aws`` issues."""
+    """A real registry with the host name of ECR, over TLS, that accepts the token that ``Aws`` issues."""
     with distribution(directory, htpasswd=True, tls=True, username="AWS", names=(HOST,)) as registry:
         yield registry
 
 
 def target_keys(registry: Registry | None = None, **keys: Any) -> dict[str, Any]:
-    """``target`` of a configuration for the tests' ECR registry."""
+    """Return ``target`` of a configuration for the tests' ECR registry."""
     reach = {"connectTo": registry.host, "caFile": registry.ca_file} if registry else {}
     return {"type": "aws", "aws": {"accountId": ACCOUNT, "region": REGION, **reach, **keys}}

@@ -1,6 +1,7 @@
-"""moto's server with what it lacks for ECR: lasting tokens, pull-through rules, faults on order, a record of calls.
+"""moto's server with features that it lacks for ECR: tokens with a set lifetime, pull-through rules, injected faults,
+and a record of calls.
 
-Run as ``python -m tests.support.aws_server PORT``; steered over ``/-/``.
+Run it as ``python -m tests.support.aws_server PORT``. Tests control it by requests to ``/-/``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def pull_through_rules(self: ECRResponse) -> ActionResult:
 
 
 class Steered:
-    """Counts each call by its IAM action, and answers those that are to fail."""
+    """WSGI middleware that counts each call by its IAM action and responds to the calls that must fail."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -68,7 +69,8 @@ class Steered:
 
 
 def _wait_while_held(action: str) -> None:
-    """``held`` names actions whose next call is not answered before the list is emptied."""
+    """Wait while the call is held. ``held`` names the actions whose next call gets no response until the list is
+    replaced."""
     held = STATE["held"]
     if action in held:
         held.remove(action)

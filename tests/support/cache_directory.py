@@ -1,4 +1,4 @@
-"""Where what is slow to make is kept between runs: tools, schemas, images, databases."""
+"""The directory that caches expensive artifacts between runs: tools, schemas, images and databases."""
 
 from __future__ import annotations
 

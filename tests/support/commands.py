@@ -1,4 +1,4 @@
-"""Management commands, each in a process of its own; see ``tests.support.warm_server`` for how it starts so soon."""
+"""Run management commands, each in its own process. ``tests.support.warm_server`` explains why they start quickly."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.support.forked import Forked
 from tests.support.warm_project import PRODUCT as PRODUCT
 
 SECONDS = 100
-"""That a command may take."""
+"""The longest time that a command can take."""
 
 
 def run_manage(
     *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a management command to its end."""
+    """Run a management command and wait for it to exit."""
     return _run(["manage.py", *arguments], environment, check=check, stdin=stdin)
 
 
 def run_program(module: str, *, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a module to its end, with the settings of the product."""
+    """Run a module with the settings of the product and wait for it to exit."""
     return _run(["-m", module], environment)
 
 

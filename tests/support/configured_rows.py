@@ -1,4 +1,5 @@
-"""Run as ``python -m tests.support.configured_rows``: what ``manage.py prepare`` does to a database that is migrated.
+"""Run as ``python -m tests.support.configured_rows``: do the part of ``manage.py prepare`` that a migrated database
+needs.
 
 The database of a test is a copy of a migrated one, so only the rows of its configuration file are missing.
 """

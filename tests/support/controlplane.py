@@ -27,7 +27,7 @@ from tests.support.ports import free_port, loopback_network, wait_until
 from tests.support.processes import end
 
 ADMIN, OTHER = "admin-token-for-tests", "worker-token-for-tests"
-"""Bearer tokens: of a cluster administrator, and of the service account ``swapper/worker``."""
+"""The bearer tokens of a cluster administrator and of the service account ``swapper/worker``."""
 
 ACCOUNT = "system:serviceaccount:swapper:worker"
 
@@ -38,14 +38,14 @@ class ControlPlane:
     ca_file: Path
     directory: Path
     network: str
-    """A /16 of the loopback range that is this cluster's; its Services have the addresses below `.16.0`."""
+    """The /16 of the loopback range that this cluster uses. Its Services have the addresses in `NETWORK.0.0/20`."""
     etcd: str
-    """URL of etcd, whose API is served as JSON too."""
+    """The URL of etcd, which also serves its API as JSON."""
     server: Program
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """The API server is stopped meanwhile; etcd keeps everything."""
+        """Stop the API server within the block. etcd keeps all objects."""
         self.server.stop()
         try:
             yield
@@ -54,14 +54,15 @@ class ControlPlane:
             wait_until(lambda: _is_ready(self), timeout=90, what="the API server")
 
     def compact(self) -> None:
-        """Drop the history of all objects, as the API server does every five minutes with what is older than that."""
+        """Drop the history of all objects. The API server itself does this every five minutes, with history older than
+        that."""
         found = urllib3.request("POST", f"{self.etcd}/v3/kv/range", json={"key": "AA=="}, timeout=10).json()
         revision = found["header"]["revision"]
         answer = urllib3.request("POST", f"{self.etcd}/v3/kv/compaction", json={"revision": revision}, timeout=30)
         assert answer.status == 200, answer.data
 
     def request(self, method: str, path: str, body: Any = None, *, token: str = ADMIN) -> Any:
-        """One call of the API; its answer."""
+        """Send one API request and return the response document."""
         pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
         answer = pool.request(method, f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"})
         assert answer.status < 300, answer.data
@@ -72,7 +73,7 @@ class ControlPlane:
         self.request("POST", path, {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields})
 
     def replace(self, path: str, body: Any) -> bool:
-        """Whether it was taken: false where somebody has changed the object since it was read."""
+        """Replace an object. Return False if it was changed after it was read."""
         pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
         answer = pool.request("PUT", f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {ADMIN}"})
         assert answer.status in (200, 409), answer.data
@@ -82,7 +83,7 @@ class ControlPlane:
         self.create("/api/v1/namespaces", name, "Namespace")
 
     def secret(self, namespace: str, name: str, kind: str, data: dict[str, str], **metadata: Any) -> None:
-        """``data`` is plain text."""
+        """Create a Secret. ``data`` is plain text."""
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}, "type": kind}
         self.request("POST", f"/api/v1/namespaces/{namespace}/secrets", {**body, "data": encoded})
@@ -91,7 +92,7 @@ class ControlPlane:
         self.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
 
     def let_worker_read(self, namespace: str, *resources: str) -> None:
-        """A role for the worker, as the chart's secretReader gives it."""
+        """Create a role for the worker, as the chart's secretReader does."""
         rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         rules = [{"apiGroups": [""], "resources": list(resources), "verbs": ["get"]}]
         self.create(f"{rbac}/roles", "reader", "Role", rules=rules)
@@ -100,7 +101,8 @@ class ControlPlane:
         self.create(f"{rbac}/rolebindings", "reader", "RoleBinding", subjects=[subject], roleRef=role)
 
     def kubeconfig(self, token: str = OTHER, namespace: str = "swapper") -> Path:
-        """For the worker's service account, unless another token is given."""
+        """Write a kubeconfig and return its path. It is for the worker's service account unless another token is
+        given."""
         path = self.directory / f"kubeconfig-{token}-{namespace}"
         path.write_text(kubeconfig_text(self.url, self.ca_file, token, namespace))
         return path
@@ -119,7 +121,7 @@ def kubeconfig_text(url: str, ca_file: Path, token: str, namespace: str) -> str:
 
 
 def require_binaries() -> Path:
-    """Skips in plain sight without them, which CI must have."""
+    """Return the directory of the binaries. Without them, skip the test with a message, or fail it in CI."""
     place = binaries()
     if place is not None:
         return place
@@ -195,7 +197,7 @@ def _apiserver(directory: Path, port: int, etcd: int, network: str) -> list[str]
 
 @dataclass
 class Program:
-    """A process of this machine that is ended with the test runner, however that ends."""
+    """A local process that is killed when the test runner exits, even if the test runner crashes."""
 
     command: list[str]
     log: Path

@@ -1,4 +1,4 @@
-"""Databases for processes that tests start: one migrated template a run, copied for each test."""
+"""Databases for processes that tests start: one migrated template per run, copied for each test."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatabaseTemplate:
 
     @contextmanager
     def copy(self, directory: Path) -> Iterator[str]:
-        """A copy for one test, deleted afterwards."""
+        """Yield the URL of a copy for one test, deleted afterwards."""
         if self.url.startswith("sqlite"):
             file = directory / "swapper.sqlite3"
             shutil.copy(self.url.removeprefix("sqlite:///"), file)
@@ -66,12 +66,12 @@ def _create_database(server: str, name: str, template: str = "template1") -> str
 
 
 def name_of(url: str) -> str:
-    """As Django's settings have it: a file, or a database of the server."""
+    """Return the name of a database as in Django's settings: a file, or a database of the server."""
     return url.removeprefix("sqlite:///") if url.startswith("sqlite") else url.rpartition("/")[2]
 
 
 def query(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """Rows of a query on a database that processes of a test use."""
+    """Return the rows of a query on a database that processes of a test use."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as connection, connection:
             return connection.execute(sql).fetchall()

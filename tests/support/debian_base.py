@@ -1,4 +1,4 @@
-"""Base images for the container image's tests: Debian with its Python, made by debootstrap and kept as archives."""
+"""Base images for the container image's tests: Debian with its Python, built by debootstrap and cached as archives."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.cache_directory import cache_directory
 
 RELEASE: Final = "bookworm"
 RUN: Final = ("ca-certificates", "python3")
-"""What the image is based on, as `python:*-slim` has it."""
+"""The packages of the base of the runtime stage, equivalent to `python:*-slim`."""
 
 BUILD: Final = ("python3-venv", "python3.11-venv", "python3-pip-whl", "python3-setuptools-whl")
-"""What the stage that installs packages needs beside that: venv, and all that it depends on."""
+"""The additional packages of the stage that installs Python packages: venv and its dependencies."""
 
-# What slim images leave out too.
+# Directories that slim images also omit.
 LEFT_OUT: Final = (
     *("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale"),
     *("var/cache", "var/lib/apt/lists", "var/log"),
@@ -41,14 +41,15 @@ class Bases:
 
 
 def bases() -> Bases:
-    """Where they are, or will be."""
+    """Return the paths of the archives, whether or not they exist."""
     key = hashlib.sha256(repr((RELEASE, RUN, BUILD, LEFT_OUT)).encode()).hexdigest()[:16]
     directory = cache_directory() / "debian" / key
     return Bases(directory / "run.tar", directory / "build.tar")
 
 
 def build() -> None:
-    """Make them where they are missing: a minute, once for this machine. Without debootstrap nothing happens."""
+    """Build the archives if they are missing, which takes a minute, once per machine. Do nothing without debootstrap or
+    without root privileges."""
     made = bases()
     if made.are_there or not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") or os.geteuid() != 0:
         return
@@ -68,7 +69,7 @@ def build() -> None:
 
 
 def _archive(root: Path, file: Path) -> None:
-    """Under another name until it is whole."""
+    """Write the archive under a temporary name until it is complete."""
     part = file.with_suffix(".part")
     with tarfile.open(part, "w") as archive:
         archive.add(root, ".", filter=lambda entry: None if entry.isdev() else entry)

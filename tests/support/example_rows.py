@@ -1,4 +1,4 @@
-"""One row of any model with all of its fields filled, and the rows it refers to: for tests that walk all lists."""
+"""Create one row of any model with all fields filled, and the rows it refers to, for tests that request all lists."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ WORDS: Final[dict[str, Any]] = {
     "role": "worker",
     "source": "docker.io/team/source:1",
 }
-"""Values by the name of the field, where another one would not be valid."""
+"""Values by field name, for fields where the generated value would not be valid."""
 
 OF_RUNNING_JOBS: Final = ("lease_token", "lease_expires_at")
 
 
 def example(model: type[models.Model], **given: Any) -> Any:
-    """A saved row. Text is the name of its field and ``-text``; choices are the first one; times are of the last
-    minutes, or of the next ones where the name says so."""
+    """Create a row. A text is the name of its field followed by ``-text``, and a choice is the first one. A time is 46
+    minutes ago, or in ten minutes if the field's name contains ``until`` or ``expir``."""
     fields = [field for field in model._meta.concrete_fields if field.name not in (*given, *OF_RUNNING_JOBS)]
     values = {field.name: _value(field) for field in fields if not isinstance(field, models.AutoField)}
     return model._base_manager.create(**values, **given)
@@ -43,7 +43,7 @@ def example(model: type[models.Model], **given: Any) -> Any:
 def _value(field: Any) -> Any:
     if field.is_relation:
         related: Any = field.related_model
-        # A row that refers to one of its own kind, or to one that refers back, is the first of its kind.
+        # A reference to the same model, or to a model that refers back, uses the first row of that model.
         is_needed = not field.null and not field.has_default()
         return related._base_manager.first() or (example(related) if is_needed else None)
     choices = [key for key, _ in field.flatchoices if key != ""]

@@ -1,4 +1,4 @@
-"""The in-memory registry with faults on order, and a record of all that was asked of it."""
+"""The in-memory registry with injected faults and a record of all requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.demo.handler import Handler
 from mirrors.demo.registry import MemoryRegistry
 
 Action = Callable[[Handler], bool]
-"""Answers the request and returns True, or returns False to let the registry answer it."""
+"""A callable that responds to the request and returns True, or returns False to let the registry respond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _InFlight:
 
 
 class FaultyRegistry(MemoryRegistry):
-    """Use it as `registry.on("GET .*/blobs/", cut(1000), times=3)`."""
+    """A registry with faults, set with for example `registry.on("GET .*/blobs/", cut(1000), times=3)`."""
 
     def __init__(self, *, gatekeeper: Gatekeeper | None = None) -> None:
         super().__init__(gatekeeper=gatekeeper)
@@ -52,11 +52,12 @@ class FaultyRegistry(MemoryRegistry):
         self._faults: list[_Fault] = []
 
     def on(self, request: str, action: Action, *, times: float = 1) -> None:
-        """`request` is a regular expression for `METHOD path?query`. Faults are looked at in the order of setting."""
+        """Add a fault. `request` is a regular expression for `METHOD path?query`. Faults are tried in the order in
+        which they were added."""
         self._faults.append(_Fault(re.compile(request), action, times))
 
     def heal(self) -> None:
-        """No more faults."""
+        """Remove all faults."""
         self._faults.clear()
 
     def intercept(self, handler: Handler) -> bool:
@@ -81,7 +82,7 @@ class FaultyRegistry(MemoryRegistry):
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> Action:
-    """A plain answer. The connection ends when there was a body that nobody read."""
+    """Send a plain response. Close the connection if the request had a body, because the body was not read."""
 
     def act(handler: Handler) -> bool:
         if handler.headers.get("Content-Length", "0") != "0":
@@ -99,7 +100,7 @@ def hang_up(handler: Handler) -> bool:
 
 
 def hang(handler: Handler) -> bool:
-    """Says nothing until the registry is closed."""
+    """Send nothing until the registry is closed, or for 20 seconds."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     registry.closing.wait(20)
@@ -107,7 +108,7 @@ def hang(handler: Handler) -> bool:
 
 
 def drip(handler: Handler) -> bool:
-    """An answer that never gets through its headers, with a byte every few milliseconds."""
+    """Send a response whose headers never end, one byte every 20 milliseconds."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
@@ -118,7 +119,7 @@ def drip(handler: Handler) -> bool:
 
 
 def cut(size: int) -> Action:
-    """Answers a blob's GET properly, but hangs up after `size` bytes."""
+    """Respond to a blob's GET correctly, but close the connection after `size` bytes."""
 
     def act(handler: Handler) -> bool:
         content = handler.registry.storage.blob(handler.repository, handler.rest)
@@ -132,7 +133,7 @@ def cut(size: int) -> Action:
 
 
 def chunked(handler: Handler) -> bool:
-    """Answers a blob's GET in HTTP chunks, without a length."""
+    """Respond to a blob's GET with HTTP chunks, without a length."""
     content = handler.registry.storage.blob(handler.repository, handler.rest)
     assert content is not None
     handler.send_response(200)
@@ -146,7 +147,7 @@ def chunked(handler: Handler) -> bool:
 
 
 def trickle(pieces: int, seconds: float) -> Action:
-    """Answers a blob's GET in so many pieces, with a pause before each."""
+    """Respond to a blob's GET in this number of pieces, with a pause before each."""
 
     def act(handler: Handler) -> bool:
         content = handler.registry.storage.blob(handler.repository, handler.rest)
@@ -163,11 +164,12 @@ def trickle(pieces: int, seconds: float) -> Action:
 
 
 HELD_SECONDS = 120
-"""Ends what a test has left behind that failed before it set the event; no test waits so long."""
+"""The longest wait for an event, in seconds. It unblocks the server if a test fails before it sets the event. No test
+waits that long."""
 
 
 def held(event: threading.Event, *, after: int = 0) -> Action:
-    """Answers a blob's GET with `after` bytes, and with the rest, if any is left, once `event` is set."""
+    """Respond to a blob's GET with `after` bytes, and with the rest, if any, when `event` is set."""
 
     def act(handler: Handler) -> bool:
         content = handler.registry.storage.blob(handler.repository, handler.rest)
@@ -184,12 +186,12 @@ def held(event: threading.Event, *, after: int = 0) -> Action:
 
 
 def as_usual(handler: Handler) -> bool:
-    """Leaves the answer to the registry."""
+    """Let the registry respond."""
     return False
 
 
 def after(event: threading.Event, action: Action = as_usual) -> Action:
-    """Answers any request once `event` is set."""
+    """Perform the action of any request when `event` is set."""
 
     def act(handler: Handler) -> bool:
         assert event.wait(HELD_SECONDS), "the test has not set the event"
@@ -199,7 +201,7 @@ def after(event: threading.Event, action: Action = as_usual) -> Action:
 
 
 def counted(handler: Handler) -> bool:
-    """Keeps a request for a moment, so that those under way at the same time can be counted."""
+    """Delay a request for a moment, so that concurrent requests can be counted."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     with registry.in_flight.lock:
@@ -212,7 +214,7 @@ def counted(handler: Handler) -> bool:
 
 
 def endless(handler: Handler) -> bool:
-    """A body without a length and without an end."""
+    """Send a body without a length and without an end."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
     handler.send_header("Connection", "close")
@@ -224,7 +226,7 @@ def endless(handler: Handler) -> bool:
 
 
 def without_digest(handler: Handler) -> bool:
-    """A manifest's HEAD as registries answer that leave out Docker-Content-Digest."""
+    """Respond to a manifest's HEAD without Docker-Content-Digest, as some registries do."""
     found = handler.registry.storage.manifest(handler.repository, handler.rest)
     assert found is not None
     handler.answer(200, found[2], Content_Type=found[1])
@@ -232,7 +234,7 @@ def without_digest(handler: Handler) -> bool:
 
 
 def then(*actions: Action) -> Action:
-    """Each time the next one."""
+    """Perform the next action for each request, and let the registry respond when none is left."""
     queue: Iterator[Action] = iter(actions)
 
     def act(handler: Handler) -> bool:

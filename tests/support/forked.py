@@ -1,4 +1,4 @@
-"""Processes forked from one that has the libraries loaded: see ``tests.support.warm_server``."""
+"""Processes forked from a process that has the libraries loaded: see ``tests.support.warm_server``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.migrating import ROOT
 
 
 class Forked:
-    """What ``python ARGUMENTS`` would start; with what tests use of ``subprocess.Popen``.
+    """The process that ``python ARGUMENTS`` would start, with the methods of ``subprocess.Popen`` that tests use.
 
-    ``arguments`` are a script of the checkout or ``-m MODULE``, and what follows it. ``files`` are standard input,
-    output and error. ``leads_group``: it gets a session and a process group of its own. ``ends_with_us``: it is killed
-    when this process ends, however that happens. Thread-safe.
+    ``arguments`` are a script of the checkout or ``-m MODULE``, followed by its arguments. ``files`` are standard
+    input, output and error. With ``leads_group``, the process gets its own session and process group. With
+    ``ends_with_us``, it is killed when this process exits for any reason. Thread-safe.
     """
 
     def __init__(
@@ -47,28 +47,29 @@ class Forked:
         self.pid = int(self._line())
 
     def poll(self) -> int | None:
-        """Its status; None while it runs."""
+        """Return the exit status, or None while the process runs."""
         try:
             return self.wait(0)
         except subprocess.TimeoutExpired:
             return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its status once it has ended; raises subprocess.TimeoutExpired after so many seconds."""
+        """Wait for the process to exit and return its status. Raise subprocess.TimeoutExpired after ``timeout``
+        seconds."""
         if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
-        with self._reading:  # The connection stays open: another thread may wait for it.
+        with self._reading:  # The connection stays open, because another thread may wait on it.
             if self.returncode is None:
                 self.returncode = int(self._line())
             return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Nothing, where it has ended."""
+        """Send a signal, unless the process has exited."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def _line(self) -> bytes:
-        """Read byte by byte, so that what comes after it still wakes ``select``."""
+        """Read a line byte by byte, so that data after it still wakes ``select``."""
         line = b""
         while not line.endswith(b"\n"):
             byte = self._connection.recv(1)
@@ -78,7 +79,7 @@ class Forked:
 
 
 class _Server:
-    """One of its kind a test process, from the first command to the end of the process."""
+    """A warm server, one of each kind per test process. It runs from the first command until the test process exits."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind

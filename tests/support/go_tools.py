@@ -1,4 +1,4 @@
-"""Programs of others that tests run, built by ``go install`` and kept: cosign, helm, kubeconform and others."""
+"""Third-party programs that tests run, built by ``go install`` and cached: cosign, helm, kubeconform and others."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class GoTool:
     package: str
     version: str
     flags: str = ""
-    """Of the linker. Without them helm takes the cluster for Kubernetes 1.20 where it asks none."""
+    """Linker flags. Without them, helm assumes Kubernetes 1.20 when it renders without a cluster."""
     tags: str = ""
-    """Of the build. promtool needs no service discovery, which is most of what it is built from."""
+    """Build tags. promtool does not need service discovery, which is most of its code."""
 
 
 TOOLS: Final = {
@@ -48,7 +48,7 @@ TOOLS: Final = {
 
 
 def path_of(name: str, tools: Mapping[str, GoTool] = TOOLS) -> Path:
-    """Where a tool is, or will be: a directory for each version."""
+    """Return the path of a tool, whether or not it exists. Each version has its own directory."""
     return cache_directory() / "bin" / f"{name}-{tools[name].version}" / name
 
 
@@ -57,7 +57,7 @@ def missing() -> list[str]:
 
 
 def build(tools: Mapping[str, GoTool] = TOOLS) -> None:
-    """Build what is missing: minutes the first time, nothing after that. Without Go nothing happens."""
+    """Build the missing tools. This takes minutes the first time. Do nothing without Go."""
     if shutil.which("go") is None:
         return
     for name in (name for name in tools if not path_of(name, tools).exists()):
@@ -72,7 +72,7 @@ def build(tools: Mapping[str, GoTool] = TOOLS) -> None:
 
 @lru_cache
 def require(name: str) -> str:
-    """The tool's path; the test fails where it has not been built."""
+    """Return the tool's path, or fail the test if it has not been built."""
     path = path_of(name)
     if not path.exists():
         pytest.fail(f"{name} is missing: run make tools, which builds it with Go")

@@ -1,6 +1,6 @@
-"""Google for tests: the true Artifact Registry service by its own messages, and the servers that issue tokens.
+"""Google Cloud for tests: a gRPC server for Artifact Registry, and the HTTP servers that issue tokens.
 
-The cloud itself can't be had; what is answered here follows the package's own descriptors.
+Google Cloud itself is not available to tests. The responses follow the message descriptors of the client package.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SERVICE = "google.devtools.artifactregistry.v1.ArtifactRegistry"
 
 @dataclass
 class ArtifactRegistry:
-    """A running service over TLS. ``refuse`` names methods that fail, with their status."""
+    """A running Artifact Registry service over TLS. ``refuse`` maps methods that fail to their status and message."""
 
     endpoint: str = ""
     ca_file: str = ""
@@ -134,7 +134,7 @@ class TokenServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For processes that are to find it."""
+        """The environment for processes that must find this server."""
         return {"GCE_METADATA_HOST": self.host, "GCE_METADATA_IP": self.host, "CLOUDSDK_CONFIG": "/nonexistent"}
 
     def answer(self, path: str) -> tuple[int, bytes, str]:
@@ -170,7 +170,7 @@ def token_server() -> Iterator[TokenServer]:
         do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -186,13 +186,13 @@ def token_server() -> Iterator[TokenServer]:
 
 @contextmanager
 def gar_registry(directory: Path) -> Iterator[Registry]:
-    """A real registry that speaks for the host name of Artifact Registry, and takes the token that is issued here."""
+    """A real registry with the host name of Artifact Registry that accepts the token that ``TokenServer`` issues."""
     with distribution(directory, htpasswd=True, tls=True, username="oauth2accesstoken", names=(HOST,)) as registry:
         yield registry
 
 
 def target_keys(registry: Registry | None = None, api: ArtifactRegistry | None = None, **keys: Any) -> dict[str, Any]:
-    """``target`` of a configuration for the tests' repository."""
+    """Return ``target`` of a configuration for the tests' repository."""
     reach = {"connectTo": registry.host, "caFile": registry.ca_file} if registry else {}
     place = {"apiEndpoint": api.endpoint} if api else {}
     where = {"location": LOCATION, "projectId": PROJECT, "repositoryId": REPOSITORY}

@@ -1,4 +1,4 @@
-"""The chart as an operator sees it: what ``helm template`` gives for some values."""
+"""The chart as an operator sees it: the output of ``helm template`` for some values."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from tests.support.made_once import made_once
 
 CHART: Final = ROOT / "charts/k8s-image-swapper"
 FULLNAME: Final = "k8s-image-swapper"
-"""Of a release that is called like the chart, as the getting-started page of estahn's does."""
+"""The full name of a release that has the same name as the chart, as in the getting-started page of estahn's
+project."""
 
 Object = dict[str, Any]
 _NOTES: Final = 'notes: {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}\n'
 
 
 class RenderError(Exception):
-    """Helm refused the values; the message is what it printed."""
+    """Raised when Helm rejects the values. The message is Helm's error output."""
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """What would be installed. Objects are shared between tests: do not change them."""
+    """The rendered manifests. Tests share the objects and must not change them."""
 
     text: str
     objects: Sequence[Object]
@@ -60,18 +61,18 @@ class Manifests:
         return dict(found)
 
     def deployment(self, role: str = "") -> Object:
-        """The Deployment of ``web`` or ``worker``; without a role that of the webhook."""
+        """Return the Deployment of ``web`` or ``worker``, or that of the webhook if no role is given."""
         return self.get("Deployment", f"{FULLNAME}-{role}" if role else FULLNAME)
 
     def pods(self) -> Iterator[tuple[str, Object]]:
-        """All pod templates, each with the kind and name of what makes it."""
+        """Yield all pod templates, each with the kind and name of the object that contains it."""
         for found in self.objects:
             if (template := template_of(found)) is not None:
                 yield f"{found['kind']}/{found['metadata']['name']}", template
 
 
 def template_of(found: Object) -> Object | None:
-    """The pod or pod template of an object that has one."""
+    """Return the pod or pod template of an object, or None if it has none."""
     if found["kind"] == "Pod":
         return found
     spec = found.get("spec", {})
@@ -81,12 +82,12 @@ def template_of(found: Object) -> Object | None:
 
 
 def containers(pod: Object) -> list[Object]:
-    """Init containers first."""
+    """Return all containers of a pod, init containers first."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def variables(container: Object) -> dict[str, Any]:
-    """The environment: values, or where a value comes from."""
+    """Return the environment: each variable's value or its ``valueFrom``."""
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container.get("env", [])}
 
 
@@ -97,13 +98,13 @@ def render(
     namespace: str = "swapper",
     flags: Sequence[str] = (),
 ) -> Manifests:
-    """``helm template``. ``sets`` are arguments of ``--set``. Raises RenderError."""
+    """Run ``helm template``. ``sets`` are arguments of ``--set``. Raise RenderError if Helm rejects the values."""
     text = _template(CHART, json.dumps(values or {}), tuple(sets), release, namespace, tuple(flags))
     return _parsed(text)
 
 
 def notes(values: Mapping[str, Any] | None = None, *sets: str, flags: Sequence[str] = ()) -> str:
-    """What ``helm install`` prints."""
+    """Return the notes that ``helm install`` prints."""
     arguments = ("--show-only", "templates/notes-as-a-template.yaml", *flags)
     text = _template(_chart_with_notes(), json.dumps(values or {}), sets, FULLNAME, "swapper", arguments)
     printed: str = yaml.safe_load(text)["notes"]
@@ -116,7 +117,8 @@ def helm(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str
 
 @cache
 def _chart_with_notes() -> Path:
-    """A copy in which the notes are a template too, as only those are rendered without a cluster."""
+    """Return a copy of the chart whose notes are also a template, because only templates are rendered without a
+    cluster."""
     return made_once("chart-with-notes", _add_notes) / FULLNAME
 
 
@@ -130,7 +132,8 @@ def _add_notes(directory: Path) -> None:
 def _template(
     chart: Path, values: str, sets: tuple[str, ...], release: str, namespace: str, flags: tuple[str, ...]
 ) -> str:
-    """Once a run for the same values: each call of helm takes a third of a second of the processor."""
+    """Render the chart once per run for the same values, because each call of helm takes a third of a second of CPU
+    time."""
     given = ("--namespace", namespace, *(part for text in sets for part in ("--set", text)), *flags)
     key = hashlib.sha256(json.dumps([str(chart), release, values, given]).encode()).hexdigest()
     made = made_once(f"helm-{key}", partial(_render, chart, release, values, given))
@@ -153,7 +156,7 @@ def _parsed(text: str) -> Manifests:
 
 
 class _Loader(yaml.CSafeLoader):
-    """As strict as the API server: a key that is given twice is an error."""
+    """A loader as strict as the API server: a duplicate key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

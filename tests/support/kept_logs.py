@@ -1,4 +1,4 @@
-"""What the processes of a failed test have logged, in its report: a failure on another machine leaves nothing else."""
+"""Add the logs of a failed test's processes to its report, because a failure on another machine leaves nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SHOWN_CHARACTERS = 6000
-"""Of the end of each log: some forty structured lines."""
+"""The number of characters shown from the end of each log, about forty structured lines."""
 
 
 def add_logs(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -20,10 +20,10 @@ def add_logs(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 def _directories(item: pytest.Item) -> Iterator[Path]:
-    """The test's own, and those of the systems that it was given."""
+    """Yield the directory of the test and the directories of the systems in its fixtures."""
     for name, value in getattr(item, "funcargs", {}).items():
         if name == "plane":
-            continue  # hundreds of lines that say nothing of the product
+            continue  # skip hundreds of lines that do not concern the product
         directory = value if name == "tmp_path" else getattr(value, "directory", None)
         if isinstance(directory, Path) and directory.is_dir():
             yield directory

@@ -1,4 +1,4 @@
-"""The programs of a control plane, built from Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
+"""The programs of a control plane, built from Go modules and cached. ``KUBEBUILDER_ASSETS`` can name prebuilt ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS: Final = {
 
 
 def binaries() -> Path | None:
-    """Where they are; None where they have to be built yet."""
+    """Return the directory of the programs, or None if they are not built yet."""
     if given := os.environ.get("KUBEBUILDER_ASSETS"):
         return Path(given)
     place = _place()
@@ -37,7 +37,7 @@ def binaries() -> Path | None:
 
 
 def build() -> None:
-    """Build what is missing: minutes at the first time, nothing after that. Without Go nothing happens."""
+    """Build the missing programs. This takes minutes the first time. Do nothing without Go."""
     place = _place()
     if binaries() is not None or place is None:
         return
@@ -46,7 +46,7 @@ def build() -> None:
         if (place / name).exists():
             continue
         print(f"Building {name}, once for this machine", flush=True)
-        # Under another name until it is whole: a build that was cut off is not a binary.
+        # Use a temporary name until the file is complete, so that an interrupted build leaves no binary.
         part = place / f"{name}.part"
         command = ["go", "build", "-ldflags", FLAGS, "-o", str(part), package]
         subprocess.run(command, cwd=MODULE, env={**os.environ, **SETTINGS}, check=True)
@@ -54,7 +54,7 @@ def build() -> None:
 
 
 def _place() -> Path | None:
-    """By all that goes into them; None without Go."""
+    """Return the cache directory for the current sources, flags and Go version, or None without Go."""
     if shutil.which("go") is None:
         return None
     version = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout

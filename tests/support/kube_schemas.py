@@ -1,4 +1,4 @@
-"""JSON schemas of Kubernetes' objects for kubeconform, from the API server's own OpenAPI document; kept."""
+"""JSON schemas of Kubernetes objects for kubeconform, from the OpenAPI document of the API server, cached."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ PREFIX: Final = "#/definitions/"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 FORMAT: Final = 1
-"""Of the kept files: another number makes them again."""
+"""The format version of the cached files. Changing it creates them again."""
 
 
 def directory(openapi: Callable[[], Schema]) -> Path:
-    """Where the schemas are; made once, from what ``openapi`` gives (the answer of ``/openapi/v2``)."""
+    """Return the directory of the schemas. If it does not exist, create it from the response of ``/openapi/v2``, which
+    ``openapi`` returns."""
     place = cache_directory() / "schemas" / f"{VERSION}-{FORMAT}"
     if not place.exists():
         part = place.with_name(f"{place.name}.{os.getpid()}.part")
@@ -37,7 +38,7 @@ def directory(openapi: Callable[[], Schema]) -> Path:
 
 
 def schemas(openapi: Schema) -> Iterator[tuple[str, Schema]]:
-    """A file for each kind, with all that it refers to."""
+    """Yield the file name and schema of each kind, including all definitions that it refers to."""
     definitions = {name: _strict(name, node) for name, node in openapi["definitions"].items()}
     for name, node in openapi["definitions"].items():
         for kind in node.get("x-kubernetes-group-version-kind", []):
@@ -48,7 +49,7 @@ def schemas(openapi: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 def _strict(name: str, node: Schema) -> Schema:
-    """As the API server takes it: no field but those that are known."""
+    """Return the schema without unknown fields, as strict as the API server."""
     if name == INT_OR_STRING:
         return {"type": ["integer", "string"]}
     if name == QUANTITY:

@@ -1,4 +1,4 @@
-"""What is expensive to make and the same for all tests: made once a run, whatever the number of its processes."""
+"""Expensive artifacts that all tests share: created once per run, regardless of the number of processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Final
 from tests.support.run import MARK
 
 SHARED: Final = "SWAPPER_TEST_SHARED_DIR"
-"""Of the environment: a directory of several runs that belong together, one for each suite."""
+"""The environment variable that names a directory shared by several related runs, one for each suite."""
 
 
 def made_once(name: str, make: Callable[[Path], object], *, by_all_suites: bool = False) -> Path:
-    """A directory of this run. The first process that asks for it has ``make`` fill it; others wait meanwhile.
-    ``by_all_suites``: it holds for whatever server or port a run has, so that runs beside this one may have it too."""
+    """Return a directory of this run. The first process that requests it fills it with ``make``, and others wait. With
+    ``by_all_suites``, concurrent runs of other suites share the directory: its content must not depend on the server or
+    port of a run."""
     shared = os.environ.get(SHARED) if by_all_suites else None
     directory = Path(shared or os.environ[MARK]) / name
     with directory.with_suffix(".lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Our tables in an empty database, by the command that operators run."""
+"""Create the tables in an empty database with the command that operators run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MADE_FROM: Final = (
     "swapper_project/**/*.py",
 )
 MOST_KEPT: Final = 4
-"""Migrated databases of other states of the code that stay in the cache, about 1 MiB each."""
+"""The most migrated databases of other versions of the code that stay in the cache, about 1 MiB each."""
 
 
 def migrate(url: str) -> None:
@@ -37,13 +37,14 @@ def migrate(url: str) -> None:
 
 
 def migrated_sqlite() -> Path:
-    """A migrated, empty database file, to be copied."""
+    """Return a migrated, empty database file to copy."""
     made = made_once("migrated-sqlite", _put_template, by_all_suites=True)
     return made / TEMPLATE
 
 
 def _put_template(directory: Path) -> None:
-    """To migrate takes eight seconds: a file is kept for the next runs, until what it is made from changes."""
+    """Put a migrated file into the directory. A migration takes eight seconds, so a file is cached until its inputs
+    change."""
     kept = cache_directory() / "migrated" / f"{_state_of_schema()}.sqlite3"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,8 @@ def _put_template(directory: Path) -> None:
 
 
 def _state_of_schema() -> str:
-    """A hash of what a migrated database depends on: migrations, models, roles and settings, and all packages."""
+    """Return a hash of everything that a migrated database depends on: migrations, models, roles, settings and
+    packages."""
     found = hashlib.sha256(f"{sys.version} {sqlite3.sqlite_version}".encode())
     files = [ROOT / "requirements/dev.txt", *(file for place in MADE_FROM for file in sorted(ROOT.glob(place)))]
     for file in files:

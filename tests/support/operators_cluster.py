@@ -1,4 +1,4 @@
-"""A watched cluster beside the believable installation: what runs, what fails, and what nobody has mirrored yet."""
+"""A watched cluster for the realistic installation: running images, failing pulls, and images not mirrored yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMESPACES = ("shop", "billing", "search", "monitoring", "auth")
 
 
 def write_cluster() -> None:
-    """Writes into the database that Django uses; mappings are there already."""
+    """Write into the database that Django uses. The mappings must exist."""
     now = timezone.now()
     Cluster.objects.create(
         name="default", version="v1.35.4", pods=410, nodes=NODES, platforms=["linux/amd64"], listed_at=now

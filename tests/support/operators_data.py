@@ -1,7 +1,7 @@
-"""A believable installation as rows: 500 images, 40 of which fail in eight ways, and thirty days of use.
+"""A realistic installation as rows: 500 images, 40 of which fail in eight ways, and thirty days of use.
 
 ``seed()`` writes into the database that Django uses; for a running system's, give it to ``manage.py shell -c``. Times
-are relative to now, everything else is the same for the same number.
+are relative to now. Everything else is the same for the same ``number``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """How many rows of each kind there are; every failure is of the last 20 hours."""
+    """The number of rows of each kind. All failures are from the last 20 hours."""
 
     mappings: int
     failed_by_class: dict[str, int]
@@ -52,12 +52,12 @@ class Seeded:
 
 
 def seed(*, mappings: int = 500, number: int = 6) -> Seeded:
-    """Write everything into an empty, migrated database (the configuration's rows may be there)."""
+    """Write all rows into an empty, migrated database, which may contain the rows of a configuration file."""
     maker = _Maker(random.Random(number), timezone.now())
     target = maker.registries()
     rows = maker.mappings(target, mappings)
     failed, live = len(WAYS) * FAILURES_OF_A_WAY, RUNNING + PENDING
-    # The newest are last, as they would be.
+    # The newest mappings are last, as in a real installation.
     mirrored, waiting, failing = rows[: -failed - live], rows[-failed - live : -failed], rows[-failed:]
     maker.succeed(mirrored)
     maker.fail(failing)
@@ -80,7 +80,8 @@ class _Maker:
     now: datetime
 
     def registries(self) -> Registry:
-        """The target, made if no configuration file did, and the sources that an operator has added."""
+        """Return the target, created if no configuration file has created it. Create the sources that an operator has
+        added."""
         target = Registry.objects.filter(role=RegistryRole.TARGET).first()
         if target is None:
             target = Registry.objects.create(
@@ -96,7 +97,7 @@ class _Maker:
         return target
 
     def mappings(self, target: Registry, count: int) -> list[ImageMapping]:
-        """Images in the order in which they were first seen."""
+        """Create the mappings in the order in which their images were first seen."""
         place = TargetName(target.endpoint, target.prefix)
         repositories = [f"{host}/{name}" for host, names in IMAGES.items() for name in names]
         rows = []
@@ -119,7 +120,7 @@ class _Maker:
         return ImageMapping.objects.bulk_create(rows)
 
     def succeed(self, mappings: Sequence[ImageMapping]) -> None:
-        """Copies that went well soon after their image was first seen."""
+        """Create copies that succeeded soon after their image was first seen."""
         ends = [self._at(index, len(mappings)) for index in range(len(mappings))]
         jobs = [self._job(mapping, "succeeded", ended) for mapping, ended in zip(mappings, ends, strict=True)]
         self._attempts(self._write(jobs), "succeeded", "")
@@ -132,7 +133,7 @@ class _Maker:
             mapping.source_checked_at = self.now - timedelta(hours=self.noise.uniform(1, 24))
 
     def fail(self, mappings: Sequence[ImageMapping]) -> None:
-        """Each way equally often, within the last 20 hours."""
+        """Create failures of each way equally often, within the last 20 hours."""
         for index, mapping in enumerate(mappings):
             way = WAYS[index % len(WAYS)]
             host = mapping.source.partition("/")[0]
@@ -145,7 +146,7 @@ class _Maker:
             self._attempts(self._write([job]), "failed", way.error_class, way)
 
     def run(self, mappings: Sequence[ImageMapping]) -> None:
-        """Copies under way, from nearly begun to nearly done; their leases last a day."""
+        """Create copies in progress, from nearly started to nearly done. Their leases last a day."""
         jobs = [self._job(mapping, "running", None) for mapping in mappings]
         for job in jobs:
             job.lease_token, job.lease_expires_at = uuid.uuid4(), self.now + timedelta(days=1)
@@ -166,7 +167,7 @@ class _Maker:
             )
 
     def queue(self, mappings: Sequence[ImageMapping]) -> None:
-        """Jobs that wait, of three priorities; the oldest for a quarter of an hour."""
+        """Create queued jobs of three priorities, the oldest queued for a quarter of an hour."""
         jobs = [self._job(mapping, "pending", None) for mapping in mappings]
         for index, job in enumerate(jobs):
             job.priority = (10, 30, 40)[index % 3]
@@ -181,7 +182,8 @@ class _Maker:
         ImageMapping.objects.bulk_update(mappings, ["last_job", "created_at", *known.split()], batch_size=100)
 
     def _at(self, index: int, count: int) -> datetime:
-        """When the one of this index came, of so many in all the days; the last 20 of a hundred in the last day."""
+        """Return when the image with this index was first seen, of ``count`` images over all days. The last 20 percent
+        are from the last day."""
         share = index / count
         return self.now - timedelta(days=DAYS * (1 - share / 0.8) + 1 if share < 0.8 else 5 * (1 - share))
 

@@ -1,4 +1,4 @@
-"""What the webhooks of a believable installation have counted and noted, and what its people did."""
+"""The history of a realistic installation: decisions, uses and samples of the webhooks, and actions of users."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _filters() -> None:
 
 
 def _decisions(noise: random.Random, now: datetime) -> None:
-    """Every hour of the days, busier by day than by night; coverage grows from about 60 to about 95 %."""
+    """Write decisions for every hour, with more by day than by night. Coverage grows from about 60 to about 95 %."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     rows = []
     for ago, decided in product(reversed(range(DAYS * 24)), DECISIONS):
@@ -132,7 +132,7 @@ def _samples(noise: random.Random, now: datetime, mappings: Sequence[ImageMappin
 
 
 def _surroundings(now: datetime, target: Registry, mirrored: Sequence[ImageMapping]) -> None:
-    """Hosts, repositories, checks, and the processes that run."""
+    """Write pull limits, repositories, checks and running processes."""
     resting = now + timedelta(minutes=12)
     HostBudget.objects.create(host="docker.io", operation="pulls", resting_until=resting, remaining=37)
     HostBudget.objects.create(host="ghcr.io", operation="pulls", remaining=4_800)

@@ -1,4 +1,4 @@
-"""What a believable installation is made of: registries, images, namespaces, and eight ways in which copies fail."""
+"""The contents of a realistic installation: registries, images, namespaces, and eight ways in which copies fail."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ IMAGES: Final = {
         "internal/a-service-with-a-very-long-name-that-somebody-chose-in-2017",
     ],
 }
-"""Repositories by source registry; the last one is private."""
+"""Repositories by source registry. The last registry is private."""
 
 PRIVATE: Final = "registry.example.com:5000"
 
@@ -95,13 +95,14 @@ KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a copy fails: its class, whether it was tried five times, and the words; ``{source}`` and ``{host}``."""
+    """A way in which a copy fails: its error type, whether it was tried five times, and the message, a format string
+    with ``{source}`` and ``{host}``."""
 
     error_class: str
     message: str
     is_retried: bool = False
     says_step: bool = False
-    """Whether the words say what to do."""
+    """Whether the message contains a step that the user can take."""
 
     @property
     def attempts(self) -> int:
@@ -158,4 +159,4 @@ FILTERS: Final = (
 )
 
 DECISIONS: Final = (("swap", "present", 90), ("keep", "absent", 5), ("keep", "unknown", 2), ("keep", "filtered", 9))
-"""What is decided on images, and how often in a hundred."""
+"""Decisions on images with their reasons, and how often in a hundred each occurs."""

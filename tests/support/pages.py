@@ -1,4 +1,4 @@
-"""Pages as a reader sees them."""
+"""The text of pages."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from html import unescape
 
 
 def text_of(page: str) -> str:
-    """The words of a page, or of a part of one, without its tags."""
+    """Return the text of a page, or of a part of one, without tags."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())

@@ -1,4 +1,4 @@
-"""One person a role, for tests that log in to a running system.
+"""One user per role, for tests that sign in to a running system.
 
 ``make_people()`` writes into the database that Django uses; for a running system's, give it to ``manage.py shell -c``.
 """

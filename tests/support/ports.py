@@ -1,4 +1,4 @@
-"""Free ports and networks of the loopback range, and waiting for what listens there."""
+"""Free ports and networks of the loopback range, and a function that waits for a condition."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 CLAIM_PORT = 47_471
-"""Bound on a network's last address while somebody uses the network; a number that no test asks for."""
+"""The port that is bound on a network's last address while the network is in use. No test uses this number."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that no process listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -21,7 +21,7 @@ def free_port() -> int:
 
 @contextmanager
 def loopback_network() -> Iterator[str]:
-    """The first two numbers of a /16 of the loopback range that no other test run on this machine uses meanwhile."""
+    """Yield the first two numbers of a loopback /16 that no other test run on this machine uses at the same time."""
     with socket.socket() as claim:
         for number in range(64, 255):
             try:
@@ -34,19 +34,20 @@ def loopback_network() -> Iterator[str]:
 
 
 PATIENCE = 60.0
-"""Seconds that a test waits for what comes within one or two on an idle machine: a busy one starts a process in ten."""
+"""Seconds that a test waits for an event that takes one or two on an idle machine. On a busy machine, starting a
+process takes ten."""
 
 
 POLL_EVERY = 0.02
-"""Seconds between two looks at a condition. One that takes longer gets a pause as long as itself: tests wait for other
-processes, which need the processors more than the looks do."""
+"""Seconds between two checks of a condition. A slower check is followed by a pause as long as itself, because tests
+wait for other processes, which need the processors more than the checks do."""
 
 LONGEST_PAUSE = 0.5
-"""Seconds: a look that took this long, as on a busy machine, delays the test by no more."""
+"""The longest pause in seconds, however long a check took, as on a busy machine."""
 
 
 def wait_until(condition: Callable[[], object], *, timeout: float = PATIENCE, what: str = "the condition") -> None:
-    """Poll ``condition`` until it is true; an AssertionError names ``what`` was waited for."""
+    """Poll ``condition`` until it is true. Raise AssertionError with ``what`` in its message on timeout."""
     deadline = time.monotonic() + timeout
     began = time.monotonic()
     while not condition():

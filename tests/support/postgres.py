@@ -1,4 +1,4 @@
-"""A real Postgres for a test run: its own directory and port, deleted with the run."""
+"""A real Postgres server for a test run, with its own directory and port, deleted with the run."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_c
 
 MIGRATED = "migrated-server"
 MIGRATED_USER = "swapper"
-"""Who owns the tables there."""
+"""The owner of the tables in the migrated server."""
 
 MIGRATED_DATABASE = "swapper_tests_migrated"
-"""A second database with our tables there, that nobody connects to: so others may be copied from it at any time."""
+"""The name of a second migrated database in that server. No client connects to it, so it can be copied at any time."""
 
 
 class MissingToolError(RuntimeError):
-    """A program that a suite needs is not on this machine."""
+    """Raised when a program that a suite needs is not installed."""
 
 
 def postgres_bin() -> Path:
-    """Directory of initdb and postgres; raises MissingToolError."""
+    """Return the directory of initdb and postgres. Raise MissingToolError if Postgres is not installed."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = shutil.which("initdb")
     if on_path:
@@ -45,7 +45,7 @@ def postgres_bin() -> Path:
 
 
 def require_postgres() -> None:
-    """Skips in plain sight without Postgres, which CI must have."""
+    """Skip the test with a message if Postgres is not installed, or fail it in CI."""
     try:
         postgres_bin()
     except MissingToolError as error:
@@ -56,7 +56,7 @@ def require_postgres() -> None:
 
 @contextmanager
 def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
-    """A server of its own, deleted afterwards; with ``is_migrated`` its database ``postgres`` has our tables."""
+    """Start a separate server, deleted afterwards. With ``is_migrated``, its database ``postgres`` has our tables."""
     directory = Path(tempfile.mkdtemp(prefix="swapper-postgres-"))
     server = PostgresServer(directory, free_port())
     try:
@@ -72,7 +72,7 @@ def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
 
 
 def copy_migrated(place: Path) -> None:
-    """Files of a stopped server whose database ``postgres`` has our tables, below ``place / "data"``."""
+    """Copy the files of a stopped server whose database ``postgres`` has our tables to ``place / "data"``."""
     _copy(_migrated_server() / "data", place / "data")
 
 
@@ -81,7 +81,7 @@ def _migrated_server() -> Path:
 
 
 def _migrated_data(place: Path) -> None:
-    """The files of a server that has stopped, with our tables in its database ``postgres``."""
+    """Copy the files of a stopped server that has our tables in its database ``postgres`` to ``place``."""
     with running_server() as server:
         migrate(f"{server.url}/postgres")
         with psycopg.connect(f"{server.url}/template1", autocommit=True) as connection:
@@ -91,7 +91,7 @@ def _migrated_data(place: Path) -> None:
 
 
 class PostgresServer:
-    """One server that a test may stop and start again."""
+    """One server that a test can stop and start again."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self._bin = postgres_bin()
@@ -116,7 +116,7 @@ class PostgresServer:
         _copy(self._data, place / "data")
 
     def copy_data(self, place: Path) -> None:
-        """Begin with the files of another server."""
+        """Start with the files of another server."""
         self._prepare_directory()
         _copy(place / "data", self._data)
 
@@ -132,7 +132,7 @@ class PostgresServer:
 
     @property
     def pid(self) -> int:
-        """Of the server's first process, the parent of all others. It must be running."""
+        """The process ID of the server's first process, the parent of all others. The server must be running."""
         return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def _call(self, program: str, *arguments: str) -> None:
@@ -145,5 +145,5 @@ class PostgresServer:
 
 
 def _copy(files: Path, place: Path) -> None:
-    """With their owner, whom Postgres demands."""
+    """Copy files with their owner, because Postgres requires the right owner."""
     subprocess.run(["cp", "-a", str(files), str(place)], check=True)

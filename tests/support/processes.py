@@ -1,4 +1,4 @@
-"""Servers that a test has started, and their end."""
+"""Stopping server processes that a test has started."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 
 
 def end(process: subprocess.Popen[bytes], *, patience: float) -> None:
-    """Ask the process to end, and kill it after ``patience`` seconds; it has ended when this returns."""
+    """Terminate the process, and kill it after ``patience`` seconds. It has exited when this returns."""
     process.terminate()
     try:
         process.wait(timeout=patience)

@@ -1,4 +1,4 @@
-"""A TCP proxy that refuses, holds back what it is sent, says nothing at all, or forgets, as a test demands."""
+"""A TCP proxy with faults that a test controls: delays, silence, and connections that it forgets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.support.ports import free_port
 
 
 class Proxy:
-    """Listens on ``port`` of 127.0.0.1 and passes to one of ``backends`` (ports) in turn.
+    """A proxy that listens on ``port`` of 127.0.0.1 and forwards each connection to the next of ``backends`` (ports).
 
-    ``delay`` (seconds) holds each piece back. ``is_silent``: connections are taken, and nothing is passed on, as when
-    packets are dropped. Both count for connections that are open already. ``opened`` counts connections, and ``resets``
-    those that were used after ``forget``.
+    ``delay`` is how long each piece of data is delayed, in seconds. While ``is_silent`` is true, connections are
+    accepted but no data is forwarded, as when packets are dropped. Both also apply to open connections. ``opened``
+    counts connections, and ``resets`` counts connections that were used after ``forget``.
     """
 
     def __init__(self, *backends: int) -> None:
@@ -61,11 +61,12 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=way, daemon=True).start()
 
     def forget(self) -> None:
-        """As a gateway forgets idle connections: the next packet of each is answered with a reset."""
+        """Forget idle connections, as a gateway does: the next packet of each open connection is answered with a
+        reset."""
         self._forgotten = self.opened
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, number: int | None) -> None:
-        """``number`` is that of the connection on the way from its client."""
+        """Forward data. ``number`` is the number of the connection in the direction from the client, otherwise None."""
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 if number is not None and number <= self._forgotten:

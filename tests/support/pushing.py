@@ -1,4 +1,4 @@
-"""Puts a sample image into a real registry, as a client would."""
+"""Push a sample image to a real registry, as a client does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirrors.demo.images import SampleImage
 
 
 def push(image: SampleImage, host: str, repository: str, tag: str, *, log_in: str = "") -> None:
-    """``log_in`` is USER:PASSWORD. The registry speaks plain HTTP."""
+    """Push an image over plain HTTP. ``log_in`` is USER:PASSWORD."""
     headers = urllib3.make_headers(basic_auth=log_in) if log_in else {}
     base = f"http://{host}/v2/{repository}"
     with urllib3.PoolManager(retries=False, timeout=10) as pool:

@@ -1,4 +1,4 @@
-"""Reads an image back from a registry by plain HTTP, knowing nothing of how it got there."""
+"""Read an image back from a registry by plain HTTP, independently of how it was written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCEPT: Final = ", ".join(
 
 
 def read_back(host: str, repository: str, reference: str) -> dict[str, bytes]:
-    """All content below a tag by its digest, each checked. What the registry does not have is left out."""
+    """Return all content below a tag by digest, each verified. Content that the registry does not have is omitted."""
     found: dict[str, bytes] = {}
     with urllib3.PoolManager(retries=False, timeout=20) as pool:
         base = f"http://{host}/v2/{repository}"

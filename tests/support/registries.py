@@ -1,4 +1,4 @@
-"""Real registries for tests: CNCF distribution, started on a free port with a directory of its own."""
+"""Real registries for tests: CNCF distribution, started on a free port with its own directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.processes import end
 
 USERNAME = "mirror"
 PASSWORD = "correct horse"
-# bcrypt of PASSWORD at cost 4: distribution reads no other kind, and Python has no bcrypt of its own.
+# The bcrypt hash of PASSWORD at cost 4. distribution supports only bcrypt, which Python's standard library lacks.
 HTPASSWD = "{username}:$2b$04$yjJCJP0pHdoVIuElLl3nQ.raTd4YnQPi4LVHa2XzLi.xJAbHaHQg6\n"
 
 CONFIG = """\
@@ -37,7 +37,7 @@ http:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A running registry. `host` is as image references have it."""
+    """A running registry. `host` is in the form of image references."""
 
     host: str
     ca_file: str | None = None
@@ -46,7 +46,7 @@ class Registry:
 
 
 def require_docker_registry() -> None:
-    """Skips in plain sight without the binary, which CI must have."""
+    """Skip the test with a message if the binary is not installed, or fail it in CI."""
     if shutil.which("docker-registry"):
         return
     if os.environ.get("CI") == "true":
@@ -65,7 +65,7 @@ def distribution(
     program: str = "docker-registry",
     logs_requests: bool = False,
 ) -> Iterator[Registry]:
-    """Runs a registry for the length of the block; its certificate is for ``names`` too. With ``logs_requests`` each
+    """Run a registry within the block. Its certificate is also valid for ``names``. With ``logs_requests``, each
     request and its status is a line of ``Registry.log``."""
     if program == "docker-registry":
         require_docker_registry()

@@ -1,4 +1,4 @@
-"""Registries that behave as those of the large vendors do, as far as a copy notices it."""
+"""Registries that behave like those of large vendors, in everything that affects a copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.support.faulty_registry import FaultyRegistry
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`page` entries of a list of referrers are in one answer. `acknowledges`: a push answers with OCI-Subject."""
+    """The behaviour of a registry. `page` is the number of entries in one page of a referrers list. `acknowledges`: the
+    response to a push has OCI-Subject."""
 
     has_referrers: bool = True
     acknowledges: bool = True
@@ -51,7 +52,7 @@ PROFILES: Final = {
 
 
 class ProfiledRegistry(FaultyRegistry):
-    """Faults that a test asks for come before the profile."""
+    """A registry with the behaviour of a profile. Faults that a test sets take precedence over the profile."""
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class ProfiledRegistry(FaultyRegistry):
         return True
 
     def _refuses(self, handler: Handler) -> bool:
-        """What this registry never does."""
+        """Refuse requests that this registry does not support. Return whether it refused."""
         profile, method = self.profile, handler.command
         is_write = method in ("PUT", "POST", "PATCH")
         is_manifest = "/manifests/" in handler.path
@@ -122,7 +123,7 @@ class ProfiledRegistry(FaultyRegistry):
         return any(name == repository and digest.encode() in raw for (name, _), (_, raw) in _manifests(self.storage))
 
     def _counts(self, handler: Handler) -> bool:
-        """A GET of a manifest is a pull, whatever it answers."""
+        """Count a GET of a manifest as a pull, whatever the response. Return whether it responded."""
         if self.profile.pulls is not None and "/manifests/" in handler.path and handler.command == "GET":
             self.pulls += 1
             found = self.storage.manifest(handler.repository, handler.rest)
@@ -136,7 +137,8 @@ class ProfiledRegistry(FaultyRegistry):
         return False
 
     def _takes_subject(self, handler: Handler) -> bool:
-        """A push of a manifest with a subject, which this registry may list, or not take at all."""
+        """Handle a push of a manifest. Its subject may be acknowledged, ignored or refused, depending on the
+        profile."""
         if handler.command != "PUT" or "/manifests/" not in handler.path:
             return False
         raw = handler.read_body()
@@ -156,7 +158,7 @@ class ProfiledRegistry(FaultyRegistry):
 
 
 def referrers(storage: Storage, repository: str, digest: str) -> list[dict[str, Any]]:
-    """Descriptors of the manifests that name this one as their subject."""
+    """Return descriptors of the manifests that name the digest as their subject."""
     found = []
     for (name, own), (media_type, raw) in _manifests(storage):
         document = _document(raw)

@@ -1,7 +1,7 @@
-"""The environment of a test run, set before any settings are read, and the run's database server.
+"""The environment of a test run, set before settings are read, and the run's database server.
 
-``SWAPPER_TEST_DATABASE=postgres`` runs the suite on a Postgres of its own; ``SWAPPER_TEST_DATABASE_URL`` names a
-server instead; otherwise it runs on SQLite files.
+``SWAPPER_TEST_DATABASE=postgres`` runs the suite on its own Postgres server; ``SWAPPER_TEST_DATABASE_URL`` names a
+server instead; otherwise the suite runs on SQLite files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MARK = "SWAPPER_TEST_RUN_DIR"
 
 
 def prepare() -> None:
-    """Once a run: parallel workers inherit what the first process has set."""
+    """Set the environment once per run. Parallel workers inherit the environment that the first process has set."""
     if MARK in os.environ:
         return
     directory = Path(tempfile.mkdtemp(prefix="swapper-tests-"))
@@ -26,9 +26,10 @@ def prepare() -> None:
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
     for name in [name for name in os.environ if name.startswith("SWAPPER_") and not name.startswith("SWAPPER_TEST_")]:
         del os.environ[name]
-    # Each start of the product would compile all of its modules, which takes longer than the rest of the start.
+    # Let the product write bytecode. Otherwise each start would compile all modules, which takes longer than the rest.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # And each run of the tests would prepare all assertions again, which takes half of the time to read the tests.
+    # Let pytest write bytecode too. Otherwise each run would rewrite all assertions, half of the time to collect the
+    # tests.
     sys.dont_write_bytecode = False
     os.environ |= {
         MARK: str(directory),

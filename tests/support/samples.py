@@ -8,7 +8,7 @@ from mirrors.models import AdmissionSample
 
 
 def sampled(namespace: str, image: str, *, reason: str = "absent", labels: dict[str, str] | None = None) -> Any:
-    """A sampled pod with one container."""
+    """Create the sample of a pod with one container."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -1,4 +1,4 @@
-"""Rows that the tests of a class share: written once for all of them, where each would write the same ones itself."""
+"""Rows that the tests of a class share, written once for the class instead of once for each test."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pytest_django import DjangoDbBlocker
 
 @contextmanager
 def rows_of_class(blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Around a fixture of a class, as ``setUpTestData`` is for Django's classes of tests. What is written here is in a
-    transaction around those of the tests: what a test changes ends with it, and these rows with the last test."""
+    """Wrap a fixture of a class, like ``setUpTestData`` of Django's test classes. Rows written in the block are in a
+    transaction around the transactions of the tests: changes of a test are rolled back after it, and these rows after
+    the last test."""
     around = transaction.atomic()
-    # Django's mark of a test's transaction: the product may begin one inside that has to be the outermost otherwise.
+    # Django's mark of a test's transaction. Without it, a transaction of the product that must be the outermost would
+    # be refused.
     around._from_testcase = True  # type: ignore[attr-defined]
     with blocker.unblock(), around:
         yield

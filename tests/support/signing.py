@@ -1,6 +1,7 @@
-"""Signatures in cosign's formats, and a verifier that asks a registry as cosign does, by plain HTTP.
+"""Signatures in cosign's formats, and a verifier that sends the same requests as cosign, over plain HTTP.
 
-The old layout is a manifest under the tag ``sha256-<hex>.sig``, the new one a Sigstore bundle that refers to the image.
+The old layout is a manifest under the tag ``sha256-<hex>.sig``. The new one is a Sigstore bundle that refers to the
+image.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A key; with an identity it has a certificate as Fulcio issues it."""
+    """A key. With an identity, it has a certificate like those that Fulcio issues."""
 
     identity: str = ""
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -86,8 +87,8 @@ class Signer:
     def tagged(
         self, digest: str, *, beside: Artifact | None = None, notes_of_signer: dict[str, str] | None = None
     ) -> Artifact:
-        """For the tag ``.sig``, with the signatures that are there already. The payload says nothing of the key: all
-        signers without notes sign the same bytes, as with cosign."""
+        """Return the manifest for the tag ``.sig``, including the existing signatures ``beside``. As with cosign, the
+        payload does not identify the key, so all signers without notes sign the same bytes."""
         critical = {
             "identity": {"docker-reference": "registry.example/app"},
             "image": {"docker-manifest-digest": digest},
@@ -106,7 +107,7 @@ class Signer:
         return Artifact(json.dumps({**document, "layers": layers}).encode(), (config, *blobs))
 
     def bundle(self, digest: str, size: int, *, predicate: str = SIGNED) -> Artifact:
-        """A signed statement about a manifest that refers to it."""
+        """Return a signed statement about the image manifest as a bundle that refers to it."""
         subject = [{"digest": {"sha256": digest.removeprefix("sha256:")}}]
         statement = {"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate}
         payload = json.dumps({**statement, "predicate": {}}).encode()
@@ -131,7 +132,7 @@ class Signer:
 def referring(
     digest: str, size: int, artifact_type: str, layers: list[tuple[bytes, str]], *, annotations: dict[str, str]
 ) -> Artifact:
-    """A manifest with a subject."""
+    """Return a manifest with a subject."""
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -145,13 +146,13 @@ def referring(
 
 
 def encoded(payload_type: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding."""
+    """Return DSSE's pre-authentication encoding."""
     return b"DSSEv1 %d %b %d %b" % (len(payload_type), payload_type.encode(), len(payload), payload)
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Asks one repository of a registry, by plain HTTP."""
+    """A verifier that queries one repository of a registry over plain HTTP."""
 
     host: str
     repository: str
@@ -163,7 +164,7 @@ class Verifier:
         return answer.data if answer.status == 200 else None
 
     def tagged(self, digest: str, signer: Signer) -> bool:
-        """Whether one of the signatures under the tag is the signer's."""
+        """Return whether the signer made one of the signatures under the tag."""
         raw = self.get(f"manifests/{digest.replace(':', '-')}.sig")
         layers = json.loads(raw)["layers"] if raw else []
         return any(self._is_signed(layer, digest, signer) for layer in layers)
@@ -175,7 +176,7 @@ class Verifier:
         return is_about and verifies(signer, signature, payload)
 
     def bundles(self, digest: str, signer: Signer, *, predicate: str = SIGNED) -> bool:
-        """Whether one of the bundles that refer to the image is the signer's."""
+        """Return whether the signer made one of the bundles that refer to the image."""
         return any(
             self._is_bundled(entry, digest, signer, predicate)
             for entry in self.referrers(digest)
@@ -183,7 +184,7 @@ class Verifier:
         )
 
     def referrers(self, digest: str) -> list[dict[str, Any]]:
-        """By the referrers API, or else by the fallback tag."""
+        """Return the referrers from the referrers API, or else from the fallback tag."""
         listed = self.get(f"referrers/{digest}") or self.get(f"manifests/{digest.replace(':', '-')}")
         found: list[dict[str, Any]] = json.loads(listed)["manifests"] if listed else []
         return found

@@ -1,4 +1,4 @@
-"""A steady load of pods whose images are known: whatever else breaks, each is answered in time, and swapped."""
+"""A steady load of pods with known images: each review must be answered in time and swapped, whatever else fails."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import urllib3
 from tests.support.system import Webhook, pod_of, review_of
 
 BUDGET = 2.0
-"""Seconds that an answer may take."""
+"""The longest time for a response, in seconds."""
 
 SLACK = 0.5
-"""For the test's own threads on a busy machine."""
+"""Additional seconds for the test's own threads on a busy machine."""
 
 
 class SteadyLoad:
-    """Reviews by several clients for as long as the block lasts; fails at its end if an answer was late or unswapped.
+    """Send reviews from several clients while the block runs. Fail at its end if a response was late or did not swap.
 
-    ``fresh``: each review comes over a connection of its own.
+    With ``fresh``, each review uses a new connection.
     """
 
     def __init__(

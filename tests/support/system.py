@@ -1,4 +1,4 @@
-"""The running system for tests: real processes, a real database, registries on 127.0.0.1."""
+"""The running system for tests: real processes, a real database, and registries on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ POOL = urllib3.PoolManager(maxsize=64, cert_reqs="CERT_NONE")
 
 
 def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> Path:
-    """A configuration file with an OCI target at ``target`` (host:port); ``keys`` are added as they are."""
+    """Write a configuration file with an OCI target at ``target`` (host:port). ``keys`` are added unchanged."""
     section = {"endpoint": target, "insecure": True, **({"prefix": prefix} if prefix else {})}
     document = {"dryRun": False, "target": {"type": "oci", "oci": section}, **keys}
-    # In one step: a running webhook looks at it at any moment.
+    # Replace the file atomically, because a running webhook can read it at any moment.
     new = path.with_suffix(".new")
     new.write_text(yaml.safe_dump(document))
     return new.replace(path)
@@ -43,13 +43,14 @@ def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> P
 
 @dataclass
 class Process:
-    """A process of the system and what it has logged."""
+    """A process of the system, and its log."""
 
     arguments: list[str]
     environment: Mapping[str, str]
     log: Path
     is_forked: bool = True
-    """From a process that has the libraries loaded; otherwise it starts, and weighs, as it does elsewhere."""
+    """Whether the process is forked from one that has the libraries loaded. Otherwise it starts, and uses memory, as in
+    production."""
     popen: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> None:
@@ -68,15 +69,16 @@ class Process:
             )
 
     def write_stacks(self) -> None:
-        """Have the process and its children write to its log what their threads do."""
+        """Make the process and its children write the stacks of their threads to its log."""
         assert self.popen is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, SHOW_STACKS)
-        # Only people read it: there is nothing to wait for.
+        # Only humans read the stacks, so there is no condition to wait for.
         time.sleep(1)
 
     def stop(self, sig: signal.Signals = signal.SIGTERM, timeout: float = 40) -> int:
-        """Signal the process, wait for its end, and return its status. What is left of its group is killed."""
+        """Signal the process, wait for it to exit, and return its status. Remaining processes of its group are
+        killed."""
         assert self.popen is not None
         if self.popen.poll() is None:
             self.popen.send_signal(sig)
@@ -90,7 +92,7 @@ class Process:
 
 @dataclass
 class Webhook:
-    """A webhook, over HTTPS where ``extra`` names a certificate. ``url`` is set by ``start``."""
+    """A webhook, over HTTPS if ``extra`` names a certificate. ``start`` sets ``url``."""
 
     config: Path
     database_url: str
@@ -113,7 +115,7 @@ class Webhook:
         run_manage("prepare", environment=self.environment)
 
     def write_rows(self) -> None:
-        """What ``prepare`` does where the database is a copy of a migrated one."""
+        """Do the part of ``prepare`` that a copy of a migrated database needs."""
         run_program("tests.support.configured_rows", environment=self.environment)
 
     def start(self) -> None:
@@ -135,7 +137,7 @@ class Webhook:
 
     def stop(self) -> None:
         if self.process is not None:
-            # A draining server waits for idle connections of clients that may be about to use them.
+            # A draining server waits for idle connections, because their clients may be about to use them.
             POOL.connection_from_url(self.url).close()
             self.process.stop()
 
@@ -144,12 +146,12 @@ class Webhook:
         return int(self.url.rpartition(":")[2])
 
     def metrics(self) -> dict[str, float]:
-        """Samples as the metrics page has them: ``name{labels}`` by value."""
+        """Return the samples of the metrics page: values by ``name{labels}``."""
         page = POOL.request("GET", f"{self.url}/metrics", retries=False, timeout=10).data.decode()
         return read_metrics(page)
 
     def worker(self) -> Process:
-        """A worker of the same installation, not started yet."""
+        """Return a worker of the same installation, not started yet."""
         return Process(
             [sys.executable, "manage.py", "worker"],
             {**self.environment, "SWAPPER_ROLE": "worker"},
@@ -180,7 +182,7 @@ class Webhook:
         return Answer(response.json(), review)
 
     def admit(self, pod: Mapping[str, Any], **request: Any) -> Answer:
-        """Ask about the creation of a pod."""
+        """Send the review of the creation of a pod."""
         return self.review(review_of(pod, **request))
 
     def log_text(self) -> str:
@@ -188,12 +190,12 @@ class Webhook:
         return self.process.log.read_text()
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """Structured lines of the log so far; the last one may be half written."""
+        """Return the structured log lines so far, without a last line that is only partly written."""
         lines = self.log_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def reasons(self, answer: Answer) -> list[str]:
-        """Why each image of an answered review was kept or swapped, as the log says."""
+        """Return the reason for each image of an answered review, from the log."""
         uid = answer.response["uid"]
         (line,) = [line for line in self.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
         return [image["reason"] for image in line["images"]]
@@ -209,7 +211,7 @@ def running_webhook(
     extra: Mapping[str, str] | None = None,
     **keys: Any,
 ) -> Iterator[Webhook]:
-    """A webhook with a database of its own, and ``keys`` in its configuration."""
+    """Run a webhook with its own database, and ``keys`` in its configuration."""
     with template.copy(directory) as url:
         config = write_config(directory / "config.yaml", target=target, prefix=prefix, **keys)
         webhook = Webhook(config, url, directory, extra or {})
@@ -223,7 +225,7 @@ def running_webhook(
 
 @contextlib.contextmanager
 def web_process(webhook: Webhook, port: int) -> Iterator[Process]:
-    """The process of admin and API of the same installation."""
+    """Run the process of the admin and API of the same installation."""
     role = {"SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}
     web = Process(GUNICORN, {**webhook.environment, **role}, webhook.directory / "web.log")
     web.start()
@@ -235,7 +237,7 @@ def web_process(webhook: Webhook, port: int) -> Iterator[Process]:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answered review."""
+    """A response to a review, with the review."""
 
     document: dict[str, Any]
     review: Mapping[str, Any]
@@ -258,12 +260,12 @@ class Answer:
 
     @property
     def images(self) -> dict[str, str]:
-        """New image by JSON pointer."""
+        """The new images by JSON pointer."""
         return {op["path"]: op["value"] for op in self.patch if op["op"] == "replace"}
 
 
 def read_metrics(page: str) -> dict[str, float]:
-    """A metrics page as numbers by ``name{labels}``."""
+    """Return the values of a metrics page by ``name{labels}``."""
     lines = [line for line in page.splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -279,7 +281,7 @@ def review_of(
     resource: Mapping[str, str] | None = None,
     **request: Any,
 ) -> dict[str, Any]:
-    """An AdmissionReview as an API server sends it."""
+    """Return an AdmissionReview in the form that an API server sends."""
     body: dict[str, Any] = {
         "uid": str(uuid.uuid4()),
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -297,7 +299,7 @@ def review_of(
 
 
 def pod_of(*images: str, **metadata: Any) -> dict[str, Any]:
-    """A pod with a container for each image."""
+    """Return a pod with a container for each image."""
     containers = [{"name": f"c{index}", "image": image} for index, image in enumerate(images)]
     return {
         "apiVersion": "v1",

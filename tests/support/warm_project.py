@@ -1,7 +1,8 @@
-"""The whole project, set up once for many commands: what starting Django costs, they no longer pay.
+"""The whole project, set up once for many commands, so that they do not wait for Django to start.
 
-A command that is forked from it reads the settings again, from its own environment. So it may only get what has no
-effect while the project is set up: where the database, the configuration and the data are, and the like.
+A command that is forked from it reads the settings again, from its own environment. So its environment can differ only
+in variables that have no effect while the project is set up, such as those of the database, the configuration and the
+data.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 KIND: Final = "project"
-"""Name of the warm server that has the project set up."""
+"""The name of the warm server that has the project set up."""
 
 PRODUCT: Final = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
 """Processes run with the settings of the product, not with those of the tests."""
 
 COMMANDS: Final = frozenset({"explain", "mirror", "prepare", "readiness", "shell"})
-"""Those that end by themselves and have no role. The others are what processes of the system run."""
+"""Commands that exit after their work and have no role. The other commands are long-running processes of the system."""
 
 PROGRAMS: Final = frozenset({"tests.support.configured_rows"})
 """Modules of the tests that are run in the same way."""
@@ -43,10 +44,10 @@ WITHOUT_EFFECT: Final = frozenset(
         "WEBHOOK_TOKEN",
     )
 )
-"""Variables of which nothing is made but ENVIRONMENT, DATABASES and SECRET_KEY, which are read when they are used."""
+"""Variables that affect only ENVIRONMENT, DATABASES and SECRET_KEY, which are read when they are used."""
 
 OF_OTHERS: Final = ("SWAPPER_CRED_", "SWAPPER_TEST_")
-"""Beginnings of names that the settings do not read."""
+"""Prefixes of names that the settings do not read."""
 
 ENTRIES: Final = (
     "mirrors.management.commands.mirror",
@@ -55,17 +56,17 @@ ENTRIES: Final = (
     "swapper_project.urls",
     "webhook.management.commands.explain",
 )
-"""What commands import when Django is set up; the URLs import all views."""
+"""Modules that commands import after Django is set up. The URLs import all views."""
 
 _given_by_libraries: dict[str, Any] = {}
-"""Settings with defaults that libraries have set while they were imported."""
+"""Settings with defaults that libraries set while they are imported."""
 
 
 def can_start(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether ``python ARGUMENTS`` may be forked from the project as it was set up for the tests."""
+    """Return whether ``python ARGUMENTS`` can be forked from the project as it was set up for the tests."""
     program, name, *_ = [*arguments, ""]
     is_known = name in (PROGRAMS if program == "-m" else COMMANDS)
-    # manage.py takes these before settings are read; a request for help does not read them.
+    # manage.py handles these flags before settings are read. A request for help does not read the settings.
     has_early_flags = any(word.startswith(("--config", "--data-dir", "-h", "--help")) for word in arguments)
     is_plain = all(
         variable in WITHOUT_EFFECT or variable.startswith(OF_OTHERS) or not text
@@ -77,7 +78,7 @@ def can_start(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
 
 
 def set_up() -> None:
-    """Import and set up everything; opens no connection and starts no thread."""
+    """Import and set up everything, without opening a connection or starting a thread."""
     import django
     from django.conf import settings
     from django.db.migrations.loader import MigrationLoader
@@ -95,7 +96,7 @@ def set_up() -> None:
 
 
 def read_settings_again() -> None:
-    """In the process of a command: settings of its own environment, and no connection of another one's."""
+    """Load settings from the environment of the command's process, and drop connections of the server process."""
     from django.conf import Settings, settings
     from django.core.exceptions import ImproperlyConfigured
     from django.db import connections
@@ -107,7 +108,7 @@ def read_settings_again() -> None:
     sys.modules.pop(PRODUCT["DJANGO_SETTINGS_MODULE"], None)
     vars(connections).clear()
     BaseConnectionHandler.__init__(connections)
-    with suppress(ImproperlyConfigured):  # The command reads them too, and says what is wrong.
+    with suppress(ImproperlyConfigured):  # The command reads them too, and reports the error.
         own = Settings(PRODUCT["DJANGO_SETTINGS_MODULE"])
         vars(own).update(_given_by_libraries)
         lazy._wrapped = own

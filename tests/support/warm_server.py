@@ -1,10 +1,11 @@
-"""Run as ``python -m tests.support.warm_server FD KIND``: starts commands and servers that have their libraries loaded.
+"""Run as ``python -m tests.support.warm_server FD KIND``: start commands and servers with their libraries already
+loaded.
 
-Most of the time of a short command goes into the import of libraries, and of a server's start too. Here they are
-imported once, and each process is a fork that reads its own environment, settings and arguments as any other does.
+Short commands, and servers that start, spend most of their time importing libraries. This server imports them once, and
+each process is a fork that reads its own environment, settings and arguments like any other process.
 
-There are two kinds. ``libraries`` has imported what reads neither settings nor environment. ``project`` has set up the
-whole project, for commands whose settings say nothing that has an effect while it is set up: see
+There are two kinds. ``libraries`` has imported only modules that read neither settings nor environment. ``project`` has
+set up the whole project, for commands whose settings differ only in values without effect on that: see
 ``tests.support.warm_project``.
 """
 
@@ -69,20 +70,20 @@ PRELOADED = (
     "swapper_project.process.environment",
     "uritemplate",
 )
-"""What most commands import, and what reads neither settings nor environment while it is imported."""
+"""Modules that most commands import and that read neither settings nor environment during their import."""
 
 SHOW_STACKS: Final = signal.SIGRTMIN
-"""Has a process, or one that it has forked, write the stacks of its threads to its log."""
+"""The signal that makes a process, or a process forked from it, write the stacks of its threads to its log."""
 
 READ_ENVIRONMENT = "prometheus_client"
-"""Reads, while it is imported, where processes share their metrics."""
+"""A module that reads, during its import, where processes share their metrics."""
 
 end_with: Final = follower(signal.SIGKILL)
-"""Has this process killed when its parent of that id ends."""
+"""Have this process killed when its parent, given by its ID, exits."""
 
 
 def main(control: socket.socket, kind: str) -> None:
-    """Serve requests until the test process closes its end; returns in the process of a command."""
+    """Serve requests until the test process closes its end. Returns only in the process of a command."""
     for name in PRELOADED:
         importlib.import_module(name)
     from django.conf import settings
@@ -90,7 +91,7 @@ def main(control: socket.socket, kind: str) -> None:
     assert not settings.configured and READ_ENVIRONMENT not in sys.modules
     if kind == warm_project.KIND:
         warm_project.set_up()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for those that wait for commands.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No process waits for the processes that wait for commands.
     gc.freeze()
     server = os.getpid()
     while True:
@@ -108,11 +109,12 @@ def main(control: socket.socket, kind: str) -> None:
 
 
 def _serve(files: list[int], server: int) -> None:
-    """One request: returns in the command's process; the one that waits for it ends here."""
+    """Serve one request. Returns only in the command's process: the process that waits for the command exits in this
+    function."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(fileno=files[0]) as connection, connection.makefile("rw") as lines:
         request = json.loads(lines.readline())
-        if request["ends_with_us"]:  # The server ends with the test process, and this one with the server.
+        if request["ends_with_us"]:  # The server exits with the test process, and this process with the server.
             end_with(server)
         waiting = os.getpid()
         if pid := os.fork():
@@ -132,7 +134,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(ROOT)
-    faulthandler.enable()  # to the new standard error: a crash is to be seen in the log
+    faulthandler.enable()  # to the new standard error, so that a crash appears in the log
     faulthandler.register(SHOW_STACKS)
     random.seed()
     if request["leads_group"]:
@@ -141,7 +143,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """What ``python ARGUMENTS`` does: a script, or ``-m MODULE``."""
+    """Run a script or ``-m MODULE``, as ``python ARGUMENTS`` does."""
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
@@ -150,7 +152,7 @@ def run(arguments: list[str]) -> None:
 
 
 def run_and_end(arguments: list[str]) -> NoReturn:
-    """The same, without freeing all objects of the project at the end: that takes longer than most commands."""
+    """Run the arguments and exit without freeing all objects of the project, which takes longer than most commands."""
     try:
         run(arguments)
         status: str | int | None = 0

@@ -1,4 +1,4 @@
-"""Pods, workloads and nodes as tests create them at a real API server, with the states that a kubelet writes."""
+"""Pods, workloads and nodes that tests create at a real API server, with the states that a kubelet writes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ TEMPLATE_HASH = "6c5d8b7f9d"
 
 
 class Objects:
-    """Of one API server."""
+    """Objects of one API server."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
 
     def namespace(self, name: str) -> None:
         self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-        # No controller manager runs here to make it, and pods are refused without it.
+        # No controller manager runs to create the service account, and pods are refused without it.
         self.api.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
 
     def clear(self) -> None:
-        """Delete all pods at once, as no kubelet ends them here."""
+        """Delete all pods immediately, because no kubelet stops them."""
         for pod in self.api.get("/api/v1/pods")["items"]:
             self.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
 
@@ -72,7 +72,8 @@ class Objects:
         waiting: tuple[str, str] = ("", ""),
         **spec: Any,
     ) -> None:
-        """``digest``: it runs with that; ``waiting``: reason and message of a container that cannot start."""
+        """Create a pod. With ``digest``, it runs with that digest. ``waiting`` is the reason and message of a container
+        that cannot start."""
         owner = {
             "apiVersion": "apps/v1",
             "kind": "ReplicaSet",
@@ -91,7 +92,7 @@ class Objects:
     def report(
         self, namespace: str, name: str, image: str, *, digest: str = "", waiting: tuple[str, str] = ("", "")
     ) -> None:
-        """What the kubelet writes of a pod's only container."""
+        """Write the status of a pod's only container, as the kubelet does."""
         reason, message = waiting
         state: Any = {"waiting": {"reason": reason, "message": message}} if reason else {"running": {}}
         repository = image.rpartition(":")[0]

@@ -1,4 +1,4 @@
-"""Rows that a watcher writes, for tests of pages and API."""
+"""Rows that a watcher writes, for tests of pages and the API."""
 
 from __future__ import annotations
 

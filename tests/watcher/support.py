@@ -1,4 +1,4 @@
-"""Pods as a watcher sees them."""
+"""Pods in the form in which a watcher reads them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def config_in(directory: Path, **keys: Any) -> Config:
 
 
 def mirrored(source: str, **fields: Any) -> ImageMapping:
-    """The mapping of an image that the target has."""
+    """Create the mapping of an image that the target has."""
     ref = ImageRef.parse(source)
     known = {"existence": Existence.PRESENT, "access": "anonymous", **fields}
     target = str(TargetName(TARGET).retarget(ref))
@@ -36,7 +36,7 @@ def mirrored(source: str, **fields: Any) -> ImageMapping:
 
 
 def container(image: str, message: str | None = None, *, reason: str = "ErrImagePull") -> ContainerState:
-    """One that has started; with a message, one whose pull fails."""
+    """Return a container that has started, or with a message, one whose pull fails."""
     if message is None:
         return ContainerState("app", image, "sha256:" + "0" * 64, started=True, reason="", message="")
     return ContainerState("app", image, "", started=False, reason=reason, message=message)
@@ -56,7 +56,7 @@ def pod(
 
 
 class Cluster:
-    """An inventory that tests fill. Pods are known by their names."""
+    """An inventory that tests fill. Pods are identified by name."""
 
     def __init__(self, *, nodes: int = 3) -> None:
         self.inventory = Inventory()

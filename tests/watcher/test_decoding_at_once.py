@@ -1,4 +1,4 @@
-"""Threads that read the API server for the first time, all at once."""
+"""Threads that decode objects of the API server for the first time, all at the same moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.databases import ROOT
 
 PROCESSES = 20
-"""Nearly all of them end with a segmentation fault when each thread looks into the types by itself."""
+"""Nearly all of these processes would exit with a segmentation fault if each thread resolved the types separately."""
 
 READ_AT_ONCE = f"""
 import contextlib, os, sys, threading

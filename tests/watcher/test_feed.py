@@ -1,4 +1,4 @@
-"""A feed behind an API server that answers oddly: a stand-in that says what each test has it say."""
+"""A feed from an API server with unusual responses: a fake server whose responses each test sets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def event(kind: str, found: Any) -> bytes:
 
 @dataclass
 class ApiServer:
-    """Answers each list with ``status`` and ``page``, and each watch with ``lines``."""
+    """A server that responds to each list with ``status`` and ``page``, and to each watch with ``lines``."""
 
     status: int = 200
     page: Any = field(default_factory=lambda: {"metadata": {"resourceVersion": "1"}, "items": [pod("first")]})
@@ -60,7 +60,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
             found.answer(self)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing on the test's output."""
+            """Keep the test's output clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Images that new pods would keep at their source: decided by pods of a real API server, and counted by the drill."""
+"""Images that new pods would keep at their source, decided for pods of a real API server and counted by the drill."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Watched:
         self.task = KeptImages(lambda: self.source.current, self.registration)
 
     def register(self, **selectors: Any) -> None:
-        """The webhook. Nobody listens at its address, and pods are admitted all the same."""
+        """Register the webhook. No server listens at its address, and pods are admitted all the same."""
         rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
         hook = {
             "name": "k8s-image-swapper.github.io",
@@ -61,7 +61,7 @@ class Watched:
         self.source = ConfigSource(config_in(self.directory, **keys))
 
     def decide(self) -> dict[str, str]:
-        """Reason and details of each pod's or workload's image."""
+        """Return reason and details for the image of each pod or workload."""
         self.task.run(Inventory())
         rows = RunningImage.objects.exclude(decided_at=None)
         return {row.pod_name or row.workload: f"{row.kept} {row.kept_details}".strip() for row in rows}
@@ -71,7 +71,7 @@ class Watched:
         return {row.meaning for row in drill.missing}
 
     def change(self, **fields: Any) -> None:
-        """As the watcher writes a row whose pods have changed."""
+        """Change the rows as the watcher does when pods have changed."""
         RunningImage.objects.update(decided_for="", **fields)
 
 

@@ -1,4 +1,4 @@
-"""An image that the target lost, from the pod that does not find it to the pods that are swapped again."""
+"""An image that the target lost, from the first pod that cannot pull it until pods are swapped again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of objects of the API server: one line a rule."""
+"""The state that is kept of objects of the API server: one line per rule."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pod(status: Any = None, spec: Any = None, **metadata: Any) -> objects.Pod:
         ({}, False, "", ""),
         ({"imageID": f"docker.io/library/nginx@{DIGEST}", "state": {"running": {"startedAt": "x"}}}, True, DIGEST, ""),
         ({"imageID": f"docker-pullable://nginx@{DIGEST}", "state": {"running": {}}}, True, DIGEST, ""),
-        # The ID of an image that was built on the node: the digest of its configuration.
+        # The ID of an image that was built on the node is the digest of its configuration.
         ({"imageID": DIGEST, "state": {"running": {}}}, True, "", ""),
         ({"state": {"terminated": {"exitCode": 1}}}, True, "", ""),
         ({"state": {"waiting": {"reason": "ContainerCreating"}}}, False, "", "ContainerCreating"),
@@ -90,7 +90,7 @@ def test_the_workload_of_a_pod(kind: str, name: str, labels: dict[str, str], wor
 
 
 def test_a_deleted_pod_has_the_time_of_the_request_however_long_it_takes_to_stop() -> None:
-    """The API server writes the end of the grace period, and then the kubelet's own deletion without one."""
+    """The API server writes the end of the grace period, and later the kubelet's own deletion without one."""
     created = {"creationTimestamp": "2026-11-28T10:00:00Z"}
     asked = {**created, "deletionTimestamp": "2026-11-28T10:02:10Z", "deletionGracePeriodSeconds": 120}
     stopped = {**created, "deletionTimestamp": "2026-11-28T10:01:40Z", "deletionGracePeriodSeconds": 0}
@@ -128,7 +128,7 @@ OWNED = {
         ),
         (objects.CronJob, {"spec": {"jobTemplate": {"spec": {"template": TEMPLATE}}}}, ("nginx:1",)),
         (objects.Deployment, {}, ()),
-        # Made by an operator: no other template that is read has its images.
+        # Created by an operator: no other template that the watcher reads has its images.
         (objects.StatefulSet, {"spec": {"template": TEMPLATE}, **OWNED}, ("nginx:1",)),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_template(kind: Any, body: Any, images: tuple[str, ...] | None) -> Non
         ([{**DATABASE, "controller": None}], ("Database", "orders")),
         ([{**DATABASE, "controller": False}], ("Database", "orders")),
         ([{**DATABASE, "controller": False}, {**DATABASE, "kind": "Other"}], ("Other", "orders")),
-        # Nobody knows which of them creates it.
+        # It is unknown which of them creates the pod.
         ([{**DATABASE, "controller": False}, {**DATABASE, "controller": False, "uid": "2"}], ("", "")),
         ([], ("", "")),
     ],

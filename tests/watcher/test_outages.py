@@ -1,4 +1,4 @@
-"""The API server away, its history compacted, the database away: what is known stays, and is caught up with."""
+"""Outages of the API server and the database, and a compacted history: known state is kept, and then updated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOP = "shop"
 
 @pytest.fixture(scope="module")
 def own_plane() -> Iterator[ControlPlane]:
-    """One that these tests may stop."""
+    """An API server that these tests can stop."""
     with control_plane() as plane:
         Objects(Api(plane)).namespace(SHOP)
         yield plane

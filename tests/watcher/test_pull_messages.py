@@ -1,4 +1,4 @@
-"""What messages of the kubelet mean, in the words of the container runtimes that nodes have."""
+"""The meaning of the kubelet's messages, in the wording of the container runtimes that nodes have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mirrors.vocabulary.pull_causes import PullCause
 
 NGINX = "docker.io/library/nginx:1.99"
 MIRROR = "mirror.example.com/denied/not-found-429:1"
-"""Words of other causes in the name say nothing."""
+"""Words of other causes in the image's name are ignored."""
 
 RESOLVE = f'failed to pull and unpack image "{NGINX}": failed to resolve reference "{NGINX}":'
 RPC = "rpc error: code = {} desc = {}"

@@ -1,4 +1,4 @@
-"""Controllers that compare images and delete the pods that were swapped; and what looks similar."""
+"""Controllers that compare images and delete swapped pods, and cases that look similar."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def task(tmp_path: Path) -> RestartLoops:
 
 
 def deleted(index: int, *, lived: float = 20.0, every: float = 30.0, image: str = IMAGE, **fields: Any) -> PodState:
-    """The pod of a round: created ``lived`` seconds before its deletion, ``every`` seconds after the last one."""
+    """Return the pod of a round: it lived ``lived`` seconds and was created ``every`` seconds after the previous
+    one."""
     age = 300.0 - index * every + lived
     known = {"workload": DATABASE, "owner": "db-uid", "name": f"orders-{index}", "age": age, **fields}
     return pod(container(image), **known)
 
 
 def rounds(task: RestartLoops, pods: list[PodState], *, lived: float = 20.0) -> None:
-    """Each pod departs in a turn of its own."""
+    """Delete the pods, each in a separate turn."""
     for each in pods:
         cluster = Cluster()
         created_ago = timezone.now().timestamp() - each.created_at
@@ -74,7 +75,7 @@ def test_other_pods_are_none(task: RestartLoops, fields: dict[str, Any], lived: 
 
 
 def test_rolling_updates_are_none(task: RestartLoops) -> None:
-    """Each has a ReplicaSet of its own."""
+    """Each round has its own ReplicaSet."""
     rounds(task, [deleted(index, owner=f"rs-{index}") for index in range(8)])
 
     assert not RestartLoop.objects.exists()
@@ -107,7 +108,7 @@ def test_a_workload_that_keeps_other_pods_with_the_image_is_none(task: RestartLo
 
 
 def test_a_controller_that_takes_one_pod_after_the_other_is_one(task: RestartLoops) -> None:
-    """The others wait for their turn, with an image that it does not want either."""
+    """The other pods wait for their turn, and their image is also not the one that the controller wants."""
     rounds(task, [deleted(index, name="orders-0") for index in range(4)])
     cluster = Cluster()
     cluster.put(pod(container(IMAGE), workload=DATABASE, owner="db-uid", name="orders-1", age=900))

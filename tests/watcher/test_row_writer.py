@@ -1,4 +1,4 @@
-"""Rows that depend on the order in which a watcher reads the cluster."""
+"""Rows that depend on the order in which a watcher reads the objects of the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows pods and templates make: one line a rule."""
+"""The rows that pods and templates produce: one line per rule."""
 
 from __future__ import annotations
 

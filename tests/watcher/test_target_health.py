@@ -24,7 +24,7 @@ NOW = 1_000_000.0
 
 
 def failing(node: str, *, cause: PullCause = PullCause.DENIED, created: float = 100.0, **fields: Any) -> FailingPull:
-    """``created`` seconds ago, and failing since."""
+    """Return a pull that has failed since its pod was created, ``created`` seconds ago."""
     side = fields.get("side", PullSide.TARGET)
     state = pod(node=node, name=f"on-{node}")._replace(created_at=NOW - created)
     return FailingPull(state.name, state, IMAGE, IMAGE, side, cause, "403", NOW - created)
@@ -35,7 +35,7 @@ def seen(*pulls: FailingPull, nodes: int = 3, **fields: Any) -> PullsSeen:
 
 
 def health(state: str, *, ago: float, **fields: Any) -> Health:
-    """A state since ``ago`` seconds, which began 1,000 seconds ago on node-1 and node-2."""
+    """Return a state that has lasted ``ago`` seconds. The failures started 1,000 seconds ago on node-1 and node-2."""
     known = {"cause": "denied", "nodes": ("node-1", "node-2"), "began_at": NOW - 1_000, **fields}
     return Health(state, changed_at=NOW - ago, **known)
 
@@ -43,28 +43,28 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
 @pytest.mark.parametrize(
     ("before", "look", "after"),
     [
-        # Two nodes are needed, or the only one.
+        # Pulls must fail on two nodes, or on the only one.
         (Health(), seen(failing("node-1"), failing("node-2")), "unhealthy"),
         (Health(), seen(failing("node-1"), failing("node-1")), "healthy"),
         (Health(), seen(failing("node-1"), nodes=1), "unhealthy"),
         (Health(), seen(nodes=1), "healthy"),
         (Health(), seen(nodes=0), "healthy"),
         (Health(), seen(failing("")), "healthy"),
-        # Of causes that are about the target, at the target.
+        # Only failed pulls from the target count, with causes that concern the target itself.
         (Health(), seen(*(failing(n, cause=PullCause.UNREACHABLE) for n in "ab")), "unhealthy"),
         (Health(), seen(*(failing(n, cause=PullCause.NOT_FOUND) for n in "ab")), "healthy"),
         (Health(), seen(*(failing(n, cause=PullCause.PLATFORM_MISSING) for n in "ab")), "healthy"),
         (Health(), seen(*(failing(n, side=PullSide.SOURCE) for n in "ab")), "healthy"),
-        # A pull that worked on the node meanwhile: it is about one image.
+        # A pull on the node succeeded in the meantime, so the failure concerns one image.
         (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 50}), "healthy"),
         (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 150}), "unhealthy"),
-        # Tests begin after some minutes.
+        # Tests start after some minutes.
         (health("unhealthy", ago=299), seen(), "unhealthy"),
         (health("unhealthy", ago=301), seen(failing("node-1", created=500)), "testing"),
-        # A test pod that fails ends the test; an older one does not.
+        # A failing test pod ends the test. An older failing pod does not.
         (health("testing", ago=200), seen(failing("node-1", created=100)), "unhealthy"),
         (health("testing", ago=200), seen(failing("node-1", created=300)), "testing"),
-        # A pull that works on a node that could not, or on two others while none fails.
+        # A pull that succeeds on a node that failed before, or on two others while none fails, ends the state.
         (health("unhealthy", ago=60), seen(worked={"node-1": NOW - 10}), "healthy"),
         (health("testing", ago=60), seen(failing("node-1", created=900), worked={"node-2": NOW - 10}), "healthy"),
         (health("testing", ago=60), seen(worked={"node-3": NOW - 10}), "testing"),
@@ -75,13 +75,14 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
             "testing",
         ),
         (health("testing", ago=60), seen(worked={"node-1": NOW - 1_001}), "testing"),
-        # Tests that start from images that their nodes had.
+        # Test pods that start from images that their nodes had already.
         (health("testing", ago=601), seen(started={"node-3": NOW - 10}), "healthy"),
         (health("testing", ago=599), seen(started={"node-3": NOW - 10}), "testing"),
         (health("testing", ago=601), seen(started={"node-3": NOW - 700}), "testing"),
-        # A test pod that fails under a clock that was ahead: of another watcher, or before it was set right.
+        # A test pod fails, but the state was written with a clock that was ahead: another watcher's, or one corrected
+        # later.
         (health("testing", ago=-3_600), seen(failing("node-1", created=-10)), "unhealthy"),
-        # After a recovery, pods that wait for their next try do not count.
+        # After a recovery, pods that wait for their next attempt do not count.
         (health("healthy", ago=100), seen(failing("a", created=200), failing("b", created=200)), "healthy"),
         (health("healthy", ago=100), seen(failing("a", created=50), failing("b", created=50)), "unhealthy"),
         (health("healthy", ago=700), seen(failing("a", created=900), failing("b", created=900)), "unhealthy"),
@@ -121,7 +122,7 @@ def test_unhealthy_and_recovered_by_a_pod_that_starts(tmp_path: Path, db: None) 
 
     row.refresh_from_db()
     assert row.state == "healthy"
-    # The other pod has still to try again.
+    # The other pod has not retried yet.
     task.run(cluster.inventory)
     row.refresh_from_db()
     assert row.state == "healthy"
@@ -148,7 +149,7 @@ def test_tests_begin_and_one_that_fails_ends_them(tmp_path: Path, db: None) -> N
 
 
 def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -> None:
-    """Its image is on the node, or was pulled before."""
+    """Its image is already on the node, or was pulled earlier."""
     config = config_in(tmp_path)
     task, cluster = PullFailures(lambda: config), Cluster()
     cluster.put(*(pod(container(IMAGE), name=f"old-{i}", node=f"node-{i}", age=900) for i in (1, 2)))

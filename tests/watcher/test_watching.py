@@ -1,4 +1,4 @@
-"""What runs in a cluster, read from a real API server by a real process."""
+"""The images of a cluster, read from a real API server by a real process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ WHERE role = 'target'
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob"])
 def test_a_template_names_images_without_pods(kind: str, watching: Watching, objects: Objects, shop: str) -> None:
     objects.workload(shop, kind, "web", ["nginx:1.25"])
-    name = "" if kind == "Job" else "web"  # pods of bare Jobs are known by their namespace alone
+    name = "" if kind == "Job" else "web"  # pods of bare Jobs are identified only by their namespace
     with watching.running():
         expected = {(kind, name, NGINX, "nginx:1.25", "template", "0")}
         wait_until(lambda: watching.images(shop) == expected, what="the row of the template")

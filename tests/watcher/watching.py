@@ -29,7 +29,7 @@ LISTED = "SELECT count(*) FROM mirrors_cluster WHERE name = '{cluster}' AND list
 
 @dataclass
 class Watching:
-    """One installation's watchers. ``cluster`` names the cluster."""
+    """The watchers of one installation. ``cluster`` is the cluster's name."""
 
     database_url: str
     directory: Path
@@ -40,7 +40,7 @@ class Watching:
     is_forked: bool = True
 
     def watcher(self, name: str = "watcher") -> Watcher:
-        """Another process, not started yet."""
+        """Return another watcher process, not started yet."""
         config = write_config(self.directory / f"{name}.yaml", target=TARGET, clusterName=self.cluster, **self.keys)
         port = free_port()
         environment = {
@@ -67,21 +67,21 @@ class Watching:
             watcher.process.stop()
 
     def prepare(self) -> None:
-        """As the installation does before its processes: the target's row is there then."""
+        """Prepare the database before the processes start, as an installation does. This creates the target's row."""
         run_manage("prepare", environment=self.watcher("prepare").process.environment)
 
     def images(self, namespace: str) -> set[tuple[str, ...]]:
-        """Of the rows that are not ended: kind, workload, source, image, state, and pods."""
+        """Return kind, workload, source, image, state and pods of the rows that have not ended."""
         rows = query(self.database_url, IMAGES.format(cluster=self.cluster, namespace=namespace))
         return {tuple(map(str, row)) for row in rows}
 
     def column(self, name: str, namespace: str) -> list[Any]:
-        """Of all rows of a namespace."""
+        """Return the values of a column for all rows of a namespace."""
         sql = COLUMN.format(column=name, cluster=self.cluster, namespace=namespace)
         return [row[0] for row in query(self.database_url, sql)]
 
     def value(self, sql: str) -> Any:
-        """Of a statement that gives one; None without a row."""
+        """Return the value of a statement that returns one value, or None if it returns no row."""
         return next((row[0] for row in query(self.database_url, sql)), None)
 
     def is_complete(self) -> bool:
@@ -94,7 +94,7 @@ class Watcher:
     port: int
 
     def metrics(self) -> dict[str, float]:
-        """Empty while the process starts."""
+        """Return the metrics, or an empty dict while the process starts."""
         try:
             answer = POOL.request("GET", f"http://127.0.0.1:{self.port}/metrics", retries=False, timeout=5)
         except urllib3.exceptions.HTTPError:
@@ -102,7 +102,7 @@ class Watcher:
         return read_metrics(answer.data.decode())
 
     def leads(self) -> float | None:
-        """None while that is not known."""
+        """Return whether this watcher is the leader as 1 or 0, or None while this is unknown."""
         return self.metrics().get("swapper_watcher_leads")
 
     def requests(self, verb: str) -> float:

@@ -1,4 +1,4 @@
-"""An app that makes each review fail: what nobody foresaw."""
+"""An app that makes each review fail with an unforeseen error."""
 
 from __future__ import annotations
 

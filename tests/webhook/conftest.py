@@ -38,7 +38,7 @@ def source() -> Iterator[MemoryRegistry]:
 def always(
     target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
-    """A webhook that swaps always and copies nothing: what it answers depends on the pod alone."""
+    """A webhook that always swaps and copies nothing, so that its response depends only on the pod."""
     keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "source": {"filters": FILTERS}}
     directory = tmp_path_factory.mktemp("always")
     with running_webhook(directory, database_template, target=target.host, **keys) as webhook:
@@ -49,7 +49,7 @@ def always(
 def delayed(
     target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
-    """A webhook with the default policies; no worker runs. Sources are read at the target registry itself."""
+    """A webhook with the default policies and without a worker. Sources are read from the target registry itself."""
     source = {"registries": [{"type": "oci", "host": target.host, "insecure": True}]}
     directory = tmp_path_factory.mktemp("delayed")
     with running_webhook(directory, database_template, target=target.host, prefix="mirror", source=source) as webhook:
@@ -58,14 +58,14 @@ def delayed(
 
 @pytest.fixture
 def faulty() -> Iterator[FaultyRegistry]:
-    """A target for one test, with faults on order."""
+    """A target for one test, with injected faults."""
     with FaultyRegistry() as registry:
         yield registry
 
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    """A migrated Postgres that the test may stop and start."""
+    """A migrated Postgres server that the test can stop and start."""
     require_postgres()
     with running_server(is_migrated=True) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The product's settings, with shorter rests for registries that do not answer, and earlier writes of uses."""
+"""The product's settings, with shorter pauses for registries that do not respond, and earlier writes of uses."""
 
 from swapper_project.settings import *  # noqa: F403
 

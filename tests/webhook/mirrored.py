@@ -1,4 +1,5 @@
-"""A webhook with one image that it knows, one that is mirrored but was not asked for yet, and one that is new."""
+"""A webhook with three images: one that it has cached, one that is mirrored but was not requested yet, and a new
+one."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def load_source(registry: MemoryRegistry) -> None:
 
 @contextmanager
 def embedded_webhook(directory: Path, source: MemoryRegistry, target: MemoryRegistry, **keys: Any) -> Iterator[Webhook]:
-    """The same with a database file of its own."""
+    """Run a mirrored webhook with its own SQLite database."""
     with mirrored_webhook(f"sqlite:///{directory}/swapper.sqlite3", directory, source, target, **keys) as webhook:
         yield webhook
 
@@ -45,7 +46,7 @@ def mirrored_webhook(
     extra: Mapping[str, str] | None = None,
     **keys: Any,
 ) -> Iterator[Webhook]:
-    """A webhook that has seen ``team/known`` swapped. ``setup_url`` is the database without a proxy before it."""
+    """Run a webhook that has swapped ``team/known``. ``setup_url`` is the database's URL without a proxy in front."""
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries}, **keys)
     webhook = Webhook(config, url, directory, {**IMPATIENT, **(extra or {})})
@@ -67,7 +68,7 @@ def image(source: MemoryRegistry, name: str) -> str:
 
 
 def mirror_of(source: MemoryRegistry) -> str:
-    """The first part of a source's repositories at the target."""
+    """Return the first part of the names of a source's repositories at the target."""
     return source.host.replace(":", "_")
 
 
@@ -76,7 +77,7 @@ def known_pods(webhook: Webhook, source: MemoryRegistry, **options: Any) -> Stea
 
 
 def admit_in_time(webhook: Webhook, source: MemoryRegistry, name: str, *, budget: float = BUDGET) -> Answer:
-    """An answer that allows, within its budget."""
+    """Return a response that allows the pod, within its time budget."""
     started = time.monotonic()
     answer = webhook.admit(pod_of(image(source, name)))
     assert time.monotonic() - started < budget + SLACK
@@ -85,12 +86,12 @@ def admit_in_time(webhook: Webhook, source: MemoryRegistry, name: str, *, budget
 
 
 def reason(webhook: Webhook, source: MemoryRegistry, name: str) -> str:
-    """Why an image was kept or swapped; the answer is inside its budget."""
+    """Return why an image was kept or swapped, with a response within its time budget."""
     return webhook.reasons(admit_in_time(webhook, source, name))[0]
 
 
 def wait_until_new_is_ordered(webhook: Webhook, source: MemoryRegistry, *, database_url: str = "") -> None:
-    """The database takes orders again."""
+    """Wait until the database accepts requests for copies again."""
 
     def is_ordered() -> bool:
         reason(webhook, source, "new")
@@ -102,7 +103,7 @@ def wait_until_new_is_ordered(webhook: Webhook, source: MemoryRegistry, *, datab
 
 @contextmanager
 def exclusively_locked(file: Path) -> Iterator[None]:
-    """Nobody else can write meanwhile; readers of a write-ahead log can."""
+    """Prevent other connections from writing within the block. Readers of a write-ahead log can continue."""
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         connection.execute("BEGIN EXCLUSIVE")

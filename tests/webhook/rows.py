@@ -1,4 +1,4 @@
-"""Rows and a configuration for the tables of pure rules: no database, no server."""
+"""Rows and a configuration for tables of pure rules, without a database or a server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from webhook.database.mapping_cache import CachedMapping
 from webhook.decision.snapshot import Snapshot, Snapshots
 
 HOUR = 3_600.0
-# The tables are read long before the tests run: they and the tests name the same moment.
+# A constant, because the tables are created long before the tests run, and both must use the same time.
 NOW = 1_800_000_000.0
 SOURCE = ImageRef.parse("registry.example.com/team/app:1.0")
 PRIVATE = {"access": "secrets"}
 
 
 def snapshot_in(directory: Path, **keys: Any) -> Snapshot:
-    """A configuration with one private source, which pods of ``shop`` may use."""
+    """Return a configuration with one private source, which pods of ``shop`` are allowed to use."""
     entry = {
         "type": "oci",
         "host": "registry.example.com",

@@ -1,4 +1,4 @@
-"""The annotation that shows original images: merged on a second pass, and without entries that hold no longer."""
+"""The annotation that shows original images: merged by a second pass, and without outdated entries."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_entry_of_an_unchanged_container_stays(always: Webhook) -> None:
 
 
 ALLOWED = 256 * 1024
-"""Bytes of names and values of all annotations that the API server accepts."""
+"""The bytes of names and values of all annotations together that the API server accepts."""
 
 FULL = len(ANNOTATION) + len('{"c0":"nginx:1"}')
 

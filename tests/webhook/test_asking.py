@@ -1,4 +1,4 @@
-"""Questions to registries: those that nobody waits for are in nobody's way; a change of the engine cuts none off."""
+"""Requests to registries: background requests do not delay others, and a new engine does not cancel requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THERE = Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "0"
 
 
 class Registry:
-    """Answers some images at once, and the others when it is let go."""
+    """A registry that responds to some images immediately, and to the others when ``let_go`` is set."""
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
@@ -51,7 +51,7 @@ def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Re
     assert existence.ask(ImageRef.parse("example.com/new"), ACCESS).result(10).state == "present"
     assert not any("stale-100:" in name for name in registry.asked), "it waits for a thread"
     registry.let_go.set()
-    # Somebody waits for one of those now, and not behind all others.
+    # A review now waits for one of these images, which is moved ahead of the others.
     assert existence.ask(stale[100], ACCESS).result(10).state == "present"
     existence.close()
 

@@ -1,4 +1,4 @@
-"""A review of very many images costs others nothing: a bounded number is looked at, listed and logged."""
+"""A review of very many images does not slow down others: only a bounded number is checked, listed and logged."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_names_and_images_in_the_log_are_bounded(always: Webhook) -> None:
 def test_a_pod_that_nobody_can_look_through_is_denied_under_enforce(
     database_template: DatabaseTemplate, target: MemoryRegistry, tmp_path: Path
 ) -> None:
-    """Behind so many images may be another's private mirror."""
+    """The unchecked images might include another namespace's private mirror."""
     with running_webhook(tmp_path, database_template, target=target.host, privateImages="enforce") as webhook:
         assert webhook.admit(numbered(MOST)).allowed
         answer = webhook.admit(numbered(MOST + 1))

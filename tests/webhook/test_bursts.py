@@ -1,4 +1,4 @@
-"""Much at once: thousands of stale images, a pod of thousands of new ones, reviews that queue for a thread."""
+"""Bursts: thousands of stale images, a pod of thousands of new ones, and reviews that queue for a thread."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FROM generate_series(1, STALE) AS n, mirrors_registry AS r WHERE r.role = 'targe
 def test_thousands_of_stale_images_leave_the_database_to_others(
     postgres: PostgresServer, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
-    """Each is asked for again at the same time, and all answers are written."""
+    """All images are checked again at the same time, and all results are written."""
     url = f"{postgres.url}/postgres"
     quotas = {"newImagesPerHour": 10_000, "pendingJobs": 10_000}
     with mirrored_webhook(url, tmp_path, source, target, existence={"maxAge": "1h"}, quotas=quotas) as webhook:
@@ -55,7 +55,7 @@ def test_thousands_of_stale_images_leave_the_database_to_others(
         wait_until_new_is_ordered(webhook, source)
         assert time.monotonic() - started < 30
         written = "SELECT count(*) FROM mirrors_imagemapping WHERE source LIKE '%/many/%' AND existence = 'absent'"
-        # Not more than some hundreds are asked for at a time: the others with the next pod.
+        # Only some hundreds are checked at a time. The others are checked with the next pod.
         wait_until(lambda: query(url, written)[0][0] >= 400, timeout=60, what="the target's answers")
         assert CONNECTION_CUT not in {line["message"] for line in webhook.log_lines()}
 
@@ -83,8 +83,8 @@ def test_a_pod_of_thousands_of_new_images_costs_others_nothing(
 def test_the_time_that_a_review_waited_for_a_thread_is_counted(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """A small review needs a few milliseconds once it has a thread; here there is one for all, and the others wait for
-    the target with it."""
+    """A small review takes a few milliseconds once it has a thread. In this test, all reviews share one thread, and
+    others occupy it while they wait for the target."""
     with embedded_webhook(tmp_path, source, faulty, extra={"GUNICORN_CMD_ARGS": "--threads=1"}) as webhook:
         faulty.on("HEAD .*/slow-", hang, times=float("inf"))
         enough = threading.Event()
@@ -128,7 +128,7 @@ def test_under_always_no_pod_is_swapped_to_an_image_over_quota(
 def test_an_image_that_is_mirrored_is_never_over_quota(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """Also where the target's last answer is too old to count."""
+    """Even if the target's last response is too old to count."""
     keys = {"quotas": {"newImagesPerHour": 1}, "existence": {"maxAge": "1s", "maxStale": "1s"}}
     with embedded_webhook(tmp_path, source, faulty, **keys) as webhook:
 

@@ -1,4 +1,5 @@
-"""What a running webhook takes over without a restart: file, switch, operators' rows; and dry run."""
+"""Changes that a running webhook applies without a restart: configuration file, switch and operators' rows. Also dry
+run."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ POLICIES = {"imageSwapPolicy": "always", "imageCopyPolicy": "none"}
 def live(
     target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
-    """A webhook on a secret path, whose file and switch the tests of this module change."""
+    """A webhook on a secret path. The tests of this module change its configuration file and switch."""
     directory = tmp_path_factory.mktemp("live")
     extra = {"SWAPPER_SWAP_FILE": str(directory / "switch"), "SWAPPER_WEBHOOK_TOKEN": TOKEN}
     with running_webhook(directory, database_template, target=target.host, extra=extra, **POLICIES) as webhook:
@@ -32,7 +33,7 @@ def live(
 
 @pytest.fixture(autouse=True)
 def reset(live: Webhook, target: MemoryRegistry) -> None:
-    """Each test begins with a webhook that swaps always and copies nothing."""
+    """Start each test with a webhook that always swaps and copies nothing."""
     configure(live, target)
     switch(live, "on")
     wait_until(lambda: reason(live) == "policy-always")
@@ -90,7 +91,7 @@ def test_what_people_write_in_an_emergency_switches_off(live: Webhook, text: str
 def test_an_invalid_switch_is_logged_and_stops_nothing(live: Webhook, target: MemoryRegistry, content: bytes) -> None:
     Path(live.extra["SWAPPER_SWAP_FILE"]).write_bytes(content)
     wait_until(lambda: "The kill switch file contains neither on nor off" in live.log_text(), what="a complaint")
-    # The configuration is watched all the same.
+    # The configuration is still watched.
     configure(live, target, dryRun=True)
     wait_until(lambda: reason(live) == "dry-run", what="the changed configuration")
 
@@ -136,7 +137,7 @@ def test_a_configured_dry_run_decides_and_changes_nothing(live: Webhook, target:
     assert answer.patch == []
     (line,) = [line for line in live.log_lines() if line.get("uid") == answer.response["uid"]]
     assert line["images"][0]["would"] == "policy-always"
-    # An order that is written for certain, behind those that must not be: nothing is left under way after it.
+    # Requests are written in order, so when this one is written, no earlier one is still in progress.
     configure(live, target, imageCopyPolicy="delayed")
     wait_until(lambda: reason(live) == "policy-always")
     order(live, "example.com/after-dry:1")
@@ -184,13 +185,13 @@ def test_a_burst_of_pods_orders_each_image_once(live: Webhook, target: MemoryReg
 
 
 def order(webhook: Webhook, image: str) -> None:
-    """Have an image ordered and wait until that is written; orders are written as they came."""
+    """Request a copy of an image and wait until the request is written. Requests are written in order."""
     webhook.admit(pod_of(image))
     wait_until(lambda: sources(webhook, image), what=f"the order of {image}")
 
 
 def sources(webhook: Webhook, pattern: str) -> set[str]:
-    """Sources of mappings that are like ``pattern``."""
+    """Return the sources of mappings that match the LIKE pattern."""
     rows = query(webhook.database_url, f"SELECT source FROM mirrors_imagemapping WHERE source LIKE '{pattern}'")  # noqa: S608
     return {source for (source,) in rows}
 

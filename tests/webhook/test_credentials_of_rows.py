@@ -1,4 +1,4 @@
-"""A registry that was added in the admin: its credentials serve the namespaces of its row, and no others."""
+"""A registry that was added in the admin: its credentials serve only the namespaces of its row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The database is stopped, silent, slow, full or locked, and comes back: pods with known images are swapped all the
-while, others are asked for at the target, every answer is in time."""
+"""The database is stopped, silent, slow, full or locked, and recovers. In the meantime, pods with known images are
+swapped, other images are looked up at the target, and every response is in time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.webhook.mirrored import (
 
 
 def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *, answers: int = 100) -> None:
-    """With a steady load for longer than tries to reconnect are apart."""
+    """Assert that reviews work without a database, under a steady load that lasts longer than the interval between
+    reconnects."""
     with known_pods(webhook, source) as load:
         assert reason(webhook, source, "unseen") == "present"
         assert reason(webhook, source, "new") == "absent"
@@ -73,7 +74,7 @@ def test_postgres_has_no_connection_left(
         first = stack.enter_context(psycopg.connect(url, autocommit=True))
 
         def take_all() -> bool:
-            """The webhook has to connect again, and can't; where it was quicker than we, it loses its place again."""
+            """Take all connections and terminate those of the webhook, repeatedly in case it reconnects first."""
             with contextlib.suppress(psycopg.OperationalError):
                 while True:
                     stack.enter_context(psycopg.connect(url, autocommit=True))
@@ -116,7 +117,7 @@ def test_a_webhook_starts_without_its_database(source: MemoryRegistry, target: M
         assert reason(webhook, source, "unseen") == "present"
         assert reason(webhook, source, "new") == "absent"
 
-        # The kill switch needs no database either.
+        # The kill switch does not need a database either.
         switch.write_text("off\n")
         wait_until(lambda: reason(webhook, source, "unseen") == "switched-off", what="the switch's effect")
         switch.write_text("on\n")

@@ -1,4 +1,4 @@
-"""The API server's own timeout, which it sends in the URL, bounds the answer."""
+"""The timeout of the API server, which it sends in the URL, limits the time of a response."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_answer_comes_within_the_shorter_one(
     with embedded_webhook(tmp_path, source, faulty) as webhook:
         faulty.on("HEAD ", hang, times=float("inf"))
         try:
-            # Each asks for another image: nobody waits for an answer that is on its way already.
+            # Each review has another image, because a review does not wait for a request that is already in progress.
             assert waited(webhook, "1", "?timeout=1s") < 1_000
             assert waited(webhook, "2", "?timeout=nonsense") > 1_200
             assert waited(webhook, "3", "?timeout=30s") > 1_200
@@ -56,7 +56,7 @@ def test_the_answer_comes_within_the_shorter_one(
 
 
 def waited(webhook: Webhook, name: str, query: str) -> float:
-    """Milliseconds that a review took whose image the target is asked for, as the log says."""
+    """Return the milliseconds of a review whose image is looked up at the target, from the log."""
     review = review_of(pod_of(f"example.com/asked-{name}:1"))
     assert webhook.post(json.dumps(review).encode(), f"{webhook.path}{query}").status == 200
     uid = review["request"]["uid"]

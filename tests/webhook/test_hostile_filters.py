@@ -1,4 +1,4 @@
-"""Filters that fail, explode or have no end cost their own answer alone; those behind them still run."""
+"""Filters that fail, or take too much memory or time, lose only their own result. Later filters still run."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def test_filters_that_blow_up_hurt_nobody(source: MemoryRegistry, target: Memory
             assert errors[f'swapper_filter_errors_total{{filter="source.filters[{position}]"}}'] > 40
         assert errors.get('swapper_filter_errors_total{filter="source.filters[3]"}', 0) == 0
 
-        # Many containers use up what all filters of a review may cost: what is left is kept, and reported.
+        # Many containers exhaust the budget of all filters of a review. The remaining images are kept, and this is
+        # reported.
         answer = webhook.admit(pod_of(*[image(source, "known")] * 30))
         assert set(webhook.reasons(answer)) == {"present", "filter-budget"}

@@ -1,4 +1,4 @@
-"""What becomes of one image: names at the target, filters, opt-out, annotation."""
+"""Results for single images: names at the target, filters, opt-out and annotation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 def swapped(answer: Answer) -> str | None:
-    """The first container's new image."""
+    """Return the first container's new image, or None."""
     return answer.images.get("/spec/containers/0/image")
 
 
@@ -119,7 +119,7 @@ SELECT 'old.example.com/app:1', 'TARGET/docker.io/library/app:1', '', '', '[]', 
 
 
 def apply(pod: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
-    """RFC 6902 by an implementation that is not ours."""
+    """Apply an RFC 6902 patch with an independent implementation."""
     import jsonpatch
 
     document: dict[str, Any] = jsonpatch.apply_patch(pod, patch)
@@ -131,7 +131,7 @@ def test_the_annotation_keeps_volumes_apart_from_containers(always: Webhook) -> 
     pod["spec"]["volumes"] = [{"name": "c0", "image": {"reference": "quay.io/models/llm:2"}}]
     shown = apply(pod, always.admit(pod).patch)["metadata"]["annotations"]["k8s-image-swapper/original-images"]
     assert json.loads(shown) == {"c0": "nginx:1", "volumes/c0": "quay.io/models/llm:2"}
-    # A second pass leaves it so.
+    # A second pass leaves it unchanged.
     swapped = apply(pod, always.admit(pod).patch)
     assert always.admit(swapped).patch == []
 

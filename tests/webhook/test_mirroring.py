@@ -1,4 +1,5 @@
-"""The main job with real processes: a pod is admitted, its image is mirrored, the next pod runs from the mirror."""
+"""The main workflow with real processes: a pod is admitted, its image is mirrored, and the next pod runs from the
+mirror."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def source() -> Iterator[MemoryRegistry]:
 
 @pytest.fixture(scope="module")
 def private() -> Iterator[MemoryRegistry]:
-    """A registry that shows nothing without credentials, which serve the pods of ``team-a``."""
+    """A registry that requires credentials for everything. The configured credentials serve the pods of ``team-a``."""
     with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as registry:
         sample_image(seed=80, layers=1, layer_bytes=1000).load(registry.storage, "team/secret", "1.0")
         yield registry
@@ -41,7 +42,7 @@ def system(
     database_template: DatabaseTemplate,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Webhook]:
-    """Webhook and worker, delayed copies; tests change the policies."""
+    """A webhook and a worker with delayed copies. Tests change the policies."""
     directory = tmp_path_factory.mktemp("system")
     (directory / "credentials").mkdir()
     (directory / "credentials/private").write_text("s3cret\n")
@@ -60,7 +61,7 @@ def system(
 
 
 SOURCES: list[dict[str, Any]] = []
-"""Source registries of the running system's configuration."""
+"""The source registries of the running system's configuration."""
 
 
 def configuration(**keys: Any) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def configuration(**keys: Any) -> dict[str, Any]:
 
 
 def set_policies(system: Webhook, target: MemoryRegistry, **keys: object) -> None:
-    """Change the configuration of the running system and wait until the webhook has taken it over."""
+    """Change the configuration of the running system and wait until the webhook has applied it."""
     taken = len([line for line in system.log_lines() if "configuration is active" in line["message"]])
     write_config(system.config, target=target.host, **configuration(**keys))
     wait_until(
@@ -175,7 +176,7 @@ def test_a_pod_does_not_wait_longer_than_its_budget(
 
 
 def ordered(system: Webhook, pattern: str) -> int:
-    """How many jobs images like ``pattern`` have had."""
+    """Return how many jobs exist for images that match the LIKE pattern."""
     jobs: int = query(
         system.database_url,
         "SELECT count(*) FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"  # noqa: S608
@@ -189,12 +190,12 @@ def mirror_name(source: MemoryRegistry, repository: str) -> str:
 
 
 def wait_until_swapped(system: Webhook, image: str, **request: Any) -> None:
-    # A copy that fails once, on a machine that is busy, is tried again after half a minute.
+    # A copy that fails once, on a busy machine, is retried after half a minute.
     wait_until(lambda: swapped(system.admit(pod_of(image), **request)), timeout=90, what=f"a swap of {image}")
 
 
 def purge(registry: MemoryRegistry, repository: str) -> None:
-    """Take a repository away, as a lifecycle policy or a person would."""
+    """Delete a repository, as a lifecycle policy or a user does."""
     with registry.storage.lock:
         for held in (registry.storage.manifests, registry.storage.tags):
             for key in [key for key in held if key[0] == repository]:
@@ -276,7 +277,7 @@ def test_presence_at_the_target_grants_nothing(
 def test_names_that_no_object_may_have_harm_nothing(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
-    """A pod is validated only after its admission: what it claims must not break the database for others."""
+    """A pod is validated only after its admission, so invalid fields must not break the database for others."""
     set_policies(system, target, imageCopyDeadline="3700ms")
     earlier = len(system.log_lines())
     sample_image(seed=90, layers=1, layer_bytes=1000).load(source.storage, "team/odd-names", "1.0")

@@ -1,4 +1,4 @@
-"""What rules a swap out although the target has the image: tampering, immutable tags, missing platforms."""
+"""Obstacles to a swap although the target has the image: tampering, immutable tags and missing platforms."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         (told,) = [line for line in webhook.log_lines() if "changed after it was written" in line["message"]]
         assert told["image"] == image(source, "known")
 
-        # An operator's order ends it.
+        # An operator's request ends the obstacle.
         run_manage("mirror", image(source, "known"), environment=webhook.environment)
         wait_until(lambda: reason(webhook, source, "known") in ("present", "present-stale"), what="a swap again")
 
 
 def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
-    """The tag moves at the source, is copied, and no pod in between sees anything but the mirror."""
+    """The tag moves at the source and is copied. All pods in between use the mirror."""
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
         moved = sample_image(seed=67, layers=1, layer_bytes=100)
         moved.load(source.storage, "team/known", "1.0")
@@ -82,7 +82,7 @@ def test_a_tag_that_moved_under_an_immutable_one_is_not_served(
         wait_until(lambda: reason(webhook, source, "known") == "immutable-conflict", what="the conflict")
         assert webhook.admit(pod_of(image(source, "known"))).images == {}
 
-        # Once the tag is deleted at the target, it can be copied again.
+        # After the tag is deleted at the target, it can be copied again.
         faulty.heal()
         with faulty.storage.lock:
             faulty.storage.tags = {

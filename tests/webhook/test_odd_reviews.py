@@ -1,4 +1,4 @@
-"""What the webhook answers to bodies that are no review, and to reviews that are odd."""
+"""Responses of the webhook to bodies that are not a review, and to unusual reviews."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_invalid_review_is_refused_with_the_reason(always: Webhook, body: byt
 
 
 def test_a_body_over_4_mib_is_refused(always: Webhook) -> None:
-    # A connection of its own: the server closes it, as it does not read the rest of the body.
+    # Use a separate connection, because the server closes it without reading the rest of the body.
     with PoolManager(retries=False, timeout=10) as pool:
         response = pool.request("POST", f"{always.url}/webhook", body=b" " * (4 * 1024 * 1024 + 1))
 
@@ -174,5 +174,5 @@ def test_a_large_review_costs_no_more_than_its_bytes(always: Webhook, pod: dict[
     answer = always.admit(pod)
 
     assert answer.images
-    # Upstream needs minutes; linear work needs some tens of milliseconds. Wide, as machines are busy.
+    # Upstream needs minutes. Linear work needs some tens of milliseconds, and the limit is high for busy machines.
     assert time.monotonic() - started < 5

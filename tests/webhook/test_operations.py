@@ -1,4 +1,4 @@
-"""Which images of which operations may be swapped."""
+"""The images that can be swapped in each operation."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_debug_container_is_swapped_and_the_others_are_not_changed(always: Web
 
 
 def test_a_debug_container_leaves_the_annotation_as_it_is(always: Webhook) -> None:
-    """The API server drops every change of metadata that comes with ephemeral containers."""
+    """The API server drops all changes of metadata in an update of ephemeral containers."""
     swapped = f"{always_target(always)}/docker.io/library/nginx:1.25"
     old = pod_of(swapped, annotations={ANNOTATION: json.dumps({"c0": "nginx:1.25"})})
     new = copy.deepcopy(old)
@@ -96,7 +96,7 @@ def test_a_known_debug_container_is_not_changed(always: Webhook) -> None:
 
 
 def always_target(webhook: Webhook) -> str:
-    """Host of the target registry, from the configuration file."""
+    """Return the host of the target registry from the configuration file."""
     import yaml
 
     host: str = yaml.safe_load(webhook.config.read_text())["target"]["oci"]["endpoint"]

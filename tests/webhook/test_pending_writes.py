@@ -1,4 +1,4 @@
-"""What a database that does not respond did not take is written when it is back, once."""
+"""Writes that fail because the database does not respond are repeated, once, when it responds again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = "docker.io/library/nginx:1"
 
 
 def refusing(table: str) -> Callable[..., Any]:
-    """The database fails at the first statement about a table."""
+    """Return an execute wrapper that fails at the first statement about the table."""
 
     def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if table in sql:

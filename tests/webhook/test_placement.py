@@ -1,4 +1,4 @@
-"""Which platforms a pod binds itself to, by the scheduler's rules."""
+"""The platforms to which a pod is bound, by the scheduler's rules."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ EITHER_OS = expression(OS, "In", "linux", "windows")
         (pod(selector={ARCH: "arm64", OS: "windows"}), {"windows/arm64"}),
         (pod(selector={ARCH: "amd64"}, system="windows"), {"windows/amd64"}),
         (pod(selector={OS: "linux"}), set()),
-        # All systems with all architectures.
+        # All operating systems with all architectures.
         (pod([EITHER_OS, BOTH]), {"linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"}),
         (pod([EITHER_OS, AMD]), {"linux/amd64", "windows/amd64"}),
-        # Expressions of a term are joined by and, as is the selector.
+        # Expressions of a term are joined by AND, and so is the node selector.
         (pod([BOTH, ARM]), {"linux/arm64"}),
         (pod([AMD, ARM]), set()),
         (pod([BOTH, expression(ARCH, "NotIn", "arm64")]), {"linux/amd64"}),
@@ -48,7 +48,7 @@ EITHER_OS = expression(OS, "In", "linux", "windows")
         (pod([ARM], selector={ARCH: "amd64"}), set()),
         (pod([expression(ARCH, "NotIn", "arm64")]), set()),
         (pod([expression(ARCH, "Exists")], selector={ARCH: "arm64"}), {"linux/arm64"}),
-        # ReviewLimits are joined by or; what no term combines is not a platform of the pod.
+        # Terms are joined by OR. A combination that no term has is not a platform of the pod.
         (pod([AMD], [ARM]), {"linux/amd64", "linux/arm64"}),
         (
             pod([expression(OS, "In", "windows"), AMD], [expression(OS, "In", "linux"), ARM]),
@@ -58,7 +58,7 @@ EITHER_OS = expression(OS, "In", "linux", "windows")
         # An empty term matches no node.
         (pod([], [ARM]), {"linux/arm64"}),
         (pod([], selector={ARCH: "arm64"}), set()),
-        # Odd types say nothing.
+        # Values of an unexpected type are ignored.
         (pod(selector={ARCH: 5, OS: ["linux"]}), set()),
         ({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}}}, set()),
         ({"spec": {"nodeSelector": "arm64", "affinity": "x"}}, set()),

@@ -1,4 +1,4 @@
-"""The credential boundary: what one namespace's pull secrets read, no other namespace runs."""
+"""The credential boundary: an image that one namespace's pull secrets read does not run in other namespaces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PASSWORD = "password-of-the-reader"
 
 @dataclass(frozen=True)
 class System:
-    """A webhook and its worker, which may read the Secrets of the namespaces that ``namespace`` makes."""
+    """A webhook and its worker, which can read the Secrets of the namespaces that ``namespace`` creates."""
 
     webhook: Webhook
     plane: ControlPlane
@@ -43,7 +43,7 @@ class System:
         return f"{self.target.host}/{self.source.host.replace(':', '_')}/team/secret:1.0"
 
     def namespace(self, password: str = "") -> str:
-        """A new namespace; with a password, its Secret ``pull`` has the credentials."""
+        """Create a namespace and return its name. With a password, its Secret ``pull`` has the credentials."""
         name = f"team-{uuid.uuid4().hex[:8]}"
         self.plane.namespace(name)
         self.plane.let_worker_read(name, "secrets", "serviceaccounts")
@@ -67,7 +67,7 @@ class System:
         wait_until(lambda: self.reason(namespace) == reason, what=f"{reason} in {namespace}")
 
     def grants(self) -> dict[str, bool]:
-        """What was learnt of each namespace."""
+        """Return whether each namespace has access, as recorded in the database."""
         rows = query(self.webhook.database_url, "SELECT namespace, granted FROM mirrors_clusteraccess")
         return {name: bool(granted) for name, granted in rows}
 
@@ -102,7 +102,7 @@ def running_system(
 
 @pytest.fixture
 def source() -> Iterator[FaultyRegistry]:
-    """A registry that shows nothing without credentials."""
+    """A registry that requires credentials for everything."""
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         sample_image(layers=1, layer_bytes=100).load(registry.storage, "team/secret", "1.0")
         yield registry
@@ -131,14 +131,14 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
     assert system.reason(owner) == "absent"
     system.wait_for(owner, "present")
 
-    # Mirrored with another's secret: not swapped for those who have none.
+    # The image was mirrored with another namespace's secret, and is not swapped for a namespace without one.
     assert system.reason(stranger) == "access-denied"
     wait_until(lambda: system.grants().get(stranger) is False, what="a look at the stranger's secrets")
     assert system.reason(stranger) == "access-denied"
     why = query(system.webhook.database_url, "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'")
     assert f"Secret {stranger}/pull does not exist" in why[0][0] and "was not found at" in why[0][0]
 
-    # Its own secret reads the source: swapped from then on.
+    # A namespace whose own secret reads the source gets the swap from then on.
     assert system.reason(friend) == "access-denied"
     system.wait_for(friend, "present")
     assert system.grants() == {owner: True, stranger: False, friend: True}
@@ -157,7 +157,7 @@ def test_a_revoked_secret_ends_the_grant_when_it_is_looked_at_again(system: Syst
         system.wait_for(name, "present")
     system.configure(accessAge="2s")
 
-    # The password is changed, and one of them gets the new one.
+    # The password is changed, and only one of the namespaces gets the new one.
     system.source.gatekeeper = Gatekeeper("token", "reader", "changed")
     system.plane.delete_secret(owner, "pull")
     system.give(owner, "changed")
@@ -206,7 +206,7 @@ def test_a_pod_that_names_a_guarded_mirror_is_warned_or_denied(system: System) -
     denied = system.admit(stranger, system.mirror).response
     assert denied["status"]["code"] == 403 and "pull secret" in denied["status"]["message"]
     assert system.admit(owner, system.mirror).allowed
-    # A pod that was swapped a moment ago comes by once more, as its owner's.
+    # A pod of the owner that was already swapped is reviewed again.
     assert system.admit(owner).images
     system.configure(privateImages="enforce", dryRun=True)
     wait_until(lambda: system.admit(stranger, system.mirror).allowed, what="a dry run that denies nobody")
@@ -218,7 +218,7 @@ def test_a_worker_without_rights_says_so_and_copies_what_is_public(
     with FaultyRegistry() as public:
         sample_image(layers=1, layer_bytes=100).load(public.storage, "team/secret", "1.0")
         with running_system(plane, public, target, database_template, tmp_path) as system:
-            # No role was given to the worker in this one.
+            # The worker has no role in this namespace.
             plane.namespace("without-role")
             system.reason("without-role")
             system.wait_for("without-role", "present")
@@ -251,7 +251,7 @@ def test_under_always_what_was_seen_to_be_private_is_swapped_for_nobody_else(sys
         answer = system.admit(stranger, image)
         assert answer.allowed and answer.patch == [], image
 
-    # Nobody has mirrored this one: at first it is swapped, as the policy says; once it was looked at, no more.
+    # This image is not mirrored yet: it is swapped first, as the policy requires, and no longer after it was checked.
     sample_image(seed=9, layers=1, layer_bytes=100).load(system.source.storage, "team/other", "1.0")
     other = f"{system.source.host}/team/other:1.0"
     assert system.reason(stranger, other) == "policy-always"

@@ -1,4 +1,5 @@
-"""What holds for any pod and any body: only images and our annotation change, and there is always an answer."""
+"""Properties of the response to any pod or body: only images and our annotation change, and there is always a
+response."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ PODS = st.fixed_dictionaries(
 
 
 def patched(pod: dict[str, Any]) -> dict[str, Any]:
-    """The pod after one pass of the webhook's own decision and patch."""
+    """Return the pod after one pass of the webhook's own decision and patch."""
     request = admission_review.parse(json.dumps(review_of(pod)).encode())
     slots = list(pods.reviewed_slots(request.obj, request.old_obj, request.operation, request.sub_resource))
     kept = decision.untouchable(request.obj, POLICY)
@@ -85,7 +86,8 @@ def patched(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_images_and_annotation(pod: dict[str, Any]) -> dict[str, Any]:
-    """The pod with all image strings blanked and our annotation taken out, with the parents that it needed."""
+    """Return the pod with all image strings blanked and without our annotation and the parents that were added for
+    it."""
     pod = copy.deepcopy(pod)
     for key in ("containers", "initContainers"):
         for container in listed(pod, key):
@@ -111,7 +113,7 @@ def blank(holder: object, key: str) -> None:
 
 
 def without_empty_parents(pod: dict[str, Any]) -> dict[str, Any]:
-    """Absent, null and empty annotations are the same here, and so is metadata that holds nothing else."""
+    """Remove null or empty annotations, and metadata that is then empty, so that they compare equal to absent ones."""
     metadata = pod.get("metadata")
     if isinstance(metadata, dict) and not metadata.get("annotations") and metadata.get("annotations") in (None, {}):
         metadata.pop("annotations", None)

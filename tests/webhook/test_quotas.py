@@ -1,4 +1,4 @@
-"""Quotas: what one namespace orders, and what it costs the others when it orders too much."""
+"""Quotas: how many copies a namespace can request, and the effect on others if it requests too many."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_namespace_orders_no_more_than_its_quota(
         answer = webhook.admit(pod_of(f"{source.host}/greedy/app-7:1"), namespace="greedy")
         assert "its namespace has requested as many new images" in answer.response["warnings"][0]
 
-        # What is mirrored is swapped there as everywhere, also what this process has not seen yet.
+        # Mirrored images are still swapped in this namespace, even those that this process has not seen yet.
         for name in ("known", "unseen"):
             assert webhook.admit(pod_of(image(source, name)), namespace="greedy").images
         assert ordered(webhook, "greedy") == 5
@@ -66,7 +66,7 @@ def test_thousands_of_refusals_cost_the_others_nothing(
             statuses = Counter(pool.map(ask, range(1, 2_001)))
         assert statuses == {200: 2_000}
         assert _quota_refusals(webhook) > 1_800
-        # The registry is asked only in the moments when the namespace may try again.
+        # The registry is queried only when the namespace is allowed to try again.
         assert faulty.count("HEAD ") - heads < 200
         assert ordered(webhook, "flood") == 1
 

@@ -1,4 +1,4 @@
-"""Sampled admissions: what is kept of them, what never is, and that their number stays bounded."""
+"""Sampled admissions: which fields are stored, which never are, and that the number of samples is bounded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILTERS = [{"jmespath": "contains(container.image, 'internal.example.com')"}]
 
 
 def owned_by(deployment: str) -> dict[str, Any]:
-    """Metadata of a pod of a Deployment."""
+    """Return the metadata of a pod of a Deployment."""
     owner = {"kind": "ReplicaSet", "name": f"{deployment}-5d8f7c9b6", "controller": True}
     labels = {"app": deployment, "pod-template-hash": "5d8f7c9b6"}
     return {"name": f"{deployment}-5d8f7c9b6-x7k2p", "labels": labels, "ownerReferences": [owner]}
@@ -26,7 +26,7 @@ def owned_by(deployment: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def stopped_after(tmp_path: Path, template: DatabaseTemplate, target: MemoryRegistry) -> Any:
-    """A webhook; when the block ends it is stopped, and ``rows`` has what it wrote."""
+    """Yield a webhook and a list. After the block, stop the webhook and fill the list with the rows that it wrote."""
     keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "source": {"filters": FILTERS}}
     rows: list[dict[str, Any]] = []
     with template.copy(tmp_path) as url:
@@ -34,13 +34,13 @@ def stopped_after(tmp_path: Path, template: DatabaseTemplate, target: MemoryRegi
             yield webhook, rows
         for row in query(url, f"SELECT {', '.join(COLUMNS)} FROM mirrors_admissionsample ORDER BY id"):  # noqa: S608
             told = dict(zip(COLUMNS, row, strict=True))
-            # SQLite gives JSON as text.
+            # SQLite returns JSON as text.
             json_fields = {key: told[key] for key in ("pod", "decisions")}
             rows.append(told | {k: json.loads(v) if isinstance(v, str) else v for k, v in json_fields.items()})
 
 
 class _Same:
-    """A template whose copy is one database that outlives the webhook."""
+    """A template whose copy is a database that outlives the webhook."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Which sources may be mirrored from: public ones, or those on the list; private ones only where configured."""
+"""Permitted sources: all public ones, or those on the list. Private ones only if they are configured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TARGET = "mirror.example.com:5000"
 
 @pytest.fixture(scope="module")
 def open_(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    """The default, with one private registry that is configured."""
+    """The default configuration, with one private registry."""
     source = {"registries": [{"type": "oci", "host": "10.1.2.3:5000"}, {"type": "oci", "host": "*.corp.internal"}]}
     directory = tmp_path_factory.mktemp("open")
     with running_webhook(directory, database_template, target=TARGET, source=source, **ALWAYS) as webhook:

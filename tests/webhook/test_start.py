@@ -1,4 +1,4 @@
-"""What a webhook knows right after its start, and what reviews learn that found no place among those who wait."""
+"""The images that a webhook has loaded right after its start, and reviews for which no slot to wait is free."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FROM mirrors_registry AS r WHERE r.role = 'target'
 
 
 def prepared(directory: Path, url: str, target: str, *, images: int, setup_url: str) -> Webhook:
-    """A webhook that is not started, and a database that has seen so many mirrored images."""
+    """Return a webhook that is not started, whose database has this many mirrored images."""
     config = write_config(directory / "config.yaml", target=target)
     webhook = Webhook(config, url, directory)
     run_manage("prepare", environment={**webhook.environment, "SWAPPER_DATABASE_URL": setup_url})
@@ -50,7 +50,7 @@ def prepared(directory: Path, url: str, target: str, *, images: int, setup_url: 
 def test_a_webhook_that_has_just_started_keeps_no_known_image(
     postgres: PostgresServer, target: MemoryRegistry, tmp_path: Path
 ) -> None:
-    """With 20 ms to its database: 500 pods, 100 of them at once, as soon as it is ready."""
+    """With 20 ms to its database: 500 pods, 100 of them at a time, as soon as the webhook is ready."""
     direct = f"{postgres.url}/postgres"
     with Proxy(postgres.port) as proxy:
         proxy.delay = 0.01
@@ -71,7 +71,7 @@ def test_a_webhook_that_has_just_started_keeps_no_known_image(
 def test_more_images_than_fit_are_known_newest_first(
     postgres: PostgresServer, target: MemoryRegistry, tmp_path: Path
 ) -> None:
-    """What is not in memory costs a look-up, and nothing else."""
+    """An image that is not cached costs only a lookup."""
     direct = f"{postgres.url}/postgres"
     webhook = prepared(tmp_path, direct, target.host, images=20_500, setup_url=direct)
     webhook.start()
@@ -97,7 +97,7 @@ def test_a_webhook_does_not_wait_for_an_unavailable_database(
         proxy.is_silent = True
         if fault == "refused":
             webhook.database_url = "postgres://swapper@127.0.0.1:1/postgres"
-        # Returns when it is ready.
+        # Returns when the webhook is ready.
         webhook.start()
         webhook.stop()
 
@@ -136,10 +136,10 @@ def test_with_all_places_taken_mirrored_images_are_looked_up_and_others_are_lear
             with ThreadPoolExecutor(PLACES) as pool:
                 waiting = [pool.submit(webhook.admit, pod) for pod in slow]
                 wait_until(lambda: webhook.metrics()["swapper_waiters"] == PLACES, what="all places taken")
-                # Another process has mirrored it since: in the database, and not in memory.
+                # Another process has mirrored this image in the meantime: it is in the database but not cached.
                 query(url, ANOTHER.format(host=source.host, target=target.host))
                 assert "present" in _reasons_until_present(webhook, f"{source.host}/team/another:1")
-                # Put there by others: known to the target alone.
+                # Another client has pushed this image: only the target has it.
                 name = f"{source.host.replace(':', '_')}/team/found"
                 sample_image(layers=1, layer_bytes=100).load(target.storage, name, "1.0")
                 learned = _reasons_until_present(webhook, f"{source.host}/team/found:1.0")

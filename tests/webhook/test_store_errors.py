@@ -1,4 +1,4 @@
-"""An error that repeats in one piece of the store's work keeps no other from being done, and does not fill the log."""
+"""A repeated error in one task of the store does not prevent other tasks, and does not fill the log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
         query(webhook.database_url, f"{spoil} WHERE source LIKE '%unseen%'")
         wait_until(lambda: MESSAGE in webhook.log_text(), what="the first error")
 
-        # Operators' rows are followed, requests are answered, counts are written.
+        # Operators' rows are applied, reviews are answered, and counts are written.
         row = "name='a', jmespath='contains(container.image, `new`)'"
         edit = f"from mirrors.models import Filter; Filter.objects.create({row})"
         run_manage("shell", "-v0", "-c", edit, environment=webhook.environment)
@@ -51,7 +51,7 @@ def test_a_problem_of_the_target_that_comes_back_is_logged_again(
         password.unlink()
         wait_until(lambda: webhook.log_text().count(message) == 1, what="the problem")
         password.write_text("secret")
-        # Only a webhook that has the password can say what the target does not have.
+        # Only a webhook that has the password can determine that an image is absent from the target.
         names = count()
         wait_until(lambda: reason(webhook, source, f"new-{next(names)}") == "absent", what="the password to be read")
         password.unlink()

@@ -1,4 +1,4 @@
-"""Swaps that are suspended: the target is unhealthy for the webhook's cluster, or a workload is in a restart loop."""
+"""Suspended swaps: the target is unhealthy for the webhook's cluster, or a workload is in a restart loop."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_target_under_test_gets_one_pod_a_process(webhook: Webhook, target: Me
     set_health(webhook, target.host, "unhealthy")
     wait_until(lambda: reason(webhook) == "target-unhealthy", what="a kept source")
     set_health(webhook, target.host, "testing")
-    # Dry-run requests are not tests.
+    # Dry-run requests do not count as tests.
     time_limit = time.monotonic() + 3
     while time.monotonic() < time_limit:
         assert reason(webhook, dryRun=True) == "target-unhealthy"
@@ -92,7 +92,7 @@ def test_another_cluster_or_target_or_policy_suspends_nothing(webhook: Webhook, 
     set_health(webhook, target.host, "unhealthy", cluster="east")
     set_health(webhook, "other.example.com", "unhealthy")
     add_loop(webhook, cluster="east", key="east")
-    # Seen after those: they came first.
+    # A row that is read after the earlier ones.
     add_loop(webhook, namespace="marker", key="marker")
     wait_until(lambda: reason(webhook, namespace="marker") == "restart-loop", what="the last row")
     assert reason(webhook) == "policy-always"

@@ -1,5 +1,5 @@
-"""The target registry is down, slow, refuses, or answers nonsense: unknown is never taken for absent, nobody waits
-beyond the budget, and all is well again by itself when the registry is."""
+"""The target registry is down, slow, refuses requests or sends invalid responses: unknown is never taken for absent, no
+review exceeds its time budget, and the webhook recovers automatically when the registry does."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def test_a_target_that_does_not_respond_gets_no_requests_and_is_found_again(
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
         assert faulty.count(HEAD) == asked, "it is asked nothing while it rests"
-        # After its rest it is asked once, and rests again: until it answers nobody waits, and the alert stays.
+        # After its pause, the registry gets one request and pauses again. Until it responds, no review waits, and the
+        # alert stays.
         wait_until(lambda: _ask_anew(webhook, source) and faulty.count(HEAD) > asked, what="a probe")
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
@@ -89,7 +90,7 @@ _numbers = itertools.count()
 
 
 def _ask_anew(webhook: Webhook, source: MemoryRegistry) -> list[str]:
-    """The reason for an image that nobody has asked for before."""
+    """Return the reason for an image that was not requested before."""
     return webhook.reasons(admit_in_time(webhook, source, f"other-{next(_numbers)}"))
 
 
@@ -100,14 +101,14 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
         faulty.on(HEAD, reply(500), times=ALWAYS)
         wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
 
-        # Past maxStale too: the registry is down, which does not lead back to the sources.
+        # Even past maxStale: the registry is down, and this does not lead back to the sources.
         def is_very_stale() -> bool:
             stale = reason(webhook, source, "known") == "present-stale"
             return stale and webhook.metrics()["swapper_existence_stale_seconds"] > 5
 
         wait_until(is_very_stale, what="a very stale answer")
 
-        # A registry that answers, but not this question, ends it.
+        # A registry that responds, but not to this request, ends the stale state.
         faulty.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
         faulty.on(MANIFEST, reply(403), times=ALWAYS)
@@ -131,7 +132,7 @@ def test_an_image_that_is_known_to_be_there_is_not_missing_because_a_head_is_den
             return faulty.count(HEAD) >= asked + 3
 
         wait_until(is_asked_again, timeout=60, what="three more questions")
-        # What was never there is not asked for twice.
+        # An image that was never present is not checked with a second request.
         reads = faulty.count("GET .*/manifests/")
         assert reason(webhook, source, "new") != "present"
         assert faulty.count(f"GET .*{mirror_of(source)}/team/new/manifests/") == 0
@@ -141,7 +142,7 @@ def test_an_image_that_is_known_to_be_there_is_not_missing_because_a_head_is_den
 def test_an_image_that_was_there_before_gets_its_mapping(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """The database was lost, or somebody else has put it there: it is swapped, remembered, and looked at by a job."""
+    """The database was lost, or another client has pushed the image: it is swapped, recorded, and checked by a job."""
     sample = sample_image(seed=5, layers=1, layer_bytes=100)
     sample.load(source.storage, "team/older", "1.0")
     sample.load(faulty.storage, f"{mirror_of(source)}/team/older", "1.0")
@@ -155,7 +156,7 @@ def test_an_image_that_was_there_before_gets_its_mapping(
             return query(webhook.database_url, sql)[0][2] is not None
 
         wait_until(has_job, what="its job")
-        # From now on nobody has to be asked.
+        # From now on no request to the target is needed.
         faulty.on(MANIFEST, hang, times=ALWAYS)
         assert reason(webhook, source, "older") == "present"
 
@@ -163,7 +164,7 @@ def test_an_image_that_was_there_before_gets_its_mapping(
 def test_one_look_at_the_target_serves_all_who_wait(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """Hundreds of pods with the same missing image, and hundreds of images: each is asked for once."""
+    """Hundreds of pods with the same missing image, and hundreds of images: each image is requested once."""
     keys = {"quotas": {"newImagesPerHour": 5000, "pendingJobs": 5000}}
     with embedded_webhook(tmp_path, source, faulty, **keys) as webhook, known_pods(webhook, source):
         before = len(faulty.found(HEAD))
@@ -181,7 +182,7 @@ def test_one_look_at_the_target_serves_all_who_wait(
 
         heads = [asked.path for asked in faulty.found(HEAD)[before:]]
         missing = [path for path in heads if "/missing/" in path]
-        # What is absent is remembered for five seconds, and a busy machine may need longer for all of them.
+        # Absence is cached for five seconds, and a busy machine might need longer for all pods.
         assert len(missing) <= 1 + took / 5
         assert len({path for path in heads if "/many/" in path}) <= 400
         assert max(heads.count(path) for path in {p for p in heads if "/many/" in p}) == 1

@@ -1,4 +1,5 @@
-"""Two clusters, each with its API server, webhook and worker, on one database: namespaces of one name are two."""
+"""Two clusters, each with its own API server, webhook and worker, on one database: namespaces with the same name
+differ."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ class OneCluster:
     target: MemoryRegistry
 
     def namespace(self, name: str, *, password: str = "") -> None:
-        """With a password, its Secret ``pull`` has the credentials."""
+        """Create a namespace. With a password, its Secret ``pull`` has the credentials."""
         self.plane.namespace(name)
         self.plane.let_worker_read(name, "secrets", "serviceaccounts")
         if password:
@@ -71,7 +72,8 @@ class Installation:
         return sorted(tuple(row) for row in query(self.url, sql))
 
     def wait_for_grant(self, cluster: OneCluster, namespace: str) -> None:
-        """Pods come until its secrets have been tried: a copy that another cluster's secret reads does not try them."""
+        """Admit pods until the namespace's secrets were tried. A copy that is read with another cluster's secret does
+        not try them."""
 
         def is_known() -> bool:
             assert cluster.reason(namespace, self.image) == "access-denied"
@@ -80,14 +82,14 @@ class Installation:
         wait_until(is_known, timeout=60, what=f"a look at the secrets of {cluster.name}/{namespace}")
 
     def grants(self) -> dict[tuple[str, str], bool]:
-        """What was learnt of each namespace of each cluster."""
+        """Return whether each namespace of each cluster has access, as recorded in the database."""
         rows = self.select("SELECT cluster, namespace, granted FROM mirrors_clusteraccess")
         return {(cluster, namespace): bool(granted) for cluster, namespace, granted in rows}
 
 
 @pytest.fixture
 def source() -> Iterator[FaultyRegistry]:
-    """A registry that shows nothing without credentials."""
+    """A registry that requires credentials for everything."""
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         sample_image(layers=1, layer_bytes=100).load(registry.storage, "team/secret", "1.0")
         yield registry
@@ -131,7 +133,7 @@ def test_a_namespace_of_one_cluster_is_not_that_of_another(installation: Install
     a.namespace("two-pay")
     b.namespace("two-pay", password=PASSWORD)
 
-    # The owner's secret reads it; a namespace of the same name in the other cluster has none.
+    # The owner's secret reads the image. A namespace with the same name in the other cluster has no secret.
     a.wait_for("two-shop", image, "present")
     assert installation.grants()["a", "two-shop"] is True
     assert b.reason("two-shop", image) == "access-denied"
@@ -139,7 +141,7 @@ def test_a_namespace_of_one_cluster_is_not_that_of_another(installation: Install
     installation.wait_for_grant(b, "two-shop")
     assert b.reason("two-shop", image) == "access-denied"
 
-    # The other way round: only a worker of b has the secret of b/two-pay.
+    # The reverse case: only a worker of b has the secret of b/two-pay.
     assert a.reason("two-pay", image) == "access-denied"
     b.wait_for("two-pay", image, "present")
     installation.wait_for_grant(a, "two-pay")
@@ -152,7 +154,7 @@ def test_a_namespace_of_one_cluster_is_not_that_of_another(installation: Install
         ("b", "two-pay"): True,
     }
 
-    # Each decides by its own file, and what it notes is its own.
+    # Each cluster decides by its own file and has its own records.
     assert (a.reason("only-a", image), b.reason("only-a", image)) == ("filtered", "access-denied")
     a.webhook.stop()
     b.webhook.stop()

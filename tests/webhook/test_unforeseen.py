@@ -1,4 +1,4 @@
-"""An error inside the webhook: the pod is admitted unchanged with a warning, or denied where that is configured."""
+"""An error inside the webhook: the pod is admitted unchanged with a warning, or denied if that is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Pods that must never be changed: mirror pods, containers that pull nothing, pods of operators that compare images."""
+"""Pods that must never be changed: mirror pods, containers that never pull, and pods of operators that compare
+images."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ MOST_PODS = 10
 def indifferent(
     target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
-    """A webhook that swaps pods of known operators too."""
+    """A webhook that also swaps pods of known operators."""
     directory = tmp_path_factory.mktemp("indifferent")
     keys = {**SWAPS, "skipKnownOperators": False}
     with running_webhook(directory, database_template, target=target.host, **keys) as webhook:
@@ -57,7 +58,7 @@ def test_a_pod_is_kept_as_a_whole(always: Webhook, metadata: dict[str, Any], exp
     answer = always.admit(pod)
 
     swapped = expected == "policy-always"
-    # Before any filter is asked.
+    # This is decided before filters are evaluated.
     assert always.reasons(answer) == [expected, "filtered" if swapped else expected]
     assert bool(answer.patch) is swapped
 
@@ -95,7 +96,8 @@ def test_known_operators_are_swapped_where_that_is_configured(indifferent: Webho
 
 
 def pods_until_content(webhook: Webhook, **metadata: Any) -> int:
-    """How many pods an operator makes that replaces a pod whose image is not the one it wrote."""
+    """Return how many pods are created by an operator that replaces any pod whose image differs from the one it
+    specified."""
     wanted = pod_of("ghcr.io/cloudnative-pg/postgresql:17", **metadata)
     for made in range(1, MOST_PODS + 1):
         running = jsonpatch.apply_patch(wanted, webhook.admit(wanted).patch)

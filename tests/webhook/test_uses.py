@@ -1,4 +1,4 @@
-"""Which workloads use an image is recorded, the first one that ever asked for it included."""
+"""Workloads that use an image are recorded, including the first one that ever requested it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_the_pod_that_causes_a_mapping_is_its_first_user(
 def test_a_use_is_recorded_when_a_mapping_comes_later(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
-    """Nothing is requested for a pod here; a person mirrors the image some flushes later."""
+    """The pod causes no request. A user mirrors the image some flushes later."""
     with embedded_webhook(tmp_path, source, target, imageCopyPolicy="none") as webhook:
         webhook.admit(pod_of(image(source, "new"), image(source, "known")), namespace="shop")
-        # Written with the flush that found no mapping of the other.
+        # Written with the flush that found no mapping of the other image.
         wait_until(lambda: "shop" in users(webhook, "known"), what="the use of a known image")
         assert users(webhook, "new") == []
         run_manage("mirror", image(source, "new"), environment=webhook.environment)

@@ -1,4 +1,4 @@
-"""Reviews that wait for copies of a stuck worker take half of the threads; everybody else is answered at once."""
+"""Reviews that wait for copies of a stuck worker take half of the threads. All others are answered immediately."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_waiters_leave_threads_for_everybody_else(
     with mirrored_webhook(url, tmp_path, source, target, **keys) as webhook:
         worker = webhook.worker()
         worker.start()
-        # The worker hangs in the middle of its copies.
+        # The worker hangs during its copies.
         source.on("GET .*/blobs/", hang, times=float("inf"))
         images = [f"{source.host}/team/slow-{number}:1.0" for number in range(2 * PLACES)]
         try:

@@ -1,4 +1,4 @@
-"""``manage.py mirror``: an explicit order, with or without workers."""
+"""``manage.py mirror``: an explicit request to copy images, with or without workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Mirror = Callable[..., Ended]
 
 @pytest.fixture
 def mirror(config: Path, capsys: pytest.CaptureFixture[str]) -> Mirror:
-    """The command, with the configuration file of this test."""
+    """A function that runs the command with the configuration file of this test."""
 
     def run(*arguments: str) -> Ended:
         status = 0
@@ -117,7 +117,7 @@ def test_what_is_there_already_is_well(source: FaultyRegistry, target: FaultyReg
 def test_a_job_that_a_worker_took_first_is_followed(
     source: FaultyRegistry, target: FaultyRegistry, config: Path
 ) -> None:
-    """The command does not copy what somebody else copies already; it waits for that."""
+    """The command does not copy an image that another process is copying. It waits for that copy."""
     job = order(f"{source.host}/app:1.0", target=target.host)
     held = take()
     MirrorJob.objects.update(lease_expires_at=from_now(600))

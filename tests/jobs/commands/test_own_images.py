@@ -1,4 +1,4 @@
-"""``manage.py mirror --self``: the installation's own images, and the values that run them from the mirror."""
+"""``manage.py mirror --self``: the installation's own images, and the chart values that use them from the mirror."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATABASE = release.DATABASE_REPOSITORY.partition("/")[2]
 
 @pytest.fixture
 def config(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> Path:
-    """The public registries, reached where the test's registry listens."""
+    """A configuration file in which the test's registry replaces the public registries."""
     hosts = ("ghcr.io", "docker.io")
     entries = [{"type": "oci", "host": host, "insecure": True, "connectTo": source.host} for host in hosts]
     load(source, DATABASE, release.DATABASE_TAG)

@@ -1,4 +1,4 @@
-"""``manage.py policies``: names of images that policies have to admit, from what is mirrored and configured."""
+"""``manage.py policies``: image names that policies have to admit, derived from mirrored and configured images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def policies(config: Path, capsys: pytest.CaptureFixture[str]) -> Print:
-    """The command, with the configuration file of this test."""
+    """A function that runs the command with the configuration file of this test."""
 
     def run(*arguments: str) -> str:
         call_command("policies", "--config", str(config), *arguments)
@@ -44,7 +44,7 @@ def policies(config: Path, capsys: pytest.CaptureFixture[str]) -> Print:
 
 
 def patterns_of(policy: dict[str, Any]) -> dict[str, list[str]]:
-    """What a policy admits, by kind of container."""
+    """Return the image patterns that a policy admits, by kind of container."""
     (rule,) = policy["spec"]["rules"]
     spec = rule["validate"]["pattern"]["spec"]
     return {kind: images[0]["image"].split(" | ") for kind, images in spec.items()}

@@ -1,4 +1,5 @@
-"""The credential boundary: what credentials read is mirrored for the namespaces that they serve, and is recorded so."""
+"""The credential boundary: an image that was read with credentials is mirrored, and recorded, only for their
+namespaces."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
-    """A source that shows nothing without credentials."""
+    """A source that requires credentials for everything."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         load(registry)
@@ -31,7 +32,8 @@ def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
 def run(
     source: FaultyRegistry, target: FaultyRegistry, directory: Path, *, namespaces: list[str] | None = None, **keys: Any
 ) -> MirrorJob:
-    """Order from namespace ``web`` and drain, with credentials that serve ``namespaces`` (none: no credentials)."""
+    """Request a copy from namespace ``web`` and drain, with credentials that serve ``namespaces`` (None: no
+    credentials)."""
     order_fields = keys.pop("order", {"namespace": "web"})
     entry: dict[str, Any] = {}
     if namespaces is not None:
@@ -78,7 +80,8 @@ def test_a_private_image_without_credentials_says_what_is_missing(
 
 
 def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
-    """Credentials have higher rate limits; what counts for the boundary is that nobody needs them."""
+    """Credentials have higher rate limits. For the boundary, it only matters that the image can be read without
+    them."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD, anonymous_pull=True)) as source:
         load(source)
@@ -91,7 +94,7 @@ def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyR
 def test_what_is_at_the_target_already_proves_nothing(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """A pinned image that is there already is not copied, but its source must be shown all the same."""
+    """A pinned image that the target already has is not copied, but its source must still deliver it."""
     image = load(private)
     ImageMapping.objects.all().delete()
     pinned = f"1.0@{image.root}"
@@ -137,7 +140,7 @@ def test_what_credentials_were_seen_to_read_is_private(
 ) -> None:
     run(private, target, tmp_path, namespaces=["team-a"])
     assert list_of_private() == []
-    # Pods wait ten minutes after a failure; people do not.
+    # Pods wait ten minutes after a failure. Users do not.
     again = {"namespace": "web", "trigger": Trigger.OPERATOR}
     job = run(private, target, tmp_path, namespaces=["web"], order=again)
     assert (job.mapping.access, list_of_private()) == (Access.CONFIGURED, [job.mapping.source])
@@ -145,7 +148,7 @@ def test_what_credentials_were_seen_to_read_is_private(
 
 @pytest.fixture
 def row(settings: Settings, tmp_path: Path, private: FaultyRegistry, transactional_db: None) -> Registry:
-    """The source as an admin adds it, and not as an entry of the configuration file."""
+    """The source as an admin adds it, instead of an entry of the configuration file."""
     (tmp_path / "robot").write_text(PASSWORD)
     settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, credentials_dir=tmp_path)
     return Registry.objects.create(

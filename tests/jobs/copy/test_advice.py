@@ -1,4 +1,4 @@
-"""One next step for each error: the message's own, and else that of its class."""
+"""One next step for each error: the one in its message, or else the one of its error type."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
 
 
 def failed_with(error: Exception) -> MirrorJob:
-    """A job that failed for good with this error, as operators see it afterwards."""
+    """Return a job that failed permanently with this error, as operators see it."""
     job = order("quay.io/team/app:1")
     held = take()
     assert leases.fail(held, Attempt(held).report(classify_failure(error)))

@@ -1,4 +1,4 @@
-"""Whole copies to ECR and Artifact Registry: the clouds' APIs, and real registries behind their host names."""
+"""Whole copies to ECR and Artifact Registry: the clouds' APIs, and real registries with their host names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write(directory: Path, target: Mapping[str, Any], source: MemoryRegistry, **
 def installation(
     directory: Path, template: DatabaseTemplate, config: Path, environment: Mapping[str, str]
 ) -> Iterator[tuple[Webhook, Process]]:
-    """A running webhook and a worker that is not started."""
+    """Run a webhook, and create a worker without starting it."""
     with template.copy(directory) as url:
         webhook = Webhook(config, url, directory, environment)
         webhook.prepare()
@@ -77,7 +77,8 @@ def repository_of(source: MemoryRegistry) -> str:
 def test_a_pod_is_swapped_to_ecr(
     aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
-    """From nothing: repository made, set up, image copied, pod swapped; the old webhook knows ECR by all its names."""
+    """A repository is created and set up, an image is copied and a pod is swapped. The running webhook recognizes all
+    host names of ECR."""
     aws.reset()
     config = write(tmp_path, amazon.target_keys(ecr, accessPolicy=POLICY), source)
     with (
@@ -105,7 +106,7 @@ def test_sts_that_is_down_at_the_start_is_waited_for(
     with installation(tmp_path, database_template, config, aws.environment) as (webhook, worker):
         worker.start()
         image = f"{source.host}/team/app:1.0"
-        # Ready and answering all the same; nothing is taken for absent.
+        # The webhook is ready and responds all the same, and it does not report the image as absent.
         assert webhook.reasons(webhook.admit(pod_of(image))) == ["unknown"]
         wait_until(lambda: _attempt_errors(webhook), timeout=60, what="an attempt whose error names STS")
         assert "AWS" in _attempt_errors(webhook)[0]
@@ -147,7 +148,7 @@ def test_an_image_below_a_pull_through_rule_is_not_copied(
     aws.reset()
     config = write(tmp_path, amazon.target_keys(ecr), source)
     with installation(tmp_path, database_template, config, aws.environment) as (webhook, worker):
-        # What the cache brings is there for everybody who asks; here somebody has put it there.
+        # Any client can pull content that the cache provides. In this test, the image was copied before.
         run_manage("mirror", f"{source.host}/team/app:1.0", environment=webhook.environment)
         query(webhook.database_url, "DELETE FROM mirrors_mirrorrequest")
         aws.steer("rules", [repository_of(source).partition("/")[0]])
@@ -176,7 +177,7 @@ def test_differences_of_a_repository_are_shown_and_applied_when_asked_for(
     with installation(tmp_path, database_template, config, aws.environment) as (webhook, worker):
         image = f"{source.host}/team/app:1.0"
         run_manage("mirror", image, environment=webhook.environment)
-        # Not one that was made just now.
+        # The repository must not count as just created.
         options = {"imageTagMutability": "IMMUTABLE"}
         write(tmp_path, amazon.target_keys(ecr, accessPolicy=POLICY, ecrOptions=options), source)
         settings = {**webhook.environment, "DJANGO_SETTINGS_MODULE": "tests.jobs.at_once_settings"}
@@ -214,7 +215,7 @@ def test_a_pod_is_swapped_to_artifact_registry(
             wait_until(lambda: webhook.admit(pod_of(image)).images, timeout=60, what="a swap to Artifact Registry")
             swapped = webhook.admit(pod_of(image)).images["/spec/containers/0/image"]
             assert swapped == f"{google.HOST}/{google.PROJECT}/main/{repository_of(source)}:1.0"
-            # The boundary is a slash: another repository of the same project is a source like any other.
+            # The prefix ends at a slash: another repository of the same project is a source like any other.
             other = f"{google.HOST}/{google.PROJECT}/main2/app:1"
             assert webhook.reasons(webhook.admit(pod_of(other))) != ["already-at-target"]
             assert PASSWORD not in webhook.log_text() + worker.log.read_text()

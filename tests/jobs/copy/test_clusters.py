@@ -1,4 +1,4 @@
-"""Several clusters on one database: whose credentials read an image for whom, and who works on which job."""
+"""Several clusters on one database: which cluster's credentials read an image, and which workers run a job."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
-    """A source that shows nothing without credentials."""
+    """A source that requires credentials for everything."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         load(registry)
@@ -38,13 +38,14 @@ def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
 
 
 class Clusters:
-    """Workers of clusters, each with its own configuration file, and one installation."""
+    """Workers of clusters, each with its own configuration file, that share one installation."""
 
     def __init__(self, directory: Path, source: FaultyRegistry, target: FaultyRegistry) -> None:
         self.directory, self.source, self.target = directory, source, target
 
     def work(self, cluster: str, *, namespaces: list[str] | None = None) -> None:
-        """Drain as a worker of a cluster; its credentials serve ``namespaces`` there (None: it has none)."""
+        """Drain as a worker of a cluster. Its credentials serve ``namespaces`` of that cluster (None: it has no
+        credentials)."""
         directory = self.directory / cluster
         directory.mkdir(exist_ok=True)
         password = str(self.directory / "password")
@@ -65,7 +66,7 @@ def clusters(tmp_path: Path, private: FaultyRegistry, target: FaultyRegistry) ->
 
 
 def run_worker(cluster: str) -> None:
-    """Have a worker of the cluster count as running."""
+    """Record a running worker of the cluster."""
     Instance.objects.create(role="worker", cluster=cluster, name=f"worker-{cluster}")
 
 
@@ -223,7 +224,7 @@ def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
 
 
 def test_grants_are_of_the_cluster_whose_worker_tried(clusters: Clusters) -> None:
-    """Without a cluster nothing is learnt, of nobody."""
+    """A worker of another cluster records no access for any namespace."""
     clusters.ask("a")
     clusters.work("b")
 

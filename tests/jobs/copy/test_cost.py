@@ -1,4 +1,4 @@
-"""What a short copy costs beside its transfer: statements, requests, and places that stay empty."""
+"""The cost of a short copy in addition to its transfer: statements, requests and idle slots."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.support.ports import wait_until
 
 JOBS = 20
 MOST_STATEMENTS = 13.0
-"""Of an image's own thread for each job: 10, and operators' registries each 50 ms; 15 when short copies wrote all that
-they did at once."""
+"""The limit per job for its image thread: 10 statements, plus those that read operators' registries every 50 ms. It
+executed 15 when short copies wrote every change immediately."""
 
 
 def test_a_short_copy_costs_few_statements(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
@@ -37,7 +37,7 @@ def test_a_short_copy_costs_few_statements(made: WorkerContext, source: FaultyRe
 
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """Those of image threads that open their connections meanwhile."""
+    """Collect the statements of image threads that open their connections within the block."""
     statements: list[str] = []
 
     def count(execute: Any, sql: str, *arguments: Any) -> Any:
@@ -70,7 +70,7 @@ def test_the_source_of_a_first_copy_is_looked_at_once(
 def test_an_image_of_a_source_that_counts_no_pulls_is_read_without_a_look(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """Once the first image of it has shown that; the digest is compared in any case."""
+    """The first image of the source shows that it counts no pulls. The digest is compared in any case."""
     for number in range(3):
         load(source, f"app{number}", seed=number)
         order(f"{source.host}/app{number}:1.0", target=target.host)
@@ -114,7 +114,7 @@ def test_the_figures_of_an_attempt_replace_those_of_the_one_before(
 
 
 def test_a_place_that_was_freed_before_the_wait_is_filled_at_once(transactional_db: None) -> None:
-    """A claim takes long enough for the next short copy to end meanwhile."""
+    """A claim takes long enough for the next short copy to finish in the meantime."""
     order("app:1")
     threads = ImageThreads(_nothing)
     threads.start(take())
@@ -126,4 +126,4 @@ def test_a_place_that_was_freed_before_the_wait_is_filled_at_once(transactional_
 
 
 def _nothing(lease: Lease) -> None:
-    """A copy that is over at once."""
+    """A copy that finishes immediately."""

@@ -1,4 +1,4 @@
-"""How an attempt ends, from its failure and its lease alone: one line a rule."""
+"""The outcome of an attempt, determined only by its failure and its lease: one line per rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def failure(**fields: Any) -> Failure:
         ({}, {}, True, True),
         ({}, LAST, False, True),
         ({"permanent": True}, {}, False, True),
-        # A host that asked for a pause costs no attempt, as long as the job may wait for it.
+        # A pause that a host requests costs no attempt, as long as the job is allowed to wait for it.
         (LIMITED, {}, True, False),
         (LIMITED, LAST, True, False),
         (LIMITED, {"may_wait": False}, True, True),
@@ -76,7 +76,7 @@ def test_what_a_failure_says_of_its_host(failed: dict[str, Any], answered: Any, 
         ({}, {}, {}, False),
         (DENIED, {}, {"shop": False}, True),
         (IMMUTABLE, {"obstacle": "immutable-conflict"}, {}, False),
-        # Only what ends the job says something of its image.
+        # Only a failure that ends the job says something about its image.
         (DENIED | {"permanent": False}, {}, {}, False),
     ],
 )

@@ -1,4 +1,5 @@
-"""`platforms: auto`: images are mirrored for the platforms of the clusters' nodes, and again for those of new nodes."""
+"""`platforms: auto`: images are mirrored for the platforms of the clusters' nodes, and again for the platforms of new
+nodes."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def hub() -> Iterator[ProfiledRegistry]:
 def auto(
     transactional_db: None, hub: ProfiledRegistry, target: FaultyRegistry, tmp_path: Path, settings: Any
 ) -> Iterator[WorkerContext]:
-    """A worker whose configuration says `platforms: auto`."""
+    """A worker with `platforms: auto` in its configuration."""
     config = config_file(tmp_path, hub, target, platforms="auto")
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, config=config)
     with context(config) as ready:
@@ -54,7 +55,7 @@ def auto(
 
 
 def watched(name: str, *platforms: str, target: FaultyRegistry, **fields: Any) -> Cluster:
-    """A cluster with a node of each platform, as its watcher writes it, whose configuration names the target."""
+    """Create a cluster with a node of each platform, as its watcher does. Its configuration names the target."""
     row = target_row(target.host)
     Registry.objects.filter(pk=row.pk).update(clusters=sorted({*row.clusters, name}))
     for number, platform in enumerate(platforms):

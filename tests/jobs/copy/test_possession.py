@@ -1,4 +1,5 @@
-"""A manifest may name anybody's layers: what is private at the target is given to none that was not given it."""
+"""A manifest can name the layers of any image: private content at the target is not given to namespaces without
+access."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def private() -> Iterator[FaultyRegistry]:
 
 
 class Mirroring:
-    """One worker for two registries: a private one whose credentials serve ``team-a``, and another."""
+    """One worker for two registries: a private one whose credentials serve ``team-a``, and another one."""
 
     def __init__(self, directory: Path, private: FaultyRegistry, other: FaultyRegistry, target: FaultyRegistry) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""Signatures on their way through a job: reported on their own, shown by page and API, looked at when it is time."""
+"""Signatures in a job: reported separately, shown by admin and API, and checked again when they are due."""
 
 from __future__ import annotations
 

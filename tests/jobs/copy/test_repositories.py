@@ -1,4 +1,4 @@
-"""Repositories of an OCI target are listed once something was copied there."""
+"""Repositories of an OCI target are listed after an image was copied to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of an attempt: which requests were sent, with status and milliseconds, and nothing that opens a door."""
+"""The log of an attempt: the requests that were sent, with status and milliseconds, but without secrets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_all_requests_are_counted_and_the_last_ones_kept() -> None:
 
 
 def before(event: threading.Event, action: Action) -> Action:
-    """Sets the event once it has answered."""
+    """Set the event after the action."""
 
     def act(handler: Handler) -> bool:
         is_answered = action(handler)
@@ -64,12 +64,12 @@ def before(event: threading.Event, action: Action) -> Action:
 def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, settings: Settings
 ) -> None:
-    settings.JOB_TIMING = {**FAST, "lease": 60.0}  # one that runs out on a busy machine would make a second attempt
+    settings.JOB_TIMING = {**FAST, "lease": 60.0}  # a lease that expires on a busy machine would cause a second attempt
     load(source)
     opened = threading.Event()
     open_upload = reply(202, Location="/v2/x/blobs/uploads/s3cret?_state=s3cret")
     source.on("GET .*/blobs/", reply(307, Location=f"http://{source.host}/store/s3cret?sig=s3cret"), times=99)
-    # A copy that has failed sends no more requests.
+    # A failed copy sends no more requests.
     source.on("GET /store/", after(opened, reply(403)), times=99)
     target.on("POST .*/uploads/", before(opened, open_upload), times=99)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -103,7 +103,7 @@ TOTAL = re.compile(r"(\d+) requests? by status")
 
 @pytest.fixture
 def guarded() -> FaultyRegistry:
-    """A source that gives tokens to everybody who asks for one."""
+    """A source that issues tokens to all clients."""
     return FaultyRegistry(gatekeeper=Gatekeeper("token", "robot", "pass", anonymous_pull=True))
 
 

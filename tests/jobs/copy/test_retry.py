@@ -1,4 +1,4 @@
-"""Failures: which are tried again and when, which end a job at once, and what an operator reads."""
+"""Failures: which are retried and when, which fail a job immediately, and what an operator reads."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_a_missing_image_fails_at_once_and_says_what_to_do(
 def test_a_passing_failure_is_tried_again(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
-    """The password's file is mounted a moment late."""
-    # However slow this machine is: the second attempt waits for the file.
+    """The password file is mounted a moment late."""
+    # Even on a slow machine, the second attempt waits for the file.
     settings.JOB_TIMING = {**FAST, "retry_base": 300.0, "retry_cap": 300.0}
     load(source)
     password = tmp_path / "password"

@@ -1,4 +1,4 @@
-"""A claimed job is copied, and all that was learnt is written down."""
+"""A claimed job is copied, and its results are recorded."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry,
 
 
 def test_progress_that_could_not_be_written_is_written_with_the_next_update(transactional_db: None) -> None:
-    """A stalled copy moves no further, and its page would say 0 % until it does."""
+    """A stalled copy makes no progress, and without the retry its page would show 0 % until it does."""
 
     def away(*arguments: Any) -> None:
         raise OperationalError("the connection was closed")
@@ -129,7 +129,7 @@ REFUSING = {
 
 @contextmanager
 def refusing_digests() -> Iterator[None]:
-    """A database that refuses each mapping that a copy has learnt of."""
+    """Make the database refuse each mapping for which a copy has found a digest."""
     table = ImageMapping._meta.db_table
     with connection.cursor() as cursor:
         for statement in REFUSING[connection.vendor]:

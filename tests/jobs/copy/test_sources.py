@@ -1,4 +1,4 @@
-"""Sources with mirrors of their own, and with a password in a Secret."""
+"""Sources with mirrors, and sources with a password in a Secret."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(directory: Path, target: FaultyRegistry, *registries: dict[str, Any], im
 def test_an_image_is_read_from_the_first_mirror_that_has_it(
     source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """One is down, one has nothing; the registry itself is not asked."""
+    """One mirror does not respond and one lacks the image. The registry itself receives no request."""
     load(mirror)
     away = f"127.0.0.1:{free_port()}"
     with FaultyRegistry() as empty:
@@ -137,7 +137,7 @@ def test_a_password_may_be_in_a_labelled_secret(
 def test_pull_secrets_of_the_pod_read_the_image(
     plane: ControlPlane, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also under ``privateImages: mirror``, which is the earlier tool's way."""
+    """Also with ``privateImages: mirror``, the behaviour of the earlier tool."""
     plane.namespace("shop-of-jobs")
     plane.let_worker_read("shop-of-jobs", "secrets", "serviceaccounts")
     auths = {"auths": {source.host: {"username": "robot", "password": "p"}}}

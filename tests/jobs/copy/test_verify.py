@@ -1,4 +1,4 @@
-"""Verification: the target alone is asked, and what it has is compared with what was written."""
+"""Verification: only the target is queried, and its content is compared with the recorded digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts that limit requests for a short time: all workers wait, and copies of low priority longer than others."""
+"""Hosts that limit requests for a short time: all workers wait, and copies of low priority wait longer than others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALL = set(Priority)
 def other(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> Iterator[WorkerContext]:
-    """A second worker beside ``made``, with an engine and connections of its own."""
+    """A second worker next to ``made``, with its own engine and connections."""
     (tmp_path / "other").mkdir()
     with context(config_file(tmp_path / "other", source, target)) as ready:
         yield ready
@@ -43,7 +43,7 @@ def head(worker: WorkerContext, source: FaultyRegistry) -> None:
 def test_an_operator_ends_a_pause_that_workers_wait_for(
     made: WorkerContext, other: WorkerContext, source: FaultyRegistry
 ) -> None:
-    """Also that of the request which was limited, of one behind it, and of another worker."""
+    """The pause ends for the request that was limited, for a request queued behind it, and for another worker."""
     load(source)
     head(other, source)
     source.on("HEAD .*", reply(429, Retry_After="50"))
@@ -86,7 +86,7 @@ def claimed_priorities() -> set[int]:
 
 
 def later(seconds: float) -> None:
-    """As if so much time had passed."""
+    """Change the rows as if this time had passed."""
     HostBudget.objects.update(held_until=F("held_until") - timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""Budgets of hosts: all workers together keep to them, use them, and share them fairly."""
+"""Budgets of hosts: all workers together stay within them, use them, and share them fairly."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ KEY = ("registry.example.com", "get")
 
 
 def rate(times: list[float], start: float, end: float) -> float:
-    """Requests a second between two moments."""
+    """Return the requests per second between two times."""
     return sum(start <= at < end for at in times) / (end - start)
 
 
 def test_workers_together_keep_to_a_budget_and_use_it(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """Three processes; the third one ends earlier, and its share goes to the others."""
+    """Three processes. The third one ends earlier, and its share is given to the others."""
     load(source)
     limits = [{"host": source.host, "heads": PER_SECOND}]
     path = config_file(tmp_path, source, target, rateLimits=limits)
@@ -41,7 +41,8 @@ def test_workers_together_keep_to_a_budget_and_use_it(
     times = sorted(at for each in sent for at in each)
     assert len(times) == source.count("HEAD .*")
     begin, end = times[0], min(each[-1] for each in sent[:2])
-    # Each process may be a tenth of a second early after it was late: far from the quota, of which this is 80 %.
+    # Each process can be a tenth of a second early after it was late, far from exceeding the quota, of which the budget
+    # is 80 %.
     most = PER_SECOND / SHARE_OF_QUOTA
     assert max(rate(times, begin + n / 4, begin + n / 4 + 1) for n in range(int((end - begin) * 4))) <= most
     assert PER_SECOND * 0.8 <= rate(times, begin + 2.5, end) <= PER_SECOND * 1.02

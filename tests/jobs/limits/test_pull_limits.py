@@ -1,4 +1,5 @@
-"""Pull limits as Docker Hub has them: kept for each account, and the last pulls are for copies that pods wait for."""
+"""Pull limits like Docker Hub's: recorded for each account, with the last pulls reserved for copies that pods wait
+for."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ HUB = "docker.io"
 
 
 class PullCounter:
-    """Docker Hub's headers at each manifest; a GET counts as a pull, a HEAD does not."""
+    """Send Docker Hub's headers with each manifest. A GET counts as a pull, a HEAD does not."""
 
     def __init__(self, limit: int, remaining: int, keeper: Gatekeeper | None = None) -> None:
         self.limit, self.remaining, self.keeper = limit, remaining, keeper

@@ -1,4 +1,5 @@
-"""Paused hosts: for how long at most, who waits for them, who tries them first, and when they are forgotten."""
+"""Paused hosts: the longest pause, which jobs wait for it, which try the host first, and when the pause is
+forgotten."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
     host_limits.limit("quay.io", 60)
     host_limits.limit("mirror.example.com:5000", 60)
     with connection.cursor() as cursor:
-        # As a version that checked nothing writes it.
+        # Write the value of a version that did not check it.
         cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
 
     assert host_limits.rate_limited() == {}
@@ -116,7 +117,7 @@ def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None
 
 @pytest.mark.django_db
 def test_jobs_without_hosts_get_them() -> None:
-    """A webhook of an older version requests while the new workers run."""
+    """A webhook of an older version can request copies while new workers run."""
     order("quay.io:8443/org/app:1", target="mirror.example.com")
     MirrorJob.objects.update(source_host="", target_host="")
     reconcile()
@@ -175,7 +176,8 @@ def test_waiting_for_a_host_costs_no_attempt(
 def test_a_job_that_only_waits_fails_in_the_end(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """After a day its attempts count: a registry that never allows access keeps no job for ever."""
+    """After a day, its attempts count, so that a registry that never allows access does not keep a job queued
+    permanently."""
     source.on("HEAD .*/manifests/", reply(429, Retry_After="600"), times=10_000)
     job = order(f"{source.host}/app:1.0", target=target.host)
     MirrorJob.objects.update(created_at=from_now(-90_000))

@@ -1,4 +1,4 @@
-"""Shares: what a namespace or source host may have of a process's places, as rules and on running copies."""
+"""Shares: how many of a process's slots a namespace or source host can use, as rules and with running copies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BLOB = "GET .*/blobs/"
 
 @contextmanager
 def ending(event: threading.Event) -> Iterator[None]:
-    """Sets it at the end of the block, however that ends."""
+    """Set the event when the block exits, even by an exception."""
     try:
         yield
     finally:
@@ -101,7 +101,8 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
 def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, kind: str
 ) -> None:
-    """All places are one's own while nobody else waits; who comes then is copied all the same."""
+    """One namespace or host can use all slots while no other waits. Copies of others that are requested later start all
+    the same."""
     with FaultyRegistry() as slow:
         for number in range(8):
             load(slow, tag=str(number), seed=number, layers=1)
@@ -164,7 +165,7 @@ def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
 def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
-    """django-q2 would kill the process with all its copies."""
+    """Otherwise django-q2 would kill the process with all its copies."""
     settings.JOB_TIMING = {**FAST, "drain_limit": 5.0, "drain_end": 6.0}
     load(source)
     source.on(BLOB, held(source.closing), times=1_000)

@@ -1,4 +1,4 @@
-"""A worker that is cut off from the database, and still reaches both registries: what it may not do any more."""
+"""A worker that has no connection to the database but still reaches both registries: what it is not allowed to do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def config(
 def overtaken(
     config: Path, job: MirrorJob, source: FaultyRegistry, *, at: tuple[FaultyRegistry, str], release: threading.Event
 ) -> SampleImage:
-    """One worker is cut off, and held up at a request; another one copies a newer image meanwhile. Return that."""
+    """Cut off one worker and delay it at a request, while another worker copies a newer image. Return that image."""
     registry, request = at
     with context(config) as cut_off, context(config) as other:
 
@@ -52,7 +52,7 @@ def overtaken(
 def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has_the_job_now(
     config: Path, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """Whatever keeps it from the database: it may still reach both registries."""
+    """The worker can still reach both registries, whatever prevents its access to the database."""
     release = threading.Event()
     source.on(BLOB, held(release), times=1)
     job = order(f"{source.host}/app:1.0", target=target.host)

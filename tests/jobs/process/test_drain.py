@@ -1,4 +1,4 @@
-"""A drain: jobs by priority, many at a time, until nothing is left; stops and cancellations are heard."""
+"""A drain: jobs by priority, many at a time, until none is left, with stops and cancellations."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_copy_whose_lease_is_lost_stops_and_changes_nothing(
 
 
 def _steal(job: MirrorJob) -> object:
-    """Take the job as another worker does once the lease is over by the database's clock."""
+    """Take over the job, as another worker does after the lease has expired by the database's clock."""
     with transaction.atomic():
         MirrorJob.objects.filter(id=job.id).update(lease_expires_at=from_now(-1))
         other = take()
@@ -204,7 +204,7 @@ def test_a_configured_dry_run_does_not_stop_an_order(
 def test_a_blob_another_worker_copied_is_mounted(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """Where blobs are is remembered in the database: a new process knows of it."""
+    """The locations of blobs are stored in the database, so a new process can use them."""
     load(source, "one")
     load(source, "two")
     config = config_file(tmp_path, source, target)

@@ -1,4 +1,4 @@
-"""Reconciliation: what lost workers leave behind is put right, and old history goes."""
+"""Reconciliation: jobs of lost workers are recovered, and old history is deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results that django-q2 saves of its tasks, where the database does not respond."""
+"""Results of tasks that django-q2 saves while the database does not respond."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def outages() -> Iterator[None]:
-    """Of this test alone."""
+    """Reset the outage log before and after the test."""
     outage_log.responds()
     yield
     outage_log.responds()

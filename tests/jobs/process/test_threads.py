@@ -1,4 +1,4 @@
-"""Threads that many copies depend on survive whatever goes wrong in them; what an attempt logs keeps its end."""
+"""Threads on which many copies depend survive any error, and the log of an attempt keeps its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 class Unforeseen:
-    """Takes the place of a column's value, and cannot be written: no error of a database."""
+    """A value for a column that cannot be written, with an error that does not come from the database."""
 
     def __str__(self) -> str:
         raise RuntimeError("nobody thought of this")
@@ -42,7 +42,7 @@ def heartbeat() -> Iterator[Heartbeat]:
 def test_a_heart_that_meets_the_unforeseen_beats_on(
     heartbeat: Heartbeat, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A timing that no clock can hold makes each beat fail; the next one is an ordinary one again."""
+    """A lease longer than any clock can represent makes a beat fail. The next beat has a normal one."""
     order("app:1")
     held = take()
     before = settings.JOB_TIMING

@@ -1,4 +1,4 @@
-"""Real worker processes: they copy, they may be killed, they stop in time, and nothing is copied twice."""
+"""Real worker processes: they copy, can be killed, stop in time, and copy nothing twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BLOB = "GET .*/blobs/"
 STEADY = {"TEST_JOB_TIMING": json.dumps({**FAST, "lease": 60.0, "hand_back_within": 15.0, "stop_within": 25.0})}
-"""The product's own times to stop, and a lease that does not run out where a worker waits for a processor."""
+"""The product's own times for a stop, and a lease that does not expire while a worker waits for a processor."""
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_stopped_worker_hands_its_copies_back(
 def test_a_worker_stops_in_time_though_a_registry_says_nothing(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
-    """The image's own thread waits for an answer that doesn't come, and can't look whether it shall stop."""
+    """The image's thread waits for a response that does not come, and cannot check whether to stop."""
     load(source)
     source.on("HEAD .*/manifests/", hang, times=10)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -128,7 +128,7 @@ def test_racing_workers_claim_each_job_once(
 
 
 def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
-    """Both processes are busy with a slow source, and more wake-ups wait than the queue takes."""
+    """Both processes are busy with a slow source, and more wake-ups wait than the queue holds."""
     config = config_file(tmp_path, source, target, copy={"images": 1})
     for number in range(6):
         load(source, tag=str(number), seed=number)

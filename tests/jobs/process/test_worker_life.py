@@ -1,4 +1,5 @@
-"""The life of a worker: it waits for its database, answers probes on both families, and leaves nobody behind."""
+"""The life of a worker: it waits for its database, responds to probes over IPv4 and IPv6, and leaves no process
+behind."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def config(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> Pa
 
 
 def answer(host: str, port: int, path: str) -> tuple[int, str]:
-    """Status and text; 0 where nobody listens."""
+    """Return status and text, or status 0 if no process listens."""
     try:
         found = urllib3.request("GET", f"http://{host}:{port}{path}", retries=False, timeout=5)
     except urllib3.exceptions.HTTPError:
@@ -59,14 +60,14 @@ def children(pid: int) -> list[int]:
 
 
 def family(pid: int) -> list[int]:
-    """Its children, and theirs."""
+    """Return the children and grandchildren of the process."""
     own = children(pid)
     return own + [number for child in own for number in children(child)]
 
 
 @contextmanager
 def started(config: Path, directory: Path, **extra: str) -> Iterator[Process]:
-    """A worker, ready or not."""
+    """Start a worker without waiting for it to be ready."""
     process = Process(
         [sys.executable, "manage.py", "worker"], environment(config, directory, **extra), config.parent / "worker.log"
     )
@@ -82,7 +83,7 @@ def is_alive_at(port: int, path: str = "/livez", host: str = "127.0.0.1") -> Cal
 
 
 def signal_children(parent: int, number: signal.Signals) -> None:
-    """To all that copy, push and record: the children of the worker's sentinel."""
+    """Send the signal to all processes that copy, push and record: the children of the worker's sentinel."""
     (sentinel,) = children(parent)
     for pid in children(sentinel):
         os.kill(pid, number)
@@ -146,7 +147,7 @@ def test_nobody_outlives_a_killed_process_that_started_it(config: Path, tmp_path
 
 
 def test_a_worker_stops_with_its_process_group(config: Path, tmp_path: Path) -> None:
-    """As systemd asks: the sentinel may end at any moment, with the locks that it held."""
+    """systemd signals the whole process group. The sentinel can exit at any moment, with the locks that it holds."""
     for number in range(3):
         with worker(config, tmp_path / f"worker-{number}") as running:
             assert running.popen is not None
@@ -157,7 +158,8 @@ def test_a_worker_stops_with_its_process_group(config: Path, tmp_path: Path) -> 
 def test_the_copy_of_a_killed_process_begins_again(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
-    """Nobody else runs. All that copy, push and record are killed; those that take their place find out."""
+    """No other worker runs. All processes that copy, push and record are killed, and their replacements recover the
+    job."""
     load(source)
     source.on(BLOB, held(source.closing), times=3)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -175,7 +177,7 @@ def test_the_copy_of_a_killed_process_begins_again(
 def test_copies_are_handed_back_whoever_is_asked_to_end(
     asked: str, source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
-    """A terminal and systemd send SIGTERM to all processes at once; a person may send it to a single one."""
+    """A terminal and systemd send SIGTERM to all processes at the same time. A user can send it to a single one."""
     load(source)
     source.on(BLOB, held(source.closing), times=3)
     job = order(f"{source.host}/app:1.0", target=target.host)

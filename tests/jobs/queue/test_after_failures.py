@@ -1,4 +1,5 @@
-"""After a copy that failed for good, pods start no new one for a while; whom that holds for depends on the error."""
+"""After a copy failed permanently, pods start no new copy for a while. The error determines to which namespaces this
+applies."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def fail(error: ErrorClass, namespace: str = "team-b") -> None:
-    """An order of this namespace ends badly."""
+    """Request a copy from this namespace that fails."""
     order("app:1", namespace=namespace)
     assert leases.fail(take(), AttemptReport(error_class=error, error="no"))
 

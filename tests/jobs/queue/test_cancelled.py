@@ -1,4 +1,5 @@
-"""What the dialog for cancelling promises: no new copy by pods for 10 minutes, one at once by Retry."""
+"""The promises of the dialog for cancelling: pods start no new copy for 10 minutes, and Retry starts one
+immediately."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ SOURCE = "quay.io/team/app:1"
 
 
 def asked_by_a_pod() -> bool:
-    """Whether a new copy is queued when a pod with the image is created."""
+    """Return whether a new copy is queued when a pod with the image is created."""
     before = MirrorJob.objects.count()
     target = "mirror.example.com:5000/quay.io/team/app:1"
     one = RequestedCopy(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")

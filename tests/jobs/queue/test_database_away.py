@@ -1,4 +1,4 @@
-"""The database goes away for a while: the worker lives on, its copies too, and what they did is written down later."""
+"""The database is unavailable for a while: the worker and its copies survive, and the results are recorded later."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.support.postgres import MissingToolError, PostgresServer
 from tests.support.system import run_manage
 
 MOST_PROCESSES = 6
-"""Of a worker that use the database; each says once that it does not respond."""
+"""The most processes of a worker that use the database. Each logs once that it does not respond."""
 
 BLOB = "GET .*/blobs/"
 
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    """A Postgres of this test alone, with our tables."""
+    """A Postgres server, with our tables, that only this test uses."""
     directory = Path(tempfile.mkdtemp(prefix="swapper-postgres-"))
     try:
         running = PostgresServer(directory, free_port())
@@ -69,7 +69,7 @@ def test_a_copy_outlives_its_database(
         image = f"{source.host}/app:1.0"
         run_manage("mirror", "--queue", image, "--config", str(config), environment=url)
         wait_until(lambda: source.count(BLOB) == 3, what="the copy")
-        # The tests' server writes nothing through by itself: without this it would forget the claim.
+        # The tests' server does not sync its writes. Without a checkpoint, it would lose the claim.
         execute(server, "CHECKPOINT")
         server.stop()
         release.set()

@@ -1,4 +1,4 @@
-"""Leases: one holder a job, fenced by token and database clock; the order of claims."""
+"""Leases: one holder per job, fenced by token and database clock, and the order of claims."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_immediate_job_starts_next_though_a_thousand_wait() -> None:
 
 
 def test_namespaces_take_turns() -> None:
-    """Ten orders of one namespace do not keep another's one waiting until the end."""
+    """Ten jobs of one namespace do not delay another namespace's job until the end."""
     many = [order(f"many:{number}", namespace="many") for number in range(10)]
     few = order("few:1", namespace="few")
     assert take().job_id == many[0].id

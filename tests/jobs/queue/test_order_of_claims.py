@@ -1,4 +1,4 @@
-"""The order of claims: by priority, then the namespace with the fewest running copies, then age."""
+"""The order of claims: by priority, then by the fewest running copies of the namespace, then by age."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_a_job_of_a_given_choice_is_taken_in_its_turn() -> None:
 
 @pytest.fixture
 def remembering(settings: Settings) -> Callable[[], str]:
-    """Claims as one drain that remembers for a minute that nobody else waits; returns the namespace of each job."""
+    """Claim in one drain that caches for a minute that no other namespace waits. Each call returns the job's
+    namespace."""
     settings.JOB_TIMING = {"poll": 60.0}
     fairness = Fairness()
 
@@ -107,7 +108,7 @@ def test_a_namespace_with_its_first_job_has_its_turn_soon(settings: Settings) ->
 
 
 def _jobs(chance: random.Random) -> dict[int, str]:
-    """The state of each, by its id."""
+    """Create jobs and return their states by ID."""
     states = {}
     for job in orders([f"app:{number}" for number in range(JOBS)]):
         state = states[job.pk] = chance.choice(STATES)
@@ -124,7 +125,7 @@ def _jobs(chance: random.Random) -> dict[int, str]:
 
 
 def _next(states: dict[int, str]) -> int | None:
-    """The id of the job whose turn it is. What was abandoned counts as running, and comes before what waits."""
+    """Return the ID of the next job. An abandoned job counts as running, and is claimed before queued jobs."""
     rows = {job.pk: job for job in MirrorJob.objects.all()}
     running = Counter(rows[pk].namespace for pk, state in states.items() if state in (JobStatus.RUNNING, ABANDONED))
     due = [rows[pk] for pk, state in states.items() if state in (JobStatus.PENDING, ABANDONED)]

@@ -1,4 +1,4 @@
-"""Wake-ups: few of them, in order, none before its time, each to one worker."""
+"""Wake-ups: few of them, in order, none before its time, each for one worker."""
 
 from __future__ import annotations
 

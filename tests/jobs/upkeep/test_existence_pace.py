@@ -1,4 +1,4 @@
-"""Two copying processes, a target with a quota: one of them refreshes existence, with a twentieth of the quota."""
+"""Two copying processes and a target with a quota: one process refreshes existence, with a twentieth of the quota."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from tests.support.faulty_registry import FaultyRegistry
 
 IMAGES = 30
 HEADS_PER_SECOND = 40
-"""What the target allows. Two a second are for this; so few that a moment's delay of a busy machine is small beside."""
+"""The quota of the target. The refresh uses two a second, so few that a short delay of a busy machine does not
+matter."""
 
 LOOKED_AT = 12
-"""Checks: those of two turns."""
+"""The number of checks, equal to two turns."""
 
 WINDOW = 5
-"""Checks that follow one another in one turn: two seconds."""
+"""Checks that follow one another in one turn, which take two seconds."""
 
 SLACK = 0.75
-"""Of that time: a check that is late comes closer to what follows it."""
+"""The share of that time that must pass, because the next check follows a late one sooner."""
 
 OLD = 500.0
 """Seconds since the last check: more than four fifths of the ten minutes of ``existence.maxAge``."""
@@ -33,7 +34,7 @@ TIMING = {**FAST, "existence_period": 3.0, "existence_lease": 20.0}
 
 
 class Clock:
-    """When the target was asked for which image."""
+    """A record of when each image was requested from the target."""
 
     def __init__(self, target: FaultyRegistry) -> None:
         self.asked: list[tuple[float, str]] = []
@@ -44,7 +45,7 @@ class Clock:
         return False
 
     def assert_is_paced(self) -> None:
-        """No window of ``WINDOW`` checks is shorter than the quota's share allows."""
+        """Assert that no window of ``WINDOW`` checks is shorter than the share of the quota permits."""
         times = sorted(at for at, _ in self.asked)
         shortest = min(end - start for start, end in zip(times, times[WINDOW - 1 :], strict=False))
         assert shortest >= SLACK * (WINDOW - 1) / (HEADS_PER_SECOND * 0.05), shortest

@@ -1,4 +1,4 @@
-"""Known images are checked at the target by one process for all, slowly, before webhooks would do it."""
+"""Known images are checked at the target by one process for all, slowly, before webhooks would check them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLD = 500.0
 def refreshers(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> Iterator[list[ExistenceRefresh]]:
-    """Two processes' worth; the target allows 400 checks a second, of which 20 are for this."""
+    """The refreshers of two processes. The target permits 400 checks a second, of which a refresh uses 20."""
     settings.JOB_TIMING = {**FAST, "existence_period": 0.3, "existence_lease": 1.5}
     path = config_file(tmp_path, source, target, rateLimits=[{"host": target.host, "heads": 400}])
     with context(path) as first, context(path) as second:

@@ -1,4 +1,5 @@
-"""Workers that copy signatures of one image to a registry without the referrers API lose no entry of its index."""
+"""Workers that copy signatures of one image to a registry without the referrers API do not lose an entry of its
+index."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
 PATIENCE = 2.0
-"""Seconds that a write is kept back for what a second process without a lock would have read by then."""
+"""Seconds that a write is delayed, in which a second process without a lock would read."""
 
 
 class Interleaving:
-    """Keeps each write of the index back until it would overwrite another's: the first until both processes have read,
-    the second until the first has read back what it wrote."""
+    """Delays each write of the index until it would overwrite the other's: the first until both processes have read,
+    the second until the first has read back its own."""
 
     def __init__(self, target: FaultyRegistry, tag: str) -> None:
         self._reads = self._writes = 0

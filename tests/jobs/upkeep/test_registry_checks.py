@@ -1,4 +1,4 @@
-"""Tests of registries: each step as a worker finds it, and what an operator reads of it."""
+"""Connection tests of registries: the result of each step, and what an operator reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def check(made: WorkerContext, registry: Registry) -> RegistryCheck:
-    """Ask for a test, and have a worker do it."""
+    """Request a connection test, and run it in a worker."""
     asked, is_new = services.request_check(registry=registry, requested_by="olga")
     assert is_new
     drain(made)
@@ -136,7 +136,7 @@ def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
 def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """The file's entry has a password from the credentials directory, which is missing."""
+    """The file's entry has a password in the credentials directory, which is missing."""
     entry = {"username": "mirror", "passwordFile": str(tmp_path / "password")}
     with context(config_file(tmp_path, source, target, entry=entry)) as made:
         row = Registry.objects.create(endpoint=source.host, managed_by="config", insecure=True)

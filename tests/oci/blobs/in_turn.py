@@ -1,4 +1,5 @@
-"""Images in turn to one target: what it was seen to do for the first ones decides how the next ones are copied."""
+"""Copy images one after the other to one target, whose behaviour during the first copies decides how later ones
+work."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ OWN_MOUNT = "POST .*/second/.*mount=.*from=second"
 
 
 def small_image(name: str) -> SampleImage:
-    """Three small blobs of its own."""
+    """Return an image of three small blobs that no other image has."""
     builder = ImageBuilder()
     layers = [builder.blob(f"{name} {number}".encode()) for number in range(2)]
     return builder.build(builder.image(layers, builder.blob(f'{{"name": "{name}"}}'.encode(), OCI_CONFIG)))
@@ -22,7 +23,7 @@ def small_image(name: str) -> SampleImage:
 
 @pytest.fixture
 def second(source: FaultyRegistry) -> SampleImage:
-    """What the source has beside three images of other repositories."""
+    """The fourth image of the source. The other three are in other repositories."""
     for name in ("first", "other", "third"):
         small_image(name).load(source.storage, name, "1.0")
     image = small_image("second")
@@ -35,7 +36,8 @@ def copy(engine: Engine, source: FaultyRegistry, target: FaultyRegistry, name: s
 
 
 def get_known(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
-    """The target is asked for its traits by the second copy, whose other requests do not wait for that."""
+    """Copy two images, so that the traits of the target are known. The second copy probes them without delaying its
+    other requests."""
     copy(engine, source, target, "first")
     copy(engine, source, target, "other")
     target.asked.clear()

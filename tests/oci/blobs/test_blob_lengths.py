@@ -1,4 +1,4 @@
-"""Targets whose HEAD of a blob has another length than the blob."""
+"""Targets whose HEAD of a blob reports a length that differs from the blob's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.faulty_registry import reply
 def test_a_blob_of_which_the_target_has_a_part_is_uploaded_again(
     engine: Engine, profiled: MakeProfiled, kept: int
 ) -> None:
-    """Its storage failed in the middle of a write."""
+    """The target's storage failed in the middle of a write."""
     source, target = profiled(), profiled()
     image = load(source)
     target.on("(HEAD|GET) .*/blobs/", reply(200, b"x" * kept), times=99)

@@ -1,4 +1,4 @@
-"""One blob from source to target: chunks, sessions, interruptions, digests."""
+"""One blob from source to target: chunks, sessions, interruptions and digests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def big(size: int = 5 * MIB) -> bytes:
 
 
 def cut_upload(handler: Handler) -> bool:
-    """Takes some of a PUT's body and hangs up."""
+    """Read a part of a PUT's body and close the connection."""
     handler.rfile.read(1000)
     return hang_up(handler)
 
@@ -65,7 +65,8 @@ def test_a_source_that_drops_without_progress_is_given_up(
 def test_a_blob_that_always_fails_is_asked_for_eighteen_times(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, fault: Action
 ) -> None:
-    """Three uploads, each with one first request and five more: retries of requests and of blobs do not multiply."""
+    """Three uploads, each with one request and five retries: retries of requests do not multiply with retries of
+    blobs."""
     image, digest = one_blob(big(MIB))
     image.load(source.storage, "app", "1.0")
     source.on(f"GET .*/blobs/{digest}", fault, times=999)

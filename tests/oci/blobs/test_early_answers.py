@@ -1,4 +1,4 @@
-"""Targets that answer an upload before they have read it, and read no further."""
+"""Targets that respond to an upload before they have read it, and read no more of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.oci.samples import one_blob
 from tests.support.faulty_registry import Action, FaultyRegistry, hang_up
 
 MORE_THAN_SOCKETS_BUFFER = 24 * 1024 * 1024
-"""Bytes: those of a sender and a receiver on this machine take about 6 MiB."""
+"""Bytes. The buffers of a sender and a receiver on this machine take about 6 MiB."""
 
 ALWAYS = 99
 

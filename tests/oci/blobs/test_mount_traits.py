@@ -1,5 +1,5 @@
-"""A target that was seen to mount: later copies look for a small blob and open its upload by one request. Nothing is
-taken for known that was not seen."""
+"""Targets that were observed to mount blobs: later copies check for a small blob and open its upload with one request.
+The engine assumes only traits that it has observed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EVERYBODY = Readers(is_everybody=True)
 
 
 def opens_a_session(handler: Handler) -> bool:
-    """In place of a mount, as registries do that have none."""
+    """Open an upload session instead of mounting, as registries without mounts do."""
     handler._upload_accepted(handler.registry.storage.start_upload())
     return True
 
 
 def mounts_everything(handler: Handler) -> bool:
-    """Whichever repository has it."""
+    """Mount a blob whichever repository has it."""
     digest = handler.query["mount"][0]
     handler.registry.storage.links.add((handler.repository, digest))
     handler.answer(201, Location=f"/v2/{handler.repository}/blobs/{digest}", Docker_Content_Digest=digest)
@@ -64,7 +64,8 @@ def test_a_small_blob_that_is_there_is_not_sent_again(
 def test_a_blob_that_the_repository_is_known_to_have_is_looked_for_by_a_head(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """A mount would write its link again, which distribution does not read meanwhile: somebody may pull the blob."""
+    """A mount would write the blob's link again, and distribution cannot read the blob while it does. A client might be
+    pulling the blob."""
     small_image("first").load(source.storage, "first", "1.1")
     get_known(engine, source, target)
     target.storage.manifests.clear()
@@ -95,7 +96,8 @@ def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
 def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """Such a mount would find the blob, as it should, and be taken for one of what others have."""
+    """The mount would succeed, as it should, but the engine would conclude that the target mounts blobs of other
+    repositories."""
     builder = ImageBuilder()
     shared = [builder.blob(f"shared {number}".encode()) for number in range(3)]
     for name in ("first", "other"):
@@ -117,7 +119,7 @@ def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
 def test_a_large_blob_is_looked_for_by_a_head(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """Its session would wait for as long as the blobs before it take."""
+    """With a mount, its upload session would wait for as long as the blobs before it take."""
     engine = make_engine(small_blob_bytes=0)
     get_known(engine, source, target)
 
@@ -142,7 +144,8 @@ def test_a_registry_that_mounts_otherwise_is_asked_once_and_then_by_heads(
 
     assert is_complete(target, second, "second")
     assert is_complete(target, small_image("third"), "third")
-    # Once about its own blob, and once about one of another repository; where it has both, about one that nobody has.
+    # One mount of a blob that the repository has, and one of a blob of another repository. If both succeed, one of a
+    # blob that no repository has.
     assert asked == (3 if action is mounts_everything else 2)
     assert target.count("POST .*mount=") == 0
     assert target.count("HEAD .*/blobs/") == 3
@@ -191,7 +194,7 @@ def test_what_another_repository_has_is_mounted_from_there(
 def test_content_that_is_not_known_has_to_be_delivered_whatever_the_target_has(
     source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """A repository that somebody else has filled."""
+    """Another client has filled the repository."""
     for content in second.blobs.values():
         target.storage.add_blob("second", content)
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
@@ -209,7 +212,7 @@ def test_content_that_is_not_known_has_to_be_delivered_whatever_the_target_has(
 def test_private_content_is_not_what_a_target_is_asked_about(
     source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """A registry that mounts whatever it has would give it away."""
+    """A registry that mounts any blob that it has would disclose the content."""
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
     copy(engine, source, target, "first", readers=Readers(configured_host=source.host))
 

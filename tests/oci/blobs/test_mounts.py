@@ -41,7 +41,8 @@ def test_between_repositories_of_one_registry_a_blob_costs_one_request(engine: E
 def test_between_repositories_of_one_registry_a_blob_that_was_copied_before_is_not_mounted_again(
     engine: Engine, target: FaultyRegistry
 ) -> None:
-    """The mount would write its link again, which distribution does not read meanwhile: somebody may pull the blob."""
+    """The mount would write the blob's link again, and distribution cannot read the blob while it does. A client might
+    be pulling the blob."""
     image = sample_image()
     for tag in ("1.0", "1.1"):
         image.load(target.storage, "app", tag)
@@ -134,7 +135,7 @@ def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
 def test_layers_that_the_source_does_not_show_are_mounted_from_nobody(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
-    """A manifest may name the layers of another's private image, which the target has."""
+    """A manifest can name the layers of a private image of another user that the target has."""
     sample_image().load(source.storage, "app", "1.0")
     copy(engine, source, target)
     thief = make_registry()

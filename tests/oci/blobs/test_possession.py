@@ -1,4 +1,5 @@
-"""What a manifest names is not yet its author's: the target's content counts where the source has delivered it."""
+"""Naming content in a manifest does not prove possession: content of the target counts only after the source delivered
+it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ EVERYBODY = Readers(is_everybody=True)
 
 
 class SharedMounts(MemoryMounts):
-    """Knows of readers what a test says."""
+    """Mounts whose readable repositories are set by the test."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ def guarded_request(source: ImageRef, target: ImageRef) -> CopyRequest:
 
 
 def stolen(image: SampleImage, thief: FaultyRegistry) -> None:
-    """The thief's registry claims to have each blob of the image, and delivers none."""
+    """Make the thief's registry claim to have each blob of the image, without delivering any."""
     image.load(thief.storage, "stolen", "1.0")
     thief.on("GET .*/blobs/", reply(404), times=float("inf"))
 
@@ -66,7 +67,7 @@ def test_a_claim_of_possession_mounts_nothing(guarded: Engine, source: FaultyReg
 def test_what_a_registry_shows_across_repositories_is_not_taken_for_delivered(
     guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """Some registries answer for a blob or manifest in any repository once they have it in one."""
+    """Some registries report a blob or manifest in every repository when one repository has it."""
     image = sample_image()
     image.load(source.storage, "private", "1.0")
     guarded.copy(guarded_request(ref(source, "private:1.0"), ref(target, "private:1.0")))
@@ -84,7 +85,7 @@ def test_what_a_registry_shows_across_repositories_is_not_taken_for_delivered(
 
 
 def test_what_the_source_delivers_counts(guarded: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
-    """Content that others have put at the target is read from the source once, and uploaded to nobody."""
+    """Content that other users have put at the target is read from the source once, and not uploaded."""
     builder = ImageBuilder()
     base = builder.blob(b"a base layer")
     image = builder.build(builder.image([base], builder.blob(b"{}", OCI_CONFIG)))

@@ -1,4 +1,4 @@
-"""Copies at the same time that need the same blob transfer it once."""
+"""Concurrent copies that need the same blob transfer it once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from tests.support.ports import wait_until
 
 
 def two_tags(source: FaultyRegistry) -> tuple[SampleImage, str]:
-    """`app:one` and `app:two` are different images with one layer in common, whose digest is returned."""
+    """Load `app:one` and `app:two`, different images with one common layer, and return the last image and the layer's
+    digest."""
     build = ImageBuilder()
     layer = build.blob(b"shared layer" * 1000)
     for tag in ("one", "two"):
@@ -28,12 +29,13 @@ def two_tags(source: FaultyRegistry) -> tuple[SampleImage, str]:
 
 
 def both_wait_for_the_layer(source: FaultyRegistry) -> bool:
-    """Each image asks for its own configuration after its layer, which is the larger: three blobs in all."""
+    """Return whether three blobs were requested: the layer, and the two configurations, which are requested after it
+    because they are smaller."""
     return source.count("GET .*/blobs/") >= 3
 
 
 class Copies:
-    """Copies of `app:one` and `app:two` on threads of their own, each to be cancelled by itself."""
+    """Copies of `app:one` and `app:two` on separate threads, which can be cancelled separately."""
 
     def __init__(
         self, engine: Engine, source: FaultyRegistry, target: FaultyRegistry, pool: ThreadPoolExecutor
@@ -108,7 +110,7 @@ def test_a_look_for_a_blob_that_ended_with_its_image_is_repeated_for_another(
         one, cancel_one = copies.start("one")
         wait_until(lambda: target.count(f"HEAD .*/blobs/{layer}") == 1)
         two, _ = copies.start("two")
-        wait_until(lambda: source.count("GET .*/blobs/") == 2)  # each its configuration
+        wait_until(lambda: source.count("GET .*/blobs/") == 2)  # each its own configuration
 
         cancel_one.set()
         with pytest.raises(CopyCancelledError):

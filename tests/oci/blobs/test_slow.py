@@ -1,4 +1,4 @@
-"""Registries that drip: a copy ends with its rate, and what others copy continues beside it."""
+"""Registries that send slowly: their copy fails because of its rate, and copies from other registries continue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.ports import wait_until
 
 
 def dripping_blob(handler: Handler) -> bool:
-    """A blob's GET with a byte at a time, for as long as anybody reads."""
+    """Send the blob of a GET one byte at a time, until the client closes the connection."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     content = registry.storage.blob(handler.repository, handler.rest)
@@ -35,7 +35,7 @@ def dripping_blob(handler: Handler) -> bool:
 
 
 def dripping_chunk_size(handler: Handler) -> bool:
-    """A chunked body whose first chunk never begins."""
+    """Send a chunked body whose first chunk never starts."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     handler.send_response(200)
@@ -48,7 +48,7 @@ def dripping_chunk_size(handler: Handler) -> bool:
 
 
 def dripping_answer(handler: Handler) -> bool:
-    """Takes the whole upload, and never comes to the end of its answer."""
+    """Read the whole upload, and send a response that never ends."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     handler.read_body()
@@ -60,7 +60,7 @@ def dripping_answer(handler: Handler) -> bool:
 
 
 def slow_reader(handler: Handler) -> bool:
-    """Takes an upload a few bytes at a time."""
+    """Read an upload a few bytes at a time."""
     registry = handler.registry
     assert isinstance(registry, FaultyRegistry)
     with suppress(OSError):
@@ -118,7 +118,7 @@ def test_a_copy_has_an_end(make_engine: MakeEngine, source: FaultyRegistry, targ
 
 @contextmanager
 def copied_beside(hostile: FaultyRegistry, stuck: str, engine: Engine, requests: list[CopyRequest]) -> Iterator[None]:
-    """Copies that the block finds stuck, one request of each at least, and that outlive it."""
+    """Run the copies until each has sent a request that is stuck. They are still stuck when the block ends."""
     with ThreadPoolExecutor(len(requests)) as threads:
         copies = [threads.submit(engine.copy, each) for each in requests]
         wait_until(lambda: hostile.count(stuck) >= len(requests), what="the copies that hang")
@@ -135,7 +135,7 @@ def copied_beside(hostile: FaultyRegistry, stuck: str, engine: Engine, requests:
 def test_others_are_copied_while_one_source_holds_its_blobs(
     make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """Many images of one registry that never answers, of one namespace and of several."""
+    """Many images, of two namespaces, of one registry that never sends a blob."""
     hostile = make_registry()
     hostile.on("GET .*/blobs/", held(hostile.closing), times=float("inf"))
     for number in range(6):
@@ -156,7 +156,7 @@ def test_others_are_copied_while_one_source_holds_its_blobs(
 def test_others_are_copied_while_one_source_answers_no_manifest(
     make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """Seven images whose indexes have hundreds of manifests that are held."""
+    """Seven images whose indexes have hundreds of manifests that the registry never sends."""
     hostile = make_registry()
     builder = ImageBuilder()
     absent = [{"mediaType": OCI_MANIFEST, "digest": f"sha256:{n:064x}", "size": 10} for n in range(500)]

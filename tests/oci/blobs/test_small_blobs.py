@@ -1,4 +1,4 @@
-"""Small blobs are read whole before they are sent, and wait for no large one."""
+"""Small blobs are read whole before they are sent, and do not wait for large ones."""
 
 from __future__ import annotations
 

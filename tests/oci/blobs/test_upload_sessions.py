@@ -1,4 +1,5 @@
-"""Upload sessions that are opened before it is known whether they are used: each is given up at the end."""
+"""Upload sessions that are opened before it is known whether they are needed: all unused ones are cancelled at the
+end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a process may send: nothing without a share, its share once it is granted, the last one while nobody grants."""
+"""The requests that a process can send: none without a share, its granted share, and its last share while no shares are
+granted."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ def budgets(**limits: float) -> RequestBudgets:
 
 
 def sent_in(seconds: float, mine: RequestBudgets) -> int:
-    """How many requests pass while somebody tries all the time."""
+    """Return how many requests pass within the time if they are attempted continuously."""
     end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         count += mine.take(HOST, ("head", "request")) == 0

@@ -1,4 +1,4 @@
-"""Credentials are for one registry: no other server sees them, uses them or replaces them."""
+"""Credentials belong to one registry: no other server receives, uses or replaces them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BASIC = f"Basic {base64.b64encode(b'mirror:pass').decode()}"
 
 
 def redirect(registry: FaultyRegistry, status: int = 307) -> Action:
-    """To the same path at another registry."""
+    """Redirect to the same path at another registry."""
 
     def act(handler: Handler) -> bool:
         handler.answer(status, Location=f"http://{registry.host}{handler.path}")
@@ -101,7 +101,7 @@ def test_the_token_of_another_host_does_not_replace_ours(
 def test_a_name_that_redirects_to_another_registry_is_mirrored(
     engine: Engine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """As lscr.io and cr.fluentbit.io do: the second registry asks for a token of its own."""
+    """As lscr.io and cr.fluentbit.io do. The second registry requires its own token."""
     real = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
     image = sample_image()
     image.load(real.storage, "app", "1.0")
@@ -111,7 +111,7 @@ def test_a_name_that_redirects_to_another_registry_is_mirrored(
 
     assert is_complete(target, image)
     assert source.count("GET /token") == 0
-    # Its token is kept: most requests need no refusal before they are answered.
+    # The token is cached, so most requests are sent with it from the start.
     assert real.count("GET /token") == 1
 
 
@@ -167,7 +167,7 @@ def test_a_registry_that_shows_everything_is_asked_for_nothing_more(engine: Engi
         assert engine.head(ref(source), login) is not None
         assert engine.head(ref(source, "absent:1.0"), login) is None
 
-    # One look for a challenge and one guess, not one for each image that is absent.
+    # One probe for a challenge and one guess, not one for each absent image.
     assert source.count("GET /v2/$") == 1
     assert source.count("HEAD .*/absent/") == 4
 

@@ -1,4 +1,4 @@
-"""What a HEAD of a manifest says."""
+"""The results of a HEAD of a manifest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.faulty_registry import Action, FaultyRegistry, drip, endless,
 from tests.support.registries import PASSWORD, USERNAME, Registry, distribution
 
 PROMPT = 2.0
-"""Seconds: well over the time-outs given here, well under those of the engine, on a busy machine too."""
+"""Seconds: well above the timeouts of these tests and well below those of the engine, even on a busy machine."""
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_the_timeout_bounds_the_name_look_up(
 
 
 def test_the_timeout_bounds_the_tls_handshake(make_engine: MakeEngine, loaded: FaultyRegistry) -> None:
-    """A plain HTTP server never answers a TLS client; neither does one that is stuck."""
+    """Neither a plain HTTP server nor a stuck server ever responds to a TLS client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"127.0.0.1:{server.getsockname()[1]}"
         started = time.monotonic()
@@ -205,7 +205,7 @@ def test_tls_verifies_the_name_and_not_the_address_that_is_dialled(engine: Engin
 
 
 def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: FaultyRegistry, tmp_path: Path) -> None:
-    """Its own redirects aside: the front end here is a TLS server that does nothing but redirect."""
+    """Redirects within HTTPS are tested separately. The front end of this test is a TLS server that only redirects."""
     Authority(tmp_path).issue(tmp_path / "server.pem", tmp_path / "server.key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")

@@ -1,4 +1,5 @@
-"""Credentials that a cloud issues for a while: asked for when needed, renewed when refused, also during a copy."""
+"""Credentials that a cloud issues for a limited time: requested when needed and renewed when refused, even during a
+copy."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ ENDED = b'{"errors": [{"code": "DENIED", "message": "Your authorization token ha
 
 @dataclass
 class Cloud:
-    """Issues the valid password; a new one only after another one was refused."""
+    """A cloud that issues the valid password, and a new one only after a password was refused."""
 
     passwords: list[str]
     refused: list[str | None] = field(default_factory=list)
@@ -53,14 +54,14 @@ def test_an_issued_token_opens_a_registry(kind: str, engine: Engine, make_regist
 def test_a_token_that_expires_during_a_copy_is_replaced(
     kind: str, answer: int, engine: Engine, make_registry: MakeRegistry
 ) -> None:
-    """ECR answers 403 to a token that has ended, also to the upload that is under way."""
+    """ECR responds with 403 to an expired token, even during an upload."""
     cloud = Cloud(["first", "second"])
     source, target = make_registry(), make_registry(Gatekeeper(kind, "AWS", "first"))  # type: ignore[arg-type]
     sample_image(layers=3, layer_bytes=50_000).load(source.storage, "app", "1.0")
     ended = threading.Event()
 
     def end(handler: Handler) -> bool:
-        """The first upload finds the password changed."""
+        """Change the password at the first upload."""
         if not ended.is_set():
             ended.set()
             target.gatekeeper = Gatekeeper(kind, "AWS", "second")  # type: ignore[arg-type]
@@ -75,7 +76,7 @@ def test_a_token_that_expires_during_a_copy_is_replaced(
 
 
 def _refuse_as_denied(target: FaultyRegistry):  # type: ignore[no-untyped-def]
-    """403 in place of 401, for credentials that are no longer valid."""
+    """Respond with 403 instead of 401 to credentials that are no longer valid."""
 
     def act(handler: Handler) -> bool:
         shown = handler.headers.get("Authorization", "")

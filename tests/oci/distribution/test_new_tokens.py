@@ -1,4 +1,4 @@
-"""Servers that do not take a token yet which was issued a moment ago: their clock is behind, as Docker Hub's may be."""
+"""Servers that refuse a token that was just issued, because their clock is behind, as Docker Hub's can be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALWAYS = 999
 
 
 def refused_as(error: str) -> Action:
-    """A request with a token is refused; one without is left to the registry."""
+    """Refuse requests with a token, and leave requests without one to the registry."""
 
     def act(handler: Handler) -> bool:
         if not handler.headers.get("Authorization", "").startswith("Bearer "):

@@ -1,4 +1,4 @@
-"""What a registry asked for one repository says nothing of its others."""
+"""A registry's challenge for one repository does not apply to its other repositories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGIN = Credential("mirror", "pass")
 
 
 class Strict(Gatekeeper):
-    """Refuses a token where one of the scopes is not allowed, as some token servers do."""
+    """A token server that refuses a token if one of the scopes is not permitted, as some servers do."""
 
     def issue(self, authorization: str, scopes: list[str]) -> str | None:
         return None if any("private" in scope for scope in scopes) else super().issue(authorization, scopes)
@@ -53,7 +53,8 @@ def test_a_token_request_names_no_repository_of_another_one(engine: Engine, make
 
 @pytest.mark.parametrize("kind", ["realm", "scope"])
 def test_repositories_may_ask_for_tokens_of_their_own(engine: Engine, source: FaultyRegistry, kind: str) -> None:
-    """The token that another repository's challenge led to is refused, and this one's challenge says what to ask."""
+    """The token from another repository's challenge is refused, so the challenge of this repository decides what to
+    request."""
     for name in ("a", "b"):
         sample_image().load(source.storage, name, "1.0")
 

@@ -1,4 +1,4 @@
-"""Tokens are requested for what a copy does: to push at the target alone."""
+"""Tokens are requested only for the actions of a copy: push only at the target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.faulty_registry import FaultyRegistry
 
 
 class CreatesForPush(Gatekeeper):
-    """Knows a repository from the moment on that a token to push to it is requested, as Quay does."""
+    """A registry in which a repository exists as soon as a token to push to it was requested, as in Quay."""
 
     def __init__(self) -> None:
         super().__init__("token", LOGIN.username, LOGIN.password)
@@ -25,7 +25,7 @@ class CreatesForPush(Gatekeeper):
 
 
 class OnlyToPull(Gatekeeper):
-    """Refuses a request for more than to pull as a whole."""
+    """A token server that refuses the whole request if it includes more than pull."""
 
     def issue(self, authorization: str, scopes: list[str]) -> str | None:
         return None if any("push" in scope for scope in scopes) else super().issue(authorization, scopes)
@@ -50,8 +50,8 @@ def test_a_target_that_creates_a_repository_for_a_token_to_push_gets_its_first_i
 def test_a_source_that_gives_tokens_to_pull_alone_is_read_in_full(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, logins: tuple[Credential, ...]
 ) -> None:
-    """The second image has layers that the first has brought to another repository: it proves that its source has
-    them before they are mounted. The third lists a blob among its manifests."""
+    """The second image has layers that the first copy brought to another repository: the engine verifies that the
+    source has them before they are mounted. The third lists a blob among its manifests."""
     source = make_registry(OnlyToPull("token", LOGIN.username, LOGIN.password, anonymous_pull=True))
     image = sample_image()
     for name in ("app", "twin"):

@@ -1,4 +1,4 @@
-"""Responses with 429: how long everybody waits, and how many requests are sent at a time."""
+"""Responses with 429: how long all requests wait, and how many are sent at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of the internet and of the inside, as the engine of these tests resolves them."""
+"""Public and internal names, as the engine of these tests resolves them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hostile registry answers in place of what was asked, and the errors that each may end in."""
+"""False responses of a hostile registry, and the errors that each one can cause."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MIB = 1024 * 1024
 
 @cache
 def bomb() -> bytes:
-    """Made when a test asks for it: it takes longer than to read the tests of this directory."""
+    """Return a gzip bomb. It is created on demand because it takes longer than collecting the tests of this
+    directory."""
     return gzip.compress(b" " * (100 * MIB))
 
 
@@ -28,14 +29,14 @@ def index_with(count: int) -> bytes:
 
 
 def children_in_a_circle() -> bytes:
-    """An index cannot name its own digest: it names children that are not what they are said to be."""
+    """Return an index of an index with a false digest, because an index cannot name its own digest."""
     builder = ImageBuilder()
     inner = builder.index([{"mediaType": OCI_INDEX, "digest": f"sha256:{'1' * 64}", "size": 2}])
     return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [inner]}).encode()
 
 
 def answers(status: int, body: bytes, **headers: str) -> Action:
-    """Like ``reply``, and hangs up after it: the length may be false."""
+    """Like ``reply``, but close the connection afterwards, because the length might be false."""
 
     def act(handler: Handler) -> bool:
         with suppress(OSError):
@@ -46,7 +47,7 @@ def answers(status: int, body: bytes, **headers: str) -> Action:
 
 
 def raw(text: bytes) -> Action:
-    """These bytes in place of an answer."""
+    """Send these bytes instead of a response."""
 
     def act(handler: Handler) -> bool:
         with suppress(OSError):

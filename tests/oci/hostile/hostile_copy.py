@@ -1,4 +1,4 @@
-"""A copy from a registry that is hostile: how it fails, how soon, and what it must not say."""
+"""A copy from a hostile registry: how and how soon it fails, and what its error must not disclose."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SECRET = "pass"
 
 
 MOST_SECONDS = 20.0
-"""For a copy that fails, with all its retries, on a busy machine."""
+"""The longest time for a copy that fails, with all its retries, on a busy machine."""
 
 
 ALWAYS = 10_000
-"""Answers; a copy that fails asks a few hundred times at most."""
+"""The number of responses. A failing copy sends a few hundred requests at most."""
 
 
 def registry_of(source: FaultyRegistry) -> str:
@@ -37,7 +37,7 @@ def ends_soon() -> Iterator[None]:
 
 
 def failed(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> RegistryError:
-    """The error of a copy from a registry of the internet, with credentials, to a configured one."""
+    """Return the error of a copy from an internet registry, with credentials, to a configured registry."""
     sample_image(layers=1, platforms=("linux/amd64",), layer_bytes=5000).load(source.storage, "app", "1.0")
     host = registry_of(source)
     there = ImageRef.parse(f"{target.host}/app:1.0")

@@ -1,4 +1,5 @@
-"""A hostile registry learns nothing: each false answer ends in its own error, soon, at its own host."""
+"""A hostile registry learns nothing: each false response soon causes its own error, attributed to the registry's
+host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hostile registry reaches nothing: no redirect, upload, list or token server leads to an address inside."""
+"""A hostile registry reaches nothing: no redirect, upload, list or token server leads to an internal address."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ INSIDE = [
     "turns.test",
     "postgres",
 ]
-"""Addresses that are not of the internet, in each notation; names that lead there, at once or with the second look."""
+"""Addresses that are not public, in each notation, and names that resolve to them, some only at the second lookup."""
 
 
 def led_to(where: str, url: str) -> tuple[str, Action]:
-    """The request, and the answer to it that leads there."""
+    """Return a request, and the response to it that leads to the URL."""
     if where == "token realm":
         return "(HEAD|GET) .*/manifests/", reply(401, WWW_Authenticate=f'Bearer realm="{url}",service="x"')
     return {"manifest": "(HEAD|GET) .*/manifests/", "blob": "GET .*/blobs/"}[where], reply(307, Location=url)
@@ -63,7 +63,7 @@ def test_nothing_leads_inside(
 def test_an_upload_is_not_led_inside(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, inside: str
 ) -> None:
-    """A target of the internet, and a source that is configured: the other way round."""
+    """The reverse case: a target on the internet and a configured source."""
     victim = port_of(source)
     sample_image(layers=1, layer_bytes=5000).load(source.storage, "app", "1.0")
     target.on("POST ", reply(202, Location=f"http://{inside}:{victim}/upload?_state=1"), times=ALWAYS)

@@ -1,4 +1,4 @@
-"""Addresses that a registry may not lead to."""
+"""Addresses to which a registry must not lead."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ NEVER = [
 
 
 def look(engine: Engine, host: str, **options: object) -> RegistryError:
-    """The error that a HEAD to a host which a pod named ends in."""
+    """Return the error of a HEAD to a host that a pod named."""
     with pytest.raises(RegistryError) as caught:
         engine.head(ImageRef(host, "x", "1"), RegistryAccess(host, insecure=True, **options))  # type: ignore[arg-type]
     return caught.value

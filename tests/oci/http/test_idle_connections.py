@@ -1,4 +1,4 @@
-"""Connections that were idle for long: a gateway may have forgotten them without a word to either side."""
+"""Connections that were idle for long: a gateway may have forgotten them without notifying either side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGES = 4
 
 @pytest.fixture
 def gateways(source: FaultyRegistry, target: FaultyRegistry) -> Iterator[list[Proxy]]:
-    """In front of source and target."""
+    """Proxies in front of source and target."""
     with Proxy(port_of(source)) as before_source, Proxy(port_of(target)) as before_target:
         yield [before_source, before_target]
 

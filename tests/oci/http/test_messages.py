@@ -1,4 +1,4 @@
-"""The heads of HTTP messages, whatever is in them."""
+"""The heads of HTTP messages with any content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALUES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF), max_size
 
 
 def received(raw: bytes, method: str = "GET") -> Response:
-    """What is read of these bytes before the connection ends."""
+    """Return the response that is parsed from these bytes before the connection closes."""
     ours, theirs = socket.socketpair()
     with ours:
         sending = threading.Thread(target=send, args=(theirs, raw))
@@ -29,7 +29,7 @@ def received(raw: bytes, method: str = "GET") -> Response:
         try:
             response.begin()
         finally:
-            sending.join(1)  # of a head that is refused the rest is not read
+            sending.join(1)  # if a head is refused, the rest is not read
         return response
 
 
@@ -186,7 +186,7 @@ def test_a_line_that_is_not_a_header_is_left_out(line: bytes) -> None:
     ],
 )
 def test_spaces_cost_no_more_than_letters(line: bytes, value: str | None) -> None:
-    """With a pattern that tries each way to divide them, these lines take minutes."""
+    """A pattern that tries every way to divide these lines would take minutes."""
     headers = received(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 0\r\n\r\n").headers
 
     assert headers.get("X") == value

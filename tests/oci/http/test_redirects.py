@@ -1,4 +1,4 @@
-"""Redirects: which are followed, and who gets the credentials."""
+"""Redirects: which are followed, and which servers receive the credentials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def test_a_blob_may_come_from_elsewhere_but_without_our_credentials(
 
 
 def elsewhere(make_registry: MakeRegistry) -> tuple[FaultyRegistry, FaultyRegistry, SampleImage, str]:
-    """A registry that redirects to its storage for the largest blob of its image; both, the image and that digest."""
+    """Start a registry that redirects to its storage for the largest blob of its image. Return both, the image and the
+    digest of the blob."""
     source, storage = make_registry(), make_registry()
     image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=3_000_000)
     for registry in (source, storage):

@@ -1,4 +1,4 @@
-"""An image and its referrers at a registry of a test, and the index of the fallback tag."""
+"""An image and its referrers in a test registry, and the index of the fallback tag."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERRERS = "GET .*/referrers/"
 
 
 def load(registry: FaultyRegistry) -> SampleImage:
-    """An image of one platform: fewer requests to look at."""
+    """Load an image of only one platform, so that tests have fewer requests to check."""
     image = sample_image(layer_bytes=1000, platforms=("linux/amd64",))
     image.load(registry.storage, "app", "1.0")
     return image

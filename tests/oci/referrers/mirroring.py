@@ -1,4 +1,4 @@
-"""Images with what refers to them, from one registry to another."""
+"""Copy images with their referrers from one registry to another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mirror(
     to: str = "",
     **options: Any,
 ) -> ReferrersResult:
-    """Copies an image, then what refers to it."""
+    """Copy an image, then its referrers."""
     return mirrored(engine, request(ref(source, rest), ref(target, to or rest), **options), policy)[1]
 
 

@@ -1,4 +1,4 @@
-"""Images signed by cosign itself, mirrored, and verified by cosign at the mirror."""
+"""Images that cosign itself has signed, mirrored, and verified by cosign at the mirror."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.faulty_registry import FaultyRegistry
 from tests.support.go_tools import require
 
 PATIENCE = 60
-"""Seconds: cosign needs half a second on an idle machine."""
+"""Seconds. cosign takes half a second on an idle machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cosign:
-    """With a key pair of its own, and no log of transparency: nothing outside of this machine is asked."""
+    """cosign with its own key pair and without a transparency log, so that it sends no requests to other machines."""
 
     directory: Path
 
@@ -50,7 +50,7 @@ class Cosign:
         assert signed.returncode == 0, signed.stderr
 
     def verifies(self, host: str, *options: str) -> bool:
-        """Whether the tag is signed by the key."""
+        """Return whether the tag is signed by the key."""
         command = ("verify", "--key=cosign.pub", "--insecure-ignore-tlog=true", *INSECURE, *options, f"{host}/app:1.0")
         verified = self(*command)
         assert verified.returncode == 0 or "signatures" in verified.stderr, verified.stderr
@@ -74,7 +74,7 @@ def load(registry: FaultyRegistry) -> SampleImage:
 
 
 def tamper(registry: FaultyRegistry) -> None:
-    """The tag names another image of the same repository, which nobody has signed."""
+    """Let the tag name another image of the same repository, which is not signed."""
     sample_image(layer_bytes=1000, seed=2).load(registry.storage, "app", "1.0")
 
 
@@ -99,7 +99,8 @@ def test_cosign_verifies_an_image_at_the_mirror_and_refuses_a_tampered_one(
 def test_cosign_finds_a_signature_that_refers_to_the_image_with_and_without_the_referrers_api(
     engine: Engine, profiled: MakeProfiled, cosign: Cosign, profile: str
 ) -> None:
-    """Without it, by the index of the fallback tag, which the mirror's engine has written."""
+    """Without the referrers API, cosign uses the index of the fallback tag, which the engine has written at the
+    mirror."""
     source, target = profiled(), profiled(profile)
     image = load(source)
     cosign.sign(source.host, image, "--registry-referrers-mode=oci-1-1")

@@ -1,4 +1,4 @@
-"""The index of a fallback tag at the target: what it keeps, who writes it, and that no entry is lost."""
+"""The index of a fallback tag at the target: what it keeps, which copies write it, and that no entry is lost."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_registry_that_lists_without_acknowledging_gets_no_fallback_tag(
 
 
 def test_copies_at_the_same_time_lose_no_entry_of_an_index(engine: Engine, profiled: MakeProfiled) -> None:
-    """Two repositories with different signatures of one image go to the same place."""
+    """Several repositories with different signatures of one image are copied to the same repository."""
     sources, target = [profiled() for _ in range(4)], profiled("ghcr")
     for number, source in enumerate(sources):
         image = load(source)
@@ -122,7 +122,7 @@ def test_an_entry_that_another_process_has_overwritten_is_written_again(engine: 
     wrote = threading.Event()
 
     def overwrite(handler: Handler) -> bool:
-        """After the first write, and before it is read back."""
+        """Overwrite the index after it is first written, and before it is read back."""
         if ("app", tag_of(image.root)) in target.storage.tags and not wrote.is_set():
             wrote.set()
             raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [theirs]}).encode()

@@ -1,4 +1,4 @@
-"""How many referrers of an image are copied, how large ones, and which of them first."""
+"""How many referrers of an image are copied, their largest size, and their order."""
 
 from __future__ import annotations
 

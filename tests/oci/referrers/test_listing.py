@@ -1,4 +1,4 @@
-"""Lists of referrers: what is followed and what is not, and answers that are false or hostile."""
+"""Lists of referrers: which entries are followed, and responses that are false or hostile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.signing import BUNDLE, Signer, Verifier
 
 
 def takes_tags_for_digests(handler: Handler) -> bool:
-    """As GitLab does."""
+    """Accept a tag as a digest, as GitLab does."""
     handler.rest = handler.rest.replace("sha256-", "sha256:")
     return False
 
@@ -58,7 +58,7 @@ def test_a_registry_without_the_api_has_its_list_under_the_fallback_tag(
 
 
 def test_a_list_that_names_what_is_no_referrer_is_not_believed(engine: Engine, profiled: MakeProfiled) -> None:
-    """Whether the target has that manifest already or not."""
+    """Whether or not the target already has that manifest."""
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     other = sample_image(seed=9, platforms=("linux/amd64",))

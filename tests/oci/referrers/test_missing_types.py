@@ -1,4 +1,4 @@
-"""Registries that list referrers without their artifact type: the manifest itself says what it is."""
+"""Registries that list referrers without their artifact type, which is then read from the manifest itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SBOM = "application/spdx+json"
 
 
 def listed_as(registry: FaultyRegistry, image: SampleImage, *digests: str, **more: Any) -> None:
-    """The list of the image's referrers says no more of them."""
+    """Make the list of the image's referrers contain only these fields."""
     entries = [
         {
             "mediaType": OCI_MANIFEST,

@@ -1,4 +1,4 @@
-"""Entries of a list of referrers that cannot be read take none of the others with them."""
+"""Unreadable entries of a list of referrers do not affect the other entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of referrers over several pages: where the next page is."""
+"""Lists of referrers over several pages, and the location of the next page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_all_pages_of_a_list_are_read(engine: Engine, profiled: MakeProfiled) ->
     "link", ["/v2/app/referrers/{root}?last=1", "?last=1", "http://{host}/v2/app/referrers/{root}?last=1"]
 )
 def test_all_pages_of_a_registry_that_redirects_are_read(engine: Engine, profiled: MakeProfiled, link: str) -> None:
-    """registry.k8s.io redirects every request to a mirror near by."""
+    """registry.k8s.io redirects every request to a nearby mirror."""
     source, mirror_of_it, target = profiled(), profiled(), profiled()
     image = load(mirror_of_it)
     digests = {bundle(image.root, number=str(n)).load(mirror_of_it.storage, "app") for n in range(2)}

@@ -1,4 +1,4 @@
-"""An image that is signed at its source can be verified at the mirror, by what the registry has there."""
+"""An image that is signed at its source can be verified at the mirror with only the mirror's content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is called before a tag is set: it decides over each request that sets one."""
+"""The callback that runs before each request that sets a tag and can prevent it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that an index will need are opened while it is on its way, and no others."""
+"""Connections that an index will need are opened while it is being read, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLATFORMS = tuple(f"linux/arch{number}" for number in range(12))
 
 @pytest.fixture
 def copying(internet: Internet, source: FaultyRegistry, target: FaultyRegistry) -> CopyRequest:
-    """From a registry of the internet, whose connections are counted, to one on this machine."""
+    """A request to copy from an internet registry, whose connections are counted, to a registry on this machine."""
     internet.name("registry.test.", PUBLIC)
     there = ImageRef.parse(f"registry.test:{port_of(source)}/app:1.0")
     here = ImageRef.parse(f"{target.host}/app:1.0")
@@ -75,7 +75,7 @@ def test_an_image_that_is_there_opens_none_in_advance(
 def test_a_connection_that_was_used_before_is_used_first(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """It needs no handshake of any kind any more; those that are opened in advance are for requests beside it."""
+    """It needs no handshake. Connections that are opened in advance are for concurrent requests."""
     image = sample_image(platforms=PLATFORMS, layers=1, layer_bytes=100)
     image.load(source.storage, "app", "1.0")
     ports: list[int] = []

@@ -1,4 +1,5 @@
-"""A registry that does not see what a manifest refers to is asked again, and the next copy brings what is missing."""
+"""A push is retried if the registry does not find content of the manifest, and the next copy uploads missing
+content."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def refusal(*codes: str) -> bytes:
 def test_a_blob_that_is_not_seen_for_a_moment_ends_no_copy(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int, codes: tuple[str, ...], times: int
 ) -> None:
-    """Distribution on a file system writes the link to a blob again when it is mounted or uploaded once more."""
+    """Distribution on a file system writes the link to a blob again when the blob is mounted or uploaded again."""
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     target.on("PUT .*/manifests/", reply(status, refusal(*codes)), times=times)
@@ -92,7 +93,7 @@ def test_a_manifest_that_is_refused_for_another_reason_is_sent_once(
 def test_what_the_registry_shows_and_does_not_have_is_copied_by_the_next_attempt(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """A cache in front of it still has the HEADs of blobs that its garbage collection has removed."""
+    """A cache in front of the registry still serves HEADs of blobs that its garbage collection has removed."""
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     removed = max(image.blobs, key=lambda digest: len(image.blobs[digest]))

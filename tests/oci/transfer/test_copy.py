@@ -1,4 +1,4 @@
-"""One image from source to target: what is read, sent and reported."""
+"""One image from source to target: the requests that are sent and the result that is reported."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_blobs_are_looked_for_while_other_manifests_are_read(
         wait_until(lambda: target.count("HEAD .*/blobs/") >= 1, timeout=20, what="a look for a blob")
         return False
 
-    # Those of the first platform may be read; the last one is read when the target has been asked for a blob.
+    # Manifests of the first platform may be read. The last one is served only after a blob was looked up at the target.
     last = json.loads(image.manifests[image.root][1])["manifests"][-1]
     source.on(f"GET .*/manifests/{last['digest']}", after_a_look, times=9)
 

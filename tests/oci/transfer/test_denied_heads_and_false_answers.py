@@ -1,4 +1,4 @@
-"""What registries deny to a HEAD, answer too early, or refuse in passing: the GET, the bytes and the upload decide."""
+"""Denied HEADs, early responses and refusals: the GET, the bytes and the upload decide instead."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_mount_that_fails_becomes_an_upload(
 
 
 def early(handler: Handler) -> bool:
-    """201 after the first bytes of the body; the rest is not read."""
+    """Send 201 after the first bytes of the body, and do not read the rest."""
     handler.rfile.read(10)
     handler.close_connection = True
     handler.answer(201, Connection="close")

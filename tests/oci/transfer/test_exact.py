@@ -1,4 +1,4 @@
-"""What arrives is what was read, byte by byte."""
+"""The target receives exactly the bytes that were read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_odd_content_is_taken_by_a_real_registry(
 def test_a_digest_may_be_that_of_a_manifest_and_of_a_layer(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, distribution_registry: Registry
 ) -> None:
-    """Of another image of the index, and of the index itself."""
+    """A layer that has the digest of another image of the index, and is also an entry of the index itself."""
     build = ImageBuilder()
     config = build.blob(b"{}", OCI_CONFIG)
     first = build.image([build.blob(b"layer")], config)
@@ -125,7 +125,7 @@ def test_layers_that_may_not_be_distributed_stay_where_they_are(
         (OCI_LAYER, ["https://cdn.test/x"]),
         ("application/vnd.docker.image.rootfs.diff.tar.gzip", ["https://cdn.test/x"]),
         ("application/vnd.acme.foreign.layer.v1", ["https://cdn.test/x"]),
-        # Nodes could read it nowhere else.
+        # Nodes could not read these from anywhere else.
         ("application/vnd.oci.image.layer.nondistributable.v1.tar", []),
         ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", ["ftp://cdn.test/x"]),
     ],

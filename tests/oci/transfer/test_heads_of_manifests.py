@@ -1,4 +1,5 @@
-"""Which HEADs of a manifest are sent, and when their answer is believed: by what registries were seen to do."""
+"""Which HEADs of a manifest are sent, and when their response is trusted, depending on the observed behaviour of
+registries."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def test_a_head_that_is_refused_is_followed_by_a_get_all_the_same(
 def test_a_tag_that_has_been_deleted_since_shows_nothing_for_good(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """The next tag that is written is asked for in its place: until then a GET settles what a HEAD denies."""
+    """The next tag that is written is checked instead. Until then, a GET settles a HEAD that reports no manifest."""
     copy(engine, source, target, "first")
     del target.storage.tags["first", "1.0"]
 
@@ -67,7 +68,7 @@ def test_a_source_is_asked_once_for_an_image_that_follows_another_new_one(
 def test_an_image_that_is_there_is_not_read_even_where_the_one_before_was_new(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
-    """Docker Hub counts the GET of a manifest, and not a HEAD."""
+    """Docker Hub counts the GET of a manifest, but not a HEAD."""
     second.load(target.storage, "second", "1.0")
     copy(engine, source, target, "first")
     source.asked.clear()

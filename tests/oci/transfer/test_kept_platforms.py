@@ -1,4 +1,4 @@
-"""An index with fewer platforms: only what was left out is missing from its text."""
+"""An index with fewer platforms: its text lacks only the removed entries."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_index_that_lists_its_manifests_twice_is_refused_or_read_as_its_last_
 
 
 def test_an_index_with_deep_lists_in_it_takes_no_more_than_its_size() -> None:
-    """Written again with indentation it would have a hundred times its size."""
+    """Serialized with indentation, it would have a hundred times its size."""
     deep = "[" * 800 + ",".join(["0"] * 20_000) + "]" * 800
     raw = f'{{"manifests": {ALL}, "x": {deep}}}'
     tracemalloc.start()

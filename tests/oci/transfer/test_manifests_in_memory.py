@@ -1,4 +1,4 @@
-"""What the manifests of one image may take of a worker's memory, whatever their author put into them."""
+"""The memory of a worker that the manifests of one image can take, whatever they contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLATFORM_MANIFESTS = "GET .*/manifests/sha256"
 
 
 def padded(build: ImageBuilder, config: dict[str, Any], number: int, size: int) -> dict[str, Any]:
-    """A manifest of at least `size` bytes."""
+    """Return a manifest of at least `size` bytes."""
     document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
     return build.manifest({**document, "annotations": {"number": str(number), "padding": " " * size}})
 
@@ -84,7 +84,7 @@ def test_manifests_wait_for_one_that_is_slow_once_as_many_were_read_as_at_a_time
 
 
 def test_a_document_of_more_values_than_memory_is_meant_for_is_refused() -> None:
-    """Half a million values of two bytes take some 50 MiB once they are read."""
+    """Half a million values of two bytes take about 50 MiB when parsed."""
     raw = b'{"x": [' + b",".join([b"{}"] * (manifests.MAX_JSON_COMMAS + 2)) + b"]}"
     for digest in (None, descriptors.digest_of(raw)):
         with pytest.raises(RegistryError) as caught:

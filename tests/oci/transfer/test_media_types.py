@@ -1,4 +1,4 @@
-"""Media types of descriptors with parameters, as SBOMs have them: what they describe is copied all the same."""
+"""Media types of descriptors with parameters, as SBOMs have them: the content is copied all the same."""
 
 from __future__ import annotations
 

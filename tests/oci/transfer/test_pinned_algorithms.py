@@ -1,4 +1,5 @@
-"""An image that is pinned by a digest of another algorithm than its target uses is there by that digest, or fails."""
+"""An image that is pinned by a digest of an algorithm that its target does not use: it is stored by that digest, or
+fails."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ BY_SHA512 = "PUT .*/manifests/sha512:"
 
 
 def load(registry: FaultyRegistry) -> str:
-    """The digest by SHA-512 of an image whose own digests are by SHA-256."""
+    """Load an image with SHA-256 digests and return its SHA-512 digest."""
     image = sample_image(layer_bytes=1000)
     image.load(registry.storage, "app", "1.0")
     media_type, raw = image.manifests[image.root]
@@ -28,13 +29,13 @@ def mirror(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Regi
 
 
 def swallow(handler: Handler) -> bool:
-    """Takes what is sent, and says the digest by SHA-256."""
+    """Accept the body without storing it, and respond with its SHA-256 digest."""
     handler.answer(201, Docker_Content_Digest=digest_of(handler.read_body()))
     return True
 
 
 def is_silent(handler: Handler) -> bool:
-    """Stores what it is sent, and does not say by which digest."""
+    """Store the body, and respond without a digest."""
     raw = handler.read_body()
     storage, by_tag = handler.registry.storage, not handler.rest.startswith("sha512:")
     tag, algorithm = (handler.rest, "sha256") if by_tag else (None, "sha512")

@@ -1,4 +1,4 @@
-"""Tags at the target: when one is set, moved or left as it is."""
+"""Tags at the target: when a tag is set, moved or kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pinned(engine: Engine, source: FaultyRegistry, target: FaultyRegistry, refer
 
 
 def with_attestations() -> tuple[SampleImage, dict[str, str]]:
-    """Two platforms and an attestation for each; the digests by a short name."""
+    """Return an image of two platforms with an attestation for each, and the digests by a short name."""
     build = ImageBuilder()
     config = build.blob(b"{}", OCI_CONFIG)
     children: list[dict[str, Any]] = []

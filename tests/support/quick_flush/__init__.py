@@ -1,1 +1,1 @@
-"""A Django application of the tests: its ``flush`` goes before Django's. Begin in ``management/commands/flush.py``."""
+"""A Django application for tests whose ``flush`` command overrides Django's. See ``management/commands/flush.py``."""

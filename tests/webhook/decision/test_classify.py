@@ -1,4 +1,4 @@
-"""What the image and the configuration alone decide: one line a rule."""
+"""Decisions that depend only on the image and the configuration: one line per rule."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CASES: list[tuple[dict[str, Any], Reason, str]] = [
     ({"image": "debug:1"}, Reason.FILTERED, "debug"),
     ({"budget": OUT_OF_STEPS}, Reason.FILTER_BUDGET, ""),
     ({"image": "refused.example.com/app:1"}, Reason.SOURCE_NOT_ALLOWED, ""),
-    # The first rule that holds decides.
+    # The first matching rule decides.
     ({"changed": False, "image": "Not/An/Image"}, Reason.UNCHANGED, ""),
     ({"kept": Reason.OPTED_OUT, "namespace": "kube-system"}, Reason.OPTED_OUT, ""),
     ({"namespace": "kube-system", "image": "refused.example.com/app:1"}, Reason.FILTERED, "kube-system"),

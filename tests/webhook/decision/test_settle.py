@@ -1,4 +1,4 @@
-"""What is decided of an image from what is known of its target: one line a rule."""
+"""Decisions on an image that depend on the known state of its target: one line per rule."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def undecided(image: str = "nginx:1.27", pull_policy: str = "IfNotPresent") -> D
         ({"existence": "unknown"}, {}, Reason.UNKNOWN, False),
         ({"existence": "unknown", "busy": True}, {}, Reason.BUSY, False),
         ({"existence": "absent", "busy": True}, {}, Reason.BUSY, False),
-        # What rules a swap out comes first, whatever the policy.
+        # Obstacles to a swap come first, whatever the policy.
         ({"obstacle": Reason.PAUSED}, {}, Reason.PAUSED, False),
         ({"obstacle": Reason.TAMPERED}, {"swap_policy": "always"}, Reason.TAMPERED, False),
-        # Who may read it.
+        # Access of the namespace to the image.
         ({"access": "unknown"}, {}, Reason.ACCESS_UNKNOWN, False),
         ({"access": "secrets"}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "secrets", "granted": True}, {}, Reason.PRESENT, True),
         ({"access": "secrets", "denied": True}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "unreadable"}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "secrets"}, {"private_images": "mirror"}, Reason.PRESENT, True),
-        # Always: what is unknown is swapped, what is private is not.
+        # With policy ``always``, unknown images are swapped and private ones are not.
         ({"existence": "absent"}, {"swap_policy": "always"}, Reason.POLICY_ALWAYS, True),
         ({"existence": "unknown", "access": "unknown"}, {"swap_policy": "always"}, Reason.POLICY_ALWAYS, True),
         ({"existence": "absent", "access": "secrets"}, {"swap_policy": "always"}, Reason.ACCESS_DENIED, False),

@@ -1,4 +1,4 @@
-"""What a mapping's row says of an image, for one namespace and moment: one line a rule."""
+"""The state of an image that a mapping's row yields, for one namespace and time: one line per rule."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def knowledge(snapshot: Snapshot, known: CachedMapping | None, *, namespace: str
 
 @pytest.mark.parametrize(
     ("age", "is_stale"),
-    # Images verified at one time are not verified again at one time: ten minutes, more or less by a tenth.
+    # Images verified at the same time become stale at different times: after ten minutes, plus or minus a tenth.
     [(0.0, False), (500.0, False), (700.0, True), (100 * HOUR, True)],
 )
 def test_an_old_answer_is_stale(snapshot: Snapshot, age: float, is_stale: bool) -> None:
@@ -74,7 +74,7 @@ def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, o
         ("linux/amd64", ("linux/amd64",), (), None),
         ("linux/amd64", ("linux/amd64", "linux/arm64"), (), Reason.PLATFORM_NOT_MIRRORED),
         ("linux/amd64", ("linux/amd64", "linux/arm64"), ["linux/amd64"], None),
-        # The source has no image for arm64: its copy was not limited to amd64.
+        # The source has no image for arm64, and its copy was not limited to amd64.
         ("linux/amd64,linux/arm64", ("linux/amd64", "linux/arm64"), (), None),
         ("linux/amd64,linux/arm/v7", ("linux/amd64", "linux/arm"), (), None),
         ("linux/amd64", (), (), Reason.PLATFORM_NOT_MIRRORED),
@@ -99,7 +99,7 @@ def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
         (grant(False, 60.0), "other", False, False, True),
         (grant(False, 700.0), "other", False, True, True),
         ({"access": "unreadable"}, "other", False, True, False),
-        # What was learnt of a namespace of this name in another cluster.
+        # A result for a namespace of the same name in another cluster.
         (grant(True, 60.0, cluster="b"), "other", False, True, False),
         (grant(False, 60.0, cluster="b"), "other", False, True, False),
     ],
@@ -147,7 +147,7 @@ def test_without_a_row_there_is_cause_to_ask(snapshot: Snapshot) -> None:
         ({"verified_at": NOW - HOUR}, "sha256:b", True),
         ({"verified_at": NOW - HOUR}, "", False),
         ({"verified_at": NOW - HOUR, "target_digest": ""}, "sha256:b", False),
-        # A copy that runs, or has just ended, explains the difference.
+        # A running or just finished copy explains the difference.
         ({"verified_at": NOW - HOUR, "last_job_status": "running"}, "sha256:b", False),
         ({"verified_at": NOW + HOUR}, "sha256:b", False),
     ],

@@ -1,4 +1,4 @@
-"""What the webhook has in memory of a mapping is never older than the target's last answer."""
+"""The webhook's cached state of a mapping is never older than the target's last response."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unwritten() -> UnwrittenAnswers:
 
 @pytest.fixture
 def cache(unwritten: UnwrittenAnswers) -> MappingCache:
-    """It knows the image, which was mirrored a minute ago."""
+    """A cache that contains the image, which was mirrored a minute ago."""
     registry = Registry.objects.create(endpoint=ENDPOINT, role=RegistryRole.TARGET)
     ImageMapping.objects.create(target_registry=registry, source=SOURCE, target=TARGET, existence=Existence.PRESENT)
     ImageMapping.objects.update(verified_at=Now() - timedelta(minutes=1), changed_at=Now())

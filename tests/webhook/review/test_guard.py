@@ -1,4 +1,4 @@
-"""Whether a repository at the target holds another namespace's private image: one line a rule."""
+"""Whether a repository at the target has a private image of another namespace: one line per rule."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def mapped(**fields: Any) -> MappingSnapshot:
         ([{"access": "unreadable", "existence": "absent", "target_digest": ""}], "other", False),
         ([{"access": "secrets", "existence": "absent", "target_digest": ""}], "other", True),
         ([{"access": "unknown"}], "other", False),
-        # Configured credentials, for the namespaces that may use them.
+        # Configured credentials, for the namespaces that are allowed to use them.
         ([{"access": "configured"}], "shop", False),
         ([{"access": "configured"}], "other", True),
-        # Pull secrets that read the source a short time ago; not those that did once, or did not.
+        # Pull secrets that read the source recently, but not those that read it long ago or failed to.
         ([grant(True, 60.0)], "other", False),
         ([grant(True, 60.0)], "third", True),
         ([grant(True, 1_000 * HOUR)], "other", True),
         ([grant(False, 60.0)], "other", True),
         ([grant(True, 60.0, cluster="b")], "other", True),
-        # One private tag makes the repository private.
+        # One private tag makes the whole repository private.
         ([{}, PRIVATE], "other", True),
     ],
 )

@@ -1,7 +1,8 @@
-"""What Django's tests empty the database with after each test that commits, without what is slow in it.
+"""A faster ``flush``, the command that empties the database after each Django test that commits.
 
-Django's own truncates all tables, which makes Postgres write a new file for each of them and its indexes, and then
-writes content types, permissions and roles again. Here rows are deleted, and those are kept while nobody changed them.
+Django's own command truncates all tables, which makes Postgres write a new file for each table and index, and then
+writes content types, permissions and roles again. This command deletes rows, and keeps content types, permissions and
+roles unless they were changed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 MADE_BY_MIGRATE = ("django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
-"""Tables whose rows follow from the code, in the order of their references."""
+"""The tables whose rows follow from the code, in the order of their references."""
 
 Rows = list[tuple[Any, ...]]
 
 _made: dict[str, list[Rows]] = {}
-"""Rows of these tables as ``migrate`` makes them, by the name of the database."""
+"""The rows of these tables as ``migrate`` creates them, by name of the database."""
 
 
 class Command(flush.Command):
-    """The first time Django's own, and whenever somebody changed what ``migrate`` makes."""
+    """Run Django's own command the first time, and whenever rows that ``migrate`` creates were changed."""
 
     def handle(self, **options: Any) -> None:
         connection = connections[options["database"]]
@@ -44,7 +45,7 @@ def _rows(connection: BaseDatabaseWrapper) -> list[Rows]:
 
 
 def _delete(connection: BaseDatabaseWrapper) -> None:
-    """In one transaction: references are checked at its end, so that the tables may come in any order."""
+    """Delete rows in one transaction: references are checked at its end, so the tables can be in any order."""
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for table in tables:
