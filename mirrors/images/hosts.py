@@ -47,7 +47,7 @@ def normalise_host(text: str) -> str:
 
 @lru_cache(maxsize=8_192)
 def address(host: str, default_port: int) -> tuple[str, int]:
-    """Return the name or address, and the port, by which registries are compared: an address has several spellings."""
+    """Return the name or address, and the port, by which registries are compared, whatever an address's spelling."""
     name, _, port = host.partition("]") if host.startswith("[") else host.partition(":")
     number = port.removeprefix(":")
     try:
@@ -61,7 +61,7 @@ def address(host: str, default_port: int) -> tuple[str, int]:
 
 
 def ipv4_text(name: str) -> str | None:
-    """Return the IPv4 address as which resolvers read texts such as ``127.1`` or ``0x7f.0.0.1``; None for a name."""
+    """Return the IPv4 address that resolvers read from a text such as ``127.1`` or ``0x7f.0.0.1``; None for a name."""
     if _OLD_IPV4.fullmatch(name):
         with suppress(OSError):
             return socket.inet_ntoa(socket.inet_aton(name))

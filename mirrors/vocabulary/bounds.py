@@ -14,7 +14,7 @@ LARGEST_BIG_INTEGER: Final = 2**63 - 1
 """The largest value of a BigIntegerField."""
 
 LONGEST_PAUSE: Final = 3_600.0
-"""The longest time in seconds that we wait for a host, and for which a job is postponed."""
+"""The longest pause in seconds, both of a host that requests one and of a job that is postponed."""
 
 SHORTEST_PAUSE: Final = 1.0
 """The shortest pause of a host in seconds, so that ``Retry-After: 0`` does not cause a busy loop."""

@@ -8,7 +8,7 @@ DEFAULT_CLUSTER: Final = "default"
 """The name of a cluster whose configuration does not name it."""
 
 ALL_CLUSTERS: Final = ""
-"""The cluster of operators' filters and registries that are for each cluster that shares the database."""
+"""The value of ``cluster`` in filters and registries for all clusters that share the database."""
 
 CLUSTER_LENGTH: Final = 63
 """Characters of the longest cluster name, which is a DNS label like a namespace's name."""

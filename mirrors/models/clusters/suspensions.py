@@ -63,7 +63,7 @@ class TargetHealth(RevisionedModel):
 
 class RestartLoopQuerySet(RevisionedQuerySet["RestartLoop"]):
     def active(self) -> RestartLoopQuerySet:
-        """Restart loops because of which an image is not swapped now."""
+        """Restart loops that suspend the swaps of their image now."""
         return self.filter(released_at__isnull=True, expires_at__gt=Now())
 
 

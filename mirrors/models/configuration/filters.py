@@ -37,7 +37,7 @@ def validate_name(name: str) -> None:
 
 
 class Filter(RevisionedModel):
-    """An expression on ``{obj, container}``; an image for which it is true is excluded."""
+    """An expression on ``{obj, container}``. An image for which the expression is true is excluded."""
 
     name = models.CharField(max_length=200, validators=[validate_name])
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])

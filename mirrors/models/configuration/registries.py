@@ -1,4 +1,4 @@
-"""Registries that images come from and go to."""
+"""Source and target registries of images."""
 
 from __future__ import annotations
 
@@ -229,6 +229,6 @@ class Registry(RevisionedModel):
 
 
 def _normalised(endpoint: str) -> str:
-    """As references have it, a wildcard in front kept. Raises InvalidReferenceError."""
+    """Return the host as references name it. A leading wildcard is kept. Raises InvalidReferenceError."""
     wildcard = "*." if endpoint.startswith("*.") else ""
     return wildcard + normalise_host(endpoint.removeprefix(wildcard))

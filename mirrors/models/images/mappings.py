@@ -144,7 +144,7 @@ class ImageMapping(models.Model):
             models.Index(fields=["source"], name="mapping_by_source"),
             # Unknown sizes are sorted after the smallest size.
             models.Index(Coalesce("size_bytes", -1).desc(), F("id").desc(), name="mapping_by_size"),
-            # The dashboard counts images by state from these indexes alone.
+            # These indexes cover the dashboard's counts of images by state.
             models.Index(fields=["existence", "paused", "obstacle"], name="mapping_states"),
             models.Index(fields=["id"], condition=Q(paused=True), name="mapping_paused"),
             models.Index(fields=["id"], condition=~Q(obstacle=""), name="mapping_blocked"),

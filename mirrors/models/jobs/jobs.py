@@ -237,7 +237,7 @@ class MirrorJob(models.Model):
 
 
 class MirrorRequest(models.Model):
-    """A requester of a job, and the names of pull secrets that may read its source."""
+    """A requester of a job, with the names of the pull secrets that can be used to read the source."""
 
     job = models.ForeignKey(MirrorJob, on_delete=models.CASCADE, related_name="requests", db_index=False)
     cluster = cluster_field()

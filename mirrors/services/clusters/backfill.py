@@ -30,7 +30,7 @@ MOST_RUN_IMAGES: Final = 20_000
 """The largest number of images of one run. In a larger cluster, the next run mirrors the others."""
 
 ROWS_PER_INSERT: Final = 1_000
-"""Rows that one statement inserts."""
+"""The largest number of rows that one statement inserts."""
 
 
 class NothingToMirrorError(ActionRefusedError):

@@ -150,7 +150,7 @@ def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> No
     present = {source: answer.target for source, answer in answers.items() if answer.existence == Existence.PRESENT}
     known = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=present)
     missing = present.keys() - set(known.values_list("source", flat=True))
-    # A target name that another source has remains with that source.
+    # A target name that belongs to another source stays with that source.
     ImageMapping.objects.bulk_create(
         [ImageMapping(target_registry_id=registry_id, source=s, target=present[s]) for s in sorted(missing)],
         ignore_conflicts=True,

@@ -94,8 +94,8 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
 
 
 def active_target() -> Registry:
-    """Return the target that the active configuration names, else the first target. Raises ActionRefusedError if there
-    is none."""
+    """Return the target that the active configuration names, else the first target. Without any target, raises
+    ActionRefusedError."""
     registry = target_of_cluster(declared.own_cluster())
     if registry is None:
         raise ActionRefusedError(NO_TARGET)
