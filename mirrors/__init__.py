@@ -1,1 +1,1 @@
-"""Mirrors of images: registries, mappings, jobs and the engine that copies."""
+"""Mirroring of container images: registries, mappings, jobs and the copy engine."""

@@ -1,4 +1,4 @@
-"""Django application of mirrors."""
+"""The configuration of the Django application ``mirrors``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of images: parsing, targets, clouds' host names. Pure. Begin in ``reference.py``."""
+"""Names of images: parsing, targets, host names of clouds. Pure. Start with ``reference.py``."""
 
 from mirrors.images.hosts import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.images.reference import (

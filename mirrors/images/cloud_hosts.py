@@ -1,4 +1,4 @@
-"""Names of the clouds' registry hosts: made from account and region, and read back. Pure, but for botocore's data.
+"""Host names of the clouds' registries: built from account and region, and parsed. Pure, except for botocore's data.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html and its pages on FIPS and dual-stack endpoints.
 """
@@ -28,7 +28,7 @@ _ECR: Final = re.compile(r"(?P<account>[0-9]{12})\.(?P<service>dkr[.-]ecr(?:-fip
 
 @dataclass(frozen=True, slots=True)
 class EcrHost:
-    """A private registry of Amazon ECR, and under which kind of host name it was met."""
+    """A private registry of Amazon ECR, with the kind of host name that named it."""
 
     account: str
     region: str
@@ -44,19 +44,19 @@ class _Partition:
 
 
 def ecr_host(account: str, region: str, kind: EcrKind = "standard") -> str:
-    """The host of an account's registry, in the domain of its partition."""
+    """Return the host of an account's registry, in the domain of the region's partition."""
     partition = _partition_of(region)
     domain = partition.dual_stack_domain if kind.endswith("dualstack") else partition.domain
     return f"{account}.{_SERVICES[kind]}.{region}.{domain}"
 
 
 def ecr_hosts(account: str, region: str) -> dict[EcrKind, str]:
-    """All host names of one registry."""
+    """Return all host names of one registry by their kind."""
     return {kind: ecr_host(account, region, kind) for kind in ECR_KINDS}
 
 
 def parse_ecr_host(host: str) -> EcrHost | None:
-    """Return the registry that a host name of ECR names; None if it is not one of ECR's, in any partition."""
+    """Return the ECR registry of a host name; None if it is not a host name of ECR in any partition."""
     match = _ECR.fullmatch(host)
     if match is None:
         return None
@@ -67,17 +67,18 @@ def parse_ecr_host(host: str) -> EcrHost | None:
 
 
 def ecr_arn(account: str, region: str, repository: str) -> str:
-    """The ARN of a repository, as IAM policies name it."""
+    """Return the ARN of a repository, as IAM policies name it."""
     return f"arn:{_partition_of(region).name}:ecr:{region}:{account}:repository/{repository}"
 
 
 def gar_host(location: str) -> str:
-    """The host of a location (a region, or a multi-region such as ``europe``) of Google Artifact Registry."""
+    """Return the host of a location (a region, or a multi-region such as ``europe``) of Google Artifact Registry."""
     return f"{location}-docker.pkg.dev"
 
 
 def _partition_of(region: str) -> _Partition:
-    """Regions that no partition claims are newer than botocore, and most likely of the first one."""
+    """Return the partition of a region. A region that matches none is newer than botocore, and most likely belongs to
+    the first one."""
     partitions = _partitions()
     return next((p for p in partitions if p.regions.fullmatch(region)), partitions[0])
 
@@ -88,13 +89,14 @@ def _partitions() -> tuple[_Partition, ...]:
 
 
 def _read_partitions() -> Iterator[_Partition]:
-    """From botocore's file, without importing botocore: the webhook of another target has no use for it."""
+    """Read the partitions from botocore's file, but do not import botocore, which webhooks of other targets do not
+    need."""
     spec = find_spec("botocore")
     assert spec is not None and spec.origin is not None
     document = json.loads((Path(spec.origin).parent / "data" / "partitions.json").read_text())
     for partition in document["partitions"]:
         outputs = partition["outputs"]
-        # The API's dual-stack endpoints are below "api.", the registries' below "on.".
+        # The dual-stack endpoints of the API are below "api.", those of registries below "on.".
         registries = "on." + outputs["dualStackDnsSuffix"].removeprefix("api.")
         yield _Partition(
             partition["id"], re.compile(partition["regionRegex"].strip("^$")), outputs["dnsSuffix"], registries

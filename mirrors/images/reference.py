@@ -1,4 +1,4 @@
-"""Image references: parse them as the kubelet does, and name their place at the target. Pure, no I/O.
+"""Image references: parsed as the kubelet does, and mapped to their names at the target. Pure, no I/O.
 
 The grammar is that of https://github.com/distribution/reference, which Docker, containerd and CRI-O share.
 """
@@ -20,17 +20,17 @@ from mirrors.images.hosts import (
 )
 
 MAX_REFERENCE = 1024
-"""Characters of a reference as a pod names it: above what its parts allow, and parsed at once."""
+"""The largest length of a reference in a pod: more than its parts allow together, and short enough to parse quickly."""
 
 MAX_REPOSITORY = 255
-"""Characters of a repository, as the reference grammar of distribution allows them."""
+"""The largest length of a repository, by the reference grammar of distribution."""
 
 MAX_TAG = 128
-"""Characters, by the OCI distribution specification."""
+"""The largest length of a tag, by the OCI distribution specification."""
 
 DEFAULT_TAG = "latest"
 
-# Neighbouring repetitions never share a character, so that a match takes time linear in the text.
+# Adjacent repetitions never share a character, so that a match takes time linear in the length of the text.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -45,7 +45,7 @@ _IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A normalised reference: host in lower case, aliases of Docker Hub folded, ``library/`` and ``latest`` added."""
+    """A normalised reference: host in lower case, aliases of Docker Hub replaced, ``library/`` and ``latest`` added."""
 
     registry: str
     repository: str
@@ -54,12 +54,12 @@ class ImageRef:
 
     @classmethod
     def parse(cls, text: str) -> ImageRef:
-        """Read a reference as it is in a pod; raises :class:`InvalidReferenceError`."""
+        """Parse a reference as a pod contains it. Raises :class:`InvalidReferenceError`."""
         return _parse(text)
 
     @classmethod
     def parse_or_none(cls, text: str) -> ImageRef | None:
-        """The same; None for text that is not a valid reference."""
+        """Parse a reference as a pod contains it. Return None for text that is not a valid reference."""
         try:
             return cls.parse(text)
         except InvalidReferenceError:
@@ -96,16 +96,16 @@ class ImageRef:
 
     @property
     def manifest_reference(self) -> str:
-        """Return the part of a URL after ``/manifests/``: the digest, which alone counts, else the tag."""
+        """The part of a URL after ``/manifests/``: the digest if there is one, because then the tag is ignored."""
         return self.digest or self.tag or DEFAULT_TAG
 
 
 @dataclass(frozen=True, slots=True)
 class TargetName:
-    """The place of mirrored images: a registry, a path below it, and the longest repository it takes. ``aliases`` are
-    other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host without a port is
-    the one with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that can appear in no
-    reference."""
+    """The place of mirrored images: a registry, a path below it, and the largest length of a repository. ``aliases``
+    are other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host without a port
+    is the same as with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that no reference
+    can contain."""
 
     endpoint: str
     prefix: str = ""
@@ -130,13 +130,14 @@ class TargetName:
             )
 
     def contains(self, ref: ImageRef) -> bool:
-        """Whether the image lies at this target already; the prefix ends at a ``/`` or at the end of the name."""
+        """Return whether the image is at this target already. The prefix must match whole components of the name."""
         if address(ref.registry, self.default_port) not in self._hosts:
             return False
         return not self.prefix or f"{ref.repository}/".startswith(f"{self.prefix}/")
 
     def retarget(self, ref: ImageRef) -> ImageRef:
-        """The place of ``ref`` at this target; tag and digest are kept, an over-long name ends in a hash of itself."""
+        """Return the reference of ``ref`` at this target. Tag and digest are kept. A name that is too long is cut, and
+        ends in a hash of the whole name."""
         repository = f"{path_component(ref.registry)}/{ref.repository}"
         if self.prefix:
             repository = f"{self.prefix}/{repository}"
@@ -146,22 +147,22 @@ class TargetName:
         return ImageRef(self.endpoint, repository, ref.tag, ref.digest)
 
     def under_own_name(self, ref: ImageRef) -> ImageRef:
-        """An image that lies here, under the one host name that ``retarget`` gives."""
+        """Return the reference of an image at this target with the host name that ``retarget`` uses."""
         return replace(ref, registry=self.endpoint)
 
     def __str__(self) -> str:
-        """Return the beginning of the names of all images here."""
+        """Return the prefix of the names of all images at this target."""
         return f"{self.endpoint}/{self.prefix}" if self.prefix else self.endpoint
 
 
 @lru_cache(maxsize=8_192)
 def _parse(text: str) -> ImageRef:
-    """A cluster's pods name the same images again and again."""
+    """Parse a reference. Cached, because the pods of a cluster name the same images again and again."""
     return ImageRef._read(text)
 
 
 def pinned_tag(tag: str | None, digest: str) -> str:
-    """A tag that belongs to one digest alone: ``<tag>-<12 hex>``, or ``digest-<12 hex>`` without a tag."""
+    """Return a tag for one digest only: ``<tag>-<12 hex>``, or ``digest-<12 hex>`` without a tag."""
     mark = "-" + digest.partition(":")[2][:12]
     return (tag or "digest")[: MAX_TAG - len(mark)] + mark
 
@@ -178,7 +179,7 @@ def _split_registry(text: str) -> tuple[str, str]:
 
 
 def _reason(remainder: str) -> str:
-    """Explain what is wrong with ``repository[:tag][@digest]``."""
+    """Return the reason why ``repository[:tag][@digest]`` is not valid."""
     name, at, digest = remainder.partition("@")
     path, colon, tag = name.partition(":")
     if path != path.lower():

@@ -1,4 +1,4 @@
-"""The one place that makes the name of a target: for webhook, workers, commands, API and admin alike."""
+"""Creates the name of a target, for webhook, workers, commands, API and admin alike."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ECR_MAX_REPOSITORY: Final = 256
 
 
 def target_name(endpoint: str, prefix: str = "", *, aliases: Iterable[str] = (), insecure: bool = False) -> TargetName:
-    """The target at an endpoint. ECR's other host names, and its longer limit, follow from the endpoint alone.
+    """Return the target at an endpoint. The endpoint of an ECR registry determines its other host names and its limit.
 
-    ``insecure``: reached by plain HTTP, whose port is 80 where none is given. Raises InvalidReferenceError.
+    ``insecure``: the target is accessed by plain HTTP, whose default port is 80. Raises InvalidReferenceError.
     """
     ecr = parse_ecr_host(endpoint)
     others = ecr_hosts(ecr.account, ecr.region).values() if ecr else ()

@@ -11,7 +11,7 @@ def search(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    # Built beside the writers; what an interruption leaves is made anew.
+    # Indexes are built without blocking writers. Search indexes whose build was interrupted are built again.
     atomic = False
 
     dependencies = [

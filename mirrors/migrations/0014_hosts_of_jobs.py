@@ -6,7 +6,8 @@ from django.db.models.functions import Now, StrIndex, Substr
 
 
 def fill(apps, schema_editor):
-    """The hosts of live jobs, which claims look at; and times that an older version took from registries unchecked."""
+    """Fill in the hosts of live jobs, which claims read, and limit times that an older version copied unchecked from
+    registries."""
     Job = apps.get_model('mirrors', 'MirrorJob')
     mapping = apps.get_model('mirrors', 'ImageMapping').objects.filter(pk=OuterRef('mapping_id'))
     host_of = lambda field: Subquery(mapping.values_list(Substr(field, 1, StrIndex(field, Value('/')) - 1))[:1])

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 def name_what_nobody_reads(apps, schema_editor):
-    """Images that nobody was seen to read were recorded as those of pull secrets."""
+    """Correct the access of images that no credentials could read, which were recorded as readable by pull secrets."""
     mappings = apps.get_model("mirrors", "ImageMapping").objects.filter(access="secrets", source_digest="")
     mappings.exclude(existence="present").exclude(accesses__granted=True).update(access="unreadable")
 

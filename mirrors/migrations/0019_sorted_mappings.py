@@ -7,7 +7,7 @@ from mirrors.models.base.indexes import AddIndexAside
 
 class Migration(migrations.Migration):
 
-    # Built beside the writers.
+    # Indexes are built without blocking writers.
     atomic = False
 
     dependencies = [

@@ -3,11 +3,11 @@ from django.db import migrations, models
 from mirrors.models.base.indexes import ensure_search
 
 AT_ONCE = 1_000
-"""Rows in one statement: few enough that no statement takes long."""
+"""Rows in one statement. They are few, so that no statement takes long."""
 
 
 def fill(apps, schema_editor):
-    """For the admissions that are there, which are kept for some days."""
+    """Fill in the image names of existing admissions, which are kept for some days."""
     sample = apps.get_model("mirrors", "AdmissionSample")
     last = 0
     while rows := list(sample.objects.filter(pk__gt=last).order_by("pk").only("pk", "decisions")[:AT_ONCE]):
@@ -23,14 +23,14 @@ def search(apps, schema_editor):
 
 
 def drop_search(apps, schema_editor):
-    """SQLite drops no column that an index reads; Postgres drops the index with it."""
+    """Drop the index on SQLite, which cannot drop a column that an index uses. Postgres drops the index with it."""
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute("DROP INDEX IF EXISTS sample_search")
 
 
 class Migration(migrations.Migration):
 
-    # Indexes are built beside the writers; what an interruption leaves is done again.
+    # Indexes are built without blocking writers. Search indexes whose build was interrupted are built again.
     atomic = False
 
     dependencies = [

@@ -73,8 +73,8 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('role', 'cluster', 'endpoint', 'prefix'), name='registry_of_cluster_unique', violation_error_message='There is a registry of this host already: edit that one (or the configuration file, if it comes from there).'),
         ),
         migrations.RemoveConstraint(model_name='registry', name='registry_endpoint_unique'),
-        # The release before names the columns of its unique constraint when it writes, so its table stays as it is,
-        # for as long as it may run, and without a reference that would keep mappings from being deleted.
+        # The previous release names the columns of its unique constraint when it writes. Its table is kept unchanged
+        # while that release may run, but without the foreign key, which would prevent mappings from being deleted.
         migrations.AlterField(
             model_name='mappingaccess',
             name='mapping',

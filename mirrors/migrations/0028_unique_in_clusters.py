@@ -10,19 +10,20 @@ UNIQUE = (
 
 
 def replaced(model, former, name, fields):
-    """The new one first: the release before inserts rows meanwhile, and leaves out what is there."""
+    """Add the new constraint before the former one is removed, because the previous release inserts rows concurrently
+    and relies on a constraint to skip existing rows."""
     yield AddUniqueAside(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
     yield migrations.RemoveConstraint(model_name=model, name=former)
 
 
 def search(apps, schema_editor):
-    """SQLite builds a new table for a new column, without the indexes that no model has."""
+    """Create the search indexes again: SQLite rebuilds a table for a new column, and loses indexes of no model."""
     ensure_search(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
 
-    # Built beside the writers.
+    # Indexes are built without blocking writers.
     atomic = False
 
     dependencies = [

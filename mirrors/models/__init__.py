@@ -1,6 +1,6 @@
-"""The rows: mappings, jobs, requests, results, in one folder for each subject. Begin in ``images/mappings.py``.
+"""Django models: mappings, jobs, requests, results, with one folder per subject. Start with ``images/mappings.py``.
 
-All models and their choices are imported from here, helpers of one model from its file.
+Import all models and their choices from this package, and helpers of one model from its file.
 """
 
 from mirrors.models.base.revisions import Revision

@@ -1,1 +1,1 @@
-"""Registries: how to access them, with which credentials, and how repositories are created."""
+"""Registries: how they are accessed, with which credentials, and how repositories are created."""

@@ -1,4 +1,4 @@
-"""The source hosts that are allowed, by their name. The engine checks the addresses of a name."""
+"""The source hosts that are allowed, by name. The engine checks the addresses of a name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import Final
 
 _LOCAL: Final = (".local", ".localhost", ".internal", ".svc", ".lan", ".home.arpa")
-"""Endings of names that no public name server answers for."""
+"""Suffixes of names that no public name server resolves."""
 
 
 class AllowedSources:
-    """``source.allowedHosts``; with none of them any host that may be public.
+    """The hosts of ``source.allowedHosts``; if there are none, any host that may be public.
 
-    A host that can't be public is allowed only where it is configured as a source registry, as the engine does not
-    talk to private addresses of others. ``is_configured`` says whether a host is configured.
+    A host that can't be public is allowed only if it is configured as a source registry, because the engine does not
+    connect to private addresses of other hosts. ``is_configured`` returns whether a host is configured.
     """
 
     def __init__(self, allowed: Sequence[str], is_configured: Callable[[str], bool]) -> None:
@@ -27,7 +27,7 @@ class AllowedSources:
         return not self.refusal(host)
 
     def refusal(self, host: str) -> str:
-        """Why nothing is mirrored from it, and what to do first; empty where it may be."""
+        """Return why no image of the host is mirrored, and what to do first; empty if the host is allowed."""
         if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
             return f"{host} is not among source.allowedHosts of the configuration file: add it there first."
         if not may_be_public(host) and not self._is_configured(host):
@@ -37,11 +37,11 @@ class AllowedSources:
 
 @lru_cache(maxsize=1_024)
 def may_be_public(host: str) -> bool:
-    """False for literal addresses that are not public, single words, and endings of local names."""
+    """Return False for IP addresses that are not public, for single words, and for names with a local suffix."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:
         return ipaddress.ip_address(name).is_global
     except ValueError:
-        # 127.1 and 0x7f.1 are addresses to a resolver; a top-level domain is never a number.
+        # Resolvers read 127.1 and 0x7f.1 as addresses; a top-level domain is never a number.
         is_number = name.rpartition(".")[2].removeprefix("0x").isdigit()
         return "." in name and not is_number and not f".{name}".endswith(_LOCAL)

@@ -1,4 +1,4 @@
-"""The certificate authorities that the clouds' own libraries trust: the system's and ``trustedCA``, in one file."""
+"""The certificate authorities for the clouds' own libraries: those of the system and ``trustedCA`` in one file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 
 
 def bundle(trusted_ca: str | None) -> str | None:
-    """A file of both; None without ``trusted_ca``: then each library's own default is right.
+    """Return the path of a file with both. Return None without ``trusted_ca``: each library's default is right then.
 
-    Raises RegistryError ``tls`` when the file can't be read.
+    Raises RegistryError ``tls`` if the file of ``trusted_ca`` can't be read.
     """
     if trusted_ca is None:
         return None

@@ -1,4 +1,4 @@
-"""Tokens that clouds issue for some hours: renewed before they expire, and used until then."""
+"""Tokens that clouds issue for some hours. They are renewed before they expire, and used until they are renewed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from mirrors.oci import Credential, Issued, RegistryError
 log = structlog.get_logger(__name__)
 
 RENEWED_AFTER: Final = 0.6
-"""Share of its life after which a token is renewed: what is left is the time that a renewal may fail for."""
+"""The share of its lifetime after which a token is renewed. Renewals can fail for the rest without consequences."""
 
 RETRY: Final = (1.0, 60.0)
-"""Seconds between tries that fail: at first, and at most."""
+"""Seconds between failed attempts: the first pause, and the longest one."""
 
 YOUNG_TOKEN_SECONDS: Final = 30.0
-"""Seconds for which a new token is not replaced because a registry refused it: then it is denied, not ended."""
+"""Seconds for which a new token is not replaced when a registry refuses it, because it lacks a permission and has not
+expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``lifetime`` is in seconds from now."""
+    """A token as a cloud issued it. ``lifetime`` is in seconds from now."""
 
     username: str
     password: str = field(repr=False)
@@ -36,10 +37,10 @@ class Token:
 
 
 class TokenKeeper:
-    """Keeps the newest token; a :class:`mirrors.oci.CredentialSource`.
+    """Keeps the newest token and renews it; a :class:`mirrors.oci.CredentialSource`.
 
-    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text says what to do.
-    It is called on a thread that starts with the first question, so never before a fork.
+    ``fetch`` requests a token with its own timeouts, and raises RegistryError, whose text describes what to do. It runs
+    in a thread that the first ``issue`` starts, and so never before a fork.
     """
 
     def __init__(self, fetch: Callable[[], Token], *, host: str, retry: tuple[float, float] = RETRY) -> None:
@@ -57,7 +58,7 @@ class TokenKeeper:
         _keepers.add(self)
 
     def close(self) -> None:
-        """End the renewals."""
+        """Stop the renewals."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -86,7 +87,7 @@ class TokenKeeper:
 
     @property
     def problem(self) -> RegistryError | None:
-        """Why the last renewal failed; None where it went well."""
+        """The error of the last renewal; None if it succeeded."""
         return self._problem
 
     def _is_good(self, refused: str | None) -> bool:
@@ -103,7 +104,7 @@ class TokenKeeper:
         return Issued(credential, self._made_at + self._token.lifetime, fresh)
 
     def _start(self) -> None:
-        """Also again in a forked child, which has no threads."""
+        """Start the thread, also in a forked child, which does not inherit threads."""
         if self._thread is None or not self._thread.is_alive():
             self._is_closed = False
             self._thread = threading.Thread(target=self._run, name=f"token {self._host}", daemon=True)
@@ -126,11 +127,11 @@ class TokenKeeper:
             self._rest(pause, at_least=self._retry[0] if failures else 0.0)
 
     def _rest(self, pause: float, *, at_least: float) -> None:
-        """Until the next attempt is due, or one is requested; not every request causes an attempt while the cloud
-        fails."""
+        """Wait until the next attempt is due, or one is requested. While the cloud fails, a request starts none before
+        ``at_least`` seconds have passed."""
         earliest = time.monotonic() + at_least
         with self._changed:
-            # What was wanted until now has come.
+            # The attempt that has just ended serves all requests until now.
             self._is_wanted = False
             self._changed.wait_for(lambda: self._is_closed or (self._is_wanted and time.monotonic() >= earliest), pause)
 
@@ -163,6 +164,6 @@ _keepers: WeakSet[TokenKeeper] = WeakSet()
 
 
 def close_all() -> None:
-    """End the renewals of this process."""
+    """Stop the renewals of all tokens in this process."""
     for keeper in list(_keepers):
         keeper.close()

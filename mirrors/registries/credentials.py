@@ -1,6 +1,6 @@
-"""From a reference to credentials: a file in the credentials directory, an environment variable, or a Secret.
+"""Credentials by reference: in a file in the credentials directory, an environment variable, or a Secret.
 
-No Django, and no cluster: who may read Secrets brings the reader along.
+This module uses neither Django nor the Kubernetes API: callers that can read Secrets pass a function for that.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ from pathlib import Path, PurePosixPath
 from mirrors.oci import Credential
 
 MAX_BYTES = 64 * 1024
-"""Bytes of a file with credentials: a Docker configuration with some hundred registries."""
+"""The largest size in bytes of a file with credentials, such as a Docker configuration with hundreds of registries."""
 
-# No other secret of the process may be sent to a registry, for any reference.
+# Only these variables can be referenced, so that no other secret of the process can be sent to a registry.
 _VARIABLE = re.compile(r"SWAPPER_CRED_[A-Z0-9_]+")
 
 
 class CredentialError(Exception):
-    """The credentials cannot be read now; the message says what is missing, and never the password."""
+    """The credentials cannot be read now. The message describes what is missing, and never contains the password."""
 
     host: str = ""
-    """The registry that it is for, where that is known."""
+    """The registry that the credentials are for, if it is known."""
 
     def __init__(self, message: str, *, says_step: bool = False) -> None:
         super().__init__(message)
         self.says_step = says_step
-        """Whether the message itself says what to do."""
+        """Whether the message itself describes what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A username, and a reference to the password.
 
-    ``file`` is relative to the credentials directory; an absolute one is for the configuration file alone and is
-    refused when ``is_confined``, as for what is entered in the admin. ``secret`` is ``NAME/KEY`` of our own namespace.
+    ``file`` is relative to the credentials directory. Only the configuration file can name an absolute path outside
+    that directory; ``is_confined`` refuses one, for references from the admin. ``secret`` is ``NAME/KEY`` in our own
+    namespace.
     """
 
     username: str
@@ -48,7 +49,7 @@ class Reference:
 
     @classmethod
     def of_row(cls, username: str, text: str) -> Reference:
-        """From an operator's row: ``file:NAME``, ``env:NAME`` or ``secret:NAME/KEY``."""
+        """Return the reference of an operator's row: ``file:NAME``, ``env:NAME`` or ``secret:NAME/KEY``."""
         kind, _, name = text.partition(":")
         places = {"file": "file", "env": "variable", "secret": "secret"}
         return cls(username, is_confined=True, **{places[kind]: name} if kind in places else {})
@@ -61,7 +62,9 @@ def resolve(
     *,
     read_secret: Callable[[str], str] | None = None,
 ) -> Credential:
-    """The credentials, read at each call so that a rotated password is used. Raises :class:`CredentialError`."""
+    """Return the credentials. They are read at each call, so that a rotated password is used.
+
+    Raises :class:`CredentialError`."""
     username = reference.username
     if ":" in username:
         raise CredentialError(f"the username {username!r} contains ':', which is not allowed")

@@ -1,4 +1,4 @@
-"""Any OCI registry as a target: repositories come to be with the first push."""
+"""Any OCI registry as the target. The first push creates a repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swapper_project.config import OciTarget
 
 @dataclass(frozen=True, slots=True)
 class OciDriver:
-    """``target.oci`` of the configuration. The password is read at each call."""
+    """The driver of ``target.oci`` in the configuration. The password is read at each call."""
 
     target: OciTarget
     credentials_dir: Path
@@ -40,4 +40,4 @@ class OciDriver:
         return RepositoryState()
 
     def forget(self, repository: str) -> None:
-        """Nothing is remembered."""
+        """Do nothing: this driver caches no state."""

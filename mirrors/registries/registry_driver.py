@@ -1,4 +1,4 @@
-"""The interface of target registries of every kind. One driver a kind, beside this file."""
+"""The interface of the drivers of target registries. This package has one driver for each kind of registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.oci import RegistryAccess
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting of a repository that differs from the configuration. ``problem`` says why it cannot be read or
+    """A setting of a repository that differs from the configuration. ``problem`` is why it cannot be read or
     changed."""
 
     setting: str
@@ -25,10 +25,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryState:
-    """A repository as a driver has just met it.
+    """The state of a repository, as a driver has just read it.
 
-    ``is_new`` where it was made just now, and so is empty. What ``pulls_through`` brings its images itself: nothing
-    is copied there. ``differences`` is None if it was not checked; ``facts`` are for people.
+    ``is_new``: the driver has just created the repository, so it is empty. ``pulls_through``: the repository is a
+    pull-through cache, so nothing is copied to it. ``differences`` is None if the settings were not checked. ``facts``
+    are displayed to users.
     """
 
     is_new: bool = False
@@ -38,25 +39,26 @@ class RepositoryState:
 
     @property
     def was_looked_at(self) -> bool:
-        """Whether this says anything about the repository beside that it may be pushed to."""
+        """Whether the driver has read anything about the repository. If not, only pushes to it are known to be
+        possible."""
         return self.differences is not None or self.is_new or self.pulls_through
 
 
 class RegistryDriver(Protocol):
-    """A target registry: how it is reached, and how its repositories come to be."""
+    """A target registry: how it is accessed, and how its repositories are created."""
 
     def access(self) -> RegistryAccess:
-        """Return how the engine accesses it. Raises CredentialError if its credentials cannot be read."""
+        """Return how the engine accesses the registry. Raises CredentialError if its credentials cannot be read."""
         ...
 
     def ensure_repository(self, repository: str) -> RepositoryState:
-        """Make the repository where it is missing and may be made. Raises RegistryError."""
+        """Create the repository if it is missing and the configuration allows it. Raises RegistryError."""
         ...
 
     def apply_settings(self, repository: str) -> RepositoryState:
-        """Give an existing repository the configured settings, and look again. Raises RegistryError."""
+        """Apply the configured settings to an existing repository, and return its new state. Raises RegistryError."""
         ...
 
     def forget(self, repository: str) -> None:
-        """Check again next time: the state of this repository was different from the cached one."""
+        """Discard the cached state of the repository, because a request showed that it is wrong."""
         ...

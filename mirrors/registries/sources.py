@@ -1,4 +1,4 @@
-"""Source registries that somebody configured, and how each of them may be reached: from plain values."""
+"""The configured source registries, and how each is accessed. They are plain values, independent of the database."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from swapper_project.config import AwsRegistry, Config, GcpRegistry, SourceRegis
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
-    """A source registry. ``host`` may start with ``*.``; ``aliases`` are other names of it.
+    """A source registry. ``host`` can start with ``*.``; ``aliases`` are other names of the host.
 
-    ``path`` limits where its credentials are used: everywhere without one. ``cloud`` uses the cloud's own credentials,
-    ``reference`` by name and password.
+    The credentials are used only for repositories below ``path``, or for all without one. They are those of the cloud
+    with ``cloud``, or a username and password with ``reference``.
     """
 
     host: str
@@ -31,12 +31,12 @@ class SourceEntry:
     ca_file: str | None = None
     connect_to: str | None = None
     cluster: str = ALL_CLUSTERS
-    """The only one whose namespaces it serves; empty: those of all."""
+    """The cluster whose namespaces the entry serves; empty: all clusters."""
     namespaces: tuple[str, ...] = ()
-    """Names of namespaces, or ``CLUSTER/NAMESPACE``, or ``*`` for all."""
+    """The namespaces that the entry serves, as ``NAMESPACE``, ``CLUSTER/NAMESPACE``, or ``*`` for all."""
     mirrors: tuple[str, ...] = ()
     origin: str = ""
-    """Where an operator finds it, as messages name it."""
+    """Where operators find the entry, as messages name it."""
 
     @property
     def has_credentials(self) -> bool:
@@ -48,20 +48,20 @@ class SourceEntry:
         return host == self.host or host in self.aliases
 
     def covers(self, ref: ImageRef) -> bool:
-        """Whether its credentials are for this image."""
+        """Return whether the entry's credentials are for this image."""
         return not self.path or ref.repository.startswith(f"{self.path}/")
 
     def serves(self, asker: ClusterNamespace) -> bool:
-        """Whether pods of a namespace may use private images read with these credentials."""
+        """Return whether pods of a namespace may use private images that are read with these credentials."""
         if self.cluster not in {ALL_CLUSTERS, asker.cluster}:
             return False
         return "*" in self.namespaces or asker.namespace in self.namespaces or str(asker) in self.namespaces
 
 
 class SourceCatalog:
-    """The configured source registries. Hosts that are not among them are reached anonymously, at public addresses.
+    """The configured source registries. All other hosts are accessed anonymously, and only at public addresses.
 
-    ``read_secret`` gives the password of a Secret ``NAME/KEY``; only workers have it.
+    ``read_secret`` returns the password in a Secret ``NAME/KEY``; only workers pass it.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class SourceCatalog:
         trusted_ca: str | None = None,
         read_secret: Callable[[str], str] | None = None,
     ) -> None:
-        # An exact host goes before a wildcard, a longer wildcard before a shorter one.
+        # Exact hosts precede wildcards, and longer wildcards precede shorter ones.
         self._entries = sorted(entries, key=lambda e: (e.host.startswith("*."), -len(e.host)))
         self._credentials_dir = credentials_dir
         self._trusted_ca = trusted_ca
@@ -87,7 +87,7 @@ class SourceCatalog:
         credentials_dir: Path,
         read_secret: Callable[[str], str] | None = None,
     ) -> SourceCatalog:
-        """Those of the configuration file, where there is one, and the rows of operators."""
+        """Return the catalog of the registries in the configuration file, if there is one, and in operators' rows."""
         if config is None:
             return cls(rows, credentials_dir=credentials_dir, read_secret=read_secret)
         entries = [*source_entries(config), *rows]
@@ -100,42 +100,43 @@ class SourceCatalog:
         return self.entry_for(host) is not None
 
     def serves(self, ref: ImageRef, asker: ClusterNamespace) -> bool:
-        """Whether pods of a namespace may use this image, if it is private, with configured credentials."""
+        """Return whether pods of a namespace may use this image by configured credentials, if it is private."""
         entry = self.entry_of(ref)
         return entry is not None and entry.serves(asker)
 
     def entry_of(self, ref: ImageRef) -> SourceEntry | None:
-        """The entry whose credentials are for this image."""
+        """Return the entry whose credentials are for this image, or None."""
         entry = self._entry_of(ref)
         return entry if entry is not None and entry.covers(ref) else None
 
     def label(self, host: str) -> str:
-        """The host as metrics name it: pods choose hosts, and each label is kept for ever."""
+        """Return the host's label in metrics: ``other`` for a host that is not configured, because pods choose hosts,
+        and each label is kept permanently."""
         entry = self.entry_for(DOCKER_HUB if host == DOCKER_HUB_API else host)
         return entry.host if entry else "other"
 
     def username(self, host: str) -> str:
-        """With which images of this host are read; empty without configured credentials, and for those of clouds."""
+        """Return the username for images of this host; empty without credentials, and for the credentials of clouds."""
         entry = self.entry_for(host)
         return entry.reference.username if entry and entry.reference else ""
 
     def access_for(self, ref: ImageRef) -> RegistryAccess:
-        """Return how the engine reaches a source, with the configured credentials. Raises CredentialError."""
+        """Return how the engine accesses a source with the configured credentials. Raises CredentialError."""
         entry = self._entry_of(ref)
         credential = self._credential(entry, ref) if entry else None
         return _access(ref.registry, entry, (credential,) if credential else ())
 
     def anonymous_access_for(self, ref: ImageRef) -> RegistryAccess:
-        """The same without credentials: public images."""
+        """Return how the engine accesses a source without credentials, for public images."""
         return _access(ref.registry, self.entry_for(ref.registry), ())
 
     def mirrors_of(self, ref: ImageRef) -> tuple[str, ...]:
-        """Hosts with the same image, which are tried before its own registry."""
+        """Return the hosts with the same image, which are tried before the registry of the image."""
         entry = self.entry_for(ref.registry)
         return entry.mirrors if entry else ()
 
     def _entry_of(self, ref: ImageRef) -> SourceEntry | None:
-        """The entry whose credentials are for the image, else any of its host."""
+        """Return the entry whose credentials are for the image, else any entry of its host, else None."""
         entries = [entry for entry in self._entries if entry.matches(ref.registry)]
         return next((entry for entry in entries if entry.covers(ref)), entries[0] if entries else None)
 
@@ -173,7 +174,7 @@ def _access(
 
 
 def source_entries(config: Config) -> list[SourceEntry]:
-    """The configuration file's source registries."""
+    """Return the source registries of the configuration file."""
     return [_configured(entry, index, config.cluster_name) for index, entry in enumerate(config.source.registries)]
 
 

@@ -1,4 +1,4 @@
-"""The driver of the configured target. The clouds' ones are imported only where they are named."""
+"""The driver of the configured target. The drivers of clouds are imported only if the configuration names them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from swapper_project.config import AwsTarget, Config, GcpTarget, OciTarget
 
 
 def target_driver(config: Config, *, credentials_dir: Path) -> RegistryDriver:
-    """The same driver for the same configuration: it caches repositories and renews its token."""
+    """Return the driver of the target. The same configuration gets the same driver, because the driver caches the state
+    of repositories and renews its token."""
     return _driver(config.target.chosen, config.trusted_ca, credentials_dir)
 
 

@@ -1,6 +1,6 @@
-"""Writes that webhook, jobs, API and pages share; each owns its side effects. Begin in ``jobs/mirroring.py``.
+"""Writes that webhook, workers, API and admin share, each with its side effects. Start with ``jobs/mirroring.py``.
 
-What other parts call is imported from here, types and helpers of one service from its file.
+Other packages import the services from here, and helpers of one service from its file.
 """
 
 from mirrors.services.clusters.backfill import cancel_run, pause_run, request_preview, resume_run, start_run

@@ -1,1 +1,1 @@
-"""Words and limits that all layers share: reasons of decisions, bounds of stored values. Pure."""
+"""Constants that all layers share: reasons of decisions, bounds of stored values. Pure."""

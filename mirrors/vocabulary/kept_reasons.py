@@ -1,4 +1,4 @@
-"""Why a new pod would keep the source of an image, as rows of running images have it."""
+"""Reasons why a new pod would keep the source of an image, as rows of running images have them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 from mirrors.vocabulary.reasons import Reason, meaning_of
 
 NOT_REVIEWED: Final = "not-reviewed"
-"""Beside the reasons of decisions: the API server does not send the pod to the webhook."""
+"""A reason in addition to those of decisions: the API server does not send the pod to the webhook."""
 
 REASON_LENGTH: Final = 40
-"""Characters of the column: the longest reason has 21."""
+"""The length of the column for reasons: the longest one has 21 characters."""
 
 DETAILS_LENGTH: Final = 300
-"""Characters of a filter's name that are kept."""
+"""The length of the column for details: a longer name of a filter is cut."""
 
 NEXT_STEPS: Final[dict[str, str]] = {
     NOT_REVIEWED: "Include its namespace, or the pod, in the selectors of the webhook's registration.",
@@ -29,11 +29,11 @@ NEXT_STEPS: Final[dict[str, str]] = {
     Reason.DRY_RUN: "Set dryRun: false.",
     Reason.SWITCHED_OFF: "Switch swapping on again.",
 }
-"""What makes new pods use the mirror."""
+"""For each reason, the action after which new pods use the mirror."""
 
 
 def words_of(reason: str, details: str) -> str:
-    """For people: why the webhook keeps the source."""
+    """Return a text for users that explains why the webhook keeps the source."""
     if reason == NOT_REVIEWED:
         return "the API server does not send its namespace, or the pod, to the webhook"
     if reason == Reason.FILTERED and details:

@@ -1,4 +1,4 @@
-"""Why a node cannot pull an image: one enumeration for rows, pages, API and metrics."""
+"""The causes of failed pulls: one enumeration for rows, pages, API and metrics."""
 
 from __future__ import annotations
 

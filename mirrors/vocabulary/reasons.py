@@ -1,4 +1,4 @@
-"""Why an image was kept or swapped: one enumeration for log, metrics, rows, API and ``explain``."""
+"""Reasons why an image was kept or swapped: one enumeration for logs, metrics, rows, API and ``explain``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """A decision's reason; the text behind each is for people."""
+    """The reason of a decision. ``REASON_MEANING`` has the text for users."""
 
     INVALID_REFERENCE = "invalid-reference"
     PLACEHOLDER = "placeholder"
@@ -95,5 +95,5 @@ REASON_MEANING: dict[Reason, str] = {
 
 
 def meaning_of(reason: str) -> str:
-    """The words behind a reason as rows have it; empty for one of another version."""
+    """Return the text for a reason that a row contains; empty for a reason of another version."""
     return next((words for known, words in REASON_MEANING.items() if known.value == reason), "")

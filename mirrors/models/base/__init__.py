@@ -1,4 +1,4 @@
-"""The common parts of rows: the column of their cluster, revision numbers, indexes of large tables.
+"""Common parts of the models: the cluster column, revision numbers, indexes of large tables.
 
-Imports no other folder of the models. Begin in ``revisions.py``.
+Imports no other folder of the models. Start with ``revisions.py``.
 """

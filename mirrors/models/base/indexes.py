@@ -1,4 +1,4 @@
-"""Indexes of large tables: built beside the writers, and the ones that only Postgres has."""
+"""Indexes of large tables: migration operations that do not block writers, and indexes for search."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ SEARCHED: Final[Indexes] = {
     "running_search": ("mirrors_runningimage", ("source", "image", "namespace", "workload")),
     "backfill_search": ("mirrors_backfillimage", ("source",)),
 }
-"""Name, table and columns of the indexes that search by a part of a word uses."""
+"""The Postgres indexes for searches by a part of a word: table and columns by name."""
 
 SQLITE_SEARCHED: Final[Indexes] = {
     "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload", "image_names")),
 }
-"""The same on SQLite, which reads all of an index for a part of a word: its rows are small, unlike the table's."""
+"""The same for SQLite, which scans the whole index in such a search: its rows are much smaller than the table's."""
 
 _LOCK: Final = 7_205_514_009
-"""The number of our advisory lock in Postgres; any that no other program takes."""
+"""The number of our advisory lock in Postgres: any number that no other program uses."""
 
 _MISSING: Final = (
     "Search is slow on large tables: this database has no pg_trgm. Let a superuser run "
@@ -43,7 +43,7 @@ _MISSING: Final = (
 
 
 class AddIndexAside(AddIndex):
-    """Without a lock against writers, where the database can do that. For migrations that are not atomic."""
+    """Add an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
@@ -53,7 +53,7 @@ class AddIndexAside(AddIndex):
 
 
 class RemoveIndexAside(RemoveIndex):
-    """The same for an index that nothing reads any more."""
+    """Remove an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
@@ -64,7 +64,8 @@ class RemoveIndexAside(RemoveIndex):
 
 
 class AddUniqueAside(AddConstraint):
-    """The same for a unique constraint on fields: its index is built first, then taken over in a moment."""
+    """Add a unique constraint on fields without blocking writers, on Postgres: build its index concurrently, then add
+    the constraint with that index, which takes only a moment. Only for migrations that are not atomic."""
 
     constraint: UniqueConstraint
     model_name: str
@@ -76,23 +77,23 @@ class AddUniqueAside(AddConstraint):
         columns = ", ".join(meta.get_field(name).column for name in self.constraint.fields)
         name, table = self.constraint.name, meta.db_table
         with _patient(schema_editor.connection):
-            # What an interrupted build has left is of no use.
+            # An interrupted build leaves an invalid index.
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})")
         schema_editor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
 
 
 def ensure_search(connection: BaseDatabaseWrapper) -> None:
-    """Make what is missing of the indexes for search. Where pg_trgm may not be created, say so and continue without.
+    """Create the missing indexes for search. If pg_trgm cannot be created on Postgres, log a warning and create none.
 
-    SQLite needs few at its sizes. Harmless to call again, and from several places at once.
+    On SQLite, whose databases are small, few are needed. This can be called repeatedly, and concurrently.
     """
     if connection.vendor == "sqlite":
         return _build_on_sqlite(connection)
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:
-        # Tried, not waited for: who waits holds up the very index that is waited for.
+        # Do not wait for the lock: a waiting statement would block the concurrent build in the process that has it.
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:
             return
@@ -117,7 +118,7 @@ def _has_trigrams(cursor: Any) -> bool:
 
 
 def _present(connection: BaseDatabaseWrapper, cursor: Any, wanted: Indexes) -> Indexes:
-    """Those whose columns are there: an early migration calls this before later ones add tables and columns."""
+    """Return the indexes whose columns exist: early migrations run before later ones add tables and columns."""
     tables = {table for table, _ in wanted.values()}
     columns = {
         table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
@@ -135,7 +136,7 @@ def _build_on_sqlite(connection: BaseDatabaseWrapper) -> None:
 
 
 def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
-    # What an interrupted build has left is of no use, and would be taken for the index.
+    # An interrupted build leaves an invalid index of the same name, which must be dropped first.
     names = list(SEARCHED)
     valid = "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     cursor.execute(f"{valid} WHERE c.relname = ANY(%s)", [names])  # noqa: S608
@@ -151,7 +152,8 @@ def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
 
 @contextmanager
 def _patient(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """An index over millions of rows may take longer than any other statement, and waits for all that run."""
+    """Disable the timeouts of statements and locks inside the block: building an index of millions of rows takes long,
+    and it waits for all running transactions."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         statement = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""Revision numbers of the small tables, so that readers see every edit and every deletion."""
+"""Revision numbers of small tables, from which processes see that rows were changed or deleted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Revision(models.Model):
-    """The number of changes of a small table; raised in the transaction of the change."""
+    """The number of changes of a small table, which is raised in the transaction of each change."""
 
     table = models.CharField(max_length=64, primary_key=True)
     number = models.BigIntegerField(default=0)
@@ -28,7 +28,7 @@ class Revision(models.Model):
 
 
 class RevisionedQuerySet(models.QuerySet[M]):
-    """A query set whose bulk changes raise the revision of its table."""
+    """A queryset whose bulk changes raise the revision of its table."""
 
     def update(self, **kwargs: Any) -> int:
         with transaction.atomic():
@@ -64,7 +64,7 @@ class RevisionedModel(models.Model):
 
 
 def numbers(tables: Sequence[type[models.Model]]) -> dict[str, int]:
-    """Revision number by table name; a table that never changed counts as 0."""
+    """Return the revision numbers by table name; the number of a table that never changed is 0."""
     names = [model._meta.db_table for model in tables]
     found = dict(Revision.objects.filter(table__in=names).values_list("table", "number"))
     return {name: found.get(name, 0) for name in names}

@@ -1,4 +1,4 @@
-"""Rows that the watcher of each cluster writes: nodes, running images, failing pulls, suspended swaps, readiness.
+"""Models that the watcher of each cluster writes: nodes, running images, failing pulls, suspended swaps, readiness.
 
-No other folder of the models imports it. Begin in ``clusters.py``.
+No other folder of the models imports this one. Start with ``clusters.py``.
 """

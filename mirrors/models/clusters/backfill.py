@@ -1,4 +1,4 @@
-"""Backfill: runs that mirror what a cluster runs already, and the images of each."""
+"""Backfills: runs that mirror the images that a cluster already runs, and the images of each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirrors.models.jobs.jobs import MirrorJob
 
 class BackfillState(models.TextChoices):
     PREVIEW = "preview"
-    """Images are looked at and measured; nothing is copied before somebody starts it."""
+    """Images are checked and measured. Nothing is copied until the run is started."""
     RUNNING = "running"
     PAUSED = "paused"
     CANCELLED = "cancelled"
@@ -23,12 +23,13 @@ class BackfillState(models.TextChoices):
 
 class BackfillRunQuerySet(models.QuerySet["BackfillRun"]):
     def active(self) -> BackfillRunQuerySet:
-        """Those that copy or are paused."""
+        """Runs that copy or are paused."""
         return self.filter(state__in=[BackfillState.RUNNING, BackfillState.PAUSED])
 
 
 class BackfillRun(models.Model):
-    """One run over a cluster. A cluster has one at a time that is open. Times left are of what is left then."""
+    """One run over a cluster, which has at most one open run at a time. ``resumed_at`` and ``done_before`` serve to
+    estimate the remaining time."""
 
     OPEN: ClassVar[frozenset[str]] = frozenset({BackfillState.PREVIEW, BackfillState.RUNNING, BackfillState.PAUSED})
 
@@ -75,7 +76,7 @@ class BackfillRun(models.Model):
 
 class BackfillImageState(models.TextChoices):
     FOUND = "found"
-    """Not looked at yet."""
+    """Not checked yet."""
     READY = "ready"
     SKIPPED = "skipped", "Excluded"
     QUEUED = "queued"
@@ -85,7 +86,7 @@ class BackfillImageState(models.TextChoices):
 
 
 class BackfillImage(models.Model):
-    """An image of a run. Lower values of ``rank`` come first."""
+    """An image of a run. Images with a lower ``rank`` are mirrored first."""
 
     OVER: ClassVar[frozenset[str]] = frozenset(
         {BackfillImageState.MIRRORED, BackfillImageState.FAILED, BackfillImageState.CANCELLED}
@@ -117,9 +118,9 @@ class BackfillImage(models.Model):
         ]
         indexes = [
             models.Index(fields=["run", "state", "rank"], name="backfill_image_order"),
-            # The order of the list: the newest run first.
+            # The order of the list in the admin: the newest run first.
             models.Index(fields=["-run", "rank"], name="backfill_image_listed"),
-            # Without it each job that is deleted costs the database a look at all of them.
+            # Without this index, the database would scan all images for each deleted job.
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="backfill_image_of_job"),
         ]
 

@@ -1,4 +1,4 @@
-"""The clusters, as their watchers see them: nodes, and images by workload."""
+"""Clusters, as their watchers see them: nodes, and images by workload."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from mirrors.models.images.mappings import DIGEST_LENGTH, REFERENCE_LENGTH
 from mirrors.vocabulary.kept_reasons import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40
-"""Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
+"""Characters of ``RunningImage.key``: 160 bits of a SHA-256 as hexadecimal digits."""
 
 
 STALE_AFTER: Final = timedelta(minutes=5)
-"""Without a report of its watcher, which reports every ten seconds; another one takes over within a minute."""
+"""The time without a report of its watcher after which a cluster is stale. Watchers report every ten seconds, and
+another one takes over within a minute."""
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def stale(self) -> ClusterQuerySet:
-        """Those whose watcher does not report: what is known of them may have changed since."""
+        """Clusters whose watcher has stopped reporting, so that their data may be out of date."""
         return self.filter(seen_at__lt=ExpressionWrapper(Now() - STALE_AFTER, output_field=models.DateTimeField()))
 
 
 class Cluster(models.Model):
-    """A cluster that is watched. Before ``listed_at``, when all of it had been read, nothing counts as missing."""
+    """A cluster that is watched. ``listed_at`` is when the watcher last had read all of it. While it is None, nothing
+    counts as missing."""
 
     name = models.CharField(max_length=63, unique=True)
     version = models.CharField(max_length=40, blank=True, help_text="Version of Kubernetes.")
@@ -57,7 +59,8 @@ class Cluster(models.Model):
 
 
 class ClusterNode(models.Model):
-    """A node; ``pulled_at`` is when a container with an image of the target was last seen to have started on it."""
+    """A node of a cluster. ``pulled_at`` is when a container with an image of the target was last seen to have started
+    on the node."""
 
     cluster = models.CharField(max_length=63)
     name = models.CharField(max_length=253)
@@ -74,15 +77,15 @@ class ClusterNode(models.Model):
 
 
 class RunningState(models.TextChoices):
-    """Of an image in a workload. A row is ``failing`` if a container of one of its pods cannot pull it."""
+    """The state of an image in a workload: ``failing`` if a container of one of the pods cannot pull the image."""
 
     RUNNING = "running"
     STARTING = "starting"
     FAILING = "failing"
     TEMPLATE = "template", "Not running"
-    """A workload names the image, and has no pod with it: scaled to zero, suspended, or between two runs."""
+    """A workload names the image, but has no pod with it: it is scaled to zero, suspended, or between two runs."""
     ENDED = "ended"
-    """No longer in the cluster; the row is deleted later."""
+    """The image no longer runs in the workload. The row is deleted later."""
 
 
 class RunningImageQuerySet(models.QuerySet["RunningImage"]):
@@ -91,10 +94,10 @@ class RunningImageQuerySet(models.QuerySet["RunningImage"]):
 
 
 class RunningImage(models.Model):
-    """An image in a workload of a cluster: what its pods run, or what its template names.
+    """An image in a workload of a cluster, which the pods run or the template names.
 
-    ``source`` is the canonical reference that the workload names; of an image at the target it is that of our own
-    mapping, and empty if no mapping has it.
+    ``source`` is the canonical reference that the workload names. If the workload names an image at the target, it is
+    the source of that image's mapping, and empty if there is no such mapping.
     """
 
     cluster = models.CharField(max_length=63)
@@ -146,7 +149,7 @@ class RunningImage(models.Model):
 
     @staticmethod
     def key_of(namespace: str, kind: str, workload: str, image: str, digest: str) -> str:
-        """Of what makes a row of a cluster: too long together for an index."""
+        """Return a hash of the values that identify a row in its cluster, which together are too long for an index."""
         parts = "\n".join((namespace, kind, workload, image, digest))
         return hashlib.sha256(parts.encode(errors="replace")).hexdigest()[:KEY_LENGTH]
 

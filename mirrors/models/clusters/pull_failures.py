@@ -60,7 +60,7 @@ class PullFailure(models.Model):
 
     @property
     def would_start(self) -> bool:
-        """Whether a new pod would start from the mirror, where this one waits for its source."""
+        """Whether a new pod would start from the mirror, while the failing pods wait for the source."""
         return self.at == PullSide.SOURCE and self.is_mirrored
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The number of workloads of a cluster that could start without their sources, over time."""
+"""The number of workloads of each cluster that could start without their sources, over time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from django.db.models.functions import Now
 
 
 def percent_protected(workloads: int, unprotected: int) -> float | None:
-    """Rounded down to a tenth: 100 means all of them. None without workloads."""
+    """Return the percentage of protected workloads, rounded down to a tenth, so that 100 means all of them. Return None
+    if there are no workloads."""
     return (workloads - unprotected) * 1_000 // workloads / 10 if workloads else None
 
 
 class ReadinessSample(models.Model):
-    """An hour of a cluster, as of the last look within it. Workloads are those whose images the watcher lists."""
+    """The readiness of a cluster in one hour, by the last check in that hour. It counts the workloads whose images the
+    watcher lists."""
 
     cluster = models.CharField(max_length=63)
     hour = models.DateTimeField()

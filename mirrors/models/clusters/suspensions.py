@@ -18,22 +18,23 @@ from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 
 class HealthState(models.TextChoices):
-    """Of a target, as the nodes of a cluster see it."""
+    """The health of a target, as the nodes of a cluster see it."""
 
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     TESTING = "testing"
-    """Unhealthy, and a few pods are swapped as a test."""
+    """The target is unhealthy, and a few pods are swapped to it as a test."""
 
 
 class TargetHealthQuerySet(RevisionedQuerySet["TargetHealth"]):
     def disturbed(self) -> TargetHealthQuerySet:
-        """Those that are not healthy."""
+        """Targets that are not healthy."""
         return self.filter(state__in=TargetHealth.DISTURBED)
 
 
 class TargetHealth(RevisionedModel):
-    """Whether the nodes of a cluster can pull from a target; its webhooks read it. Without a row: healthy."""
+    """Whether the nodes of a cluster can pull from a target. The webhooks of the cluster read it; a target without a
+    row is healthy."""
 
     DISTURBED: ClassVar = frozenset({HealthState.UNHEALTHY, HealthState.TESTING})
 
@@ -62,7 +63,7 @@ class TargetHealth(RevisionedModel):
 
 class RestartLoopQuerySet(RevisionedQuerySet["RestartLoop"]):
     def active(self) -> RestartLoopQuerySet:
-        """Those whose image is not swapped now."""
+        """Restart loops that suspend the swaps of their image now."""
         return self.filter(released_at__isnull=True, expires_at__gt=Now())
 
 

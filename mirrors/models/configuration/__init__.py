@@ -1,4 +1,4 @@
-"""Registries, their repositories and connection tests, filters, and the processes that report themselves.
+"""Registries, their repositories and connection tests, filters, and running processes.
 
-Imports ``base`` alone of the models. Begin in ``registries.py``.
+Of the other folders of the models, it imports only ``base``. Start with ``registries.py``.
 """

@@ -17,7 +17,7 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 class FilterQuerySet(RevisionedQuerySet["Filter"]):
     def in_force(self) -> FilterQuerySet:
-        """Enabled ones as they are evaluated: the configuration file's first, then by position."""
+        """Enabled filters in the order of their evaluation: those of the configuration file first, then by position."""
         file_first = Case(When(managed_by=ManagedBy.CONFIG, then=Value(0)), default=Value(1))
         return self.filter(enabled=True).order_by(file_first, "position", "id")
 
@@ -30,20 +30,21 @@ def validate_jmespath(expression: str) -> None:
 
 
 def validate_name(name: str) -> None:
-    """Filters of the file are named after their position in it; decisions are counted by name."""
+    """Refuse names like those of the configuration file's filters, which are named after their position in the file:
+    decisions are counted by the name of the filter."""
     if name.startswith("source.filters["):
         raise ValidationError("Names like this are those of the configuration file's filters: choose another one.")
 
 
 class Filter(RevisionedModel):
-    """An expression on ``{obj, container}``; an image for which it is true is excluded."""
+    """An expression on ``{obj, container}``. An image for which the expression is true is excluded."""
 
     name = models.CharField(max_length=200, validators=[validate_name])
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
     position = models.IntegerField(
         default=0,
         help_text="Filters with lower positions are evaluated first.",
-        # Of Postgres, so that rows fit whichever database there is.
+        # The range of an integer in Postgres, so that rows fit into each kind of database.
         validators=[MinValueValidator(-(2**31)), MaxValueValidator(2**31 - 1)],
     )
     enabled = models.BooleanField(default=True)

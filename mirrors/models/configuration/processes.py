@@ -1,4 +1,4 @@
-"""Running processes as they last reported themselves: which webhooks and workers there are, and what they know."""
+"""Running webhooks, workers and watchers, with the facts that each last reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class InstanceRole(models.TextChoices):
 
 
 class Instance(models.Model):
-    """A webhook process, a worker or a watcher. ``facts`` of a webhook: dry_run, switched_off, problem (of the
+    """A webhook process, a worker or a watcher. The ``facts`` of a webhook are dry_run, switched_off, problem (of the
     configuration file), target, certificate_expires_at (ISO 8601)."""
 
     role = models.CharField(max_length=10, choices=InstanceRole)

@@ -1,4 +1,4 @@
-"""Registries that images come from and go to."""
+"""Source and target registries of images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = RegexValidator(
     "Write a registry host, in lower case and without a scheme: registry.example.com or registry.example.com:5000.",
 )
 CREDENTIALS: Final = ("username", "credential_ref")
-"""The fields that say who we are at a registry; they belong to its host."""
+"""The fields with our credentials for a registry, which are valid only for its host."""
 
 CREDENTIALS_DROPPED: Final = (
     "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, give "
@@ -32,7 +32,7 @@ CREDENTIALS_DROPPED: Final = (
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 CLUSTER_NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
 MOST_NAMESPACES: Final = 500
-"""Each is compared with a pod's at admission, and shown on the registry's page."""
+"""Limited, because each is compared with a pod's namespace at admission, and shown on the registry's page."""
 
 TAKEN: Final = (
     "There is a registry of this host already: edit that one (or the configuration file, if it comes from there)."
@@ -57,7 +57,8 @@ def _is_host(text: str) -> bool:
 
 
 def validate_namespaces(names: object) -> None:
-    """A list of namespaces' names, as ``CLUSTER_NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
+    """Refuse any value but a list of namespaces, each written as ``NAMESPACE``, ``CLUSTER/NAMESPACE``, or ``*`` for
+    all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
     if len(names) > MOST_NAMESPACES:
@@ -88,13 +89,13 @@ class ManagedBy(models.TextChoices):
 
 class RegistryQuerySet(RevisionedQuerySet["Registry"]):
     def named_alike(self, host: str) -> Registry | None:
-        """A source in use that has this host among its other names."""
+        """Return an enabled source registry that has this host among its aliases, or None."""
         sources = self.filter(role=RegistryRole.SOURCE, enabled=True)
         return next((row for row in sources if host in row.settings.get("aliases", ())), None)
 
 
 class Registry(RevisionedModel):
-    """A registry, and by which reference its credentials are found; never the credentials themselves."""
+    """A registry, with a reference to its credentials, but never the credentials themselves."""
 
     name = models.CharField(max_length=200)
     role = models.CharField(max_length=10, choices=RegistryRole, default=RegistryRole.SOURCE)
@@ -158,8 +159,8 @@ class Registry(RevisionedModel):
         ]
 
     def clean(self) -> None:
-        """Refuse what the configuration file would refuse too."""
-        # The validator of the field reports any other text.
+        """Refuse values that the configuration file would refuse too."""
+        # The validator of the field reports text that is not a host.
         if _is_host(self.endpoint):
             self._clean_endpoint()
         if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not PLAIN_FILE_NAME.match(self.ca_file):
@@ -180,7 +181,8 @@ class Registry(RevisionedModel):
             raise ValidationError({"endpoint": text})
 
     def _refuse_duplicate_of_file(self) -> None:
-        """Among rows of one cluster, or of all, the database does that."""
+        """Refuse a row for all clusters that duplicates a row of one cluster's configuration file. The database refuses
+        duplicates among the rows of one cluster, and among those for all clusters."""
         if self.managed_by == ManagedBy.CONFIG or self.cluster != ALL_CLUSTERS:
             return
         same = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
@@ -188,8 +190,8 @@ class Registry(RevisionedModel):
             raise ValidationError({NON_FIELD_ERRORS: TAKEN})
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
-        """Another host never gets this one's credentials: where the host was changed, those that were not ``given``
-        with it are emptied. Whether there were any."""
+        """If the host was changed, clear the credentials that were not ``given`` with the new one, because another host
+        must never get the credentials of the former one. Return whether any were cleared."""
         stored = Registry.objects.filter(pk=self.pk).values_list("endpoint", flat=True).first() if self.pk else None
         try:
             has_moved = stored is not None and stored != _normalised(self.endpoint)
@@ -201,24 +203,24 @@ class Registry(RevisionedModel):
         return bool(dropped)
 
     def covers(self, host: str) -> bool:
-        """Whether the host is this registry's: by name, by another name of it, or by a wildcard."""
+        """Return whether this registry covers the host: by its name, an alias or a wildcard."""
         return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self.names
 
     def lookup_of(self, field: str) -> dict[str, str | list[str]]:
-        """Return the lookup of rows whose ``field`` is a host that this registry covers."""
+        """Return the query lookup for rows whose ``field`` is a host that this registry covers."""
         if self.endpoint.startswith("*."):
             return {f"{field}__endswith": self.endpoint[1:]}
         return {f"{field}__in": self.names} if len(self.names) > 1 else {f"{field}__exact": self.endpoint}
 
     @property
     def target_name(self) -> TargetName:
-        """The names of images at this target."""
+        """The naming scheme of images at this target."""
         aliases = self.settings.get("aliases", ())
         return target_name(self.endpoint, self.prefix, aliases=aliases, insecure=self.insecure)
 
     @property
     def names(self) -> list[str]:
-        """All names of its host, the endpoint first."""
+        """All names of the registry's host, the endpoint first."""
         hub = sorted(DOCKER_HUB_ALIASES) if self.endpoint == DEFAULT_REGISTRY else ()
         return [self.endpoint, *self.settings.get("aliases", ()), *hub]
 
@@ -227,6 +229,6 @@ class Registry(RevisionedModel):
 
 
 def _normalised(endpoint: str) -> str:
-    """As references have it, a wildcard in front kept. Raises InvalidReferenceError."""
+    """Return the host as references name it. A leading wildcard is kept. Raises InvalidReferenceError."""
     wildcard = "*." if endpoint.startswith("*.") else ""
     return wildcard + normalise_host(endpoint.removeprefix(wildcard))

@@ -1,4 +1,4 @@
-"""Connection tests of registries: requested by users, run by a worker, step by step."""
+"""Connection tests of registries, which users request and a worker runs step by step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CheckStatus(models.TextChoices):
 
 
 class RegistryCheck(models.Model):
-    """One test. ``steps`` are its results so far: name, status (ok, failed, skipped), words, seconds."""
+    """One connection test. ``steps`` has the results so far: name, status (ok, failed, skipped), words, seconds."""
 
     LIVE: ClassVar = frozenset({CheckStatus.PENDING, CheckStatus.RUNNING})
 
@@ -44,7 +44,7 @@ class RegistryCheck(models.Model):
 
     @classmethod
     def newest_status(cls) -> models.Subquery:
-        """For rows of registries: the status of the last test of each."""
+        """Return a subquery for rows of registries: the status of the newest test of each."""
         newest = cls.objects.filter(registry=models.OuterRef("pk")).order_by("-id")
         return models.Subquery(newest.values("status")[:1])
 

@@ -1,4 +1,4 @@
-"""Repositories of a target registry whose settings are looked after: how they are, and how they should be."""
+"""Repositories of a target registry: their settings, and the differences from the configuration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mirrors.models.configuration.registries import Registry
 
 class TargetRepositoryQuerySet(models.QuerySet["TargetRepository"]):
     def to_apply(self) -> TargetRepositoryQuerySet:
-        """Those that somebody wants to have the configured settings."""
+        """Repositories to which a user wants the configured settings to be applied."""
         return self.filter(apply_requested_at__isnull=False)
 
 
 class TargetRepository(models.Model):
-    """A repository as a worker last met it. ``differences`` are settings that are not as they were configured."""
+    """A repository as a worker last saw it. ``differences`` has the settings that differ from the configuration."""
 
     registry = models.ForeignKey(Registry, on_delete=models.CASCADE, related_name="repositories", db_index=False)
     name = models.CharField(max_length=256)

@@ -1,4 +1,4 @@
-"""Images: where each lives at the target, who uses it, and how its admissions were decided.
+"""Images: their mappings to the target, the workloads that use them, and decisions about them.
 
-Imports ``base`` and ``configuration``. Begin in ``mappings.py``.
+Imports ``base`` and ``configuration``. Start with ``mappings.py``.
 """

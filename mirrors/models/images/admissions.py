@@ -1,4 +1,4 @@
-"""Some of the admissions, each with how it was decided."""
+"""Samples of admissions, with the decisions about their images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from mirrors.models.base.cluster_column import cluster_field
 
 
 class AdmissionSample(models.Model):
-    """One review, sampled. The pod is pruned to what filters read: no environment, commands, arguments, annotations.
+    """A sampled admission review. Its pod is stored without environment variables, commands, arguments, and without
+    annotations except those that decisions read.
 
-    ``decisions`` has one object an image: container, image, decision, reason, would, target, filter.
+    ``decisions`` has one object per image: container, image, decision, reason, would, target, filter.
     """
 
     uid = models.CharField(max_length=64, blank=True)
@@ -46,7 +47,7 @@ class AdmissionSample(models.Model):
 
     @staticmethod
     def names_in(decisions: Iterable[Mapping[str, Any]]) -> str:
-        """The value of ``image_names``: each name once."""
+        """Return the value of ``image_names``, with each name once."""
         names = (decision.get(key) for decision in decisions for key in ("image", "target"))
         return "\n".join(dict.fromkeys(name for name in names if name))
 

@@ -1,4 +1,4 @@
-"""Decisions about images, by the hour: counted by webhook processes, written in batches."""
+"""Hourly counts of decisions about images, which webhook processes write in batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from mirrors.models.base.cluster_column import cluster_field
 
 
 class DecisionCount(models.Model):
-    """Images decided on in an hour, by cluster, namespace, source host, decision and reason."""
+    """The number of images decided on in an hour, by cluster, namespace, source host, decision, reason, filter and
+    whether the image was new."""
 
     hour = models.DateTimeField()
     cluster = cluster_field()

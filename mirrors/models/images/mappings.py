@@ -1,4 +1,4 @@
-"""Mappings: which source image lives where in a target registry, and what is known of it."""
+"""Mappings: source images, their places in a target registry, and the state of each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mirrors.models.base.cluster_column import cluster_field
 from mirrors.models.configuration.registries import Registry
 
 REFERENCE_LENGTH = 800
-"""Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""
+"""Characters of the longest reference: host 260, repository 255, tag 128, digest 136, and separators."""
 
 DIGEST_LENGTH = 136
-"""Characters of ``sha512:`` with its 128 digits, and one to spare."""
+"""Characters of the longest digest: ``sha512:`` and 128 digits, and one to spare."""
 
 
 class Existence(models.TextChoices):
@@ -35,15 +35,15 @@ class Access(models.TextChoices):
     CONFIGURED = "configured", "Configured credentials"
     SECRETS = "secrets", "Pull secrets of namespaces"
     UNREADABLE = "unreadable", "Not readable"
-    """No credentials were found that can read it: it does not exist, or is private."""
+    """No credentials that can read the source were found: the image does not exist, or is private."""
 
 
 NOT_PUBLIC: Final = frozenset({Access.CONFIGURED.value, Access.SECRETS.value, Access.UNREADABLE.value})
-"""Images that a namespace may use only with a grant of its own."""
+"""Values of ``access`` with which a namespace may use the image only if access was granted to it."""
 
 
 class Obstacle(models.TextChoices):
-    """An obstacle to a swap, found by a comparison of source and target. A successful copy ends it."""
+    """An obstacle to a swap, found by comparing source and target. A successful copy clears it."""
 
     NONE = "", "None"
     TAMPERED = "tampered", "The image at the target was changed after it was written"
@@ -51,29 +51,30 @@ class Obstacle(models.TextChoices):
 
 
 def recorded(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What an update writes so that every webhook process sees it with its next poll."""
+    """Return the fields to update, with the time of the change, by which every webhook process finds the row with its
+    next poll."""
     return {"changed_at": Now(), **fields}
 
 
 class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
     def record(self, **fields: Any) -> int:
-        """Update, and let every webhook process see it with its next poll."""
+        """Update the fields such that every webhook process sees the change with its next poll."""
         return self.update(**recorded(fields))
 
     def in_repositories(self, names: Iterable[str]) -> ImageMappingQuerySet:
-        """Those whose target is in one of the repositories (host and path). Each name makes the query larger."""
+        """Mappings whose target is in one of the repositories (host and path). Each name makes the query larger."""
         inside = Q(pk__in=[])
         for name in names:
             inside |= Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
         return self.filter(inside)
 
     def private(self) -> ImageMappingQuerySet:
-        """Those that were read with credentials, and not without."""
+        """Mappings whose source was read with credentials, because it could not be read without."""
         return self.filter(access__in=[Access.CONFIGURED, Access.SECRETS])
 
 
 class ImageMapping(models.Model):
-    """A source image and its place in one target registry. Its copy state is its last job's."""
+    """A source image and its place in one target registry. The state of the copy is that of ``last_job``."""
 
     source = models.CharField(max_length=REFERENCE_LENGTH, help_text="Canonical reference.")
     target_registry = models.ForeignKey(Registry, on_delete=models.PROTECT, related_name="mappings")
@@ -141,9 +142,9 @@ class ImageMapping(models.Model):
             models.Index(fields=["last_seen_at", "id"], name="mapping_last_seen"),
             models.Index(fields=["id"], condition=~Q(existence="present"), name="mapping_not_present"),
             models.Index(fields=["source"], name="mapping_by_source"),
-            # The unknown sizes after the smallest.
+            # Unknown sizes are sorted after the smallest size.
             models.Index(Coalesce("size_bytes", -1).desc(), F("id").desc(), name="mapping_by_size"),
-            # The dashboard counts images by state from these indexes alone.
+            # These indexes cover the dashboard's counts of images by state.
             models.Index(fields=["existence", "paused", "obstacle"], name="mapping_states"),
             models.Index(fields=["id"], condition=Q(paused=True), name="mapping_paused"),
             models.Index(fields=["id"], condition=~Q(obstacle=""), name="mapping_blocked"),
@@ -152,7 +153,7 @@ class ImageMapping(models.Model):
                 condition=Q(paused=False, obstacle="") & ~Q(existence="present"),
                 name="mapping_not_mirrored",
             ),
-            # Without it each job that is deleted costs the database a look at all mappings.
+            # Without this index, the database would scan all mappings for each deleted job.
             models.Index(fields=["last_job"], condition=Q(last_job__isnull=False), name="mapping_of_last_job"),
         ]
 
@@ -161,7 +162,7 @@ class ImageMapping(models.Model):
 
 
 class MappingAccess(models.Model):
-    """Whether the own credentials of a cluster's namespace have been shown to read the source of a mapping."""
+    """Whether the pull secrets of a namespace can read the source of a mapping, as last checked by a worker."""
 
     mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="accesses", db_index=False)
     cluster = cluster_field()
@@ -172,7 +173,7 @@ class MappingAccess(models.Model):
     class Meta:
         verbose_name = "pull secret check"
         verbose_name_plural = "pull secrets"
-        # The table of earlier releases allows one row for a namespace, whichever its cluster.
+        # Not the table of earlier releases, which allows one row per mapping and namespace, whatever the cluster.
         db_table = "mirrors_clusteraccess"
         constraints = [
             models.UniqueConstraint(fields=["mapping", "cluster", "namespace"], name="cluster_access_unique"),

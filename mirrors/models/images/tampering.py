@@ -1,4 +1,4 @@
-"""When an image at the target counts as tampered with: it was changed after it was written, and not by a copy."""
+"""The rule by which an image at the target is tampered with: it was changed after it was written, not by a copy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from mirrors.models.images.mappings import Obstacle
 
 
 def is_tampered(*, written: str, found: str, is_copied: bool) -> bool:
-    """Whether the target has another digest than was written; an empty digest is not known. ``is_copied``: a copy that
-    runs, or has just ended, explains the difference."""
+    """Return whether the digest ``found`` at the target differs from the one ``written``; an empty digest is unknown.
+    ``is_copied``: a copy is running, or has just ended, which explains a difference."""
     return bool(written and found) and written != found and not is_copied
 
 
 def without_tampering(obstacle: str) -> str:
-    """The obstacle of a mapping whose target has what was written."""
+    """Return the remaining obstacle of a mapping whose image at the target is the one that was written."""
     return Obstacle.NONE if obstacle == Obstacle.TAMPERED else obstacle

@@ -1,4 +1,4 @@
-"""Workloads that use an image: counted by webhook processes, written in batches."""
+"""Workloads that use an image, which webhook processes write in batches."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ImageUse(models.Model):
         indexes = [
             models.Index(fields=["namespace", "-id"], name="use_in_namespace"),
             models.Index(fields=["workload", "-id"], name="use_by_workload"),
-            # Empty where there is one cluster.
+            # Empty while the only cluster is the default one.
             models.Index(fields=["cluster", "-id"], condition=~Q(cluster=DEFAULT_CLUSTER), name="use_in_cluster"),
         ]
 

@@ -1,4 +1,4 @@
 """Jobs: requests, attempts, errors, rate limits, leases, and the activity of users.
 
-Imports the folders of images and configuration, not ``clusters``. Begin in ``jobs.py``.
+Imports all other folders of the models except ``clusters``. Start with ``jobs.py``.
 """

@@ -1,5 +1,5 @@
-"""Activity of users on jobs, mappings, registries and repositories. Changes of the configuration are in the change
-history."""
+"""Activity of users on jobs, mappings, registries and repositories. Changes to the configuration are recorded in the
+change history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.models.jobs.jobs import MirrorJob
 
 
 class OperatorAction(models.Model):
-    """One action of one user, by page or API; it stays when its subject is deleted."""
+    """One action of a user, in the admin or the API. The row is kept when the subject of the action is deleted."""
 
     actor = models.CharField(max_length=255)
     token = models.CharField(
@@ -35,7 +35,7 @@ class OperatorAction(models.Model):
 
     @property
     def who(self) -> str:
-        """The user, and the token if the action came by API with one."""
+        """The user, and the API token if the user used one."""
         return f"{self.actor}, token {self.token}" if self.token else self.actor
 
     def __str__(self) -> str:

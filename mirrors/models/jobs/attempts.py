@@ -1,4 +1,4 @@
-"""Attempts of jobs: live progress, and one row an attempt."""
+"""Attempts of jobs: live progress, and one row per attempt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.models.jobs.jobs import MirrorJob
 
 
 class JobProgress(models.Model):
-    """Bytes and blobs of a running copy; narrow, because it is written twice a second."""
+    """Bytes and blobs of a running copy. The row is narrow, because it is written twice a second."""
 
     job = models.OneToOneField(MirrorJob, on_delete=models.CASCADE, primary_key=True, related_name="progress")
     bytes_total = models.BigIntegerField(default=0)
@@ -57,7 +57,7 @@ class MirrorAttempt(models.Model):
         verbose_name = "attempt"
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_number_unique")]
         indexes = [
-            # Bytes over time are summed up from the index alone.
+            # Covers the sums of copied bytes over time.
             models.Index(
                 fields=["finished_at", "bytes_copied"], condition=Q(finished_at__isnull=False), name="attempt_ended"
             ),

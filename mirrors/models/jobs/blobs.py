@@ -1,4 +1,4 @@
-"""Which repositories have which blobs."""
+"""Blobs that repositories of target registries have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirrors.models.images.mappings import DIGEST_LENGTH
 
 
 class BlobLocation(models.Model):
-    """A repository of a target registry that holds a blob, so that others can mount it."""
+    """A repository of a target registry that has a blob, from which other repositories can mount the blob."""
 
     registry = models.ForeignKey(Registry, on_delete=models.CASCADE, related_name="+", db_index=False)
     digest = models.CharField(max_length=DIGEST_LENGTH)

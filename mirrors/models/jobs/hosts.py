@@ -1,6 +1,6 @@
-"""Hosts of registries, as all workers know them: which are rate limited, and who may send how much.
+"""Registry hosts, as all workers share them: which are rate limited, and how much each worker process may send.
 
-The state is called "rate limited" everywhere; columns and fields of the API keep the names of earlier releases
+The state is called "rate limited" everywhere, but columns and fields of the API keep the names of earlier releases
 (`resting_until`, `slowed_until`, `held_until`, `paused_until`).
 """
 
@@ -18,32 +18,33 @@ from mirrors.models.jobs.jobs import Priority
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 
 PULLS: Final = "pulls"
-"""The operation of rows with the remaining pulls of an account."""
+"""The value of ``operation`` in rows with the remaining pulls of an account."""
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
-    """Predicates on the database's own clock. A limit longer than the longest pause is ignored."""
+    """Predicates that use the database's clock. They ignore a limit that is longer than the longest pause."""
 
     def rate_limited(self) -> HostBudgetQuerySet:
-        """Hosts that jobs may not send requests to now: rate limited, or one job checks whether that has ended."""
+        """Hosts that jobs must not send requests to now: they are rate limited, or one job is probing whether the
+        limit has ended."""
         waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
         is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
         return self.filter(waits | is_probed)
 
     def limited_for_low_priority(self) -> HostBudgetQuerySet:
-        """Hosts that are limited for copies of low priority alone."""
+        """Hosts that are limited only for copies of low priority."""
         return self.filter(held_until__gt=Now(), held_until__lte=_longest())
 
     def briefly_limited(self) -> HostBudgetQuerySet:
-        """Hosts that limit requests for a short time: copies continue, their requests wait."""
+        """Hosts that limit requests for a short time: copies continue, but their requests wait."""
         return self.filter(slowed_until__gt=Now(), slowed_until__lte=_longest())
 
     def limited(self) -> HostBudgetQuerySet:
-        """Hosts whose rate limit an operator can end, however long it is."""
+        """Hosts whose rate limit an operator can end, whatever its length."""
         return self.filter(Q(resting_until__isnull=False) | Q(slowed_until__gt=Now()) | Q(held_until__gt=Now()))
 
     def to_probe(self) -> HostBudgetQuerySet:
-        """Hosts whose rate limit has ended, before a job has checked whether they respond again."""
+        """Hosts whose rate limit has ended, and of which no job has confirmed yet that they accept requests again."""
         return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
 
     def without_probe(self) -> HostBudgetQuerySet:
@@ -56,7 +57,7 @@ def _longest() -> models.ExpressionWrapper[Any]:
 
 
 class HostBudget(models.Model):
-    """The rate limit of a host: remaining pulls, and until when no requests are sent."""
+    """The rate limit of a host: the remaining pulls, and the times until which requests wait."""
 
     host = models.CharField(max_length=HOST_LENGTH)
     credential = models.CharField(
@@ -102,30 +103,31 @@ class HostBudget(models.Model):
 
     @property
     def paused_until(self) -> datetime | None:
-        """The end of the current rate limit."""
+        """The end of the current rate limit; None if the host is not limited."""
         return max(filter(None, (_coming(self.resting_until), _coming(self.slowed_until))), default=None)
 
     @property
     def low_priority_until(self) -> datetime | None:
-        """Until when copies of low priority wait for this host."""
+        """The time until which copies of low priority wait for this host; None if they do not wait."""
         return _coming(self.held_until)
 
     @property
     def waiting_priorities(self) -> list[str]:
-        """The priorities whose copies wait until then."""
+        """The priorities whose copies wait until ``low_priority_until``."""
         if self.held_from is None or self.low_priority_until is None:
             return []
         return [str(priority.label).lower() for priority in Priority if priority >= self.held_from]
 
 
 def _coming(until: datetime | None) -> datetime | None:
-    """The time if it is in the future and within the longest pause, else None."""
+    """Return the time if it is in the future and within the longest pause, else None."""
     now = timezone.now()
     return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
 
 
 class BudgetShare(models.Model):
-    """The part of a host's budget that one worker process may send, for some seconds: one that stops keeps none."""
+    """The share of a host's budget that one worker process may use. It expires after some seconds, so that a process
+    that stops does not keep it."""
 
     budget = models.ForeignKey(HostBudget, on_delete=models.CASCADE, related_name="shares", db_index=False)
     worker = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")

@@ -1,4 +1,4 @@
-"""Errors of jobs: their classes, and the registry that each is about."""
+"""Errors of jobs: their classes, and the registry that an error is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenc
 
 
 class ErrorClass(models.TextChoices):
-    """Why a copy failed, as logs, metrics, API and pages name it; the engine's codes and our own."""
+    """The class of a job's error, as logs, metrics, API and pages name it: the engine's codes, and our own."""
 
     NONE = "", "No error"
     NOT_FOUND = "not-found", "Not found"
@@ -32,8 +32,9 @@ class ErrorClass(models.TextChoices):
 
 
 def recorded_for(host: str) -> Q:
-    """Errors carry the registry's host as references have it. Those of earlier releases carry no port, and the host of
-    Docker Hub's API: the job's source and target show which registry is meant, as in ``registry_of``."""
+    """Return the condition of jobs with an error of this registry. ``error_host`` is the host as in references. Earlier
+    releases recorded it without the port, and for Docker Hub the host of its API; for these errors, the job's source
+    and target show which registry is meant, as in ``registry_of``."""
     host = known_host(host)
     names = [host, *sorted(DOCKER_HUB_ALIASES)] if host == DEFAULT_REGISTRY else [host]
     name, has_port = _without_port(host)
@@ -43,12 +44,12 @@ def recorded_for(host: str) -> Q:
         return Q(error_host__in=names) & (in_source | in_target | ~(at_port[0] | at_port[1]))
     without = Q(mapping__source__startswith=f"{name}/") | Q(mapping__target__startswith=f"{name}/")
     theirs = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
-    # First, so that the index of errors by host is used.
+    # The condition on error_host is repeated at the top level, so that the index of errors by host is used.
     return Q(error_host__in=[host, name]) & theirs
 
 
 def registry_of(error_host: str, source: str, target: str) -> str:
-    """The registry that an error is about, as references have it: see ``recorded_for``."""
+    """Return the registry that an error is about, as references name it. See ``recorded_for``."""
     host = known_host(error_host)
     places = [reference.partition("/")[0] for reference in (source, target)]
     if not host or host in places:
@@ -57,7 +58,7 @@ def registry_of(error_host: str, source: str, target: str) -> str:
 
 
 def known_host(text: str) -> str:
-    """A host as in references; text that is not a valid host is returned unchanged."""
+    """Return a host as references name it. Text that is not a valid host is returned unchanged."""
     try:
         return normalise_host(text) if text else ""
     except InvalidReferenceError:
@@ -65,6 +66,6 @@ def known_host(text: str) -> str:
 
 
 def _without_port(host: str) -> tuple[str, bool]:
-    """The host alone, and whether it had a port."""
+    """Return the host without its port, and whether it had one."""
     name, colon, port = host.rpartition(":")
     return (name, True) if colon and port.isdecimal() else (host, False)

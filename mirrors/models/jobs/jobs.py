@@ -1,4 +1,4 @@
-"""Jobs: one request to copy an image, its state, and the requesters."""
+"""Jobs: requests to copy an image, with their state and their requesters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Priority(models.IntegerChoices):
 
 
 class Trigger(models.TextChoices):
-    """The cause that requested a job."""
+    """The cause for which a job was requested."""
 
     ADMISSION = "admission"
     OPERATOR = "operator"
@@ -47,7 +47,7 @@ class Trigger(models.TextChoices):
 
 
 class ReferrersStatus(models.TextChoices):
-    """The result of a job for signatures and other referrers of its image. A failure of it fails no job."""
+    """The result of copying the signatures and other referrers of a job's image. A failure does not fail the job."""
 
     NOT_CHECKED = "", "Not checked"
     NONE = "none", "The source has none"
@@ -56,44 +56,44 @@ class ReferrersStatus(models.TextChoices):
 
 
 READY: Final = Q(status=JobStatus.PENDING, available_at__lte=Now())
-"""Pending jobs whose time has come."""
+"""Pending jobs that are due."""
 
 ABANDONED: Final = Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
-"""Running jobs whose lease has expired, and that nobody has cancelled."""
+"""Running jobs whose lease has expired, and whose cancellation was not requested."""
 
 
 class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
-    """Predicates on the database's own clock."""
+    """Predicates that use the database's clock."""
 
     def live(self) -> MirrorJobQuerySet:
         return self.filter(status__in=MirrorJob.ACTIVE)
 
     def due(self, *, abandoned: bool = True) -> MirrorJobQuerySet:
-        """Jobs that a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
+        """Jobs with attempts left that a worker may claim now: pending jobs that are due, and abandoned ones."""
         return self.filter(READY | ABANDONED if abandoned else READY, attempts__lt=F("max_attempts"))
 
     def abandoned(self) -> MirrorJobQuerySet:
-        """Jobs whose worker did not renew its lease, with attempts left."""
+        """Jobs with attempts left whose worker did not renew its lease."""
         return self.filter(ABANDONED, attempts__lt=F("max_attempts"))
 
     def postponed_beyond(self, seconds: float) -> MirrorJobQuerySet:
-        """Jobs that wait for longer than anything may make them wait."""
+        """Queued jobs that become due only after more than so many seconds."""
         latest = ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
         return self.filter(status=JobStatus.PENDING, available_at__gt=latest)
 
     def without_hosts(self) -> MirrorJobQuerySet:
-        """Live ones that a program wrote which did not know of these columns."""
+        """Live jobs that were written by an earlier release, which does not know the columns of hosts."""
         return self.live().filter(source_host="")
 
     def expired(self) -> MirrorJobQuerySet:
         return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())
 
     def at_host(self, host: str) -> MirrorJobQuerySet:
-        """Those that read from this host or push to it."""
+        """Jobs that pull from this host or push to it."""
         return self.filter(Q(source_host=host) | Q(target_host=host))
 
     def failed_at(self, *hosts: str) -> MirrorJobQuerySet:
-        """Those with an error of one of these registries, by whichever name the error was recorded."""
+        """Jobs with an error of one of these registries, under any name with which the error was recorded."""
         condition = Q(pk__in=[])
         for host in hosts:
             condition |= recorded_for(host)
@@ -194,7 +194,7 @@ class MirrorJob(models.Model):
             ),
         ]
         indexes = [
-            # In the order of claims. With the status, or SQLite would take the index of statuses and sort.
+            # In the order of claims. It has the status, because SQLite would otherwise use job_by_status and sort.
             models.Index(
                 fields=["status", "priority", "available_at", "id"], condition=Q(status="pending"), name="job_due"
             ),
@@ -202,13 +202,13 @@ class MirrorJob(models.Model):
             models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
             models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),
             models.Index(fields=["error_host", "-id"], condition=~Q(error_host=""), name="job_by_error_host"),
-            # Requests of a namespace in the last hour, for its quota.
+            # Jobs that a namespace requested in the last hour, for its quota.
             models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
-            # The dashboard's numbers are read from the index alone; the API's order takes it too, so it has all rows.
+            # Covers the dashboard's numbers. The API sorts by it too, so it has all rows.
             models.Index(fields=["finished_at", "status", "error_class", "error_host"], name="job_ended_where"),
             models.Index(fields=["created_at"], name="job_ordered"),
             models.Index(fields=["namespace", "-id"], name="job_in_namespace"),
-            # Empty where there is one cluster.
+            # Empty while the only cluster is the default one.
             models.Index(fields=["cluster", "-id"], condition=~Q(cluster=DEFAULT_CLUSTER), name="job_in_cluster"),
             models.Index(fields=["error_class", "-id"], condition=~Q(error_class=""), name="job_by_error_class"),
             models.Index(
@@ -217,18 +217,19 @@ class MirrorJob(models.Model):
                 name="job_by_rare_trigger",
             ),
             models.Index(fields=["-id"], condition=Q(trigger="backfill"), name="job_of_backfill"),
-            # Without it each job that is deleted costs the database a look at all of them.
+            # Without this index, the database would scan all jobs for each deleted job.
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="job_retried"),
         ]
 
     @property
     def attempts_not_counted(self) -> int:
-        """Claims that do not count against the maximum: the host was rate limited, or the worker released the job."""
+        """The claims that do not count against ``max_attempts``: a host was rate limited, or the worker released the
+        job."""
         return max(0, self.claims - self.attempts)
 
     @property
     def failed_registry(self) -> str:
-        """The registry that it failed at, as the configuration names it; empty where it is not known."""
+        """The registry at which the job failed, as references name it; empty if it is not known."""
         return registry_of(self.error_host, self.mapping.source, self.mapping.target)
 
     def __str__(self) -> str:
@@ -236,7 +237,7 @@ class MirrorJob(models.Model):
 
 
 class MirrorRequest(models.Model):
-    """A requester of a job, and the names of pull secrets that may read its source."""
+    """A requester of a job, with the names of the pull secrets that can be used to read the source."""
 
     job = models.ForeignKey(MirrorJob, on_delete=models.CASCADE, related_name="requests", db_index=False)
     cluster = cluster_field()

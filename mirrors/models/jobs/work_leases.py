@@ -1,4 +1,4 @@
-"""Work that one process at a time does for all of them."""
+"""Leases on work that one process at a time does on behalf of all processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class WorkLease(models.Model):
-    """The right to do it, until it expires; its holder renews it."""
+    """The right to do the named work until ``expires_at``. Its holder renews it."""
 
     name = models.CharField(max_length=80, unique=True)
     holder = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")

@@ -1,1 +1,1 @@
-"""Amazon ECR. Imported only where a configuration names it: boto3 takes memory and time."""
+"""Amazon ECR. Imported only if the configuration names it, because boto3 is large and slow to import."""

@@ -1,4 +1,4 @@
-"""Our identities at AWS: the usual credential chain, a role on top of it where one is configured, and clients.
+"""Our identities at AWS: the usual credential chain, a role that is assumed if one is configured, and clients.
 
 The chain is botocore's: environment, shared file, web identity (IRSA), container (EKS Pod Identity), instance profile.
 """
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
 
 CONNECT_SECONDS: Final = 5
-"""Seconds for a connection to AWS, which takes milliseconds."""
+"""The timeout in seconds of a connection to AWS, which usually takes milliseconds."""
 
 READ_SECONDS: Final = 20
-"""Seconds for an answer of AWS; creating a repository takes some."""
+"""The timeout in seconds of a response of AWS; creating a repository takes some seconds."""
 
 TRIES: Final = 5
-"""Tries of a call, with the SDK's own pauses between them."""
+"""The largest number of attempts of a call, with the SDK's own pauses between them."""
 
 SESSION_NAME: Final = "k8s-image-swapper"
 
 
 @dataclass(frozen=True, slots=True)
 class AwsAccount:
-    """A region of AWS as one identity sees it. ``role`` is assumed with what the chain gives."""
+    """A region of AWS, accessed with one identity. ``role`` is assumed with the credentials of the chain."""
 
     region: str
     role: str | None = None
@@ -45,7 +45,7 @@ class AwsAccount:
     trusted_ca: str | None = None
 
     def ecr(self) -> ECRClient:
-        """A client with time-outs; throttled calls are repeated in botocore's adaptive mode."""
+        """Return a client with timeouts. It retries throttled calls in botocore's adaptive mode."""
         return boto3.Session(botocore_session=self._session()).client(
             "ecr", config=self._config(), verify=bundle(self.trusted_ca)
         )
@@ -53,7 +53,7 @@ class AwsAccount:
     def _session(self) -> CoreSession:
         session = get_session()
         session.set_config_variable("region", self.region)
-        # Kept in no client: they may come later.
+        # Raised here, and so not cached in a client, because the credentials may be added later.
         if session.get_credentials() is None:
             raise NoCredentialsError
         if self.role is not None:
@@ -63,7 +63,7 @@ class AwsAccount:
                 role_arn=self.role,
                 extra_args={"RoleSessionName": SESSION_NAME},
             )
-            # Refreshed by botocore a quarter of an hour before they end. The session has no public door for these.
+            # botocore refreshes these 15 minutes before they expire. The session has no public method to set them.
             refreshed = DeferredRefreshableCredentials(fetcher.fetch_credentials, method="assume-role")
             session._credentials = refreshed  # type: ignore[attr-defined]
         return session
@@ -84,11 +84,11 @@ class AwsAccount:
 
 
 def forget_clients() -> None:
-    """The next ones read the credentials again: keys in a file may have been replaced."""
+    """Discard the cached clients. New ones read the credentials again: keys in a file may have been replaced."""
     client.cache_clear()
 
 
 @lru_cache(maxsize=64)
 def client(account: AwsAccount) -> ECRClient:
-    """The client of an account, made at the first need: never before a fork."""
+    """Return the client of an account. It is created at the first use, and so never before a fork."""
     return account.ecr()

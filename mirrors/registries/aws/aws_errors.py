@@ -1,4 +1,4 @@
-"""Errors of AWS, in words an operator can act on: which permission, on which ARN, and what to attach."""
+"""Errors of AWS, in words that operators can act on: the missing permission, its ARN, and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"
 THROTTLED_REST: Final = 30.0
-"""Seconds for which a host counts as rate limited when AWS limits requests: its buckets fill within a few."""
+"""Seconds for which a host counts as rate limited when AWS throttles a call: its token buckets refill within a few."""
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
 _THROTTLED: Final = frozenset(
@@ -33,7 +33,7 @@ _CHAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
-    """The subject of a call: the registry's host, the ARN that a permission is needed on, and what names it."""
+    """The subject of a call: the registry's host, the ARN on which the permission is needed, and names for messages."""
 
     host: str
     arn: str
@@ -44,7 +44,7 @@ class AwsCall:
 
 @contextmanager
 def explained(asked: AwsCall) -> Iterator[None]:
-    """Errors of botocore inside the block as RegistryError."""
+    """Raise errors of botocore and the operating system inside the block as RegistryError."""
     try:
         yield
     except aws.ClientError as error:
@@ -108,7 +108,7 @@ def _denied(action: str, message: str, asked: AwsCall) -> RegistryError:
 
 
 def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
-    """Return what is wrong with credentials that AWS rejected; empty for other errors."""
+    """Return the problem of credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
     advice = next((text for codes, text in _LOG_IN if code in codes), "")
@@ -116,7 +116,8 @@ def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
 
 
 def _trouble(error: Exception, asked: AwsCall) -> RegistryError:
-    """Return what went wrong before AWS could answer. The errors' texts may name URLs, so only their kind is kept."""
+    """Return the error of a call that failed before AWS responded. Except for invalid requests, it names only the kind
+    of the original error, whose text may contain URLs."""
     if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
         return RegistryError("invalid", f"AWS rejected the request: {str(error)[:300]}", host=asked.host)
     code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))

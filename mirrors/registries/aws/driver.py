@@ -1,4 +1,4 @@
-"""Amazon ECR as the target: repositories are made at the first need, and compared with what is configured."""
+"""Amazon ECR as the target: repositories are created at the first use, and compared with the configuration."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import RepositoryTypeDef
 
 ECR_LOOK_EVERY: Final = 3_600.0
-"""Seconds for which a repository is taken to be as it was."""
+"""Seconds for which a repository is not read again."""
 
 RULES_EVERY: Final = 600.0
-"""Seconds for which the registry's pull-through rules are taken to be as they were; people change them rarely."""
+"""Seconds for which the registry's pull-through rules are cached; operators change them rarely."""
 
 JUST_MADE: Final = 60.0
 """Age in seconds below which another process may still be setting up a repository."""
 
 A_DAY: Final = 86_400.0
-"""Seconds."""
+"""Seconds of a day."""
 
 ALL_REPOSITORIES: Final = "ROOT"
-"""The prefix of a pull-through rule for all repositories that no other rule names."""
+"""The prefix of the pull-through rule for all repositories that no other rule covers."""
 
 
 def account_of(target: AwsTarget, trusted_ca: str | None) -> AwsAccount:
@@ -47,7 +47,7 @@ def account_of(target: AwsTarget, trusted_ca: str | None) -> AwsAccount:
 
 
 class EcrDriver:
-    """``target.aws`` of the configuration; one a process."""
+    """The driver of ``target.aws`` in the configuration. A process has one."""
 
     def __init__(self, target: AwsTarget, *, trusted_ca: str | None) -> None:
         self._target = target
@@ -102,7 +102,7 @@ class EcrDriver:
             if is_new:
                 self._unfinished.add(repository)
         if repository in self._unfinished:
-            # Where this fails the job fails: nodes may not be able to pull without the policy.
+            # If this fails, the job fails, because nodes might not be able to pull without the policy.
             self._repositories.set_up(repository)
             self._unfinished.discard(repository)
         if is_new or described is None or _is_younger(described, JUST_MADE):
@@ -114,7 +114,8 @@ class EcrDriver:
         return self._compare(repository, described, apply=self._target.reconcile == "apply")
 
     def _finish(self, repository: str, described: RepositoryTypeDef) -> None:
-        """Another worker may have made it and not been let to set it up: then nodes can't pull from it."""
+        """Set up a repository without an access policy, because nodes cannot pull from it: another worker may have
+        created it and failed to set it up."""
         found = self._repositories.look(repository, described)
         if found.access_policy is None and "accessPolicy" not in found.problems:
             self._repositories.set_up(repository)
@@ -134,8 +135,8 @@ class EcrDriver:
         return any(rule == ALL_REPOSITORIES or repository.startswith(f"{rule}/") for rule in self._current_rules())
 
     def _current_rules(self) -> frozenset[str]:
-        """Threads do not wait for each other's call: during one, others use the last result, or send their own
-        request."""
+        """Return the prefixes of pull-through rules. Threads do not wait for each other: while one requests the rules,
+        the others use the last result, or send their own request if there is none."""
         if self._rules is not None and time.monotonic() < self._rules_until:
             return self._rules
         is_first = self._asks_for_rules.acquire(blocking=False)

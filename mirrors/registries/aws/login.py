@@ -1,4 +1,4 @@
-"""ECR tokens: valid for twelve hours, issued by GetAuthorizationToken, for all registries of the identity."""
+"""ECR tokens, which GetAuthorizationToken issues for twelve hours, for all registries of the identity."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from mirrors.registries.aws.aws_errors import AwsCall, explained
 from mirrors.registries.cloud_tokens import Token, TokenKeeper
 
 LEAST_ECR_SECONDS = 60.0
-"""Seconds of a token's lifetime, whatever AWS says: not one call for a token after another."""
+"""The shortest lifetime of a token that is assumed, in seconds, so that tokens are not requested continuously."""
 
 MOST_ECR_SECONDS = 12 * 3600.0
-"""Seconds of a token's lifetime at ECR, which never gives more."""
+"""The longest lifetime of a token that is assumed, in seconds: ECR issues tokens for twelve hours at most."""
 
 
 @lru_cache(maxsize=64)
 def log_in(account: AwsAccount, host: str) -> TokenKeeper:
-    """The token of an identity for a registry, renewed while the process runs."""
+    """Return the keeper of an identity's token for a registry, which renews it while the process runs."""
     return TokenKeeper(lambda: fetch(account, host), host=host)
 
 
 def fetch(account: AwsAccount, host: str) -> Token:
-    """Raises RegistryError."""
+    """Return a new token. Raises RegistryError."""
     with explained(AwsCall(host, "*", account.region, account.role)):
         answer = client(account).get_authorization_token()
     data = answer["authorizationData"][0]
     username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     if not colon or not password:
         raise RegistryError("credential", f"AWS sent an empty token for {host}; it is tried again", host=host)
-    # By AWS's own clock: ours may be off by some minutes.
+    # By the clock of AWS, because ours may be off by some minutes.
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     left = (data["expiresAt"] - now).total_seconds()
     return Token(username, password, min(MOST_ECR_SECONDS, max(LEAST_ECR_SECONDS, left)))

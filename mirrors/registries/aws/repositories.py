@@ -1,4 +1,4 @@
-"""ECR's API for repositories: read, create, configure. Errors name the missing permission."""
+"""Calls of ECR's API that read, create and configure repositories. Errors name the missing permission."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Repositories:
     account: AwsAccount
 
     def describe(self, repository: str) -> RepositoryTypeDef | None:
-        """None if it does not exist."""
+        """Return the repository, or None if it does not exist."""
         try:
             with self._calling(repository) as ecr:
                 answer = ecr.describe_repositories(registryId=self.target.account_id, repositoryNames=[repository])
@@ -42,7 +42,7 @@ class Repositories:
             return None
 
     def create(self, repository: str) -> bool:
-        """False where somebody else was faster."""
+        """Create the repository. Return False if another process has created it in the meantime."""
         try:
             with self._calling(repository) as ecr:
                 ecr.create_repository(**repository_settings.creation(self.target, repository))
@@ -51,14 +51,14 @@ class Repositories:
             return False
 
     def set_up(self, repository: str) -> None:
-        """Set what can't be given when a repository is made."""
+        """Set the policies, which CreateRepository does not accept."""
         if self.target.access_policy:
             self._set_access_policy(repository)
         if self.target.lifecycle_policy:
             self._set_lifecycle_policy(repository)
 
     def look(self, repository: str, described: RepositoryTypeDef) -> repository_settings.FoundSettings:
-        """All that is configured as it is found; what may not be read costs a note, nothing else."""
+        """Return the current settings. A setting without permission to read it is recorded in ``problems``."""
         encryption = described.get("encryptionConfiguration", {})
         problems: dict[str, str] = {}
         target = self.target
@@ -77,7 +77,7 @@ class Repositories:
         )
 
     def apply(self, repository: str, arn: str, difference: Difference) -> None:
-        """Set one setting as it is configured."""
+        """Set one setting to its configured value."""
         registry, options = self.target.account_id, self.target.ecr_options
         with self._calling(repository) as ecr:
             match difference.setting:
@@ -103,7 +103,7 @@ class Repositories:
                     ecr.tag_resource(resourceArn=arn, tags=tags)
 
     def pull_through_prefixes(self) -> frozenset[str]:
-        """Prefixes of pull-through cache rules; none without permission, because it is optional."""
+        """Return the prefixes of pull-through cache rules; none without permission, because it is optional."""
         try:
             with self._calling("*") as ecr:
                 pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(
@@ -151,7 +151,7 @@ class Repositories:
     def _readable(
         self, problems: dict[str, str], setting: str, wanted: object, read: Callable[[str], Any], name: str
     ) -> Any:
-        """The setting, None where it is not configured or not there."""
+        """Return the setting, or None if it is not configured, does not exist, or cannot be read."""
         if not wanted:
             return None
         try:
@@ -191,8 +191,8 @@ _NOT_THERE = frozenset(
 
 
 class _MissingError(Exception):
-    """It is not there."""
+    """The repository or policy does not exist."""
 
 
 class _ExistsError(Exception):
-    """It is there already."""
+    """The repository exists already."""

@@ -1,4 +1,4 @@
-"""The settings of an ECR repository: as configured, as found, and where they differ. Pure."""
+"""The settings of an ECR repository: the configured ones, the current ones, and their differences. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 @dataclass(frozen=True, slots=True)
 class FoundSettings:
-    """The settings of a repository. Policies and tags are only looked up where they are configured; a setting that
-    can't be read has its reason in ``problems``."""
+    """The current settings of a repository. Policies and tags are read only if they are configured. ``problems`` has
+    the reason for each setting that can't be read."""
 
     mutability: str
     scan_on_push: bool
@@ -30,7 +30,7 @@ class FoundSettings:
     problems: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
-        """For people."""
+        """Return the settings that are displayed to users."""
         key = f" with {self.kms_key}" if self.kms_key else ""
         return {
             "imageTagMutability": self.mutability,
@@ -40,7 +40,7 @@ class FoundSettings:
 
 
 def creation(target: AwsTarget, repository: str) -> dict[str, Any]:
-    """The parameters of CreateRepository. Tags are sent where there are any: they need a permission of their own."""
+    """Return the parameters of CreateRepository. Tags are sent only if configured: they need a separate permission."""
     options = target.ecr_options
     encryption: dict[str, str] = {"encryptionType": options.encryption_configuration.encryption_type}
     if options.encryption_configuration.kms_key:
@@ -101,13 +101,14 @@ def _policy_difference(
 
 
 def _canonical(value: Any) -> Any:
-    """Policies that mean the same are equal: AWS writes a list of one as the one, and orders lists as it likes."""
+    """Return a form in which equivalent policies are equal: AWS writes a list of one item as the item, and reorders
+    lists."""
     if isinstance(value, dict):
         return {key: _canonical(inner) for key, inner in value.items()}
     if isinstance(value, list):
         items = sorted((_canonical(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
         return items[0] if len(items) == 1 else items
-    # AWS writes an account as its root user.
+    # AWS writes an account ID as the ARN of the account's root user.
     return _ROOT.sub(r"\1", value) if isinstance(value, str) else value
 
 

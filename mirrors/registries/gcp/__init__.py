@@ -1,1 +1,2 @@
-"""Google Artifact Registry. Imported only where a configuration names it: Google's libraries take memory and time."""
+"""Google Artifact Registry. Imported only if the configuration names it, because Google's libraries are large and slow
+to import."""

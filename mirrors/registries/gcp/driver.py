@@ -1,4 +1,4 @@
-"""Google Artifact Registry as the target: one repository for all images."""
+"""Google Artifact Registry as the target: one repository holds all images."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 GAR_LOOK_EVERY: Final = 3_600.0
-"""Seconds for which a repository is taken to be as it was; people change them rarely."""
+"""Seconds for which the state of the repository is cached; operators change it rarely."""
 
 
 class GarDriver:
-    """``target.gcp`` of the configuration; one a process."""
+    """The driver of ``target.gcp`` in the configuration. A process has one."""
 
     def __init__(self, target: GcpTarget, *, trusted_ca: str | None) -> None:
         self._target = target
@@ -66,7 +66,7 @@ class GarDriver:
             self._seen_at = -GAR_LOOK_EVERY
 
     def _api(self) -> ApiRepository:
-        # Imported here: the webhook needs only the credentials.
+        # Imported at first use, because the webhook needs only the credentials.
         from mirrors.registries.gcp.repository import ApiRepository
 
         return ApiRepository(self._target, self._trusted_ca)

@@ -1,6 +1,6 @@
-"""Our identity at Google: application default credentials, and the access tokens that registries take as passwords.
+"""Our identity at Google: application default credentials, and the access tokens that registries accept as passwords.
 
-Workload Identity and the metadata server, a key file, an external account: whatever google.auth finds.
+google.auth finds the credentials: Workload Identity and the metadata server, a key file, or an external account.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from mirrors.registries.cloud_tokens import Token, TokenKeeper
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 USERNAME: Final = "oauth2accesstoken"
 TOKEN_SECONDS: Final = 10.0
-"""Seconds for a token of the metadata server or of Google, which answer in less than one."""
+"""The timeout in seconds for a token from the metadata server or Google, which usually respond within one second."""
 
 LEAST_GOOGLE_SECONDS: Final = 60.0
-"""Seconds of a token's lifetime, whatever Google says: not one call for a token after another."""
+"""The shortest lifetime of a token that is assumed, in seconds, so that tokens are not requested continuously."""
 
 MOST_GOOGLE_SECONDS: Final = 3600.0
-"""Seconds of a token's lifetime at Google, which gives an hour."""
+"""The longest lifetime of a token that is assumed, in seconds: Google issues tokens for an hour."""
 
 _HOW: Final = (
     "bind the service account by Workload Identity (docs/gcp.md), or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
@@ -38,12 +38,14 @@ _HOW: Final = (
 
 @lru_cache(maxsize=64)
 def log_in(host: str, trusted_ca: str | None) -> TokenKeeper:
-    """Our token for a registry, renewed while the process runs."""
+    """Return the keeper of our token for a registry, which renews it while the process runs."""
     return TokenKeeper(lambda: fetch(host, trusted_ca), host=host)
 
 
 def fetch(host: str, trusted_ca: str | None) -> Token:
-    """Raises RegistryError. Made from the beginning each time: the key file may have been replaced."""
+    """Return a new token. The credentials are read each time, because the key file may have been replaced.
+
+    Raises RegistryError."""
     credentials = find_credentials(host, trusted_ca)
     try:
         credentials.refresh(_request(trusted_ca))  # type: ignore[no-untyped-call]
@@ -57,7 +59,7 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
 
 
 def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
-    """Application default credentials; raises RegistryError where there are none."""
+    """Return the application default credentials. Raises RegistryError if there are none."""
     # Without a project in the environment, google.auth requests its ID, which is not needed here.
     os.environ.setdefault("GOOGLE_CLOUD_PROJECT", "unused")
     try:
@@ -69,14 +71,14 @@ def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
 
 
 def _request(trusted_ca: str | None) -> Any:
-    """google.auth's transport with a time-out of ours in place of its two minutes."""
+    """Return google.auth's transport with our timeout instead of its default of two minutes."""
     session = requests.Session()
     session.verify = bundle(trusted_ca) or True
     return partial(google.auth.transport.requests.Request(session), timeout=TOKEN_SECONDS)
 
 
 def _problem(error: exceptions.GoogleAuthError, host: str) -> RegistryError:
-    """Google's own texts may hold parts of answers, so only their kind is kept."""
+    """Return the error for operators. It names only the kind of Google's error, whose text may quote responses."""
     kind = type(error).__name__
     if isinstance(error, exceptions.DefaultCredentialsError):
         text = f"there are no Google credentials for {host}: {_HOW}"

@@ -1,4 +1,4 @@
-"""The one repository of an Artifact Registry target, by Google's own client: looked at, and made where wanted."""
+"""The one repository of an Artifact Registry target: read and created with Google's own client."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from swapper_project.config import GcpTarget
 
 API: Final = "artifactregistry.googleapis.com"
 CALL_SECONDS: Final = 15.0
-"""Seconds for a call of the API of Artifact Registry, which answers in less than one."""
+"""The timeout in seconds of a call of the Artifact Registry API, which usually responds within one second."""
 
 CREATION_SECONDS: Final = 120.0
-"""Seconds in which a repository must be created: a long-running operation that takes some."""
+"""The timeout in seconds for the creation of a repository, a long-running operation that takes some seconds."""
 
 DOCKER: Final = artifactregistry.Repository.Format.DOCKER
 REMOTE: Final = artifactregistry.Repository.Mode.REMOTE_REPOSITORY
@@ -35,7 +35,7 @@ VIRTUAL: Final = artifactregistry.Repository.Mode.VIRTUAL_REPOSITORY
 
 @dataclass(frozen=True, slots=True)
 class ApiRepository:
-    """``target.gcp`` seen by the API. Every method raises RegistryError."""
+    """The repository of ``target.gcp`` in the API of Artifact Registry. Every method raises RegistryError."""
 
     target: GcpTarget
     trusted_ca: str | None
@@ -49,7 +49,7 @@ class ApiRepository:
         return f"projects/{self.target.project_id}/locations/{self.target.location}"
 
     def get(self) -> artifactregistry.Repository | None:
-        """None if it does not exist."""
+        """Return the repository, or None if it does not exist."""
         with self._calling("artifactregistry.repositories.get") as client:
             try:
                 return client.get_repository(name=self.name, timeout=CALL_SECONDS)
@@ -57,7 +57,7 @@ class ApiRepository:
                 return None
 
     def create(self) -> bool:
-        """False where somebody else was faster."""
+        """Create the repository. Return False if another process has created it in the meantime."""
         with self._calling("artifactregistry.repositories.create") as client:
             request = artifactregistry.CreateRepositoryRequest(
                 parent=self._parent, repository_id=self.target.repository_id, repository=self._wanted()
@@ -93,7 +93,7 @@ class ApiRepository:
         return wanted
 
     def _client(self) -> artifactregistry.ArtifactRegistryClient:
-        """Made where it is used, and closed after it: a channel of gRPC must not be there when a process forks."""
+        """Return a new client. It is closed after each use, because no gRPC channel may exist when a process forks."""
         authorities = bundle(self.trusted_ca)
         roots = Path(authorities).read_bytes() if authorities else None
         transport = ArtifactRegistryGrpcTransport(
@@ -138,7 +138,7 @@ GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregis
 
 
 def facts(found: artifactregistry.Repository) -> dict[str, Any]:
-    """Return the facts of a repository that people see."""
+    """Return the facts of a repository that are displayed to users."""
     return {
         "format": artifactregistry.Repository.Format(found.format_).name,
         "mode": artifactregistry.Repository.Mode(found.mode).name,

@@ -1,4 +1,4 @@
 """Clusters: failing pulls, suspended swaps, and backfills.
 
-Imports ``jobs`` alone of the services. Begin in ``suspensions.py``.
+Of the other folders of the services, it imports only ``jobs``. Start with ``suspensions.py``.
 """

@@ -27,10 +27,10 @@ from mirrors.services.jobs.jobs import cancel_jobs
 from mirrors.services.jobs.refused_actions import NO_TARGET, ActionRefusedError
 
 MOST_RUN_IMAGES: Final = 20_000
-"""Images of one run; clusters that run more get them with the next run."""
+"""The largest number of images of one run. In a larger cluster, the next run mirrors the others."""
 
 ROWS_PER_INSERT: Final = 1_000
-"""Rows that one statement inserts."""
+"""The largest number of rows that one statement inserts."""
 
 
 class NothingToMirrorError(ActionRefusedError):
@@ -38,9 +38,10 @@ class NothingToMirrorError(ActionRefusedError):
 
 
 def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
-    """A new run of the cluster, which its watcher previews. It replaces an earlier preview.
+    """Create a run for the cluster, which the cluster's watcher previews. It replaces an earlier preview. ``besides``
+    are sources to leave out.
 
-    Raises ActionRefusedError if there is nothing to mirror, or if a run is under way.
+    Raises ActionRefusedError if there is no target or nothing to mirror, or if a run is running or paused.
     """
     target = target_of_cluster(cluster)
     if target is None:
@@ -82,7 +83,7 @@ def _image(run: BackfillRun, rank: int, row: dict[str, Any]) -> BackfillImage:
 
 
 def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """Begin to mirror what was previewed. Raises ActionRefusedError."""
+    """Start to mirror the previewed images. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     if run.state == BackfillState.PREVIEW and run.previewed_at is None:
         raise ActionRefusedError("The preview is not complete yet: wait until the watcher has looked at all images.")
@@ -90,12 +91,12 @@ def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
 
 
 def discard_preview(*, run_id: int) -> None:
-    """Delete a preview that failed and that nobody waits for."""
+    """Delete a preview that failed and that no user waits for."""
     BackfillRun.objects.filter(pk=run_id, state=BackfillState.PREVIEW).delete()
 
 
 def pause_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """Request no more copies; those that are queued already run. Raises ActionRefusedError."""
+    """Request no more copies. Jobs that are queued already still run. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     return _change(run, {BackfillState.RUNNING}, BackfillState.PAUSED, "pause", requested_by)
 
@@ -107,7 +108,7 @@ def resume_run(*, run_id: int, requested_by: str) -> BackfillRun:
 
 
 def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """End a run and cancel its queued jobs, but for those that pods wait for by now. Raises ActionRefusedError."""
+    """Cancel a run and its queued jobs, except those that pods now wait for. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     changed = _change(run, BackfillRun.OPEN, BackfillState.CANCELLED, "cancel", requested_by)
     cancel_jobs(job_ids=_queued_jobs(run), requested_by=requested_by)
@@ -119,7 +120,8 @@ def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
 
 
 def _queued_jobs(run: BackfillRun) -> list[int]:
-    """A higher priority says that somebody else has requested the image since; other clusters may wait for it too."""
+    """Return the IDs of the run's queued jobs that nothing else waits for. A job with a higher priority was requested
+    by a pod or a user in the meantime, and open runs of other clusters may wait for a job too."""
     queued = BackfillImage.objects.filter(state=BackfillImageState.QUEUED)
     jobs = MirrorJob.objects.filter(status=JobStatus.PENDING, priority=Priority.BACKFILL)
     theirs = jobs.filter(pk__in=queued.filter(run=run).values("job"))
@@ -128,7 +130,7 @@ def _queued_jobs(run: BackfillRun) -> list[int]:
 
 
 def hold_running(run_id: int) -> bool:
-    """Whether a run still runs, which stays so until the transaction ends: a pause or cancellation waits for it."""
+    """Return whether a run is running, and lock it: a pause or cancellation waits until the transaction ends."""
     running = BackfillRun.objects.filter(pk=run_id, state=BackfillState.RUNNING)
     return bool(running.select_for_update().values_list("pk", flat=True))
 
@@ -148,7 +150,7 @@ def _change(
 
 
 def _move(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillState, **more: Any) -> int:
-    """Of a run that somebody else has changed meanwhile nothing is changed."""
+    """Change the state of the runs that are still in one of the states ``before``, and return how many were changed."""
     if after not in BackfillRun.OPEN:
         more["finished_at"] = Now()
     return runs.filter(state__in=before).update(state=after, problem="", **more)
@@ -160,5 +162,5 @@ def _note(run: BackfillRun, action: str, actor: str) -> None:
 
 
 def finish_run(*, run_id: int) -> None:
-    """All of its images are over."""
+    """Record that a run is finished, because all of its images have been processed."""
     _move(BackfillRun.objects.filter(pk=run_id), {BackfillState.RUNNING}, BackfillState.FINISHED)

@@ -1,4 +1,4 @@
-"""Writes of the watcher about failing pulls: rows where they differ, and copies of images that the target lost."""
+"""Writes of the watcher about failing pulls: changed rows, and new copies of images that the target has lost."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 log = structlog.get_logger(__name__)
 
 ROWS_PER_STATEMENT: Final = 500
-"""Rows in one statement."""
+"""The largest number of rows in one statement."""
 
 SEEN_EVERY: Final = timedelta(minutes=1)
-"""Between two writes of ``last_seen_at`` of rows that have not changed."""
+"""The time between two writes of ``last_seen_at`` in rows that have not changed."""
 
 ASKED_EVERY: Final = timedelta(minutes=5)
-"""Between two requests for one missing image: the kubelet's longest pause, in which a pod may still report it."""
+"""The time between two requests for one missing image: the kubelet's longest back-off, during which a pod can still
+report the failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenFailure:
-    """An image that pods cannot pull for one cause, as of one look."""
+    """An image that pods cannot pull for one cause, as seen in one check."""
 
     image: str
     source: str
@@ -58,8 +59,8 @@ _COMPARED = ("source", "pods", "nodes", "namespaces", "samples", "is_mirrored")
 
 
 def write_failures(*, cluster: str, seen: Sequence[SeenFailure], rows: dict[str, PullFailure]) -> None:
-    """Bring the rows of a cluster, ``rows`` by key, to what was seen. The message stays the first: texts have ports and
-    request IDs that differ from try to try."""
+    """Update the rows of a cluster (``rows``, by key) to the failures that were seen. A row keeps its first message,
+    because messages contain ports and request IDs that differ in each attempt."""
     by_key = {failure.key: failure for failure in sorted(seen, key=lambda failure: failure.key)}
     new = [_new(cluster, failure) for key, failure in by_key.items() if key not in rows]
     changed = [rows[key] for key, failure in by_key.items() if key in rows and _take(rows[key], failure)]
@@ -87,7 +88,7 @@ def _new(cluster: str, failure: SeenFailure) -> PullFailure:
 
 
 def _take(row: PullFailure, failure: SeenFailure) -> bool:
-    """Take what was seen over into its row; false where nothing differs."""
+    """Copy a failure into its row. Return False if nothing differs."""
     differing = [name for name in _COMPARED if getattr(row, name) != getattr(failure, name)]
     for name in differing:
         setattr(row, name, getattr(failure, name))
@@ -99,13 +100,14 @@ def _take(row: PullFailure, failure: SeenFailure) -> bool:
 def recover_missing(
     *, target_registry_id: int, cluster: str, mapping_ids: Sequence[int], copies: bool
 ) -> list[ImageMapping]:
-    """Forget that the target has these images, which a node did not find there, and copy them again before all others;
-    each at most once in ``ASKED_EVERY``. Webhooks keep the sources of new pods until the target has them again."""
+    """Set the state of these images, which a node did not find at the target, to unknown and, with ``copies``, request
+    a copy of each with the highest priority; both at most once in ``ASKED_EVERY``. Webhooks keep the sources of new
+    pods until the target has the images again. Return the mappings that were reset."""
     recent = ExpressionWrapper(Now() - ASKED_EVERY, output_field=DateTimeField())
     missing = PullFailure.objects.filter(cluster=cluster, at=PullSide.TARGET, cause=PullCause.NOT_FOUND)
     with transaction.atomic():
         sources = set(missing.values_list("source", flat=True))
-        # Of all clusters, and under any of its names at the target.
+        # Requests count whatever their cluster, and whatever the image's name at the target.
         asked = PullFailure.objects.filter(source__in=sources, asked_at__gt=recent)
         sources -= set(asked.values_list("source", flat=True))
         held = ImageMapping.objects.filter(pk__in=mapping_ids, source__in=sources, paused=False)
@@ -124,7 +126,7 @@ def recover_missing(
 
 
 def _request(row: ImageMapping) -> RequestedCopy:
-    """With the secrets of the last request: the image may be private."""
+    """Return a request with the pull secrets of the last request, because the image may be private."""
     last = MirrorRequest.objects.filter(job__mapping=row).order_by("-id").first()
     return RequestedCopy(
         row.source,

@@ -1,4 +1,4 @@
-"""Restart loops: noted by watchers, released by users; and a target that a user declares healthy."""
+"""Restart loops, which watchers record and users release, and targets that users declare healthy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mirrors.models import HealthState, RestartLoop, TargetHealth
 from mirrors.services.jobs.activity import Subject, note_actions
 
 HOLDS_FOR: Final = timedelta(days=1)
-"""How long the image of the workload is not swapped: long enough to look at it, and over by itself."""
+"""How long the image of the workload is not swapped: long enough to investigate, and without an action to end it."""
 
 KEPT_FOR: Final = timedelta(days=7)
-"""How long rows are kept after their end."""
+"""How long rows are kept after they expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class FoundLoop:
 
 
 def note_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
-    """Suspend the swaps of the image in the workload, for a day from now."""
+    """Suspend swaps of the image in the workload, for one day from now."""
     row, _ = RestartLoop.objects.update_or_create(
         cluster=cluster,
         key=RestartLoop.key_of(loop.namespace, loop.workload_kind, loop.workload, loop.source),
@@ -54,7 +54,7 @@ def note_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
 
 
 def release_loops(*, loop_ids: Collection[int], requested_by: str) -> int:
-    """Let the images be swapped again; returns how many were not released before."""
+    """Let the images be swapped again. Return how many restart loops were active."""
     with transaction.atomic():
         rows = list(RestartLoop.objects.active().filter(pk__in=loop_ids).select_for_update().order_by("pk"))
         if rows:
@@ -65,14 +65,14 @@ def release_loops(*, loop_ids: Collection[int], requested_by: str) -> int:
 
 
 def prune_loops(*, cluster: str) -> None:
-    """Delete those that ended long ago."""
+    """Delete the cluster's restart loops that expired more than ``KEPT_FOR`` ago."""
     ended = RestartLoop.objects.filter(cluster=cluster, expires_at__lt=timezone.now() - KEPT_FOR)
     if ended.exists():
         ended.delete()
 
 
 def declare_healthy(*, health_ids: Collection[int], requested_by: str) -> int:
-    """Swap to these targets again, without a test; returns how many were not healthy."""
+    """Let pods be swapped to these targets again, without a test. Return how many targets were not healthy."""
     with transaction.atomic():
         found = TargetHealth.objects.disturbed().filter(pk__in=health_ids)
         rows = list(found.select_for_update().order_by("pk"))

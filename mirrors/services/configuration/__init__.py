@@ -1,4 +1,4 @@
-"""Registries, repositories and hosts: rows of the configuration file, connection tests, the end of a rate limit.
+"""Registries, filters, repositories and processes: rows of the configuration file, connection tests, settings.
 
-Imports ``jobs`` alone of the services. Begin in ``config_rows.py``.
+Of the other folders of the services, it imports only ``jobs``. Start with ``config_rows.py``.
 """

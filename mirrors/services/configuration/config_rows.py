@@ -1,4 +1,4 @@
-"""The registries and filters of the configuration file as rows, so that admin and API show all active ones."""
+"""Writes the registries and filters of the configuration file as rows, so that admin and API show all active ones."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 from swapper_project.config import Config
 
 LOCK = "configuration"
-"""Row that is locked while the file's rows are written, so that two processes do not mix theirs."""
+"""The row that is locked while the file's rows are written, so that two processes do not mix their rows."""
 
 
 def sync_config(*, config: Config) -> Registry:
-    """Write the rows of the configuration file and return the target's.
+    """Write the rows of the configuration file and return the row of the target.
 
-    Each cluster has rows of its own, but for a target that several of them name. Rows of users are not changed. A
-    registry that is no longer in the file is disabled, because mappings refer to it.
+    Each cluster has its own rows, except that clusters share the row of a target that several of them name. Rows of
+    users are not changed. A registry that is no longer in the file is disabled, not deleted, because mappings refer to
+    it.
     """
     with transaction.atomic():
         Revision.objects.bulk_create([Revision(table=LOCK)], ignore_conflicts=True)
@@ -30,7 +31,7 @@ def sync_config(*, config: Config) -> Registry:
 
 
 def _write(row: Registry, *, named_by: str = "") -> Registry:
-    """``named_by`` is the cluster whose file names it as its target."""
+    """Save the declared row, over the existing one if any. ``named_by`` is the cluster whose file names the target."""
     found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.DECLARED_BY[Registry]})
     for name in declared.FIELDS[Registry]:
         setattr(found, name, getattr(row, name))
@@ -41,7 +42,8 @@ def _write(row: Registry, *, named_by: str = "") -> Registry:
 
 
 def _present(row: Registry) -> Registry | None:
-    """The row of its cluster; else the one for all clusters, unless an operator made it for others too."""
+    """Return the existing row of the same cluster, else the one for all clusters. Return None if an operator created
+    the latter and other clusters use it too."""
     keys = {name: getattr(row, name) for name in declared.DECLARED_BY[Registry]}
     rows = Registry.objects.filter(**keys, cluster__in=[ALL_CLUSTERS, row.cluster]).order_by("-cluster")
     found = rows.first()
@@ -50,7 +52,7 @@ def _present(row: Registry) -> Registry | None:
 
 
 def _has_others(cluster: str) -> bool:
-    """Whether files of other clusters have been written."""
+    """Return whether rows of other clusters' files exist."""
     targets = Registry.objects.filter(role=RegistryRole.TARGET).values_list("clusters", flat=True)
     return any(set(clusters) - {cluster} for clusters in targets)
 
@@ -64,7 +66,7 @@ def _sync_target(config: Config) -> Registry:
 
 
 def _leave(target: Registry, cluster: str) -> None:
-    """The file of the cluster does not name this target (any more); the files of others may."""
+    """Remove the cluster, whose file does not name this target, and disable the target if no other file names it."""
     others = [name for name in target.clusters if name != cluster]
     if others == target.clusters and others:
         return
@@ -73,7 +75,7 @@ def _leave(target: Registry, cluster: str) -> None:
 
 
 def _disable(registries: QuerySet[Registry]) -> None:
-    """One by one, as the history of changes sees no bulk update."""
+    """Disable the registries one by one, because the change history does not record bulk updates."""
     for registry in registries.filter(enabled=True):
         registry.enabled = False
         registry.save(update_fields=["enabled", "updated_at"])
@@ -105,7 +107,7 @@ def _sync_filters(config: Config) -> None:
 
 
 def _take_over_filters(cluster: str) -> None:
-    """Take over the rows of a release that knew no clusters."""
+    """Assign to the cluster the filters that an earlier release without clusters wrote."""
     written = Filter.objects.filter(managed_by=ManagedBy.CONFIG)
     own = set(written.filter(cluster=cluster).values_list("name", flat=True))
     for row in written.filter(cluster=ALL_CLUSTERS):

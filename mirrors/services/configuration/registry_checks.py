@@ -1,4 +1,4 @@
-"""Connection tests of registries: requested here, run by a worker."""
+"""Requests for connection tests of registries, which a worker runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mirrors.services.jobs.wakeup import wake_workers
 
 
 def request_check(*, registry: Registry, requested_by: str) -> tuple[RegistryCheck, bool]:
-    """The active test of a registry, and whether it was created by this call."""
+    """Request a connection test. Return the active test of the registry, and whether this call created it."""
     with transaction.atomic():
         try:
             with transaction.atomic():
                 check = RegistryCheck.objects.create(registry=registry, requested_by=requested_by[:255])
             is_new = True
         except IntegrityError:
-            # There is an active one, or it has just finished.
+            # A test is active, or has just finished.
             check, is_new = RegistryCheck.objects.filter(registry=registry).latest("id"), False
         if is_new:
             note_actions(actor=requested_by, action="test", subjects=[Subject(str(registry))])

@@ -1,4 +1,4 @@
-"""Writes about target repositories, and requests to bring their settings in line."""
+"""Records of target repositories, and requests to apply the configured settings to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mirrors.services.jobs.wakeup import wake_workers
 
 
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
-    """Note what a driver has just seen; where it has not looked, what was known stays, and a new one is listed."""
+    """Record the state that a driver has just read. If it read none, keep the recorded state, or add a new row."""
     if not state.was_looked_at:
         _list(registry_id, name)
         return
@@ -41,7 +41,8 @@ def _list(registry_id: Argument, name: Argument) -> TargetRepository:
 
 
 def request_settings(*, repository_ids: Collection[int], requested_by: str) -> int:
-    """Have workers give these repositories the configured settings; how many that are."""
+    """Request that workers apply the configured settings to those of the repositories that differ. Return their
+    number."""
     with transaction.atomic():
         asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
         subjects = [Subject(name) for name in asked.values_list("name", flat=True)]

@@ -1,4 +1,4 @@
-"""Images: what users do with mappings, and what webhook processes noticed.
+"""Images: actions of users on mappings, and records of webhook processes.
 
-Imports ``jobs`` alone of the services. Begin in ``mappings.py``.
+Of the other folders of the services, it imports only ``jobs``. Start with ``mappings.py``.
 """

@@ -1,4 +1,4 @@
-"""Samples of admissions, as webhook processes hand them over."""
+"""Samples of admissions from webhook processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.models import DEFAULT_CLUSTER, AdmissionSample
 
 @dataclass(frozen=True, slots=True)
 class SampledReview:
-    """One review: its pruned pod, and how each image was decided (see AdmissionSample)."""
+    """One admission review: its pruned pod, and the decision about each image (see AdmissionSample)."""
 
     at: datetime
     uid: str
@@ -26,7 +26,7 @@ class SampledReview:
 
 
 def record_samples(*, samples: Sequence[SampledReview], cluster: str = DEFAULT_CLUSTER) -> None:
-    """Keep them; ``prune`` takes them away when their time is over."""
+    """Store the samples. ``prune`` deletes them after ``keep_samples_days``."""
     AdmissionSample.objects.bulk_create([_row(sample, cluster) for sample in samples])
 
 

@@ -1,4 +1,4 @@
-"""Grants of private images to namespaces of clusters: those whose own pull secrets were seen to read it."""
+"""Grants of private images to namespaces of clusters whose own pull secrets were observed to read the image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirrors.models import ImageMapping, MappingAccess
 
 
 def record_grants(*, mapping_id: int, cluster: str, grants: Mapping[str, bool]) -> None:
-    """Records the access of a cluster's namespaces; webhooks see it with their next poll."""
+    """Record which namespaces of a cluster have access. Webhooks see the change with their next poll."""
     if not grants:
         return
     MappingAccess.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""Copies of images that users request by name, many at once: a result for each, by a few statements for each chunk."""
+"""Requests of users for copies of many images by name, with a result for each image and few statements per batch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestOutcome
 
 FIRST_IMAGES = 100
-"""Images of the first transaction: workers begin with them while the others are requested."""
+"""Images of the first transaction. It is small, so that workers start while the other images are requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedImage:
-    """An image as a user wrote it: its reference, or why it is not one."""
+    """An image as a user wrote it, with its reference, or the reason why it is not a valid one."""
 
     name: str
     source: ImageRef | None
@@ -34,7 +34,7 @@ class ImageResult:
     """The result of one entry: its active job, or ``code`` and ``error``."""
 
     image: str
-    """As it was written."""
+    """The image as the user wrote it."""
     source: str = ""
     mapping: int | None = None
     job: int | None = None
@@ -45,7 +45,8 @@ class ImageResult:
 
 
 def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is new. Raises ActionRefusedError if it cannot be mirrored."""
+    """Return the job that mirrors an image now, and whether it is new. Raises InvalidReferenceError, or
+    ActionRefusedError if the image cannot be mirrored."""
     named = NamedImage(image, ImageRef.parse(image))
     (result,) = request_batch(images=[named], requested_by=requested_by, allowed_hosts=allowed_hosts)
     if result.job is None:
@@ -56,7 +57,7 @@ def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str]
 def request_batch(
     *, images: Sequence[NamedImage], requested_by: str, allowed_hosts: Sequence[str] = ()
 ) -> list[ImageResult]:
-    """Mirror images now; results are in their order. Raises ActionRefusedError if there is no target."""
+    """Request copies of images; the results are in their order. Raises ActionRefusedError if there is no target."""
     target = active_target()
     refusal_of = refusals(target, allowed_hosts)
     named = {image.source for image in images if image.source is not None}
@@ -75,7 +76,7 @@ def _parts(sources: Sequence[ImageRef]) -> Iterator[Sequence[ImageRef]]:
 
 
 def _request(target: Registry, sources: Sequence[ImageRef], requested_by: str) -> dict[str, RequestOutcome]:
-    """One transaction, with the activity of the user."""
+    """Request copies and record the user's activity in one transaction."""
     with transaction.atomic():
         outcomes = request_images(target=target, sources=sources, requested_by=requested_by)
         new = [Subject(outcome.source, outcome.mapping_id, outcome.job_id) for outcome in outcomes if outcome.is_new]

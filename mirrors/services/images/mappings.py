@@ -14,17 +14,17 @@ from mirrors.services.jobs.requested_copy import RequestedCopy
 
 
 def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Mirrors the images now, or compares source and target if they are there."""
+    """Request copies of the images now. If the target has an image already, source and target are compared."""
     return _request(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
 
 
 def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Requests verifications: a worker checks that the target has the images unchanged; copies nothing."""
+    """Request verifications: a worker checks that the target has the images unchanged, and copies nothing."""
     return _request(mapping_ids, Trigger.VERIFY, "verify", requested_by)
 
 
 def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str) -> int:
-    """Pauses or resumes mirroring and swapping of the images; returns how many were changed."""
+    """Pause or resume mirroring and swapping of the images. Return how many were changed."""
     changed = 0
     for ids in batches(mapping_ids):
         with transaction.atomic():
@@ -36,8 +36,8 @@ def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str)
 
 
 def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple[int, list[str]]:
-    """Deletes mappings with their history; the images stay at the target. Returns how many, and why others were
-    skipped.
+    """Delete mappings with their history. The images stay at the target. Return how many were deleted, and why others
+    were skipped.
 
     The next pod that uses such an image creates a new mapping.
     """
@@ -52,7 +52,7 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
             deleted = [row for row in rows if row.id not in busy]
             note_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in deleted])
             ImageMapping.objects.filter(id__in=[row.id for row in deleted]).delete()
-            # Webhooks find changed rows by their time, deleted ones by this.
+            # Webhooks find changed rows by their time of change, and deleted rows by this revision.
             Revision.bump(ImageMapping)
             forgotten += len(deleted)
     return forgotten, refusals

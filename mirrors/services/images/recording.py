@@ -1,4 +1,4 @@
-"""Records of webhook processes, written in batches: uses, decisions, answers of targets."""
+"""Records of webhook processes, written in batches: uses, decisions, results of checks at the target."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from mirrors.models.images.tampering import is_tampered, without_tampering
 log = structlog.get_logger(__name__)
 
 USE_WRITTEN_EVERY = timedelta(hours=1)
-"""Between two writes of a use's time: pages show it by the hour, and pods restart often."""
+"""The time between two writes of when an image was used: pages show it by the hour, and pods restart often."""
 
 
 class UseKey(NamedTuple):
-    """A workload that runs an image, by its canonical source: the mapping may not be there yet."""
+    """A workload that runs an image, identified by its canonical source, because its mapping may not exist yet."""
 
     source: str
     namespace: str
@@ -56,15 +56,15 @@ class DecisionKey(NamedTuple):
 
 
 def record_uses(*, target_registry_id: int, uses: set[UseKey], cluster: str = DEFAULT_CLUSTER) -> set[UseKey]:
-    """Note that these workloads of a cluster were admitted now; rows are written at most once an hour each. What has
-    no mapping yet is given back."""
+    """Record that these workloads of a cluster were admitted now. Each row is written at most once an hour. Return the
+    uses whose image has no mapping yet."""
     mappings = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in={u.source for u in uses})
     with transaction.atomic():
         ids = dict(mappings.values_list("source", "id"))
         found = {(ids[use.source], *use[1:]) for use in uses if use.source in ids}
         if not found:
             return uses
-        # Sorted: two upserters that touch the same rows in different orders deadlock.
+        # Sorted, because two transactions that write the same rows in different orders can deadlock.
         rows = [ImageUse(cluster=cluster, **dict(zip(_USE, key, strict=True))) for key in sorted(found)]
         ImageUse.objects.bulk_create(rows, ignore_conflicts=True)
         an_hour_ago = ExpressionWrapper(Now() - USE_WRITTEN_EVERY, output_field=DateTimeField())
@@ -80,12 +80,13 @@ _USE = ("mapping_id", "namespace", "workload_kind", "workload")
 
 
 def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAULT_CLUSTER) -> None:
-    """Add to the hourly counts of a cluster's decisions, in a fixed number of statements: look-ups wait behind them."""
+    """Add to the hourly counts of a cluster's decisions, in a fixed number of statements, because lookups of the
+    webhook wait for them."""
     with transaction.atomic():
         rows = [DecisionCount(cluster=cluster, **key._asdict()) for key in sorted(counts)]
         DecisionCount.objects.bulk_create(rows, ignore_conflicts=True)
         alike = {f"{field}__in": {getattr(key, field) for key in counts} for field in ("hour", "namespace", "reason")}
-        # Held in the order of their keys: two that update the same rows in different orders deadlock.
+        # Locked in the order of their keys: two transactions that use different orders can deadlock.
         held = DecisionCount.objects.filter(cluster=cluster, **alike).select_for_update().order_by("pk")
         found = held.values_list("pk", *DecisionKey._fields)
         added = {pk: counts[key] for pk, *fields in found if (key := DecisionKey(*fields)) in counts}
@@ -95,8 +96,8 @@ def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAUL
 
 
 class TargetAnswer(NamedTuple):
-    """The result of the target for one image, and when it was checked (``time.monotonic()``). ``access`` is how its
-    source was seen to be readable meanwhile, or empty."""
+    """The result of a check of the target for one image, and the time of the check (``time.monotonic()``). ``access``
+    is the way in which the source was observed to be readable, or empty."""
 
     target: str
     existence: str
@@ -106,19 +107,19 @@ class TargetAnswer(NamedTuple):
 
 
 def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
-    """Note what the target said, by source; other webhooks see it within 2 s. An image that is there and has no
-    mapping gets one: the database was lost, or somebody else has put it there.
+    """Record the results of checks at the target, by source. Other webhooks see them within 2 s. An image that the
+    target has without a mapping gets one: the database was lost, or another client pushed the image.
 
-    Results of a copy after the check are newer, and are kept.
+    The results of a copy that ended after the check are newer, and are kept.
 
-    A digest that is not the one that was written, with no copy under way that could explain it, is an obstacle until
-    the image is copied again; an image that was deleted from the target blocks nothing.
+    A digest that differs from the one that was written, with no running copy that could explain it, is an obstacle
+    until the image is copied again. An image that was deleted from the target has no obstacle.
     """
     with transaction.atomic():
         _insert_missing(target_registry_id, answers)
-        # Held against a copy that ends just now.
+        # Lock the rows against a copy that ends at the same time.
         held = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=answers)
-        # Of the job only its state is needed: nothing locks it, and it is read after the mapping's lock.
+        # Only the state of jobs is needed, so they are not locked, and are read after the mappings are locked.
         rows = list(held.select_for_update().annotate(now=Now()).order_by("pk"))
         live = set(MirrorJob.objects.live().filter(mapping__in=rows).values_list("mapping_id", flat=True))
         older = [row for row in rows if _take(row, answers[row.source], is_copied=row.pk in live)]
@@ -129,7 +130,7 @@ _TAKEN = ("existence", "verified_at", "obstacle", "access", "target_digest", "ch
 
 
 def _take(row: ImageMapping, answer: TargetAnswer, *, is_copied: bool) -> bool:
-    """Take one answer over into its row; false where the row knows something newer."""
+    """Copy one result into its row. Return False if the row has a newer result."""
     now: datetime = row.now  # type: ignore[attr-defined]
     asked = now - timedelta(seconds=max(0.0, time.monotonic() - answer.asked_at))
     if row.verified_at is not None and row.verified_at >= asked:
@@ -149,7 +150,7 @@ def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> No
     present = {source: answer.target for source, answer in answers.items() if answer.existence == Existence.PRESENT}
     known = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=present)
     missing = present.keys() - set(known.values_list("source", flat=True))
-    # A target name that another source owns stays that source's.
+    # A target name that belongs to another source stays with that source.
     ImageMapping.objects.bulk_create(
         [ImageMapping(target_registry_id=registry_id, source=s, target=present[s]) for s in sorted(missing)],
         ignore_conflicts=True,

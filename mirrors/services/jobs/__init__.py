@@ -1,4 +1,4 @@
-"""Jobs: the one way to request a copy, quotas and wake-ups, and what users do to jobs.
+"""Jobs: requests for copies, quotas, wake-ups, and the actions of users on jobs.
 
-Imports no other folder of the services; all of them may import it. Begin in ``mirroring.py``.
+Imports no other folder of the services; all of them can import this one. Start with ``mirroring.py``.
 """

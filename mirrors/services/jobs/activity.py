@@ -1,4 +1,4 @@
-"""Activity of users, recorded in the transaction of the action."""
+"""Activity of users, which is recorded in the transaction of each action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swapper_project.process.current_request import token_name
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The object of an action: an image or a repository, with the rows that show it."""
+    """The subject of an action, such as an image or a repository, with the IDs of its mapping and job."""
 
     name: str
     mapping_id: int | None = None
@@ -20,7 +20,7 @@ class Subject:
 
 
 def note_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
-    """One row per subject, which stays when the subject is deleted; it names the API token of the request, if any."""
+    """Record one row per subject, which is kept when the subject is deleted, with the API token of the request."""
     OperatorAction.objects.bulk_create(
         [
             OperatorAction(

@@ -1,4 +1,4 @@
-"""Actions of users on hosts of registries: end a rate limit."""
+"""The action of users on hosts of registries: end a rate limit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mirrors.services.jobs.wakeup import wake_workers
 
 
 def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
-    """Ends the rate limits of these hosts and lets their queued jobs start; returns how many were rate limited.
+    """End the rate limits of these hosts and let their queued jobs start. Return how many hosts were rate limited.
 
-    If a host still limits requests, the first of them starts the next rate limit.
+    If a host still limits requests, the first rejected request starts the next rate limit.
     """
     resumed = 0
     for ids in batches(host_ids):

@@ -17,15 +17,15 @@ from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy
 
 ROWS_PER_TRANSACTION = 200
-"""Rows that are changed in one transaction, so that it does not hold its locks for long."""
+"""The largest number of rows that one transaction changes, so that it does not hold its locks for long."""
 
 MOST_RETRIED = 2_000
-"""Jobs that one request retries, so that it ends before a proxy's timeout."""
+"""The largest number of jobs that one request retries, so that it completes before a proxy's timeout."""
 
 
 @dataclass(slots=True)
 class BulkResult:
-    """The result of an action on several rows: the resulting jobs, and why other rows were skipped."""
+    """The result of an action on several rows: the resulting jobs, and the reasons why other rows were skipped."""
 
     jobs: list[MirrorJob] = field(default_factory=list)
     made: set[int] = field(default_factory=set)
@@ -34,7 +34,7 @@ class BulkResult:
 
 
 def batches(ids: Collection[int]) -> Iterator[Sequence[int]]:
-    """In order, a transaction's worth each."""
+    """Return the IDs in ascending order, in one batch per transaction."""
     return batched(sorted(ids), ROWS_PER_TRANSACTION)
 
 
@@ -48,7 +48,7 @@ def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
 
 
 def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob]:
-    """Jobs that are the last of their image, and failed with this error."""
+    """Return the failed jobs with this error that are the last job of their image."""
     last = MirrorJob.objects.filter(status=JobStatus.FAILED, error_class=error_class, mapping__last_job=F("id"))
     return last.failed_at(error_host) if error_host else last
 
@@ -77,7 +77,7 @@ def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> No
     _carry_requests(old, new)
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
     acted.jobs.extend(fresh)
-    # A job that was active already is returned, but does not count as created.
+    # An already active job is returned, but does not count as created.
     acted.made.update(new[mapping_id].id for mapping_id in made)
     subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(made)]
     note_actions(actor=requested_by, action="retry", subjects=subjects)
@@ -92,7 +92,7 @@ def _why_not(job: MirrorJob) -> str:
 
 
 def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
-    """The active job by mapping, and the mappings whose job is new."""
+    """Return the active jobs by mapping, and the mappings whose job is new."""
     outcomes = request_mapped((job.mapping, _same_again(job, requested_by)) for job in jobs)
     live = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
     made = {outcome.mapping_id for outcome in outcomes if outcome.mapping_id is not None and outcome.is_new}
@@ -107,7 +107,7 @@ def _same_again(job: MirrorJob, requested_by: str) -> RequestedCopy:
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:
-    """Copies requests to the new jobs, which then may use the same pull secrets."""
+    """Copy the requests to the new jobs, which can then use the same pull secrets."""
     rows = list(MirrorRequest.objects.filter(job__in=old.values()).select_related("job"))
     carried = []
     for row in rows:
@@ -119,9 +119,9 @@ def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> Non
 
 
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
-    """Cancel a queued job immediately; a running one stops at the next heartbeat of its worker.
+    """Cancel a queued job immediately. A running job stops at the next heartbeat of its worker.
 
-    Raises ActionRefusedError when the job has finished, and MirrorJob.DoesNotExist.
+    Raises ActionRefusedError if the job has finished, and MirrorJob.DoesNotExist.
     """
     acted = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
     if acted.refusals:
@@ -132,7 +132,7 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
 
 
 def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Cancel several jobs; those that have finished are skipped."""
+    """Cancel several jobs. Jobs that have finished are skipped."""
     acted = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
@@ -141,7 +141,7 @@ def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
 
 
 def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
-    # Locked, so that no worker claims or finishes a job between read and update.
+    # Lock the rows, so that no worker claims or finishes a job between read and update.
     held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
     jobs = list(held.filter(id__in=job_ids).order_by("id"))
     waiting = [job for job in jobs if job.status == JobStatus.PENDING]

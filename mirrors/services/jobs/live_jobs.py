@@ -1,4 +1,4 @@
-"""The live job of a mapping, made where there is none: the database allows one at a time."""
+"""The live job of a mapping, which is created if there is none. The database allows one live job per mapping."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mirrors.vocabulary.bounds import host_of
 def live_jobs(
     requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
 ) -> tuple[dict[str, MirrorJob], set[int]]:
-    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
-    One that only verifies becomes a copy where a copy is requested.
+    """Return the active job of each requested mapping. A missing job is created, a priority lower than the requested
+    one is raised, and a job that only verifies becomes a copy if a copy is requested.
 
-    Also returns the mappings whose job was created, or became a copy, by a user's request.
+    Also return the mappings whose job was created, or became a copy, by a user's request.
     """
     missing = dict(requests)
     jobs: dict[str, MirrorJob] = {}
     made: set[int] = set()
-    # A job can end between the insert that it stopped and the look for it: then insert once more.
+    # A job can finish between the insert that it prevented and the query for it. Then insert again.
     for _ in range(3):
         if not missing:
             break
@@ -44,9 +44,9 @@ def live_jobs(
 
 
 def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
-    """Insert jobs whose mapping has no live one; those that users requested and that are new, by mapping.
+    """Insert the jobs whose mapping has no live one. Return the new jobs that users requested, by mapping.
 
-    An insert that ignores conflicts does not return the written rows, so jobs of users are inserted without that.
+    An insert that ignores conflicts does not return the written rows, so users' jobs are inserted without that option.
     """
     MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
     attended = [job for job in jobs if job.trigger not in UNATTENDED]
@@ -64,7 +64,7 @@ def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
 
 
 def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
-    """Another request was quicker with one of them."""
+    """Insert the jobs one by one, because a concurrent request has inserted some of them. Return the new ones."""
     made = {}
     for job in jobs:
         with suppress(IntegrityError), transaction.atomic():
@@ -75,7 +75,8 @@ def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
 
 
 def _turn_into_copies(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[int]:
-    """The mappings whose verification a user's request has made a copy. A running one continues with the copy."""
+    """Turn verifications into the requested copies. A running verification continues with the copy. Return the mappings
+    for which a user requested the copy."""
     turned = set()
     for job, request in jobs:
         if job.trigger != Trigger.VERIFY or request.trigger == Trigger.VERIFY:
@@ -88,7 +89,7 @@ def _turn_into_copies(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[in
 
 
 def _raise_priorities(jobs: Sequence[tuple[MirrorJob, int]]) -> None:
-    """A job that has a lower one than requested gets that."""
+    """Raise the priority of jobs whose priority is lower than the requested one."""
     by_priority: dict[int, list[int]] = {}
     for job, priority in jobs:
         if job.priority > priority:

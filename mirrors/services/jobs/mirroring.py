@@ -1,7 +1,7 @@
-"""The one way to request a copy: mapping, job, requester and a wake-up, in one transaction.
+"""The only way to request a copy: write mapping, job, requester and a wake-up in one transaction.
 
-``request_copies`` is what admission, refresh, retry, API, pages and commands come to. The others here make its requests
-from what users name: images, or images that have a mapping.
+Admission, refresh, backfill, retry, API, pages and commands all call ``request_copies``. The other functions here
+create its requests from the images or mappings that users name.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ RETRY_BLOCKED_FOR = timedelta(minutes=10)
 """How long pods cannot request a new copy of an image after its last copy failed."""
 
 UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAUTHORIZED})
-"""Errors that may not occur with the credentials of another namespace. Registries return "not found" without access."""
+"""Errors that might not occur with credentials of another namespace. Without access, registries return "not found"."""
 
 
 def request_copies(
     *, target_registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas | None = None
 ) -> list[RequestOutcome]:
-    """Requests copies in one transaction; outcomes are in the order of ``requests``.
+    """Request copies in one transaction. The outcomes are in the order of ``requests``.
 
-    Safe from any number of processes at once: the database allows one active job per mapping. ``quotas`` limit the
-    requests of pods, not those of users.
+    Any number of processes can call this concurrently, because the database allows one active job per mapping.
+    ``quotas`` limit the requests of pods, not those of users.
     """
     with transaction.atomic():
         over = quota.over_quota(target_registry_id, requests, quotas) if quotas else set()
         asked, requests = requests, [request for request in requests if request.source not in over]
         mappings = _mappings(target_registry_id, requests)
-        # Of several requests for one image, the one with the highest priority is last, and so is used.
+        # Of several requests for one image, the one with the highest priority is the last, and is used.
         by_priority = sorted(requests, key=lambda request: -request.priority)
         wanted = {request.source: request for request in by_priority if request.source in mappings}
         unattended = [request for request in requests if request.trigger in UNATTENDED and request.source in mappings]
@@ -70,7 +70,7 @@ def request_copies(
 
 
 def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> list[RequestOutcome]:
-    """Requests users' copies of images that have a mapping, at the target registry of each."""
+    """Request copies of images that have a mapping, for users, at the target registry of each mapping."""
     by_registry: dict[int, list[RequestedCopy]] = {}
     for mapping, request in requests:
         by_registry.setdefault(mapping.target_registry_id, []).append(request)
@@ -82,7 +82,7 @@ def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> li
 
 
 def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_by: str) -> list[RequestOutcome]:
-    """Requests a user's copies of images at a target; see ``refusal_of`` first."""
+    """Request copies of images at a target, for a user. Callers check ``refusal_of`` first."""
     name = target.target_name
     requests = [
         RequestedCopy.of_user(
@@ -94,7 +94,8 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
 
 
 def active_target() -> Registry:
-    """The target registry in use: of several, that of the configuration file. Raises ActionRefusedError without one."""
+    """Return the target that the active configuration names, else the first target. Without any target, raises
+    ActionRefusedError."""
     registry = target_of_cluster(declared.own_cluster())
     if registry is None:
         raise ActionRefusedError(NO_TARGET)
@@ -102,15 +103,15 @@ def active_target() -> Registry:
 
 
 def refusal_of(source: ImageRef, target: Registry, allowed_hosts: Sequence[str]) -> str:
-    """Why users cannot request copies of an image, and what to do first; empty if they can.
+    """Return why users cannot request copies of an image, and what to do first; empty if they can.
 
-    ``allowed_hosts`` are those of the configuration file; without any, all are allowed.
+    ``allowed_hosts`` are those of the configuration file. If there are none, all hosts are allowed.
     """
     return refusals(target, allowed_hosts)(source)
 
 
 def refusals(target: Registry, allowed_hosts: Sequence[str] = ()) -> Callable[[ImageRef], str]:
-    """``refusal_of`` for many images: configured registries are read once."""
+    """Return a function like ``refusal_of`` for many images, which reads the configured registries only once."""
 
     @cache
     def registries() -> list[Registry]:
@@ -128,9 +129,9 @@ def refusals(target: Registry, allowed_hosts: Sequence[str] = ()) -> Callable[[I
 
 
 def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, ImageMapping]:
-    """Mapping by source; a source whose target name belongs to another source is missing."""
+    """Insert missing mappings, and return all by source. A source whose target name another source has is missing."""
     targets = {request.source: request.target for request in requests}
-    # Sorted, because two transactions that insert the same rows in different orders deadlock.
+    # Sorted, because two transactions that insert the same rows in different orders can deadlock.
     rows = [
         ImageMapping(target_registry_id=registry_id, source=source, target=targets[source])
         for source in sorted(targets)
@@ -141,10 +142,10 @@ def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, 
 
 
 def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
-    """Sources whose last job failed or was cancelled a short time ago.
+    """Return the sources whose last job failed or was cancelled a short time ago.
 
-    If that job could not read its source, this applies only to the namespaces that requested it: others may have
-    credentials that these lack.
+    If that job could not read its source, this applies only to the namespaces that requested it, because other
+    namespaces may have credentials that can read it.
     """
     if not requests:
         return set()
@@ -165,7 +166,7 @@ def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, Imag
 
 
 def _note_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJob]) -> None:
-    """The requesters; a request of a second namespace adds the names of its secrets to the active job."""
+    """Record the requesters. A request of a second namespace adds the names of its secrets to the active job."""
     rows = [
         MirrorRequest(
             job_id=jobs[request.source].id,

@@ -1,4 +1,5 @@
-"""Quotas of a namespace of a cluster: new images per hour, and active jobs. Users who create pods choose images."""
+"""Quotas of each namespace of a cluster: new images per hour, and active jobs. They limit users who can create pods,
+because these users choose the images."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Quotas
 
 AN_HOUR = timedelta(hours=1)
-"""The period of ``newImagesPerHour``."""
+"""The period of the quota ``newImagesPerHour``."""
 
 
 def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas) -> set[str]:
-    """Sources that need a new job which none of the requesting namespaces may request now."""
+    """Return the sources that need a new job which none of the requesting namespaces may request now."""
     free = {request.source for request in requests if request.trigger != Trigger.ADMISSION}
     asking: dict[str, set[ClusterNamespace]] = {}
     for request in requests:
@@ -32,12 +33,12 @@ def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quot
 
 
 def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[ClusterNamespace, int]:
-    """Return how many new jobs each of the namespaces may still request now, never negative. Processes that check at
-    the same time may together exceed a quota by the requests of each."""
+    """Return how many new jobs each namespace may still request now, at least 0. Processes that check concurrently can
+    together exceed a quota by the requests of each."""
     an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
     theirs = MirrorJob.objects.filter(namespace__in={name.namespace for name in namespaces}).order_by()
     new = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
-    # A backfill keeps no pod from its image.
+    # Jobs of backfills do not count, so that a backfill does not prevent copies for pods.
     waiting = _counts(theirs.live().exclude(trigger=Trigger.BACKFILL))
     return {
         name: max(0, min(quotas.new_images_per_hour - new.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
@@ -46,7 +47,7 @@ def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[Cl
 
 
 def refused_by_quota(*, sources: Mapping[str, Collection[ClusterNamespace]], quotas: Quotas) -> set[str]:
-    """Of ``{source: requesting namespaces}``, the sources that none of their namespaces may request now."""
+    """Return those of ``{source: requesting namespaces}`` that none of their namespaces may request now."""
     remaining = Counter(left(namespaces={name for names in sources.values() for name in names}, quotas=quotas))
     over = set()
     for source, names in sorted(sources.items()):

@@ -1,4 +1,4 @@
-"""Why a service refuses an action: the message says what to do first."""
+"""The error of a service that refuses an action."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ NO_TARGET: Final = "There is no target yet: run manage.py prepare with a configu
 
 
 class ActionRefusedError(Exception):
-    """The current state does not allow this action; the message says what to do first."""
+    """The current state does not allow this action. The message describes what to do first."""

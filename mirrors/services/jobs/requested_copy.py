@@ -8,14 +8,14 @@ from typing import Final
 from mirrors.models import DEFAULT_CLUSTER, ImageMapping, Priority, Trigger
 
 UNATTENDED: Final = frozenset({Trigger.ADMISSION, Trigger.REFRESH, Trigger.BACKFILL})
-"""Triggers of requests that no user made."""
+"""Triggers of automatic requests, which no user made."""
 
 PROBLEMS: Final = {
     "target-name-taken": "another image already has its name at the target; see the mappings in the admin",
     "paused": "its mapping is paused; resume it first",
     "failed-recently": "its last copy failed a short time ago; see the error of the job, then try again later",
 }
-"""What users read of ``RequestOutcome.problem``."""
+"""Texts for users that explain ``RequestOutcome.problem``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RequestedCopy:
     requested_by: str = ""
     namespace: str = ""
     cluster: str = DEFAULT_CLUSTER
-    """That of the namespace; empty with no namespace: users request copies for no cluster."""
+    """The cluster of the namespace. Empty without a namespace, because users request copies for no cluster."""
     service_account: str = ""
     secret_names: tuple[str, ...] = ()
     workload: str = ""
@@ -38,14 +38,14 @@ class RequestedCopy:
     def of_user(
         cls, source: str, target: str, *, trigger: str, requested_by: str, namespace: str = "", cluster: str = ""
     ) -> RequestedCopy:
-        """One that a user made, and waits for."""
+        """Return a request that a user made and waits for."""
         return cls(source, target, trigger, Priority.OPERATOR, requested_by, namespace, cluster)
 
     @classmethod
     def of_mapping(
         cls, mapping: ImageMapping, *, trigger: str, requested_by: str, namespace: str = "", cluster: str = ""
     ) -> RequestedCopy:
-        """One of a user for an image that has its name at the target already."""
+        """Return a request that a user made for the image of a mapping."""
         return cls.of_user(
             mapping.source,
             mapping.target,
@@ -58,7 +58,7 @@ class RequestedCopy:
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """The result of a request: the active job, or why there is none."""
+    """The result of a request: the active job, or the reason why there is none."""
 
     source: str
     mapping_id: int | None = None
@@ -66,9 +66,9 @@ class RequestOutcome:
     problem: str = ""
     """``target-name-taken``, ``paused``, ``failed-recently``, ``quota``, or empty."""
     is_new: bool = False
-    """Whether a user's request created the job. Not known for requests of pods, which are inserted in bulk."""
+    """Whether a user's request created the job. False for requests of pods, whose jobs are inserted in bulk."""
 
     @property
     def refusal(self) -> str:
-        """The problem as users read it; empty if there is a job."""
+        """The problem as a text for users; empty if there is a job."""
         return PROBLEMS.get(self.problem, self.problem)

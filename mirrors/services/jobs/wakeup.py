@@ -1,4 +1,4 @@
-"""Wake-ups for the queue. A wake-up carries nothing: what is due is found in our own rows."""
+"""Wake-ups for workers, as tasks of django-q2. A wake-up has no arguments: workers find the due jobs in our tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_q.tasks import async_task
 DRAIN_TASK = "mirrors.jobs.process.tasks.drain"
 
 JOBS_PER_WAKEUP = 8
-"""As many copies as a process makes at a time by default."""
+"""The default number of copies that a worker process runs at the same time."""
 
 
 class HoldingBroker(Protocol):
@@ -27,10 +27,10 @@ class HoldingBroker(Protocol):
 
 def wake_workers(*, jobs: int = 1, not_before: datetime | None = None) -> None:
     """Queue a wake-up for each process that this number of due jobs keeps busy, in the caller's transaction, unless
-    enough of them wait already (twice as many as workers).
+    enough wake-ups (twice as many as workers) are queued already.
 
-    With ``not_before`` (aware) it is held back until then, for a job that is due later. The bound is a soft one:
-    transactions that commit at the same moment may each add theirs.
+    With ``not_before`` (an aware time), the wake-ups are held until then, for a job that is due later. The limit is not
+    strict: transactions that commit at the same time can each add wake-ups.
     """
     broker = cast(HoldingBroker, get_broker())
     waiting = broker.queue_size() if not_before is None else broker.held_size(not_before)
