@@ -1,4 +1,5 @@
-"""The copy engine: images between registries by the OCI distribution API. Threads and urllib3; no Django."""
+"""The copy engine: copies images between registries by the OCI distribution API. Uses threads and urllib3, not
+Django."""
 
 from __future__ import annotations
 

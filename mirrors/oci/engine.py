@@ -1,4 +1,5 @@
-"""The door to the engine: look at an image, copy an image. One engine a process, made after fork."""
+"""The interface of the copy engine: look up images, copy images and their referrers. Create one engine per process,
+after the process has forked."""
 
 from __future__ import annotations
 
@@ -36,13 +37,14 @@ from mirrors.oci.transfer.copy import ImageCopy
 
 
 class Engine:
-    """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
+    """Looks up and copies images. Thread-safe. Holds the connections, tokens, gates and pools that all images share,
+    and starts threads when they are needed.
 
-    `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
-    `on_remaining(host, limit, username)` of each registry that reports how many pulls it still allows. Both from any
-    thread.
-    `budgets` is what this process may send to each host; without them only slots and pauses bound it.
-    `index_leases` keep other processes from writing the same index of referrers at the same time.
+    `on_request(method, host, status)` is called for every exchange, with status 0 if no response arrived.
+    `on_remaining(host, limit, username)` is called for each response that states how many pulls the registry still
+    allows. Both are called from any thread. `budgets` limit the requests that this process sends to each host; without
+    them, only the slots, the pauses and `requests_per_second` of the settings do. `index_leases` keep other processes
+    from writing the same index of referrers at the same time.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Engine:
         self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         self._small_blobs = FairPool(settings.blobs, name="oci-small-blob")
-        # Enough for the share of each image; threads start when they are needed.
+        # Enough for the share of each image. The executor starts its threads when they are needed.
         self._small = ThreadPoolExecutor(
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
@@ -85,12 +87,13 @@ class Engine:
         confirm: bool = False,
         exchanges: ExchangeLog | None = None,
     ) -> Descriptor | None:
-        """What the registry has under this reference; None only when it says 404.
+        """Return the descriptor of the manifest under this reference. Return None only if the registry responds with
+        404, or with another digest than the one that the reference names.
 
-        With `confirm` a GET settles what a HEAD denies: some registries refuse the one and answer the other. `timeout`
-        (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply. `exchanges`
-        gets the requests that are sent for it, as in all that follow.
-        Raises RegistryError for everything else, also where looking is forbidden.
+        With `confirm`, a HEAD that is denied is checked by a GET, because some registries refuse HEAD requests and
+        respond to GETs. `timeout` (seconds) bounds the whole call: name lookup, waiting for a slot, tokens, retries and
+        the reply. `exchanges` records the requests that are sent, as in the methods below. Raises RegistryError for
+        everything else, also if the lookup is forbidden.
         """
         call = self._call(timeout, None, exchanges)
         return RegistryClient(self._wire, access, call).head_manifest(
@@ -105,15 +108,17 @@ class Engine:
         cancelled: Callable[[], bool] | None = None,
         exchanges: ExchangeLog | None = None,
     ) -> Manifest:
-        """The image's manifest, asked for as a node does: a registry that pulls through fetches the image for that.
+        """Return the manifest of the image by the GET that a node sends too, so that a pull-through cache fetches the
+        image.
 
-        Raises RegistryError, `not-found` where it has no such image.
+        Raises RegistryError, `not-found` if the registry does not have the image.
         """
         call = self._call(None, cancelled, exchanges)
         return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
 
     def read(self, ref: ImageRef, access: RegistryAccess, *, exchanges: ExchangeLog | None = None) -> Manifest | None:
-        """What `head` looks for, by a GET that a copy need not repeat (`CopyRequest.seen`); None only for a 404.
+        """Return the manifest that `head` looks up, by a GET that a copy need not repeat (`CopyRequest.seen`). Return
+        None only for a 404.
 
         Raises RegistryError for everything else, also for a manifest that cannot be copied.
         """
@@ -125,7 +130,7 @@ class Engine:
             return None
 
     def probe(self, access: RegistryAccess) -> Probe:
-        """Questions to one registry, for people who want to know whether it can be used."""
+        """Return the checks that show users whether the registry can be used."""
         return Probe(self._wire, access, self._closed.is_set)
 
     def copy(
@@ -136,10 +141,10 @@ class Engine:
         cancelled: Callable[[], bool] | None = None,
         exchanges: ExchangeLog | None = None,
     ) -> CopyResult:
-        """Copies one image on the calling thread, its blobs on the engine's pool.
+        """Copy one image on the calling thread, and its blobs on the engine's pool.
 
-        `progress` (at most twice a second, and once at the end) and `cancelled` are called on this thread only.
-        Raises RegistryError, and CopyCancelledError soon after `cancelled` turns true or the engine is closed.
+        `progress` (at most twice a second, and at the end of a transfer) and `cancelled` are called on this thread
+        only. Raises RegistryError, and CopyCancelledError soon after `cancelled` returns True or the engine is closed.
         """
         call = self._call(self.settings.copy_seconds, cancelled, exchanges)
         counter = ProgressCounter(progress, self.settings.progress_interval)
@@ -147,7 +152,7 @@ class Engine:
             return ImageCopy(self._shared, request, call, counter).run()
         except Exception:
             if self._closed.is_set():
-                # Whatever it was that broke, it broke because its connections and pools were taken away.
+                # Closing the engine removed the connections and pools of the copy, which caused this error.
                 raise CopyCancelledError from None
             raise
 
@@ -160,10 +165,10 @@ class Engine:
         cancelled: Callable[[], bool] | None = None,
         exchanges: ExchangeLog | None = None,
     ) -> ReferrersResult:
-        """Copies what refers to an image that `request` was copied by, on the calling thread.
+        """Copy the referrers of an image that `request` copied, on the calling thread.
 
-        Errors are problems in the result. Raises CopyCancelledError soon after `cancelled` turns true or the engine is
-        closed.
+        Errors are problems in the result. Raises CopyCancelledError soon after `cancelled` returns True or the engine
+        is closed.
         """
         if policy == "none":
             return ReferrersResult()
@@ -174,7 +179,7 @@ class Engine:
         return result
 
     def _call(self, timeout: float | None, cancelled: Callable[[], bool] | None, exchanges: ExchangeLog | None) -> Call:
-        """One that ends with the engine too."""
+        """Return a call that is also cancelled when the engine is closed."""
         return Call(
             timeout=timeout,
             cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
@@ -182,20 +187,20 @@ class Engine:
         )
 
     def resume(self, hosts: Iterable[str]) -> None:
-        """Ends long pauses of these hosts, which others keep account of beside this engine."""
+        """End the long pauses of these hosts, because the caller keeps its own record of pauses and found none."""
         for host in hosts:
             self._wire.gate.resume(host)
 
     def pause(self, host: str, seconds: float) -> None:
-        """No requests to this host for so long: another process was asked to wait."""
+        """Send no requests to this host for `seconds`, because another process was asked to wait."""
         self._wire.gate.pause(host, seconds)
 
     def end_pause(self, host: str) -> None:
-        """Ends any pause of the host, also for requests that wait for it now."""
+        """End any pause of the host, also for requests that are waiting for its end."""
         self._wire.gate.end_pause(host)
 
     def close(self) -> None:
-        """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
+        """Stop all calls, even in the middle of a transfer, and close all connections. Does not wait for their end."""
         self._closed.set()
         self._blobs.shutdown()
         self._small_blobs.shutdown()

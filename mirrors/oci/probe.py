@@ -1,4 +1,4 @@
-"""Small questions that show whether a registry can be used: name, connection, credentials, permissions."""
+"""Checks of whether a registry can be used: name, connection, credentials, permissions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from mirrors.oci.http.addresses import resolve
 from mirrors.oci.http.transport import HttpRequest, Reply
 
 STEP_SECONDS = 15.0
-"""Seconds for one step of a test: a user waits for it, and a slow registry still answers."""
+"""The time limit of one check in seconds: short for a user who waits, but enough for a slow registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One registry as `access` reaches it. Each step raises RegistryError, and returns what it found in words."""
+    """The checks of one registry, reached as `access` specifies. Each raises RegistryError, or returns its result in
+    words."""
 
     wire: HttpContext
     access: RegistryAccess
     is_closed: Callable[[], bool]
 
     def name(self) -> str:
-        """The addresses that its name has, each one checked against the rules."""
+        """Resolve the name of the registry, and check each address against the rules."""
         host, port = split_host(self.access.connect_to or self.access.api_host, 80 if self.access.insecure else 443)
         found = resolve(host, port, private_allowed=self.access.private_allowed, timeout=STEP_SECONDS)
         return f"{host} has {len(found)} address{'es' if len(found) > 1 else ''}"
 
     def connection(self) -> str:
-        """An answer over HTTP, with TLS where that is configured, for any client."""
+        """Send an anonymous request over TLS, or over plain HTTP if that is configured."""
         started = time.monotonic()
         reply = self._ask()
         if reply.status not in (200, 401):
@@ -70,7 +71,7 @@ class Probe:
         return f"may read {repository}"
 
     def write(self, repository: str) -> str:
-        """Opens an upload and takes it back: nothing is left behind."""
+        """Open an upload and abandon it, so that nothing is left behind."""
         client = self._client()
         client.uploads.abandon(repository, client.uploads.start(repository))
         return f"may write to {repository}"
@@ -84,7 +85,7 @@ class Probe:
         return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, median of {times}"
 
     def _ask(self) -> Reply:
-        """Without credentials, and whatever it answers."""
+        """Request `/v2/` without credentials, and return the reply whatever its status."""
         nobody = replace(self.access, credentials=())
         return self.wire.transport.exchange(self._version(nobody), nobody, self._call())
 

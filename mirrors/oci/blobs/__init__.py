@@ -1,5 +1,5 @@
-"""How the blobs of an image get to its target. Begin with blob_transfers.py.
+"""The transfer of an image's blobs to its target. Start with blob_transfers.py.
 
-`looks` asks whether the target has a blob, `blob_copy` moves one (`download`, `upload_session`), `shared_transfers` is
-for those that several images need, `pools` has the threads for it.
+`looks` checks whether the target has a blob, `blob_copy` transfers one (`download`, `upload_session`),
+`shared_transfers` is for blobs that several images need, `pools` has the threads for it.
 """

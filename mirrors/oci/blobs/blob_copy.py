@@ -1,5 +1,5 @@
-"""One blob from source to target: a large one is streamed, never on disk or whole in memory; none is complete before it
-is verified."""
+"""Copies one blob from source to target. A large blob is streamed, and is never on disk or whole in memory. No blob is
+complete at the target before it is verified."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from mirrors.oci.distribution.uploads import Upload
 
 @dataclass(frozen=True, slots=True)
 class BlobCopy:
-    """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_recorded` says
-    whether the target's repository got it from a copy that was entitled to it, and `is_known` whether what the target
-    has counts; where it does not, the source has to deliver the blob first. `on_bytes` hears of each chunk sent, and
-    of a negative count when an upload starts again. `small` runs short requests, none of which waits for a blob. `look`
-    has asked whether the target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
+    """The copy of one blob. `mount_from` returns other repositories of the target registry that are known to have the
+    blob. `is_recorded` returns whether the target's repository got the blob from a copy that was entitled to it, and
+    `is_known` whether the target's blob counts; if not, the source has to deliver the blob first. `on_bytes` is called
+    with the size of each chunk sent, and with a negative count if an upload starts again. `small` runs short requests,
+    none of which waits for a blob. `look` checked whether the target has the blob; `look_counts` is whether it did so
+    recently."""
 
     wire: HttpContext
     small: Executor
@@ -45,8 +46,8 @@ class BlobCopy:
     on_bytes: Callable[[int], None]
 
     def run(self) -> TransferMethod:
-        """Raises RegistryError or CopyCancelledError."""
-        # A mount of what is there already would disturb those who read it.
+        """Copy the blob and return the method used. Raises RegistryError or CopyCancelledError."""
+        # A mount of a blob that the repository already has would disturb clients that read it.
         mounts_first = self._is_sibling and not self.is_recorded()
         mounted, upload = self._mount() if mounts_first else (False, None)
         if mounted:
@@ -76,8 +77,8 @@ class BlobCopy:
 
     @property
     def _is_sibling(self) -> bool:
-        """Whether the target's registry has the source too, and so finds out itself what the source shows: then the
-        mount alone settles most blobs, and nobody is asked before it."""
+        """Whether source and target are different repositories of one registry. It then checks itself what the source
+        may show, so a mount settles most blobs, and is sent without a lookup before it."""
         is_same = self.source_repository == self.target_repository
         return self.source.access.host == self.target.access.host and not is_same
 
@@ -86,10 +87,11 @@ class BlobCopy:
         return "small" if self.wire.settings.is_small(self.blob.size) else "large"
 
     def _mount(self, opened: Upload | None = None) -> tuple[bool, Upload | None]:
-        """Whether a mount worked, and the session for an upload where it did not: the one that it opened, or the one
-        that was `opened` already. A refusal is not an error.
+        """Return whether a mount worked, and an upload session if it did not: the one that the mount opened, or the one
+        that was already `opened`. A refusal is not an error.
 
-        Only what the source itself shows is mounted: a manifest may name the layers of another's private image.
+        Only a blob that the source itself shows is mounted, because a manifest may name the layers of another user's
+        private image.
         """
         with self._abandoned_on_failure(opened):
             repositories = [self.source_repository] if self._is_sibling else self.mount_from()
@@ -105,8 +107,8 @@ class BlobCopy:
         return upload is None, upload
 
     def _find(self, opened: Upload | None, look: BlobLook | None) -> Finding:
-        """Whether the target has the blob, or a session for its upload: the one that a mount has `opened`, or that the
-        look has. One that nothing follows is given up."""
+        """Return True if the target has the blob; else a session for its upload, that of the look or the one that a
+        mount has `opened`; else False. A session that is not needed is abandoned."""
         found = self._taken(look)
         if isinstance(found, Upload):
             opened = found
@@ -118,7 +120,8 @@ class BlobCopy:
         return found or opened or False
 
     def _taken(self, look: BlobLook | None) -> Finding | None:
-        """None where nobody has asked, or in vain: for an image that has been cancelled since, while others wait."""
+        """Return the finding of the look; None without a look, or if the look was cancelled together with its image
+        while other images wait for the blob."""
         if look is not None:
             with suppress(CopyCancelledError, CancelledError):
                 return look.take(self.target)
@@ -143,14 +146,15 @@ class BlobCopy:
             return False
 
     def _prove(self) -> None:
-        """Reads the blob from the source, and keeps none of it: a manifest alone proves no possession."""
+        """Read the blob from the source and discard it: naming a blob in a manifest does not prove possession."""
         with self._download(_ignore) as download, self._source_slot():
             download.open()
             for _ in download:
                 pass
 
     def _upload(self, upload: Upload | None) -> None:
-        """The session is opened, where there is none yet, while the source is asked for the first bytes."""
+        """Upload the blob. A session, if none is open, is opened while the first bytes are requested from the
+        source."""
         session = UploadSession(self.target, self.target_repository, self.small, upload)
         done = False
         try:
@@ -164,7 +168,7 @@ class BlobCopy:
                 session.abandon()
 
     def _stream(self, session: UploadSession) -> None:
-        """Holds a slot at both ends from the first byte read to the last one acknowledged."""
+        """Stream the blob. Holds a slot at both ends from the first byte read to the last one acknowledged."""
         hosts = [self.source.access.host, self.target.access.host]
         with self._download(self.on_bytes) as download:
             try:
@@ -178,7 +182,8 @@ class BlobCopy:
                 raise
 
     def _send_whole(self, session: UploadSession) -> None:
-        """Holds a slot at one end at a time: each is needed for a moment, and others wait for it."""
+        """Read the whole blob, then send it. Holds a slot at one end at a time, and only briefly, because others wait
+        for it."""
         with self._download(_ignore) as download, self._source_slot():
             session.begin()
             download.open()
@@ -193,7 +198,7 @@ class BlobCopy:
 
     @contextmanager
     def _download(self, on_bytes: Callable[[int], None]) -> Iterator[Download]:
-        """Raises the source's error as it is."""
+        """Yield a download, and raise the errors of the source unwrapped."""
         download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=on_bytes)
         try:
             yield download
@@ -211,10 +216,11 @@ class BlobCopy:
 
 
 def _ignore(count: int) -> None:
-    """Bytes that are read and not sent are no progress."""
+    """Ignore bytes that are read but not sent, because they are no progress."""
 
 
 def _is_worth_another_try(error: RegistryError, target: RegistryAccess) -> bool:
-    """A refused token may have ended in mid-upload: it was renewed, so one more session is worth it."""
+    """Return whether to try again, also after a refused token: it may have expired during the upload, and was
+    renewed."""
     is_refused = error.code == "unauthorized" or (error.code == "denied" and target.has_alternatives)
     return not error.permanent or (is_refused and error.host == target.host)

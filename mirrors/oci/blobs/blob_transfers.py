@@ -1,4 +1,4 @@
-"""The transfers of one copy: what each blob may be mounted from, and whose content at the target counts."""
+"""The blob transfers of one copy: what each blob can be mounted from, and which content of the target counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from mirrors.oci.distribution.sender import HttpContext
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all copies of an engine use. `small` runs short requests; no task of any pool waits for another."""
+    """The objects that all copies of an engine share. `small` runs short requests; no task of a pool waits for
+    another."""
 
     wire: HttpContext
     board: SharedTransfers
@@ -41,14 +42,15 @@ class BlobTransfers:
     counter: ProgressCounter
 
     def look(self, target: RegistryClient, small: Executor, blob: Descriptor) -> BlobLook:
-        """Asks whether the target has the blob. `small` is this image's share of the short requests."""
+        """Start to check whether the target has the blob. `small` is this image's share of the short requests."""
         asking = small.submit(self._find, target, blob)
         return BlobLook(target, self.request.target.repository, asking, self.shared.small)
 
     def _find(self, target: RegistryClient, blob: Descriptor) -> LookResult:
-        """A session is opened for small blobs alone, as large ones may wait for longer than it lasts, and for those
-        alone that no repository is known to have. They will be mounted from another one; and what the target's own
-        has may be read just now, which a mount disturbs (see `TargetTraits.wrote_blob`)."""
+        """Check whether the target has the blob, and open an upload session by the same request if possible. This is
+        only for small blobs, because large ones may wait for longer than a session lasts, and only for blobs that no
+        repository is known to have. Blobs of other repositories will be mounted from these; and a mount of a blob that
+        the target's own repository has would disturb clients that read it (see `TargetTraits.wrote_blob`)."""
         repository = self.request.target.repository
         holders = self._holders(blob)
         known = [name for name in holders if name != repository]
@@ -62,7 +64,7 @@ class BlobTransfers:
         return LookResult(target.has_blob(repository, blob.digest, blob.size), known)
 
     def start(self, blob: Descriptor, look: BlobLook | None) -> Ticket:
-        """Begins the transfer, or waits along with another image's."""
+        """Start the transfer, or join that of another image."""
         request = self.request
         key = (request.target.registry, request.target.repository, blob.digest)
         parties = tuple(filter(None, (request.source.registry, request.party)))
@@ -78,11 +80,11 @@ class BlobTransfers:
         return self.request.readers is None or self.request.readers.is_everybody
 
     def is_known(self, digest: str) -> bool:
-        """Whether what the target has under this digest counts: it may be another's private content."""
+        """Return whether the target's content with this digest counts. It may be another user's private content."""
         return self.request.readers is None or self.is_recorded(digest)
 
     def is_recorded(self, digest: str) -> bool:
-        """Whether a copy has put this into the target's repository."""
+        """Return whether a copy has put this content into the target's repository."""
         target = self.request.target
         return self.shared.mounts.holds(target.registry, digest, target.repository)
 
@@ -91,9 +93,10 @@ class BlobTransfers:
         self.shared.mounts.record(target.registry, digest, target.repository)
 
     def _task(self, blob: Descriptor, look: BlobLook | None) -> Callable[[Call], TransferMethod]:
-        """To be run under a call of its own: other images may come to wait for it.
+        """Return the transfer. It runs under its own call, because other images may join it.
 
-        `look` counts only soon: while this waits for a thread, another process may bring the blob."""
+        The finding of `look` expires soon, because another process may bring the blob while the transfer waits for a
+        thread."""
         request, shared = self.request, self.shared
         counts_until = time.monotonic() + shared.wire.settings.look_age
 
@@ -124,7 +127,7 @@ class BlobTransfers:
         return transfer
 
     def _is_looked_for_by_mount(self, blob: Descriptor, look: BlobLook | None) -> bool:
-        """Whether it is one of those that a target which mounts its own blobs is asked for so."""
+        """Return whether a target that mounts its own blobs would be asked for this blob by a mount."""
         return self.shared.wire.settings.is_small(blob.size) and look is not None and look.known == []
 
     def _mount_from(self, blob: Descriptor, look: BlobLook | None) -> list[str]:
@@ -132,9 +135,9 @@ class BlobTransfers:
         return self._known(blob) if known is None else known
 
     def _known(self, blob: Descriptor) -> list[str]:
-        """Other repositories of the target's registry that the blob may be mounted from."""
+        """Return other repositories of the target's registry that the blob can be mounted from."""
         return [name for name in self._holders(blob) if name != self.request.target.repository]
 
     def _holders(self, blob: Descriptor) -> list[str]:
-        """The target's own repository among them, where it is known to have the blob."""
+        """Return the repositories that are known to have the blob, the target's own included."""
         return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.readers)

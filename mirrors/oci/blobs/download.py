@@ -1,4 +1,5 @@
-"""The bytes of one blob from the source: resumed where they break off, not given out whole before they are verified."""
+"""Downloads one blob from the source. Resumes after the bytes break off, and withholds the end until all are
+verified."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from mirrors.oci.http.transport import Reply
 
 
 class SourceError(Exception):
-    """Wraps a failure of the source while the target's PUT is open, so that it is not taken for one of the target."""
+    """Wraps a failure of the source during the target's PUT, so that it is not mistaken for a failure of the target."""
 
     def __init__(self, error: RegistryError) -> None:
         super().__init__(str(error))
@@ -25,9 +26,8 @@ class SourceError(Exception):
 
 
 class Download:
-    """Iterates over the blob's chunks once. The last one is held back until all of them have the digest: a body that
-    ends early is one that the target will not store. Raises SourceError, and CopyCancelledError between any two chunks.
-    """
+    """Iterates over the blob's chunks once. The last chunk is withheld until all bytes match the digest, because the
+    target does not store a body that ends early. Raises SourceError, and CopyCancelledError between any two chunks."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Download:
         self.is_complete = False
 
     def open(self) -> None:
-        """Gets the first bytes, so that no PUT is opened for a blob that cannot be read. Raises SourceError."""
+        """Read the first bytes, so that no PUT starts for a blob that cannot be read. Raises SourceError."""
         self._first = self._next()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -85,8 +85,8 @@ class Download:
         return chunk
 
     def _next(self) -> bytes:
-        """At least one byte, unless the blob is empty. After a break the rest is asked for, at once if enough came
-        since the last one."""
+        """Return the next chunk, b"" at the end of the blob. If the body breaks off, the rest is requested: immediately
+        if enough bytes have arrived since the last failure, else after the backoff."""
         while self._read < self.size:
             try:
                 if self._stream is None:
@@ -94,7 +94,7 @@ class Download:
                     self._connected_at = self._read
                 return self._chunk(self._stream)
             except RegistryError as error:
-                # A request that got no answer has been tried again already.
+                # A request without a response has already been retried.
                 is_final = error.permanent or error.retry_after is not None or self._stream is None
                 self.close()
                 error.host = self._host
@@ -116,7 +116,8 @@ class Download:
         return chunk
 
     def _check_rate(self, count: int, seconds: float) -> None:
-        """Counts the time that was spent on reading alone: a slow target is not the source's fault."""
+        """Raise SourceError if the source is too slow. Only the time spent on reading counts, because a slow target is
+        not the source's fault."""
         self._window_bytes += count
         self._window_seconds += seconds
         if self._window_seconds < self._settings.slow_seconds:
@@ -138,7 +139,8 @@ class Download:
         return reply.stream
 
     def _is_wanted(self, reply: Reply) -> bool:
-        """From the start: a length that is the descriptor's. Resumed: 206 and the range that was asked for."""
+        """Return whether the reply is usable: from the start, a 200 with the descriptor's length; resumed, a 206 with
+        the requested range."""
         if not self._read:
             return reply.status == 200 and is_length_of(reply.headers, self.size)
         found = content_range(reply.headers)

@@ -1,4 +1,4 @@
-"""Whether the target has a blob, asked before its transfer begins, while other manifests are read."""
+"""Checks whether the target has a blob, before its transfer starts and while other manifests are read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.uploads import Upload
 
 Finding = bool | Upload
-"""Whether the target has the blob; an upload session where it has not, and one was opened by the same request."""
+"""Whether the target has the blob; an upload session if it does not, and the same request opened one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookResult:
-    """What came of a look. `known` are other repositories of the registry that the blob may be mounted from."""
+    """The result of a check. `known` are other repositories of the registry that the blob can be mounted from."""
 
     finding: Finding
     known: list[str]
 
 
 class BlobLook:
-    """One look. A session that it opened belongs to the caller that takes the finding, and is abandoned otherwise."""
+    """One check of whether the target has a blob. An upload session that it opened belongs to the caller that takes the
+    finding, and is abandoned if no caller does."""
 
     def __init__(self, target: RegistryClient, repository: str, asking: Future[LookResult], small: Executor) -> None:
         self._target = target
@@ -34,7 +35,7 @@ class BlobLook:
         self._lock = threading.Lock()
 
     def take(self, client: RegistryClient) -> Finding:
-        """Waits for the finding as long as `client`'s call may last. Raises what the look raised."""
+        """Wait for the finding, but no longer than `client`'s call may last. Raises the errors of the check."""
         found = client.call.outcome(self._asking, client.access.host).finding
         if not self._ends() and isinstance(found, Upload):
             return False
@@ -42,23 +43,23 @@ class BlobLook:
 
     @property
     def known(self) -> list[str] | None:
-        """None where it is not known yet, or never will be."""
+        """The repositories that the blob can be mounted from; None before the check has finished, and if it failed."""
         is_answered = self._asking.done() and self._asking.exception() is None
         return self._asking.result().known if is_answered else None
 
     def close(self) -> None:
-        """Gives up a session that nobody took. Waits for nothing."""
+        """Abandon a session that no caller has taken. Does not wait."""
         if self._ends():
             self._asking.add_done_callback(self._abandon)
 
     def _ends(self) -> bool:
-        """Whether this ends it: nobody has before."""
+        """Mark the finding as taken or abandoned. Return whether this is the first time."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
             return was_open
 
     def _abandon(self, asking: Future[LookResult]) -> None:
         if asking.exception() is None and isinstance(found := asking.result().finding, Upload):
-            # The pool of an engine that is closed takes nothing more: the registry removes the session by itself.
+            # The pool of a closed engine accepts no tasks. The registry removes the session automatically.
             with suppress(RuntimeError):
                 self._small.submit(self._target.uploads.abandon, self._repository, found)

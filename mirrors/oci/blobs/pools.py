@@ -1,4 +1,4 @@
-"""Threads that are shared fairly: no image's slow registry keeps the others from theirs."""
+"""Thread pools that are shared fairly, so that one image's slow registry does not delay the other images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Parties = tuple[str, ...]
-"""On whose behalf something runs: a namespace, a source host."""
+"""The parties on whose behalf a task runs: a namespace, a source host."""
 
 
 class FairPool:
-    """Threads that always take the task of the parties with the fewest running. No party takes more than three
-    quarters of them, so that others find some free at once, and soon half."""
+    """Threads that always take a task of the parties with the fewest running tasks. No party takes more than three
+    quarters of the threads, so that others find some free immediately, and soon have half."""
 
     def __init__(self, threads: int, *, name: str) -> None:
         self._size = threads
@@ -31,7 +31,7 @@ class FairPool:
         self._changed = threading.Condition()
 
     def submit(self, parties: Parties, run: Callable[[], None]) -> None:
-        """`run` must not raise. Raises RuntimeError once closed."""
+        """Queue a task. `run` must not raise. Raises RuntimeError once the pool is closed."""
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is closed")
@@ -43,7 +43,7 @@ class FairPool:
             self._changed.notify()
 
     def shutdown(self) -> None:
-        """What waits is dropped; what runs is not waited for."""
+        """Drop waiting tasks, and do not wait for running ones."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -55,7 +55,7 @@ class FairPool:
             try:
                 run()
             finally:
-                # Nobody is notified: the task that had to wait for this one is taken by this thread.
+                # No thread is notified: this thread takes the task that had to wait for this one.
                 with self._changed:
                     self._running.subtract(parties)
                     self._running += Counter()
@@ -82,7 +82,8 @@ class FairPool:
 
 
 class PoolShare(Executor):
-    """A part of a pool: `limit` tasks run at the same time, the others wait here and not in the pool's own queue."""
+    """A part of a pool: at most `limit` tasks run at the same time. The others wait here, not in the pool's own
+    queue."""
 
     def __init__(self, pool: Executor, limit: int) -> None:
         self._pool = pool
@@ -109,7 +110,7 @@ class PoolShare(Executor):
         return future
 
     def _work(self, run: Callable[[], None]) -> None:
-        """One task after the other, as long as some wait."""
+        """Run one task after the other, as long as some wait."""
         following: Callable[[], None] | None = run
         while following is not None:
             following()

@@ -1,4 +1,4 @@
-"""One transfer per target repository and blob, however many images wait for it."""
+"""One transfer per target repository and blob, even if several images wait for it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`is_owner`: the transfer was started for this caller, with its credentials. Another's failure is not ours."""
+    """A caller's share in a transfer. `is_owner`: the transfer was started for this caller, with its credentials. The
+    failure of another caller's transfer does not count for this caller."""
 
     future: Future[TransferMethod]
     is_owner: bool
 
 
 class SharedTransfers:
-    """Thread-safe. A transfer stops when nobody waits for it any more, not when its first image is cancelled."""
+    """The transfers in progress. Thread-safe. A transfer stops when no call waits for it, not when its first image is
+    cancelled."""
 
     def __init__(self, large: FairPool, small: FairPool) -> None:
         self._pools = {True: small, False: large}
@@ -50,8 +52,8 @@ class SharedTransfers:
         *,
         small: bool = False,
     ) -> Ticket:
-        """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool for `small` blobs
-        or for large ones, so that neither kind waits for the other."""
+        """Join a transfer that is in progress, or start one: `transfer` runs on the pool for `small` blobs or on that
+        for large ones, so that neither kind waits for the other."""
         with self._lock:
             task = self._tasks.get(key)
             if task is not None and not task.is_unwanted():

@@ -1,4 +1,4 @@
-"""What target registries were seen to do, so that later copies send one request where they would send two."""
+"""Observed behavior of target registries, so that later copies send one request where they would send two."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.distribution.registry_client import RegistryClient
 
 Written = tuple[str, str]
-"""Repository, and a tag or digest that was written to it: what the registry says about it shows how it answers."""
+"""A repository, and a tag or digest that was written to it. A request for it shows how the registry responds."""
 
 
 Repository = tuple[str, str]
-"""Registry, and the name of a repository there."""
+"""A registry, and the name of one of its repositories."""
 
 
 DOUBT_SECONDS = 900.0
-"""How long a repository that contradicted itself is not believed: longer than the next attempts of a job take, and than
-registries keep in their caches what their garbage collection deleted."""
+"""Seconds for which a repository that contradicted itself is not trusted: longer than the next attempts of a job take,
+and than registries cache content that their garbage collection deleted."""
 
 
 MAX_QUESTIONS = 10
-"""About one trait of a registry that could not say: each is one to three requests, and later copies do without."""
+"""The maximum number of inconclusive checks of one trait of a registry, of one to three requests each. After these,
+copies do without the trait."""
 
 
 NO_BLOB = f"sha256:{'0' * 64}"
-"""That nobody has."""
+"""A digest that no blob has."""
 
 
 @dataclass(slots=True)
 class _Trait:
-    """Of one registry. `answer` None: not known yet, and False while it is asked. `written` is what can be asked about
-    next."""
+    """A trait of one registry. `answer` is None while it is not known, and False during a check. `written` is the
+    content for the next check."""
 
     answer: bool | None = None
     questions: int = 0
@@ -47,8 +48,9 @@ class _Trait:
                 self.written = written
 
     def found_out(self, ask: Callable[[Written], bool | None], *, outside: str = "") -> bool:
-        """Asks, if nobody has, about what was written outside this repository. None from `ask`: the registry could not
-        say, and is asked about what is written next. False to everybody else meanwhile."""
+        """Return whether the registry has the trait. If that was not checked yet, check it with content that was
+        written to another repository than `outside`. If `ask` returns None, the check was inconclusive, and is repeated
+        with the next content that is written. Other callers get False during the check."""
         with self.lock:
             written = self.written
             if written is None or written[0] == outside:
@@ -64,7 +66,8 @@ class _Trait:
 
 
 class TargetTraits:
-    """Thread-safe; one an engine. A registry is asked once for each trait, when something was written to it."""
+    """The traits of all targets. Thread-safe; each engine has one. Each trait of a registry is checked once, when
+    something was written to the registry."""
 
     def __init__(self) -> None:
         self._answers_heads: dict[str, _Trait] = {}
@@ -73,13 +76,14 @@ class TargetTraits:
         self._contradicted: dict[Repository, float] = {}
 
     def contradicted(self, repository: Repository) -> None:
-        """It refused a manifest for want of content that it had shown."""
+        """Record that the repository refused a manifest because of missing content that it had shown before."""
         now = time.monotonic()
         self._contradicted = {one: since for one, since in self._contradicted.items() if now - since < DOUBT_SECONDS}
         self._contradicted[repository] = now
 
     def is_doubtful(self, repository: Repository) -> bool:
-        """Whether what it shows is not to be believed for now: copies bring everything again."""
+        """Return whether the content that the repository shows is not trusted for now: copies then bring everything
+        again."""
         since = self._contradicted.get(repository)
         return since is not None and time.monotonic() - since < DOUBT_SECONDS
 
@@ -87,28 +91,28 @@ class TargetTraits:
         self._had_last_tag[registry] = is_there
 
     def expects_tag(self, registry: str) -> bool:
-        """Whether the next tag is there, to go by the last one that was looked for: copies of many new images follow
-        one another, and so do checks of images that are there."""
+        """Return whether the next tag probably exists, which is so if the last one that was looked up did: copies of
+        many new images follow one another, and so do checks of existing images."""
         return self._had_last_tag.get(registry, True)
 
     def wrote_tag(self, registry: str, repository: str, tag: str) -> None:
         _of(self._answers_heads, registry).note((repository, tag))
 
     def wrote_blob(self, target: RegistryClient, repository: str, digest: str) -> None:
-        """To be called before a manifest refers to the blob. The second repository that gets a blob is asked whether
-        a mount from itself finds it, and not the one that the first has: then it looks for a blob, and opens the
-        upload of a missing one, in one request.
+        """Record a blob that was written; call this before a manifest refers to it. When a second repository gets a
+        blob, check whether a mount from this repository itself finds the blob, but not the blob that the first
+        repository has. If so, one request can look up a blob and open the upload of a missing one.
 
-        Nobody reads the first of these blobs yet, and the repository does not have the other one: a mount of what it
-        has writes its link to the blob again, and distribution on a file system returns an error to those who read
-        the link at that moment."""
+        The check is safe because no client reads the new blob yet, and the repository does not have the other one. A
+        mount of a blob that a repository has rewrites its link to the blob, and distribution on a file system returns
+        an error to clients that read the link at that moment."""
 
         def ask(written: Written) -> bool | None:
             if _has(target, repository, written[1]):
                 return None
             found = [_mounts(target, repository, each) for each in (digest, written[1])]
             if found == [True, True] and not _mounts(target, repository, NO_BLOB):
-                # The repository got the other one meanwhile.
+                # In the meantime, another copy wrote the other blob to this repository.
                 return None
             return None if None in found else found == [True, False]
 
@@ -117,17 +121,17 @@ class TargetTraits:
         trait.note((repository, digest))
 
     def answers_heads(self, target: RegistryClient) -> bool:
-        """Whether a HEAD shows a manifest that is there: then one that says 404 is to be believed."""
+        """Return whether a HEAD shows an existing manifest, so that a 404 for a HEAD can be trusted."""
         return _of(self._answers_heads, target.access.host).found_out(lambda written: _shows(target, *written))
 
     def mounts_own_blobs(self, registry: str) -> bool:
-        """Whether a mount from the repository itself finds a blob that it has, and none that only others have. False
-        where that is not known yet."""
+        """Return whether a mount from the repository itself finds a blob that this repository has, and none that only
+        others have. False while that is not known."""
         return bool(_of(self._mounts_own_blobs, registry).answer)
 
 
 def _of(traits: dict[str, _Trait], registry: str) -> _Trait:
-    """Targets are few: none is forgotten."""
+    """Return the trait of a registry. No trait is ever removed, because there are few targets."""
     return traits.setdefault(registry, _Trait())
 
 
@@ -139,7 +143,7 @@ def _shows(target: RegistryClient, repository: str, tag: str) -> bool | None:
 
 
 def _has(target: RegistryClient, repository: str, digest: str) -> bool:
-    """True where the registry could not say."""
+    """Return whether the repository has the blob; True if the request failed."""
     try:
         return target.has_blob(repository, digest)
     except RegistryError:
@@ -147,7 +151,7 @@ def _has(target: RegistryClient, repository: str, digest: str) -> bool:
 
 
 def _mounts(target: RegistryClient, repository: str, digest: str) -> bool | None:
-    """Whether a mount from the repository itself finds the blob."""
+    """Return whether a mount from the repository itself finds the blob; None after a transient error."""
     try:
         upload = target.uploads.mount(repository, digest, repository)
     except RegistryError as error:

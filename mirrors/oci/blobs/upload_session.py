@@ -1,4 +1,4 @@
-"""The upload session of a blob: one that another request has opened, or one that is opened beside other requests."""
+"""The upload session of a blob: one that another request has opened, or one that is opened during other requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mirrors.oci.distribution.uploads import Upload
 
 
 class UploadSession:
-    """Of one try. `upload` is a session that is open already; `small` runs the request that opens one."""
+    """The session of one try. `upload` is a session that is already open; `small` runs the request that opens one."""
 
     def __init__(self, target: RegistryClient, repository: str, small: Executor, upload: Upload | None) -> None:
         self._target = target
@@ -19,12 +19,12 @@ class UploadSession:
         self._opening: Future[Upload] | None = None
 
     def begin(self) -> None:
-        """Opens one in the background where there is none."""
+        """Open a session in the background if there is none."""
         if self._upload is None and self._opening is None:
             self._opening = self._small.submit(self._target.uploads.start, self._repository)
 
     def opened(self) -> Upload:
-        """Waits for it. Raises RegistryError where the target refuses."""
+        """Wait for the session and return it. Raises RegistryError if the target refuses it."""
         if self._opening is not None:
             self._upload = self._target.call.outcome(self._opening, self._target.access.host)
         assert self._upload is not None
@@ -37,6 +37,6 @@ class UploadSession:
             self._opening.add_done_callback(self._abandon_opened)
 
     def _abandon_opened(self, opening: Future[Upload]) -> None:
-        """On the thread that opened it: the blob's own has given up by then."""
+        """Abandon the session on the thread that opened it, because the thread of the blob no longer waits for it."""
         if not opening.cancelled() and opening.exception() is None:
             self._target.uploads.abandon(self._repository, opening.result())

@@ -1,1 +1,1 @@
-"""What the engine shares: access, errors, limits, manifests, URLs, the request of a copy. Begin with access.py."""
+"""What the engine shares: access, errors, limits, manifests, URLs, the request of a copy. Start with access.py."""

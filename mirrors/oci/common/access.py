@@ -1,4 +1,4 @@
-"""How a registry may be reached: who we are there, and what the connection may be like."""
+"""How to access a registry: the credentials, and the properties of the connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Credential:
 class Issued:
     """Credentials that expire at `expires_at` (monotonic seconds); no credential means anonymous.
 
-    `fresh`: they were issued for this very question, so a refusal is about what they may do.
+    `fresh`: they were issued for this very request, so a refusal is due to missing permissions and not to expiry.
     """
 
     credential: Credential | None
@@ -28,24 +28,24 @@ class Issued:
 
 
 class CredentialSource(Protocol):
-    """Where credentials come from that expire and are then issued again. Compared by identity."""
+    """A source of credentials that expire and are then issued again. Compared by identity."""
 
     def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
-        """The current credentials; others where the registry `refused` that password.
+        """Return the current credentials, or other ones if the registry `refused` that password.
 
-        Waits `timeout` seconds at most. Raises RegistryError `credential` when none can be issued now.
+        Waits at most `timeout` seconds. Raises RegistryError `credential` if none can be issued now.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryAccess:
-    """One registry as one caller may use it.
+    """How one caller accesses one registry.
 
-    `credentials` are tried in turn, none of them means anonymous. `insecure` means plain HTTP. `ca_file` is trusted
-    besides the system's authorities. `private_allowed` is for registries that an operator configured: private and
-    loopback addresses are then fine. `connect_to` (`host[:port]`) is dialled in place of `host`, whose name still
-    goes into the Host header and is the one that TLS verifies.
+    `credentials` are tried in order; none means anonymous. `insecure` means plain HTTP. `ca_file` is trusted in
+    addition to the system's authorities. `private_allowed` is for registries that an operator configured: it allows
+    private and loopback addresses. `connect_to` (`host[:port]`) is dialled instead of `host`, whose name is still sent
+    in the Host header and verified by TLS.
     """
 
     host: str
@@ -57,12 +57,12 @@ class RegistryAccess:
 
     @property
     def api_host(self) -> str:
-        """The host of the registry API: Docker Hub's differs from the name in its references."""
+        """The host of the registry API. Docker Hub's differs from the name in its image references."""
         return DOCKER_HUB_API if self.host == DOCKER_HUB else self.host
 
     @property
     def has_alternatives(self) -> bool:
-        """Whether being denied something may be answered by other credentials, or by a newer token of the same ones."""
+        """Whether other credentials, or a newer token of the same ones, may succeed after a refusal."""
         return len(self.credentials) > 1 or any(not isinstance(c, Credential) for c in self.credentials)
 
     @property

@@ -1,4 +1,4 @@
-"""One caller's limits: the time it has, and whether it still wants the answer."""
+"""The limits of one caller: its time, and whether it has cancelled."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.exchanges import ExchangeLog
 
 POLL_SECONDS = 0.2
-"""Seconds after which a wait looks whether its call was cancelled."""
+"""Seconds after which a wait checks again whether its call was cancelled."""
 
 T = TypeVar("T")
 
 
 class Call:
-    """Carried through every layer, so that each wait knows when to end.
+    """The time limit and the cancellation of one caller. Passed through every layer, so that each wait knows when to
+    end.
 
-    Thread-safe; `cancelled` itself is only called on the thread that made the call: it may use a database connection.
-    `exchanges` is where its requests are noted.
+    Thread-safe; `cancelled` is only called on the thread that created the call, because it may use a database
+    connection. `exchanges` records the requests of the call.
     """
 
     def __init__(
@@ -50,17 +51,17 @@ class Call:
 
     @property
     def is_over(self) -> bool:
-        """Whether its time is up."""
+        """Whether the time is up."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def remaining(self, cap: float) -> float:
-        """Seconds left, at most `cap`, never negative."""
+        """Return the seconds left, at most `cap`, never negative."""
         if self.deadline is None:
             return cap
         return max(0.0, min(cap, self.deadline - time.monotonic()))
 
     def check(self, host: str) -> None:
-        """Raises CopyCancelledError, or RegistryError `timeout` when the time is up."""
+        """Raise CopyCancelledError if the call is cancelled, or RegistryError `timeout` if its time is up."""
         if self.is_cancelled:
             raise CopyCancelledError
         if self.is_over:
@@ -74,7 +75,7 @@ class Call:
             self.check(host)
 
     def outcome(self, future: Future[T], host: str) -> T:
-        """The result of what a pool does for this call, not waited for any longer once the call is over."""
+        """Return the result of a pool's task for this call. Raises as `check` does if the call ends during the wait."""
         while True:
             with suppress(TimeoutError):
                 future.exception(self.remaining(POLL_SECONDS))
@@ -84,7 +85,7 @@ class Call:
 
     @contextmanager
     def holding(self, lock: threading.Lock, host: str) -> Iterator[None]:
-        """The lock, waited for no longer than this call may last."""
+        """Hold the lock inside the block. Waits for it no longer than the call may last."""
         while not lock.acquire(timeout=self.remaining(POLL_SECONDS)):
             self.check(host)
         try:

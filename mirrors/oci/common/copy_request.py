@@ -1,4 +1,4 @@
-"""What a copy is asked for, and what it answers."""
+"""The request and the result of a copy."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from mirrors.oci.common.mount_index import Readers
 
 @dataclass(frozen=True, slots=True)
 class CopyRequest:
-    """`target` carries the tag and digest of the pod's reference, as `source` does. `platforms` (`os/arch[/variant]`)
-    narrow an index that is not pinned by digest. `target_is_new`: the repository was just created, so it is empty.
+    """A request to copy one image. `target` has the tag and digest of the pod's reference, as `source` does.
+    `platforms` (`os/arch[/variant]`) restrict an index that is not pinned by digest. `target_is_new`: the repository
+    was just created, so it is empty.
 
-    `readers` are those who will be able to run the copy. With them, content of the target counts only where they may
-    read it already or the source has delivered it; None trusts whatever the target has. `party` is on whose behalf it
-    is copied: no party takes all places of the engine.
+    `readers` will be able to run the copy. With them, content of the target counts only if they can read it already or
+    the source has delivered it; None trusts all content of the target. `party` is the party on whose behalf the image
+    is copied: no party can occupy all threads of the engine.
 
-    `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
-    is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit.
+    `subject` makes this the copy of a referrer: the source, pinned by digest, must name this digest as its subject, and
+    is pushed without a tag. `max_bytes` limits the blobs of a referrer, in addition to the engine's own limit.
 
-    `seen` is what the source was just seen to have under its reference, so that it need not be looked at again; a
-    manifest is not read again either.
+    `seen` is the source's manifest or descriptor under this reference if the caller has just requested it. The copy
+    does not look it up again, and does not read a manifest again.
 
-    `known` is what a copy with these platforms wrote before: the digest of the source's index, and of the target's, of
-    which the source's need not be read again to know the other.
+    `known` are two digests of an earlier copy with these platforms: that of the source's index, and that of the index
+    which the copy wrote to the target. If both are unchanged, the copy does not read the source's index.
 
     `before_tag` is called right before each request that sets a tag at the target, on any thread. It may wait, and
-    raises CopyCancelledError where this copy may not set it any more."""
+    raises CopyCancelledError if this copy is no longer allowed to set the tag."""
 
     source: ImageRef
     target: ImageRef
@@ -54,10 +55,11 @@ class CopyRequest:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """Sizes in bytes of blobs. `target_digest` differs from `source_digest` when platforms were dropped. `target_tag`
-    was set or found at the target. `platforms` are those of an index, () for a single manifest or when unchanged.
-    `foreign` are digests of layers that are not at the target, as nodes read them from their own URLs. `unlisted` were
-    pushed with a subject, and the target did not say that it lists them."""
+    """The result of a copy. Sizes are the bytes of blobs. `target_digest` differs from `source_digest` if platforms
+    were dropped. `target_tag` was set or found at the target. `platforms` are those of an index, () for a single
+    manifest or if the source was not read. `foreign` are digests of layers that are not at the target, because nodes
+    read them from other URLs. `unlisted` were pushed with a subject, and the target did not confirm that it lists
+    them."""
 
     source_digest: str
     target_digest: str
@@ -71,4 +73,4 @@ class CopyResult:
     foreign: tuple[str, ...] = ()
     unlisted: tuple[Manifest, ...] = ()
     manifests: tuple[str, ...] = ()
-    """Digests of what the source's index lists, where it was read: of its platforms, and of attestations."""
+    """The digests that the source's index lists, if it was read: those of its platforms and of attestations."""

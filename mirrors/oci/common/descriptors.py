@@ -1,4 +1,4 @@
-"""Descriptors: references to content by digest, media type and size, as manifests have them. Pure, no I/O."""
+"""Descriptors: references to content by digest, media type and size, as in manifests. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any, Final
 from mirrors.oci.common.errors import RegistryError
 
 MAX_MEDIA_TYPE: Final = 255
-"""Characters, by RFC 6838 section 4.2."""
+"""The maximum length of a media type in characters (RFC 6838 section 4.2)."""
 
 MAX_BLOB_BYTES: Final = 1 << 50
-"""A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
+"""A petabyte. A larger size is not plausible, and sums of such sizes fit no database column."""
 
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _PARAMETER = r'[ \t]*[A-Za-z0-9!#$&^_.+-]+=(?:[A-Za-z0-9!#$&^_.+-]+|"[^"\\\x00-\x1f\x7f]*")[ \t]*'
 _PARAMETERS = re.compile(f"{_PARAMETER}(?:;{_PARAMETER})*")
-"""Of a media type, after its semicolon (RFC 9110 section 8.3.1), as in `application/vnd.cyclonedx+json;version=1.6`."""
+"""The parameters of a media type after its semicolon (RFC 9110 section 8.3.1), as in
+`application/vnd.cyclonedx+json;version=1.6`."""
 
 MAX_PARAMETERS: Final = 255
-"""Characters of them all; real ones have about 15."""
+"""The maximum length of all parameters in characters; real ones have about 15."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A reference to content. `size` is in bytes, None when the registry did not say; `media_type` is without its
+    """A reference to content. `size` is in bytes, None if the registry specified none; `media_type` is without
     parameters."""
 
     digest: str
@@ -41,8 +42,8 @@ def is_digest(text: str) -> bool:
 
 
 def contradicts(said: str, reference: str) -> bool:
-    """Whether what is said to be under a reference is not the digest that it names. One of another algorithm may be of
-    the same content."""
+    """Return whether `said`, the digest that a registry reports, is not the one that the reference names. Digests of
+    different algorithms do not contradict each other, because they may be of the same content."""
     algorithm = reference.partition(":")[0]
     return is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
 
@@ -52,7 +53,7 @@ def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
 
 
 def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
-    """A descriptor of the image specification. Raises RegistryError `invalid` where it is malformed."""
+    """Return the descriptor in an entry of a manifest. Raises RegistryError `invalid` if it is malformed."""
     digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
     if not isinstance(digest, str) or not is_digest(digest):
         raise malformed(host)
@@ -62,7 +63,7 @@ def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
 
 
 def _essence(media_type: object, host: str) -> str:
-    """A media type without its parameters. Raises RegistryError `invalid` where it is malformed."""
+    """Return a media type without its parameters. Raises RegistryError `invalid` if it is malformed."""
     if not isinstance(media_type, str):
         raise malformed(host)
     essence, semicolon, parameters = media_type.partition(";")
@@ -75,7 +76,7 @@ def _essence(media_type: object, host: str) -> str:
 
 
 def artifact_type_of(document: dict[str, Any]) -> str:
-    """The `artifactType` of a manifest or descriptor, else the type of its config."""
+    """Return the `artifactType` of a manifest or descriptor, else the type of its config."""
     config = document.get("config")
     own = document.get("artifactType")
     found = own or (config.get("mediaType") if isinstance(config, dict) else None)
@@ -83,7 +84,7 @@ def artifact_type_of(document: dict[str, Any]) -> str:
 
 
 def annotations_of(document: dict[str, Any]) -> dict[str, str]:
-    """The annotations of a manifest or descriptor that are text, as the specification demands."""
+    """Return the annotations of a manifest or descriptor that are strings, as the specification requires."""
     found = document.get("annotations")
     return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
 

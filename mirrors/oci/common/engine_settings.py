@@ -1,4 +1,4 @@
-"""The engine's limits and time-outs, with the defaults that the design settled on."""
+"""The limits and timeouts of the engine, with their defaults."""
 
 from __future__ import annotations
 
@@ -15,52 +15,55 @@ GIB = 1024 * MIB
 """Bytes."""
 
 MAX_MANIFEST_BYTES = 8 * MIB
-"""Bytes of one manifest: twice the 4 MiB that registries should take by the OCI specification."""
+"""Bytes of one manifest: twice the 4 MiB that registries should accept according to the OCI specification."""
 
 MAX_IMAGE_MANIFEST_BYTES = 64 * MIB
-"""Bytes of all manifests of an image, which are in memory together."""
+"""Bytes of all manifests of an image, which are held in memory together."""
 
 MAX_IMAGE_MANIFESTS = 2_000
-"""Manifests of an image: its platforms, and signatures and attestations of each, some dozen."""
+"""Manifests of an image: its platforms, and the signatures and attestations of each. Real images have some dozens."""
 
 MAX_IMAGE_BLOBS = 20_000
 """Blobs of an image: ten for each of its manifests."""
 
 MAX_TARGET_REQUESTS_BESIDE_BLOBS = 16
-"""In flight at a target beside its large blobs: HEADs, manifests, upload sessions and small blobs."""
+"""Requests in flight at a target in addition to large blobs: HEADs, manifests, upload sessions and small blobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Times are seconds, sizes bytes. `images` is how many callers copy at once, `blobs` the threads of the pool."""
+    """The settings of an engine. Times are in seconds, sizes in bytes. `images` is the number of concurrent callers
+    that copy, `blobs` the number of threads for large blobs and, separately, for small ones."""
 
     images: int = 8
     blobs: int = 16
     max_image_bytes: int = 20 * GIB
     requests_per_host: int = 20
-    """In flight; as many as the pool of blobs has threads, and a quarter more for small blobs and short requests."""
+    """Requests in flight: as many as a pool of blobs has threads, and a quarter more for small blobs and short
+    requests."""
     requests_per_image: int = 32
-    """Short ones, under way or waiting for a slot: as many as source and target together take at once."""
+    """Short requests that are running or waiting for a slot: as many as source and target together accept at a time."""
     look_age: float = 2.0
-    """For which it counts what the target said of a blob before its transfer began: a few round trips."""
+    """How long a check of a blob at the target remains valid while its transfer waits for a thread: a few round
+    trips."""
     requests_per_second: float | None = None
     connect_timeout: float = 5.0
     stall_timeout: float = 30.0
     reply_timeout: float = 60.0
     chunk_bytes: int = 256 * KIB
     small_blob_bytes: int = 256 * KIB
-    """Of a blob that is read whole before it is sent: what one read of a large one brings."""
+    """The maximum size of a blob that is read whole before it is sent: as much as one read of a large blob returns."""
     inline_wait: float = 60.0
     slow_seconds: float = 60.0
-    """The window over which `slow_bytes_per_second` is measured, and in which a target takes each chunk."""
+    """The window over which `slow_bytes_per_second` is measured, and the time for a target to accept each chunk."""
     slow_bytes_per_second: float = 4.0 * KIB
-    """Of one blob; sixteen at this rate still fill less than a modem's line of 512 kbit/s."""
+    """The minimum rate of one blob. Sixteen blobs at this rate need about 512 kbit/s, the bandwidth of a slow modem."""
     plan_seconds: float = 900.0
-    """In which all manifests of an image are read: 2,000 of them at half a second each, with room."""
+    """The time limit for reading all manifests of an image. Up to 2,000 are read, many of them at the same time."""
     copy_seconds: float = 7_200.0
-    """In which an image is copied; 20 GiB need 3 MB a second. The next try keeps the blobs that are there."""
+    """The time limit for the copy of an image; 20 GiB need 3 MB/s. The next attempt keeps the blobs at the target."""
     referrers_seconds: float = 120.0
-    """In which the signatures of an image are copied; each has a few KiB, and a pod may be waiting."""
+    """The time limit for copying the signatures of an image. Each has a few KiB, and a pod may be waiting."""
     trusted_ca: str | None = None
     backoff_base: float = 0.5
     backoff_cap: float = 15.0
@@ -70,10 +73,10 @@ class EngineSettings:
     progress_interval: float = 0.5
 
     def is_small(self, size: int | None) -> bool:
-        """Whether a blob of this size is read whole before it is sent."""
+        """Return whether a blob of this size is read whole before it is sent."""
         return size is not None and size <= self.small_blob_bytes
 
     def backoff(self, attempt: int) -> float:
-        """Seconds to wait after try `attempt` (from 0): doubled each time, jittered so that clients spread."""
+        """Return the seconds to wait after try `attempt` (from 0): doubled each time, with jitter to spread clients."""
         pause: float = min(self.backoff_cap, self.backoff_base * 2**attempt)
         return pause * random.uniform(0.5, 1.0)

@@ -1,6 +1,6 @@
-"""What can go wrong between us and a registry, in words an operator can act on.
+"""Errors of registries, with messages that operators can act on.
 
-The one place for the next step that an error suggests.
+The next steps for HTTP statuses and OCI error codes are defined only here.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Code = Literal[
 TRANSIENT: Final = frozenset({"rate-limited", "unavailable", "timeout", "conflict", "credential"})
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 499, 522})
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""Of an error reply's body; real ones have a few hundred bytes. The rest is not read."""
+"""The number of bytes of an error reply's body that are read; real ones have a few hundred."""
 
 MAX_MESSAGE_CHARACTERS: Final = 1_000
-"""Of a registry's own text that is looked through; real ones have some hundred."""
+"""The number of characters of a registry's own message that are searched; real ones have a few hundred."""
 
 _OCI_CODE = re.compile(r"[A-Za-z_]{1,40}")
 _BY_STATUS: Final[dict[int, Code]] = {
@@ -48,7 +48,7 @@ _BY_STATUS: Final[dict[int, Code]] = {
     501: "unsupported",
 }
 _RETRIED: Final[dict[int, Code]] = {429: "rate-limited"}
-"""Of statuses after which the same request may succeed; the others are `unavailable`."""
+"""The codes of statuses after which the same request may succeed; all others are `unavailable`."""
 _BY_OCI_CODE: Final[dict[str, Code]] = {
     "DIGEST_INVALID": "bad-digest",
     "TAG_INVALID": "tag-immutable",
@@ -57,13 +57,14 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "PRECONDITION": "tag-immutable",
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
-    # The session has ended: another one is opened.
+    # The upload session has expired: another one is opened.
     "BLOB_UPLOAD_UNKNOWN": "unavailable",
 }
 _CONTENT_CODES: Final = frozenset(
     {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "LayersNotFoundException"}
 )
-"""Of replies to a manifest that was sent. The distribution API has the first alone."""
+"""Codes of replies to a pushed manifest whose content the registry does not see. Only the first is in the distribution
+API."""
 _ADVICE: Final[dict[Code, str]] = {
     "rate-limited": "configure credentials for the registry, or wait for its limit to reset",
     "tag-immutable": "the tag exists with another content and may not be changed",
@@ -88,7 +89,7 @@ _CONDITIONS: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = (
         "a quota of the registry is used up: delete images there that nobody needs, or raise the quota",
     ),
 )
-"""What registries say in the text of a DENIED that permissions do not cause, and what to do about it."""
+"""Patterns in the message of a DENIED that permissions do not cause, each with its code and the next step."""
 
 PROXY_LIMIT: Final = (
     "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "
@@ -97,16 +98,17 @@ PROXY_LIMIT: Final = (
 
 
 class CopyCancelledError(Exception):
-    """The caller asked for this copy to stop."""
+    """The caller cancelled this copy."""
 
 
 class RegistryError(Exception):
-    """A registry (or the way to it) failed. `str()` is safe to show: it holds no URL, credential or reply text.
+    """A registry, or the connection to it, failed. `str()` is safe to show: it contains no URL, credential or reply
+    text.
 
-    `host` is the registry as it is configured or named by an image, whichever server of it failed. `retry_after` is
-    in seconds, set when the registry said (or we know) how long to stay away. `credentials_sent` says whether it had
-    credentials to refuse, None where that is not known. `says_step` is True where the message itself says what to do
-    next; where it does not, operators are shown the step of its code.
+    `host` is the registry as it is configured or named by an image, whichever of its servers failed. `retry_after` is
+    in seconds, set if it is known how long to wait. `credentials_sent` is whether the request carried credentials that
+    could be refused, None if that is not known. `says_step` is True if the message itself contains the next step; if
+    not, operators are shown the step of its code.
     """
 
     def __init__(
@@ -130,18 +132,18 @@ class RegistryError(Exception):
 
 
 def is_retryable(status: int) -> bool:
-    """Whether the same request may succeed later: 408, 429, 499, 522 and any 5xx but 501 (not implemented)."""
+    """Return whether the same request may succeed later: 408, 429, 499, 522 and any 5xx but 501 (not implemented)."""
     return status in RETRYABLE_STATUSES or (status >= 500 and status != 501)
 
 
 def oci_codes(body: bytes) -> list[str]:
-    """The `errors[].code` values of an OCI error reply. The registry's own messages are left out."""
+    """Return the `errors[].code` values of an OCI error reply. The registry's own messages are left out."""
     codes = (error.get("code") for error in _errors(body))
     return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:
-    """Of an OCI error reply, the first three at most."""
+    """Return the errors of an OCI error reply, the first three at most."""
     try:
         errors = json.loads(body[:MAX_ERROR_BYTES])["errors"][:3]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -150,19 +152,19 @@ def _errors(body: bytes) -> list[dict[str, Any]]:
 
 
 def _condition(body: bytes) -> tuple[Code, str] | None:
-    """The code and the advice for a DENIED that no credentials can change."""
+    """Return the code and the next step for a DENIED that no credentials can change, else None."""
     messages = [error.get("message") for error in _errors(body) if error.get("code") == "DENIED"]
     text = " ".join(message[:MAX_MESSAGE_CHARACTERS] for message in messages if isinstance(message, str))
     return next(((code, advice) for pattern, code, advice in _CONDITIONS if pattern.search(text)), None)
 
 
 class ContentNotSeenError(RegistryError):
-    """A registry refuses a manifest because it does not see what the manifest refers to."""
+    """A registry refuses a manifest because it does not see content that the manifest refers to."""
 
 
 def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> ContentNotSeenError | None:
-    """The error for a reply that refuses a manifest because the registry does not see what the manifest refers to; None
-    for any other reply. Distribution says DIGEST_INVALID, too, where the link to a blob is just being written."""
+    """Return the error for a reply that refuses a manifest because the registry does not see content that the manifest
+    refers to; None for any other reply. Distribution also reports DIGEST_INVALID while it writes the link to a blob."""
     codes = oci_codes(body)
     if status not in (400, 404, 422) or _CONTENT_CODES.isdisjoint(codes):
         return None
@@ -175,10 +177,10 @@ def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> Con
 
 
 def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
-    """The error for a reply that is neither a success nor something to retry. `action` says what was asked, on what."""
+    """Return the error for a reply that is not a success. `action` describes what was requested."""
     codes = oci_codes(body)
     known = (_BY_OCI_CODE[code] for code in codes if code in _BY_OCI_CODE)
-    # A status that asks for another try counts more than the code in the body, which may be about anything.
+    # A retryable status takes precedence over the code in the body, which is less reliable.
     code: Code = _RETRIED.get(status, "unavailable") if is_retryable(status) else next(known, _of_status(status))
     said = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
@@ -194,7 +196,7 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
 
 
 def storage_refused(status: int, *, host: str, action: str) -> RegistryError:
-    """The error for a redirect of the registry whose destination did not send what it should have."""
+    """Return the error for a redirect of the registry to a server that did not send the content."""
     words = (
         f"{action}: {host} redirects to its storage, which answered {status}; if the next attempts fail too, check the "
         "registry's storage, and the clocks of both"
@@ -207,6 +209,6 @@ def _of_status(status: int) -> Code:
 
 
 def _advice(code: Code, *, credentials_sent: bool) -> str:
-    """Credentials that were never sent are never said to be refused."""
+    """Return the next step. Credentials that were not sent are never reported as refused."""
     by_credentials = _ADVICE_WITH_CREDENTIALS if credentials_sent else _ADVICE_WITHOUT_CREDENTIALS
     return by_credentials.get(code) or _ADVICE.get(code, "")

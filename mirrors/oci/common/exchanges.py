@@ -1,4 +1,5 @@
-"""What was asked of registries for one call, as people may read it: no query, no path of an upload or of storage."""
+"""The requests of one call to registries, in a form that is safe to show: no queries, no paths of uploads or
+storage."""
 
 from __future__ import annotations
 
@@ -9,19 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 MOST_KEPT: Final = 50
-"""Exchanges that are kept, the last ones: about 5 KB of text. A small image needs 25."""
+"""The number of exchanges that are kept, the last ones: about 5 KB of text. A small image needs 25."""
 
 _PATH = re.compile(
     r"/v2/([a-z0-9._/-]{1,255})/(manifests|blobs|referrers)/([A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}|uploads/)"
 )
 _DIGITS: Final = 19
-"""Characters of a digest that are shown: the algorithm, and enough to find it."""
+"""Characters of a digest that are shown: the algorithm, and enough digits to identify it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer; `status` 0: none came. `what` is from `shown`; `seconds` end with the headers of an
-    answer that is streamed."""
+    """One request and its response; `status` 0 means that none arrived. `what` is from `shown`. If the response is
+    streamed, `seconds` end with its headers."""
 
     method: str
     host: str
@@ -35,7 +36,7 @@ class Exchange:
 
 
 class ExchangeLog:
-    """Thread-safe; counts all, and keeps the last ones."""
+    """Counts all exchanges, and keeps the last ones. Thread-safe."""
 
     def __init__(self) -> None:
         self._last: deque[Exchange] = deque(maxlen=MOST_KEPT)
@@ -48,7 +49,8 @@ class ExchangeLog:
             self._statuses[exchange.status] += 1
 
     def lines(self, *, each: bool) -> list[str]:
-        """How many had which status, and with `each` the last ones by themselves. Empty: there were none."""
+        """Return the counts by status and, with `each`, one line for each of the last exchanges. Empty if there were
+        none."""
         with self._lock:
             statuses, last = sorted(self._statuses.items()), list(self._last)
         if not statuses:
@@ -63,7 +65,8 @@ class ExchangeLog:
 
 
 def shown(target: str) -> str:
-    """A path of the distribution API without its query; any other is left out, as it may carry a secret."""
+    """Return a path of the distribution API without its query. Any other is left out, because it may contain a
+    secret."""
     found = _PATH.fullmatch(target.partition("?")[0])
     if found is None:
         return "/…"

@@ -1,6 +1,6 @@
-"""Names of fields in another case, which clients in Go take for the real ones. Pure.
+"""Finds field names in another case, which clients in Go accept as the real ones. Pure.
 
-Follows encoding/json: a field is matched without regard to case, by Unicode's simple folding.
+Follows Go's encoding/json, which matches field names case-insensitively, by Unicode's simple case folding.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _OF_MANIFEST: Final = frozenset(
     {"schemaVersion", "mediaType", "artifactType", "manifests", "layers", "config", "subject", "blobs"}
 )
 _OF_DESCRIPTOR: Final = frozenset({"mediaType", "digest", "size", "urls"})
-"""What says which content is meant, and where it is."""
+"""The fields that specify which content is meant, and where it is."""
 
 _USUAL: Final = _OF_DESCRIPTOR | {"annotations", "platform", "artifactType", "data"}
-"""Descriptors with no other fields need no look at each name: an index may have thousands."""
+"""The names of a descriptor with only these fields are not checked one by one: an index may have thousands of them."""
 
 
 def odd_name(document: Mapping[str, Any]) -> str | None:
-    """The name of a field that a manifest, an index or a descriptor in it spells in another case; None for none."""
+    """Return the name of a field that a manifest, an index or a descriptor in it spells in another case, else None."""
     odd = _misspelt(document, _OF_MANIFEST)
     for entry in _descriptors(document):
         if odd is not None:
@@ -35,8 +35,8 @@ def _misspelt(entry: Mapping[str, Any], known: frozenset[str]) -> str | None:
 
 
 def _fold(name: str) -> str:
-    """As Go compares a name with one of ASCII letters: the long s (U+017F) and the sign for kelvin (U+212A) are letters
-    of it too. `lower` knows the second alone."""
+    """Return the name as Go folds it: the long s (U+017F) equals s, and the kelvin sign (U+212A) equals k. `lower` only
+    folds the latter."""
     return name.replace("\u017f", "s").lower()
 
 

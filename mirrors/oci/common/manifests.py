@@ -1,4 +1,4 @@
-"""Manifests and indexes: what they refer to. Pure, no I/O.
+"""Parses manifests and indexes, and finds the content that they refer to. Pure, no I/O.
 
 Follows the OCI image specification 1.1 and Docker's image manifest v2, schema 2. Bytes are never rewritten.
 """
@@ -36,15 +36,15 @@ INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
 MAX_JSON_COMMAS: Final = 500_000
-"""Of one document. Each value takes some 100 bytes of memory once it is read; the largest index of the tests, of 10,000
-entries, has 60,000."""
+"""The maximum number of commas of one document. Each value takes some 100 bytes of memory once it is parsed; the
+largest index of the tests, of 10,000 entries, has 60,000 values."""
 
 SMALL_JSON_BYTES: Final = 64 * KIB
-"""A larger document is read while no other one is: as objects it takes up to a hundred times its size."""
+"""Larger documents are parsed one at a time, because their objects take up to a hundred times the size of the text."""
 
 _LARGE_DOCUMENTS: Final = threading.Lock()
 _GENERAL = re.compile(r"text/|application/json$|(application|binary)/octet-stream$")
-"""Types of any content, as servers of files name them."""
+"""Media types of arbitrary content, as file servers report them."""
 
 _SCHEMA_1 = re.compile(r"application/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)")
 _FOREIGN = re.compile(
@@ -53,7 +53,7 @@ _FOREIGN = re.compile(
 )
 _UNSHOWN = re.compile(r"[^A-Za-z0-9._-]")
 MAX_PLATFORMS: Final = 200
-"""Platforms of one index that are shown; the largest real ones have twenty. All of them are copied."""
+"""Platforms of one index that are shown; the largest real ones have twenty. All platforms are copied."""
 
 MAX_PLATFORM_PART: Final = 40
 """Characters of an operating system, an architecture or a variant; the longest known have ten."""
@@ -62,11 +62,12 @@ _LAYER = re.compile(r"\.rootfs\.|\.image\.layer\.|\.cacheconfig\.")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest or index as it came: `raw` is what its digest is of. `platforms` name an index's runnable children,
-    cut and cleaned for showing. `foreign` are layers that nodes read from their `urls`, and that are not copied.
+    """A manifest or index as it was received; `digest` is that of `raw`. `platforms` are those of an index's runnable
+    children, shortened and cleaned for display. `foreign` are layers that nodes read from their `urls`, and that are
+    not copied.
 
     `subject` is the digest of the manifest that this one refers to, "" for an ordinary image. `artifact_type` is the
-    type of its config where it names none (image specification 1.1)."""
+    type of the config if the manifest does not specify one (image specification 1.1)."""
 
     raw: bytes = field(repr=False)
     digest: str
@@ -81,7 +82,7 @@ class Manifest:
 
     @property
     def descriptor(self) -> Descriptor:
-        """As a look at it would have found."""
+        """The descriptor that a lookup of this manifest would have returned."""
         return Descriptor(self.digest, self.media_type, len(self.raw))
 
 
@@ -90,8 +91,8 @@ def is_schema_1(media_type: str) -> bool:
 
 
 def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None) -> Manifest:
-    """Reads a manifest. With `digest`, the bytes must have it. Raises RegistryError: `bad-digest`, `unsupported`
-    (schema 1) or `invalid`."""
+    """Parse a manifest. With `digest`, the bytes must match it. Raises RegistryError: `bad-digest`, `unsupported`
+    (schema 1), `invalid` or `too-large`."""
     algorithm = digest.partition(":")[0] if digest else "sha256"
     actual = digest_of(raw, algorithm)
     if digest is not None and actual != digest:
@@ -101,7 +102,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
 
 
 def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: bool) -> Manifest:
-    # A child of an unknown type that cannot be understood is copied as it is.
+    # A child of an unknown type that cannot be parsed is copied unchanged.
     is_any = is_pinned and content_type not in ACCEPT
     document = (_load(raw, host) or {}) if is_any else read_object(raw, host)
     media_type = _media_type(document, content_type)
@@ -139,14 +140,15 @@ def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: b
 
 
 def children_of(manifest: Manifest) -> tuple[str, ...]:
-    """Digests of what an index lists; none where it lists other indexes, which a node looks into."""
+    """Return the digests that an index lists; none if it lists other indexes, whose entries a node selects from too."""
     if any(child.media_type in INDEXES for child in manifest.children):
         return ()
     return tuple(child.digest for child in manifest.children)
 
 
 def platform_name(entry: dict[str, Any]) -> str:
-    """`os/arch[/variant]`, or "" for an entry without a platform. Its parts are cut, and odd characters replaced."""
+    """Return `os/arch[/variant]`, "" for an entry without a platform. Parts are cut, and unusual characters
+    replaced."""
     platform = entry.get("platform")
     if not isinstance(platform, dict):
         return ""
@@ -155,7 +157,8 @@ def platform_name(entry: dict[str, Any]) -> str:
 
 
 def read_object(raw: bytes, host: str) -> dict[str, Any]:
-    """The JSON object that a registry sent. Raises RegistryError `invalid` for anything else, and `too-large`."""
+    """Return the JSON object that a registry sent. Raises RegistryError: `invalid` for anything else, or
+    `too-large`."""
     document = _load(raw, host)
     if document is None:
         raise RegistryError("invalid", f"{host} sent a manifest that is not a JSON object", host=host)
@@ -163,7 +166,7 @@ def read_object(raw: bytes, host: str) -> dict[str, Any]:
 
 
 def _load(raw: bytes, host: str) -> dict[str, Any] | None:
-    """The JSON object; None for anything else. Raises RegistryError `too-large`."""
+    """Return the JSON object, None for anything else. Raises RegistryError `too-large`."""
     if raw.count(b",") > MAX_JSON_COMMAS:
         words = f"{host} sent a manifest of more than {MAX_JSON_COMMAS:,} values"
         raise RegistryError("too-large", words, host=host)
@@ -175,14 +178,16 @@ def _load(raw: bytes, host: str) -> dict[str, Any] | None:
 
 
 def _subject(document: dict[str, Any]) -> str:
-    """What a malformed subject means is for the target to say: it gets the same bytes."""
+    """Return the digest of the subject, "" without one or if it is malformed. The target, which gets the same bytes,
+    decides what a malformed subject means."""
     subject = document.get("subject")
     digest = subject.get("digest") if isinstance(subject, dict) else None
     return digest if isinstance(digest, str) and is_digest(digest) else ""
 
 
 def _media_type(document: dict[str, Any], content_type: str) -> str:
-    """The manifest's own media type; else the header's, without parameters; else what its fields say."""
+    """Return the manifest's own media type, else the header's without parameters, else the one that its fields
+    imply."""
     for candidate in (document.get("mediaType"), content_type.partition(";")[0].strip()):
         if isinstance(candidate, str) and MEDIA_TYPE.fullmatch(candidate) and not _GENERAL.match(candidate):
             return candidate
@@ -199,7 +204,7 @@ def _descriptors(document: dict[str, Any], key: str, host: str) -> list[dict[str
 
 
 def _split(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """An index's manifests, and the blobs that build caches keep among them."""
+    """Return the manifests of an index, and the blobs that build caches store among them."""
     blobs = [entry for entry in entries if _is_layer(entry)]
     return [entry for entry in entries if not _is_layer(entry)], blobs
 
@@ -210,8 +215,8 @@ def _is_layer(entry: dict[str, Any]) -> bool:
 
 
 def _is_foreign(entry: dict[str, Any]) -> bool:
-    """A layer that may not be distributed, and that names where else nodes find it. Without such a place it is copied:
-    a pull from the mirror would fail."""
+    """Return whether a layer must not be distributed, and specifies other URLs for nodes. A layer without URLs is
+    copied, because a pull from the mirror would fail without it."""
     media_type, urls = entry.get("mediaType"), entry.get("urls")
     if not isinstance(media_type, str) or not _FOREIGN.fullmatch(media_type[:MAX_MEDIA_TYPE]):
         return False

@@ -1,4 +1,4 @@
-"""Which repositories of a registry are known to have a blob, for cross-repository mounts."""
+"""Records which repositories of a registry have a blob, for cross-repository mounts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MAX_DIGESTS: Final = 20_000
-"""Blobs that are remembered, some MB; the one that was recorded longest ago is forgotten."""
+"""Blobs that are remembered, some MB of memory. The one that was recorded longest ago is forgotten."""
 
 MAX_REPOSITORIES: Final = 4
 """Repositories remembered for each blob; one is enough to mount from."""
@@ -18,8 +18,8 @@ MAX_REPOSITORIES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who will be able to run a copy: everybody, or these namespaces, or those whom the configured credentials of a
-    source host serve (`configured_host`)."""
+    """Who will be able to run a copy: everybody, these namespaces, or all users of the configured credentials of a
+    source host (`configured_host`)."""
 
     is_everybody: bool = False
     namespaces: frozenset[ClusterNamespace] = frozenset()
@@ -27,21 +27,23 @@ class Readers:
 
 
 class MountIndex(Protocol):
-    """Called from blob threads. `readers` are those who would get to read the blob; None asks about nobody."""
+    """Finds repositories to mount blobs from. Called from blob threads. `readers` would be able to read the mounted
+    blob; None means that their access is not checked."""
 
     def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
-        """Repositories of this registry that have the blob, the most promising first: those alone whose images each
-        of `readers` may read already."""
+        """Return repositories of this registry that have the blob, the most promising first. Only repositories whose
+        images each of `readers` can read already."""
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
-        """Whether the content was put into this repository by a copy that was entitled to it."""
+        """Return whether a copy that was entitled to the content put it into this repository."""
 
     def record(self, registry: str, digest: str, repository: str) -> None:
-        """The repository has the content now, and was entitled to it."""
+        """Record that the repository now has the content, and was entitled to it."""
 
 
 class MemoryMounts:
-    """What this process has seen, without readers. What was recorded longest ago is forgotten first."""
+    """A mount index of the blobs that this process recorded. It knows no readers, and finds nothing for them. The blob
+    that was recorded longest ago is forgotten first."""
 
     def __init__(self) -> None:
         self._repositories: OrderedDict[tuple[str, str], list[str]] = OrderedDict()

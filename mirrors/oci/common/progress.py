@@ -1,4 +1,4 @@
-"""How far a copy is: counters that blob threads add to, and reports at most twice a second."""
+"""The progress of a copy: counters that blob threads add to, and reports at most twice a second."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TransferMethod = Literal["copied", "mounted", "skipped"]
 
 
 MAX_SHOWN_BLOBS = 16
-"""Blobs on their way that are reported one by one, the largest first."""
+"""Blobs in transfer that are reported one by one, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobProgress:
-    """A blob on its way, in bytes."""
+    """A blob in transfer, in bytes."""
 
     digest: str
     size: int
@@ -28,7 +28,7 @@ class BlobProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes of blobs; `bytes_copied` includes what is on its way, which `moving` lists by blob."""
+    """The bytes of an image's blobs. `bytes_copied` includes blobs in transfer, which `moving` lists."""
 
     bytes_total: int = 0
     bytes_copied: int = 0
@@ -40,13 +40,13 @@ class Progress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the target has all blobs; manifests may still have to be pushed."""
+        """Whether the target has all blobs. Manifests may still have to be pushed."""
         return self.bytes_copied + self.bytes_mounted + self.bytes_skipped == self.bytes_total
 
 
 class ProgressCounter:
-    """Counts one image's blobs. `add` is called from any thread, `report` from the image's own, so that the callback
-    may use what belongs to that thread (a database connection)."""
+    """Counts the blobs of one image. `add` is called from any thread, `report` only from the image's own thread,
+    because the callback may use that thread's database connection."""
 
     def __init__(self, callback: Callable[[Progress], None] | None, interval: float) -> None:
         self._callback = callback
@@ -63,12 +63,12 @@ class ProgressCounter:
         self._totals = (len(sizes), sum(sizes))
 
     def add(self, blob: Descriptor, count: int) -> None:
-        """Bytes of it that were sent; negative when an upload has to start again."""
+        """Add bytes of the blob that were sent; the count is negative if an upload has to start again."""
         with self._lock:
             self._moving[blob] = self._moving.get(blob, 0) + count
 
     def finish(self, blob: Descriptor, way: TransferMethod) -> None:
-        """One blob is there; what `add` heard of it is counted no more."""
+        """Count the blob as done. The bytes that `add` counted for it no longer count."""
         with self._lock:
             self._done += 1
             self._bytes[way] += blob.size or 0

@@ -1,4 +1,4 @@
-"""URLs that registries hand us (redirects, upload Locations, token realms): parsed strictly, never printed."""
+"""URLs that registries send (redirects, upload Locations, token realms): parsed strictly, never printed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Origin = tuple[str, str, int]
 """Scheme, host, port."""
 
 MAX_URL_CHARACTERS: Final = 16_384
-"""Presigned URLs of clouds have up to 4,000."""
+"""The maximum length of a URL; presigned URLs of clouds have up to 4,000 characters."""
 
 MAX_HOSTS: Final = 1_024
-"""Hosts whose parts are remembered, some hundred bytes each: pods choose them."""
+"""Hosts whose parts are cached, some hundred bytes each. The number is bounded, because pods choose hosts."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _PORTS = {"http": 80, "https": 443}
@@ -28,7 +28,8 @@ _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """`target` (path and query) may carry upload state or a signature: it is sent as it came, and not in `repr`."""
+    """A URL. `target` (path and query) may contain upload state or a signature: it is sent unchanged, and not in
+    `repr`."""
 
     scheme: str
     host: str
@@ -37,7 +38,7 @@ class Url:
 
     @classmethod
     def parse(cls, text: str, *, seen_by: str) -> Url:
-        """Reads an absolute URL. Raises RegistryError `invalid` blaming the registry `seen_by`."""
+        """Parse an absolute URL. Raises RegistryError `invalid`, with the registry `seen_by` as its host."""
         refused = RegistryError("invalid", f"{seen_by} sent a URL that cannot be used", host=seen_by)
         found = _ABSOLUTE.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
         if found is None or _FORBIDDEN.search(text):
@@ -54,9 +55,9 @@ class Url:
         return cls(scheme, host, port or _PORTS[scheme], target if target.startswith("/") else f"/{target}")
 
     def follow(self, location: str, *, seen_by: str) -> Url:
-        """What a Location header (absolute or relative) means when it is in the reply to this URL.
+        """Return the URL of a Location header (absolute or relative) in the reply to this URL.
 
-        Kept byte for byte where it has a path of its own: a signature may cover each of them.
+        A location that has its own path is kept byte for byte, because a signature may cover each byte.
         """
         if len(location) > MAX_URL_CHARACTERS or _FORBIDDEN.search(location):
             raise RegistryError("invalid", f"{seen_by} sent a Location that cannot be used", host=seen_by)
@@ -73,7 +74,7 @@ class Url:
         return Url.parse(joined, seen_by=seen_by)
 
     def with_query(self, query: str) -> Url:
-        """The URL with `query` appended to what it carries already."""
+        """Return the URL with `query` appended to its existing query."""
         return Url(self.scheme, self.host, self.port, f"{self.target}{'&' if '?' in self.target else '?'}{query}")
 
     @property
@@ -92,7 +93,7 @@ class Url:
 
 @lru_cache(maxsize=MAX_HOSTS)
 def split_host(text: str, default_port: int) -> tuple[str, int]:
-    """`host[:port]` (IPv6 in brackets) as its two parts."""
+    """Return the two parts of `host[:port]` (IPv6 in brackets)."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
@@ -104,7 +105,7 @@ def split_host(text: str, default_port: int) -> tuple[str, int]:
 
 
 def _is_host(host: str) -> bool:
-    """A name that the DNS can have, or an address (without a zone)."""
+    """Return whether the host is a valid DNS name or an address (without a zone)."""
     if _NAME.fullmatch(host) and len(host) <= 253:
         return True
     try:

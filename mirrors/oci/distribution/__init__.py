@@ -1,6 +1,6 @@
-"""The API of one registry, as the OCI distribution specification has it: authentication, rate limits, retries. Begin
-with registry_client.py.
+"""The API of one registry, as the OCI distribution specification defines it: authentication, rate limits, retries.
+Start with registry_client.py.
 
-`registry_client` and its `uploads` send what a copy needs, through `sender` (retries, credentials, the slots and
-budgets of a host).
+`registry_client` and its `uploads` send the requests of a copy through `sender`, which handles retries, credentials,
+and the slots and budgets of a host.
 """

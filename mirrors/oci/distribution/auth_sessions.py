@@ -1,4 +1,4 @@
-"""What was granted at one origin: the header to send, until when, and for which credentials."""
+"""The authorization at one origin: the header to send, its expiry, and the credentials that it was issued for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mirrors.oci.distribution.challenges import Challenge
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A header value. `fresh` means it was made for this very request, so a refusal is about the credential;
-    `has_credentials` that it was issued for some, and is not an anonymous token."""
+    """The value of an Authorization header. `fresh` means that it was created for this very request, so a refusal is
+    about the credential; `has_credentials` means that it was issued for credentials, and is not an anonymous token."""
 
     header: str | None = field(repr=False)
     fresh: bool = False
     has_credentials: bool = False
     username: str = ""
-    """Of those credentials."""
+    """The username of those credentials."""
 
 
 NO_AUTHORIZATION: Final = Authorization(None)
@@ -28,7 +28,7 @@ NO_AUTHORIZATION: Final = Authorization(None)
 
 @dataclass(slots=True)
 class AuthSession:
-    """What one access may do at one origin in one set of scopes. Only touched while its lock is held."""
+    """The authorization of one access at one origin for one set of scopes. Only changed while its lock is held."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     credential: int = 0
@@ -37,16 +37,16 @@ class AuthSession:
     username: str = ""
     expires_at: float = 0.0
     issued_at: float = -math.inf
-    """Of a token."""
+    """When the token was issued, in monotonic seconds."""
     challenge: Challenge | None = None
-    """The one that the token was requested for."""
+    """The challenge that the token was requested for."""
     is_advance: bool = False
-    """Whether it was requested before the registry asked for it in these scopes."""
+    """Whether the token was requested before the registry sent a challenge for these scopes."""
     password: str | None = None
 
     @property
     def authorization(self) -> Authorization | None:
-        """What is kept of it, while that is valid."""
+        """The stored authorization while it is valid, else None."""
         if self.header is None or time.monotonic() >= self.expires_at:
             return None
         return self.authorized(fresh=False)

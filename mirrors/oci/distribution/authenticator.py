@@ -1,4 +1,5 @@
-"""Who we are at a registry: answers challenges, keeps tokens, renews each before it ends, once at a time."""
+"""Authentication at registries: answers challenges, stores tokens, renews each before it expires, one thread at a
+time."""
 
 from __future__ import annotations
 
@@ -20,22 +21,23 @@ from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes, dif
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 REFRESH_MARGIN_SECONDS: Final = 15.0
-"""Seconds before its end in which a token is no longer used: a request may take so long to arrive."""
+"""Seconds before its expiry in which a token is no longer used, because a request may take so long to arrive."""
 
 NEW_TOKEN_SECONDS: Final = 2.0
-"""Age of a token that a server may not take yet: the clocks of a large registry's servers differ by about a second."""
+"""The age in seconds from which all servers accept a token: the clocks of a large registry's differ by about a
+second."""
 
 MAX_ELSEWHERE: Final = 4
-"""Origins of one registry's redirects that are remembered with tokens of their own."""
+"""The number of origins that one registry redirects to and that are remembered, with their own tokens."""
 
 GUESS_AGAIN_SECONDS: Final = 300.0
-"""How long Basic, which did not help at a registry without a challenge, is not tried there again."""
+"""Seconds for which Basic authentication is not tried again at a registry without a challenge where it did not help."""
 
 MAX_SESSIONS: Final = 4_096
-"""Tokens that are remembered, one for each repository and right; some MB."""
+"""The number of tokens that are remembered, one for each repository and permission; some MB."""
 
 CREDENTIAL_PATIENCE_SECONDS: Final = 20.0
-"""How long credentials that are issued on demand may take where nothing else bounds the call."""
+"""The time limit for issuing credentials on demand, in seconds, unless the call has less time."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,19 +52,19 @@ def push_scope(repository: str) -> str:
 
 
 class Authenticator:
-    """Thread-safe; one an engine. Tokens live in memory only."""
+    """Authorizes requests. Thread-safe; each engine has one. Stores tokens in memory only."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], AuthSession] = OrderedDict()
         self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
-        """The last of each origin, without the scope that it asked for: that belongs to one repository."""
+        """The last realm of each origin, without the scope of its challenge, which belongs to one repository."""
         self._elsewhere: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
         self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def authorize(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization:
-        """What to send with the first try: nothing as long as nobody has asked for anything."""
+        """Return the authorization for the first try of a request: none until the registry has sent a challenge."""
         session = self._session(place, scopes)
         with call.holding(session.lock, place.access.host):
             if kept := session.authorization:
@@ -75,8 +77,8 @@ class Authenticator:
     def _obtain_in_advance(
         self, session: AuthSession, place: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
     ) -> Authorization:
-        """As the registry asked for it before: in these scopes, or else in others. Where that is refused, it is asked
-        itself."""
+        """Obtain an authorization for a challenge that the registry sent earlier, for these scopes or for others. If
+        that is refused, return none, so that the registry sends its challenge for this request."""
         challenge = session.challenge or realm.challenge
         try:
             authorization = self._obtain(session, place, replace(realm, challenge=challenge), scopes, call)
@@ -89,7 +91,7 @@ class Authenticator:
         return authorization
 
     def elsewhere(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
-        """What other origins on the way to this one have given before, while that is valid."""
+        """Return the authorizations that are still valid for other origins that this registry has redirected to."""
         with self._lock:
             places = self._elsewhere.get(home.access, ())
             sessions = {place: self._sessions.get((place, scopes)) for place in places}
@@ -99,7 +101,8 @@ class Authenticator:
     def renew(
         self, place: AuthOrigin, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
     ) -> Authorization | None:
-        """What to send after `refused` was refused by `reply`; None when there is nothing left to try."""
+        """Return the authorization to send after `reply` refused the one in `refused`; None if nothing is left to
+        try."""
         session = self._session(place, scopes)
         with call.holding(session.lock, place.access.host):
             if (kept := session.authorization) and kept.header != refused.header:
@@ -107,7 +110,7 @@ class Authenticator:
             said = reply.headers.getlist("WWW-Authenticate")
             left = session.issued_at + NEW_TOKEN_SECONDS - time.monotonic()
             if kept and is_token_invalid(said) and 0 < 2 * left < call.remaining(math.inf):
-                # A server whose clock is behind takes it a moment later. That answer needs time too.
+                # A server whose clock is behind accepts the token a moment later. Its response needs time too.
                 call.sleep(left, place.access.host)
                 return replace(kept, fresh=refused.fresh)
             challenge = best(said)
@@ -127,8 +130,8 @@ class Authenticator:
             return None if found.header is None or is_the_same else found
 
     def discover(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization | None:
-        """Credentials for a registry that refuses or hides what it was asked for without a challenge: `/v2/` is asked
-        for one, and Basic is tried where that has none either. None when there is nothing to try."""
+        """Return an authorization for a registry that refuses or hides content without a challenge. Requests `/v2/` for
+        a challenge, and guesses Basic if that has none either. None if there is nothing to try."""
         if not place.credentials or self._realms.get(place) is not None or self._was_tried(place.access):
             return None
         url = self._transport.api(place.access, "/v2/")
@@ -140,7 +143,7 @@ class Authenticator:
             return self._obtain(session, place, self._realms[place], scopes, call)
 
     def forget_guess(self, place: AuthOrigin, scopes: Scopes, call: Call) -> None:
-        """What `discover` guessed did not help: continue as before, and do not guess again for a while."""
+        """Forget the guess of `discover`, because it did not help, and do not guess again for a while."""
         realm = self._realms.get(place)
         if realm is None or not realm.is_guess:
             return
@@ -176,7 +179,8 @@ class Authenticator:
         call: Call,
         refused_password: str | None = None,
     ) -> Authorization:
-        """Fills the session with the first credentials, from its current ones on, that get an answer."""
+        """Fill the session with an authorization for the first credentials, from the current ones on, that the token
+        server accepts. Raises RegistryError if it accepts none."""
         session.challenge, session.is_advance = realm.challenge, False
         for index in range(session.credential, max(1, len(place.credentials))):
             session.credential = index
@@ -201,7 +205,8 @@ class Authenticator:
         raise token_server.refused(place)
 
     def _issue(self, place: AuthOrigin, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
-        """The credentials of this index; where they are issued for a while, and were refused, newer ones too."""
+        """Yield the credentials of this index. If they are issued on demand, and the caller continues because they were
+        refused, yield newer ones too."""
         chosen = place.credentials[index] if place.credentials else None
         if chosen is None or isinstance(chosen, Credential):
             yield Issued(chosen, float("inf"), fresh=True)
@@ -216,7 +221,7 @@ class Authenticator:
 
 
 def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    """The newest entries alone: pods choose the hosts."""
+    """Store the value, and remove the oldest one beyond MAX_SESSIONS, because pods choose the hosts."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > MAX_SESSIONS:

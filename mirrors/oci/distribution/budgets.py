@@ -1,7 +1,7 @@
-"""What this process may send to a host each second: its share of a budget that all workers have together.
+"""The requests per second that this process may send to a host: its share of a budget that all workers have together.
 
-The engine spends here. Who grants the shares hears what was wanted (`demands`) and answers with `grant`; it also hears
-of hosts that limit requests (`take_pauses`). Hosts without a limit cost a look into a dictionary.
+The engine takes from the budgets. The keeper of the shares reads the `demands` and responds with `grant`; it also reads
+which hosts limit requests (`take_pauses`). Hosts without a limit only cost a dictionary lookup.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ from typing import Final, Literal
 Operation = Literal[
     "request", "write", "head", "get", "put-manifest", "start-upload", "finish-upload", "delete", "transfer"
 ]
-"""What budgets are for. `request` is any request, `write` all that change something, `transfer` a blob under way."""
+"""An operation with a budget. `request` is any request, `write` any that changes something, `transfer` a blob in
+transfer."""
 
 Key = tuple[str, str]
-"""Host (of clouds: one name for all names of the registry) and operation."""
+"""A host (for cloud registries, one name for all names of the registry) and an operation."""
 
 BURST_SECONDS: Final = 0.1
-"""How much of a share may be caught up at once: threads that wake late would otherwise lose their turns."""
+"""Seconds of a share that can be caught up at a time. Without this, threads that wake late would lose their turns."""
 
 FIRST_SHARE: Final = 0.1
-"""Of a budget, for a process that was never granted a share because the database cannot be reached."""
+"""The part of a budget for a process that was never granted a share because the database is unavailable."""
 
 IDLE_SECONDS: Final = 3.0
-"""After so long without a request a share is given back; blobs of a slow copy are seldom further apart."""
+"""Seconds without a request after which a share is returned. Blobs of a slow copy are seldom further apart."""
 
 MOST_KEYS: Final = 500
-"""Budgets known at a time, and hosts talked to: pods choose hosts."""
+"""The maximum number of budgets, and of hosts with recent requests. It is bounded because pods choose hosts."""
 
 _UNGRANTED_WAIT: Final = 0.05
-"""Seconds until somebody looks again who waits for the first share."""
+"""Seconds until a caller that waits for its first share, or for a transfer, checks again."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostRequestLimits:
-    """The limits of a host: requests a second by operation, and `transfer` as a number of blobs at the same time."""
+    """The limits of a host: requests per second by operation, and for `transfer` the number of concurrent blobs."""
 
     host: str
     limits: Mapping[str, float]
@@ -46,7 +47,7 @@ class HostRequestLimits:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a process wants of one budget: `wanted` of its `limit`, at least `minimum`, which is in use."""
+    """The demand of a process for one budget: `wanted` of its `limit`, and at least `minimum`, which is in use."""
 
     limit: float
     wanted: float
@@ -65,7 +66,7 @@ class _Share:
 
 
 def operations(method: str, path: str) -> tuple[Operation, ...]:
-    """The budgets that a request of the OCI distribution API is taken from."""
+    """Return the operations whose budgets a request of the OCI distribution API is taken from."""
     match method:
         case "HEAD":
             return ("head", "request")
@@ -81,7 +82,8 @@ def operations(method: str, path: str) -> tuple[Operation, ...]:
 
 
 class RequestBudgets:
-    """Thread-safe; one a process. `budget_of` says which limits a host has; none: unlimited."""
+    """The shares of this process, which has one object of this class. Thread-safe. `budget_of` returns the limits of a
+    host, None if it is unlimited."""
 
     def __init__(self, budget_of: Callable[[str], HostRequestLimits | None] = lambda host: None) -> None:
         self._budget_of = budget_of
@@ -91,11 +93,11 @@ class RequestBudgets:
         self._lock = threading.Lock()
         self._asked_at = time.monotonic()
         self.wanted = threading.Event()
-        """Set while somebody should ask for shares, or write pauses down."""
+        """Set while there are shares to request or pauses to record."""
 
     def take(self, host: str, spent: Sequence[str]) -> float:
-        """Takes one of each of these operations' budgets: 0.0. Else takes nothing: seconds until it is worth another
-        look."""
+        """Take one from the budget of each of these operations, and return 0.0. If that is not possible now, take
+        nothing, and return the seconds until the next check."""
         budget = self._budget_of(host)
         with self._lock:
             self._talk(host)
@@ -111,7 +113,7 @@ class RequestBudgets:
             return wait
 
     def end_transfer(self, host: str) -> None:
-        """Gives back what `take` of `transfer` took."""
+        """Return the transfer that `take` took from the budget."""
         budget = self._budget_of(host)
         with self._lock:
             share = self._shares.get((budget.host, "transfer")) if budget else None
@@ -119,29 +121,29 @@ class RequestBudgets:
                 share.in_use -= 1
 
     def pause(self, host: str, seconds: float) -> None:
-        """The host asked everybody to wait for so long."""
+        """Record that the host asked its clients to wait for `seconds`."""
         with self._lock:
             if host in self._pauses or len(self._pauses) < MOST_KEYS:
                 self._pauses[host] = max(time.monotonic() + seconds, self._pauses.get(host, 0.0))
             self.wanted.set()
 
     def take_pauses(self) -> dict[str, float]:
-        """Seconds left by host, of what was heard since the last call."""
+        """Return the seconds left by host, of the pauses that were recorded since the last call."""
         with self._lock:
             pauses, self._pauses = self._pauses, {}
         now = time.monotonic()
         return {host: until - now for host, until in pauses.items() if until > now}
 
     def take_talked(self) -> set[str]:
-        """Hosts that were talked to, or waited for, since the last call."""
+        """Return the hosts that requests were sent to, or waited for, since the last call."""
         with self._lock:
             talked, self._talked = self._talked, set()
             self.wanted.clear()
             return talked
 
     def demands(self) -> dict[Key, Demand]:
-        """What is wanted of each budget, by what was used since the last call; budgets that nobody uses are left out,
-        and their shares forgotten."""
+        """Return the demand for each budget, estimated from its use since the last call. Idle budgets are left out, and
+        their shares are forgotten."""
         with self._lock:
             now = time.monotonic()
             seconds, self._asked_at = max(0.1, now - self._asked_at), now
@@ -151,14 +153,15 @@ class RequestBudgets:
             return {key: _demand(share, key[1], seconds) for key, share in self._shares.items()}
 
     def grant(self, shares: Mapping[Key, float]) -> None:
-        """From now on: requests a second, or transfers at a time."""
+        """Set shares from now on: requests per second, or concurrent transfers."""
         with self._lock:
             for key, granted in shares.items():
                 if key in self._shares:
                     self._shares[key].granted = granted
 
     def go_on(self) -> None:
-        """Nobody can grant anything now: shares stay as they are, and who has none gets a small one."""
+        """Continue without grants, because shares cannot be granted now. Existing shares are kept, and budgets without
+        a share get a small one."""
         with self._lock:
             for share in self._shares.values():
                 if share.granted is None:
@@ -201,7 +204,7 @@ def _spend(share: _Share, operation: str, now: float) -> None:
 
 
 def _demand(share: _Share, operation: str, seconds: float) -> Demand:
-    """All of the limit where somebody had to wait; else half as much again as was used."""
+    """Return the demand: the whole limit if a request had to wait, else one and a half times what was used."""
     used = float(share.in_use) if operation == "transfer" else share.taken / seconds
     wanted = share.limit if share.has_waited else min(share.limit, max(1.0, used * 1.5))
     share.taken, share.has_waited = 0, False

@@ -1,4 +1,4 @@
-"""Reads WWW-Authenticate as registries really send it (RFC 9110 section 11.6.1, and sloppier)."""
+"""Parses WWW-Authenticate as registries really send it (RFC 9110 section 11.6.1, and sloppier)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_CHARACTERS: Final = 4_096
-"""Of all WWW-Authenticate headers of a reply; real ones have a few hundred. What lies beyond is not read."""
+"""The number of characters of all WWW-Authenticate headers of a reply that are read; real ones have a few hundred."""
 
-# Each match moves forward and never looks back, so that the time is linear in the header's length.
+# Each match moves forward and never backtracks, so that the time is linear in the header's length.
 _SKIPPED = re.compile(r"[^A-Za-z0-9]*+")
 _WORD = re.compile(r"[A-Za-z0-9_-]++")
 _EQUALS = re.compile(r"[ \t]*+=[ \t]*+")
@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """`scheme` is in lower case; what a Bearer challenge lacks is ""."""
+    """One challenge. `scheme` is in lower case; parameters that a challenge lacks are ""."""
 
     scheme: str
     realm: str = ""
@@ -31,7 +31,7 @@ class Challenge:
 
 
 def parse(headers: Iterable[str]) -> list[Challenge]:
-    """All challenges of a reply, in order: several in one header or in several, quoted values or not."""
+    """Return all challenges of a reply in order: several in one header or in several, with quoted values or not."""
     return [
         Challenge(scheme, values.get("realm", ""), values.get("service", ""), values.get("scope", ""))
         for scheme, values in _read_all(headers)
@@ -40,13 +40,13 @@ def parse(headers: Iterable[str]) -> list[Challenge]:
 
 
 def is_token_invalid(headers: Iterable[str]) -> bool:
-    """Whether they say that the token is not valid (RFC 6750 section 3.1), and not that it allows too little."""
+    """Return whether the headers report an invalid token (RFC 6750 section 3.1), and not one that allows too little."""
     return any(values.get("error") == "invalid_token" for _, values in _read_all(headers))
 
 
 def best(headers: Iterable[str]) -> Challenge | None:
-    """The challenge to answer: Bearer whose realm is a URL, else Basic, else Bearer with a realm that nobody can ask;
-    None when there is none of them."""
+    """Return the challenge to answer: Bearer with a realm that is a URL, else Basic, else Bearer with a realm that
+    cannot be requested; None if there is none of these."""
     challenges = parse(headers)
     bearers = [challenge for challenge in challenges if challenge.scheme == "bearer" and challenge.realm]
     usable = [bearer for bearer in bearers if _URL.match(bearer.realm)]
@@ -64,7 +64,8 @@ def _read_all(headers: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
 
 
 def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:
-    """A word with a value is a parameter of the challenge before it; a word without one begins a challenge."""
+    """Append the challenges of one header. A word with a value is a parameter of the challenge before it; a word
+    without a value starts a challenge."""
     position = _end(_SKIPPED, header, 0)
     while word := _WORD.match(header, position):
         position = word.end()
@@ -88,6 +89,6 @@ def _value(header: str, position: int) -> tuple[str, int]:
 
 
 def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    """Where a pattern that may match nothing ends."""
+    """Return the end of the match of a pattern that may match nothing."""
     match = pattern.match(text, position)
     return match.end() if match else position

@@ -1,4 +1,4 @@
-"""One registry's API: its addresses, what its repositories are called in messages, and what its responses must say."""
+"""One registry's API: its URLs, the names of its repositories in messages, and the checks of its responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.oci.http.transport import Reply, Transport
 
 
 class RegistryEndpoint:
-    """Of the registry that ``access`` names."""
+    """The API of the registry that ``access`` names."""
 
     def __init__(self, transport: Transport, access: RegistryAccess) -> None:
         self._transport = transport
@@ -27,8 +27,8 @@ class RegistryEndpoint:
         return f"{self._access.host}/{repository}{separator + reference if reference else ''}"
 
     def check_stored(self, reply: Reply, digest: str, what: str) -> str:
-        """The digest that the registry says it stored, "" where it does not say. One of the same algorithm must be the
-        one that was sent: raises RegistryError `bad-digest`."""
+        """Return the digest that the registry reports as stored, "" if it reports none. Raises RegistryError
+        `bad-digest` if it is of the same algorithm as the digest that was sent, and differs."""
         said = content_digest(reply.headers)
         if descriptors.contradicts(said, digest):
             raise RegistryError(

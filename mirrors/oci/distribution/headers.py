@@ -1,4 +1,4 @@
-"""Reads the headers of registries' replies: bounded before they are parsed, and never trusted to be numbers."""
+"""Parses the headers of registries' replies: bounded before they are parsed, and never trusted to be numbers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from datetime import UTC
 from typing import Final
 
 MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
-"""The longest pause that a registry may ask for. Docker Hub's window has six hours, but a longer pause than an hour is
-as likely a mistake or malice; a registry that is still limited an hour later asks again."""
+"""The longest pause that a registry can request, in seconds. Docker Hub's window has six hours, but a pause of more
+than an hour is as likely a mistake or malice; a registry that is still limited after an hour requests it again."""
 
 _MAX_CHARACTERS: Final = 100
-"""Of a header with a number, a date or a range; the longest real one, a date, has 31."""
+"""The maximum length of a header with a number, a date or a range; the longest real one, a date, has 31 characters."""
 
 _MAX_LINK_CHARACTERS: Final = 20_000
-"""Of a Link header: a URL of the longest kind that is followed, and its parameters."""
+"""The maximum length of a Link header: the longest URL that is followed, and its parameters."""
 
 _MAX_DIGESTS_CHARACTERS: Final = 1_000
-"""Of the digest of a reply; that of SHA-512 has 135."""
+"""The maximum length of a reply's digest; that of SHA-512 has 135 characters."""
 
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -30,14 +30,14 @@ _REMAINING = re.compile(r"([0-9]{1,9})(;.*)?", re.DOTALL)
 
 
 def number(text: str | None) -> int | None:
-    """A non-negative decimal number below 10^18 (Content-Length, RFC 9110 section 8.6); None for anything else."""
+    """Return a non-negative decimal number below 10^18 (Content-Length, RFC 9110 section 8.6), else None."""
     found = _DIGITS.fullmatch(_short(text))
     return int(found[0]) if found else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds from now (RFC 9110 section 10.2.3: seconds or a date), an hour at most; None without a
-    usable one."""
+    """Return Retry-After in seconds from now (RFC 9110 section 10.2.3: seconds or a date), an hour at most; None
+    without a usable value."""
     text = _short(headers.get("Retry-After"))
     if text.isascii() and text.isdigit():
         return min(MAX_RETRY_AFTER_SECONDS, float(text))
@@ -50,41 +50,42 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
-    """Start and complete size in bytes of a 206 (RFC 9110 section 14.4), the size None where it is unknown."""
+    """Return the start and the complete size in bytes of a 206 (RFC 9110 section 14.4); the size is None if unknown."""
     found = _CONTENT_RANGE.fullmatch(_short(headers.get("Content-Range")))
     return (int(found[1]), None if found[2] == "*" else int(found[2])) if found else None
 
 
 def content_digest(headers: Mapping[str, str]) -> str:
-    """Docker-Content-Digest, "" without one. Several that are equal count as one: proxies repeat headers."""
+    """Return Docker-Content-Digest, "" without one. Equal values count as one, because proxies repeat headers."""
     said = {digest.strip() for digest in headers.get("Docker-Content-Digest", "")[:_MAX_DIGESTS_CHARACTERS].split(",")}
     return said.pop() if len(said) == 1 else ""
 
 
 def is_length_of(headers: Mapping[str, str], size: int | None) -> bool:
-    """Whether Content-Length may be that of content of `size` bytes: it is, or one of them is not known."""
-    # The values of several headers: where there is a body, they are equal.
+    """Return whether Content-Length may be that of content of `size` bytes: they are equal, or one is unknown."""
+    # Repeated headers are joined by commas. If there is a body, their values are equal.
     length = headers.get("Content-Length", "").partition(",")[0]
     return size is None or not length or number(length) == size
 
 
 @dataclass(frozen=True, slots=True)
 class PullLimit:
-    """Pulls that a registry still allows an account, of `limit` in its time window; None where it does not say."""
+    """The pulls that a registry still allows an account, of `limit` in its time window; None without a reported
+    limit."""
 
     remaining: int
     limit: int | None = None
 
 
 def pull_limit(headers: Mapping[str, str]) -> PullLimit | None:
-    """Docker Hub's `RateLimit-Limit: 100;w=21600` and `RateLimit-Remaining: 76;w=21600`; None without a usable
-    remainder."""
+    """Return the values of Docker Hub's `RateLimit-Limit: 100;w=21600` and `RateLimit-Remaining: 76;w=21600`; None
+    without a usable remainder."""
     remaining = pulls_left(headers)
     return None if remaining is None else PullLimit(remaining, _pulls(headers.get("RateLimit-Limit")))
 
 
 def pulls_left(headers: Mapping[str, str]) -> int | None:
-    """The number of pulls in `RateLimit-Remaining`; None without a usable one."""
+    """Return the number of pulls in `RateLimit-Remaining`; None without a usable value."""
     return _pulls(headers.get("RateLimit-Remaining"))
 
 
@@ -94,7 +95,7 @@ def _pulls(text: str | None) -> int | None:
 
 
 def next_link(headers: Mapping[str, str]) -> str:
-    """The target of `Link: <…>; rel="next"` (RFC 8288, as lists of the distribution API have it); "" without one."""
+    """Return the target of `Link: <…>; rel="next"` (RFC 8288, as in lists of the distribution API); "" without one."""
     text = headers.get("Link", "")
     if len(text) > _MAX_LINK_CHARACTERS:
         return ""
@@ -107,10 +108,10 @@ def next_link(headers: Mapping[str, str]) -> str:
 
 
 def media_type(headers: Mapping[str, str]) -> str:
-    """Content-Type without its parameters."""
+    """Return Content-Type without its parameters."""
     return headers.get("Content-Type", "")[:1_000].partition(";")[0].strip()
 
 
 def _short(text: str | None) -> str:
-    """The header's text, or nothing where it is longer than any real one."""
+    """Return the header's text, or "" if it is longer than any real one."""
     return text.strip() if text is not None and len(text) <= _MAX_CHARACTERS else ""

@@ -1,4 +1,4 @@
-"""Pages of the referrers API (OCI distribution 1.1), and how registries answer that do not have it."""
+"""Pages of the referrers API (OCI distribution 1.1), and the responses of registries that do not have it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_SUCH_API: Final = frozenset({400, 404, 405, 406, 501})
 
 @dataclass(frozen=True, slots=True)
 class ReferrersPage:
-    """A part of a list of referrers, an index; `following` is where the next part is, as the reply from `hop` says."""
+    """One page of a list of referrers, an index. `following` is the URL of the next page, from the reply of `hop`."""
 
     body: bytes = field(repr=False)
     following: Url | None
@@ -24,8 +24,8 @@ class ReferrersPage:
 
 
 def page_of(reply: Reply, asked: Url, *, host: str) -> ReferrersPage:
-    """The next page is where this one was `asked` for, or where it came from: a relative link means the latter. Raises
-    RegistryError `address-refused` for any other place."""
+    """Return the page in a reply. The next page must be at the origin where this one was `asked` for, or where the
+    reply came from; a relative link means the latter. Raises RegistryError `address-refused` for any other origin."""
     link = next_link(reply.headers)
     following = reply.hop.url.follow(link, seen_by=host) if link else None
     if following is not None and following.origin not in (asked.origin, reply.hop.url.origin):
@@ -34,12 +34,12 @@ def page_of(reply: Reply, asked: Url, *, host: str) -> ReferrersPage:
 
 
 def has_no_api(reply: Reply) -> bool:
-    """Whether the registry does not know the referrers API. The specification demands a 404; Artifactory answers 406,
-    others 400, 405 or 501, or 200 with something else."""
+    """Return whether the registry does not have the referrers API. The specification requires a 404; Artifactory
+    responds with 406, others with 400, 405 or 501, or with 200 and other content."""
     return reply.status in _NO_SUCH_API or (reply.status == 200 and _is_something_else(reply))
 
 
 def _is_something_else(reply: Reply) -> bool:
-    """A page for people, or JSON that is not an index."""
+    """Return whether the body is a web page, or JSON that is not an index."""
     said = media_type(reply.headers)
     return said.startswith("text/") or (said != OCI_INDEX and b'"manifests"' not in reply.body)

@@ -1,4 +1,4 @@
-"""The requests of the OCI distribution API (1.1) that a copy needs, with authentication and retries built in."""
+"""The requests of the OCI distribution API (1.1) that a copy needs, including authentication and retries."""
 
 from __future__ import annotations
 
@@ -31,30 +31,31 @@ from mirrors.oci.distribution.uploads import BlobUploads
 from mirrors.oci.http.transport import HttpRequest, Reply
 
 CONTENT_TRIES = 3
-"""Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
-the link to a blob again when the blob is mounted or uploaded by somebody else, and does not see it for that moment."""
+"""Times that a manifest is sent to a registry that does not see its content. Distribution on a file system rewrites the
+link to a blob while another client mounts or uploads the blob, and does not see the blob at that moment."""
 
 STORAGE_TRIES = 3
-"""Times that a registry is asked where its storage has a blob. An address that the storage refuses has expired, or one
-of its servers does not have the blob yet."""
+"""Times that a registry is asked for the storage URL of a blob. If the storage refuses a URL, the URL has expired, or
+one of the storage's servers does not have the blob yet."""
 
 _REFUSED_BY_STORAGE = frozenset({400, 403, 404, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """What a registry says of a manifest that it took: the `digest` by which it is known there, "" where it does not
-    say, and whether it is listed with its subject, where it has one (distribution API 1.1)."""
+    """How a registry stored a manifest: the `digest` by which it is known there, "" if the registry reports none, and
+    whether it is listed as a referrer of its subject, if it has one (distribution API 1.1)."""
 
     digest: str
     is_listed: bool
 
 
 class RegistryClient:
-    """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError.
+    """Sends requests to one registry for one call. Every method raises RegistryError, or CopyCancelledError.
 
-    A client of a target asks for tokens that allow pushes in all its requests: Quay creates a repository as soon as
-    such a token is requested, and until then refuses to say what it has. One of a source never asks for them."""
+    A client of a target requests tokens that allow pushes for all its requests: Quay creates a repository as soon as
+    such a token is requested, and until then refuses to show its content. A client of a source requests none of
+    them."""
 
     def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call, *, is_target: bool = False) -> None:
         self.access = access
@@ -68,17 +69,17 @@ class RegistryClient:
         )
 
     def preconnect(self, wanted: int) -> None:
-        """Opens one connection where fewer than `wanted` are open. Raises nothing: what fails here is left to the
-        request that needs a connection."""
+        """Open one connection if fewer than `wanted` are open. Raises nothing: the request that needs it reports the
+        error."""
         with suppress(RegistryError, CopyCancelledError):
             self._wire.transport.preconnect(self.access, wanted, self.call)
 
     def head_manifest(
         self, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
     ) -> Descriptor | None:
-        """None when the registry says 404, or names another digest than the reference. A reply without a digest is
-        settled by a GET; with `confirm`, so is one that denies the manifest: some registries refuse a HEAD of what
-        they show to a GET."""
+        """Return the descriptor of a manifest, None if the registry responds with 404 or with another digest than the
+        reference's. If the response has no digest, a GET decides. With `confirm`, a GET also decides if the HEAD is
+        denied, because some registries refuse a HEAD of a manifest that a GET returns."""
         reply = self._sender.send(
             self._manifest_request("HEAD", repository, reference, media_type), (self._scope(repository),)
         )
@@ -97,21 +98,22 @@ class RegistryClient:
     def get_manifest(
         self, repository: str, reference: str, media_type: str = "", *, max_bytes: int = MAX_MANIFEST_BYTES
     ) -> Manifest:
-        """By digest: the bytes are checked against it. By tag: the digest is computed from the bytes."""
+        """Return a manifest. If the reference is a digest, the bytes are checked against it; if it is a tag, the digest
+        is computed from the bytes."""
         reply = self._get(repository, reference, media_type, max_bytes)
         self._endpoint.expect(reply, {200}, f"reading {self._endpoint.name(repository, reference)}")
         digest = reference if descriptors.is_digest(reference) else None
         return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
 
     def get_bytes(self, repository: str, tag: str) -> bytes:
-        """What is under a tag, as it came. It may be no manifest."""
+        """Return the bytes under a tag unparsed, because they may be no manifest."""
         reply = self._get(repository, tag, "")
         self._endpoint.expect(reply, {200}, f"reading {self._endpoint.name(repository, tag)}")
         return reply.body
 
     def read_descriptor(self, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
-        """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404, or sends other
-        bytes than those of the digest."""
+        """Look up a manifest by a GET instead of a HEAD: the bytes are hashed, but not parsed. Return None if the
+        registry responds with 404, or with bytes of another digest than the reference's."""
         reply = self._get(repository, reference, media_type)
         if reply.status == 404:
             return None
@@ -130,8 +132,9 @@ class RegistryClient:
         return self._sender.send(request, (self._scope(repository),))
 
     def get_referrers(self, repository: str, digest: str, before: ReferrersPage | None = None) -> ReferrersPage | None:
-        """What refers to a manifest, a page at a time: the first, or the one that follows `before`, at the registry or
-        where it redirects to. None where it has no referrers API; any other error does not mean that there are none."""
+        """Return one page of the referrers of a manifest: the first, or the one that follows `before`, at the registry
+        or where it redirects to. None if the registry has no referrers API. Any other error is raised, because it does
+        not mean that there are no referrers."""
         first = self._endpoint.url(repository, f"referrers/{digest}")
         url, came_from = (before.following or first, before.hop) if before else (first, None)
         accept = {"Accept": manifests.OCI_INDEX}
@@ -145,8 +148,8 @@ class RegistryClient:
     def put_manifest(
         self, repository: str, reference: str, manifest: Manifest, *, before: Callable[[], None] | None = None
     ) -> StoredManifest:
-        """What it refers to was there a moment ago: a registry that does not see it is asked again. `before` is called
-        right before each try."""
+        """Push a manifest. Its content was at the registry a moment ago, so a registry that does not see the content is
+        sent the manifest again. `before` is called right before each try."""
         request = HttpRequest(
             "PUT",
             self._endpoint.url(repository, f"manifests/{reference}"),
@@ -172,9 +175,9 @@ class RegistryClient:
         return reply
 
     def has_blob(self, repository: str, digest: str, size: int | None = None, *, confirm: bool = False) -> bool:
-        """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
-        HEAD denies. It settles any HEAD that has another length than `size` bytes: some servers say 0, and storage that
-        failed in the middle of a write keeps the part of a blob."""
+        """Return whether the repository has the blob. False also if the lookup is forbidden, because the upload will
+        show it. With `confirm`, a GET decides if the HEAD is denied. A GET always decides if the HEAD reports another
+        length than `size` bytes: some servers report 0, and storage that failed during a write keeps only a part."""
         reply = self._sender.send(
             HttpRequest("HEAD", self._endpoint.url(repository, f"blobs/{digest}")), (self._scope(repository),)
         )
@@ -184,7 +187,8 @@ class RegistryClient:
         return is_length_of(reply.headers, size) or self._can_read(repository, digest, size)
 
     def _can_read(self, repository: str, digest: str, size: int | None) -> bool:
-        """What the storage refuses cannot be read either: here nobody knows yet whether there is such a blob."""
+        """Return whether a GET can read the blob. A refusal by the storage means no: unlike in `open_blob`, the
+        registry is not known to have the blob."""
         try:
             reply = self._get_blob(repository, digest, 0)
             self._endpoint.expect(reply, {200, 206}, self._reading(repository, digest))
@@ -197,8 +201,9 @@ class RegistryClient:
         return is_length_of(reply.headers, size)
 
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
-        """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one. What the registry's
-        storage refuses is asked for again, and is `unavailable`: only the registry itself says that it has no blob."""
+        """Return the blob from `offset` on as a stream. Takes no slot, because the caller holds one. If the registry's
+        storage refuses the blob, the registry is asked again, and finally the error is `unavailable`: only a refusal by
+        the registry itself means that it does not have the blob."""
         action = self._reading(repository, digest)
         home = self._endpoint.url(repository, "").origin
         for attempt in range(STORAGE_TRIES):
@@ -227,5 +232,6 @@ class RegistryClient:
 
 
 def _is_denial(status: int) -> bool:
-    """Whether a HEAD says no in a way that a GET may not: anything but a wish to wait."""
+    """Return whether the status of a HEAD is a denial that a GET may not get: a 4xx or 501 that does not ask to try
+    again."""
     return (400 <= status < 500 or status == 501) and status not in RETRYABLE_STATUSES

@@ -1,4 +1,5 @@
-"""Gets one request answered: signs it, keeps to the host's slots, waits and tries again where that can help."""
+"""Sends one request until its reply is final: adds credentials, keeps to the host's slots, waits and retries if
+useful."""
 
 from __future__ import annotations
 
@@ -20,19 +21,19 @@ from mirrors.oci.distribution.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 HIDING: Final = frozenset({401, 403, 404})
-"""What registries answer to somebody who has not said who they are."""
+"""The statuses with which registries refuse or hide content from anonymous clients."""
 
 LIMITED: Final = "rate-limited"
 MAX_ORIGINS: Final = 4
-"""Servers of one registry that may each request for authentication on the way of one request."""
+"""Servers of one registry that may each require authentication for one request, because of redirects."""
 
 OnRemaining = Callable[[str, PullLimit, str], None]
-"""Host, what it still allows, and the username of the credentials that were sent; empty without any."""
+"""Called with the host, the pulls that it still allows, and the username of the credentials sent, "" without any."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpContext:
-    """What all requests of an engine share."""
+    """The objects that all requests of an engine share."""
 
     transport: Transport
     auth: Authenticator
@@ -56,8 +57,8 @@ class Sender:
         return self._wire.settings.stall_timeout
 
     def send(self, request: HttpRequest, scopes: Scopes, *, gated: bool = True, tries: int | None = None) -> Reply:
-        """The first reply that is final, or the last of `tries`. Raises RegistryError when the registry cannot be
-        reached, or asks to wait for longer than is worth it (then with `retry_after`)."""
+        """Return the first final reply, or the last one if `tries` are used up or the requested wait is too long.
+        Raises RegistryError if the registry cannot be reached, or is rate limited for too long (with `retry_after`)."""
         settings = self._wire.settings
         last = settings.retries if tries is None else tries - 1
         waited = 0.0
@@ -76,8 +77,8 @@ class Sender:
         return reply
 
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
-        """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
-        host is rate limited; the trying again is the caller's."""
+        """Send a request whose body cannot be replayed. After a refusal, the token is renewed for the next try; after a
+        429, the host counts as rate limited. The caller has to try again."""
         self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
@@ -103,7 +104,8 @@ class Sender:
             return None, error
 
     def _authenticated(self, request: HttpRequest, scopes: Scopes) -> Reply:
-        """Answers the challenges of each origin on the way, as often as there is something else to try."""
+        """Send the request. Answer the challenges of each origin on the way as long as another authorization is left to
+        try."""
         home = self._place(request.url.origin)
         sent = self._wire.auth.elsewhere(home, scopes)
         sent[home] = self._wire.auth.authorize(home, scopes, self._call)
@@ -120,7 +122,7 @@ class Sender:
             sent[place] = renewed
 
     def _retry_with_credentials(self, request: HttpRequest, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
-        """What a registry refuses or hides without asking for credentials is asked for once more with them."""
+        """Send the request again with credentials if the registry refused or hid the content without a challenge."""
         place = self._place(reply.hop.url.origin)
         if reply.status not in HIDING or not place.is_home or sent.header is not None:
             return reply
@@ -136,12 +138,13 @@ class Sender:
         return self._home if origin == self._home.origin else AuthOrigin(self._access, origin, is_home=False)
 
     def _is_refused(self, reply: Reply, place: AuthOrigin) -> bool:
-        """Whether other credentials, or a newer token of the same ones, may help. ECR answers 403 to a token that
-        has ended."""
+        """Return whether other credentials, or a newer token of the same ones, may help. ECR answers an expired token
+        with 403."""
         return reply.status == 401 or (reply.status == 403 and place.is_home and self._access.has_alternatives)
 
     def _exchange(self, request: HttpRequest, sent: Mapping[AuthOrigin, Authorization]) -> Reply:
-        """Each origin gets its own header alone: an upload's Location or a redirect may be elsewhere."""
+        """Send the request. Each origin receives only its own header, because an upload's Location or a redirect may
+        lead to another server."""
         headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
         reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
         answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
@@ -150,8 +153,9 @@ class Sender:
         return replace(reply, credentials_sent=True) if answered.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
-        """Seconds to wait before the next try, as long as the registry asks for and never less than the back-off; the
-        whole host counts as rate limited where it (or its token server) asks for it."""
+        """Return the seconds to wait before the next try: as long as the registry requests, and never less than the
+        backoff. If the registry or its token server requests a wait or responds with 429, the whole host counts as rate
+        limited."""
         backoff = self._wire.settings.backoff(attempt)
         asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
         is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)

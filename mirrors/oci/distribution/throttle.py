@@ -1,6 +1,6 @@
-"""The gate in front of each registry: how many requests are in flight, and who has to wait after a 429.
+"""The gate in front of each registry: limits the requests in flight, and delays requests after a 429.
 
-How many requests a second all workers may send together is in budgets.py; the gate asks there before it lets one pass.
+The requests per second of all workers are limited in budgets.py; the gate takes from its budgets for each request.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.distribution.budgets import RequestBudgets
 
 MAX_IDLE_HOSTS = 512
-"""Hosts that are remembered without a request in flight: redirects name any number."""
+"""Hosts that are remembered without a request in flight: pods choose the hosts."""
 TRANSFER = ("transfer",)
 
 BlobSize = Literal["large", "small"]
-"""Of a blob that is transferred: a large one needs its slot for longer."""
+"""The size class of a blob that is transferred: a large one needs its slot for longer."""
 
 
 @dataclass(slots=True)
 class _Host:
-    """Requests in flight, how many of them transfer blobs, and how many of these large ones; and the limit of each."""
+    """One host: its requests in flight, how many of them transfer blobs, how many of those large ones, and the
+    limits."""
 
     limit: int
     bulk_limit: int
@@ -55,17 +56,17 @@ class _Host:
         )
 
     def add(self, count: int, blob: BlobSize | None) -> None:
-        """A negative count gives back."""
+        """Take `count` slots; a negative count releases them."""
         self.in_flight += count
         self.transfers += count if blob else 0
         self.bulk += count if blob == "large" else 0
 
 
 class Gate:
-    """Slots per host. Bulk work (large blobs) never takes the last quarter, and transfers of blobs never the last
-    eighth, so HEADs and manifests always get through.
+    """Slots for requests to each host. Large blobs never take the last quarter of the slots, and transfers of blobs
+    never the last eighth, so that HEADs and manifests always get through.
 
-    All slots of one `hold` are taken at once: two copies in opposite directions would otherwise each hold one side
+    All slots of one `hold` are taken together: otherwise, two copies in opposite directions could each hold one side
     and wait for the other forever.
     """
 
@@ -94,9 +95,9 @@ class Gate:
         blob: BlobSize | None = None,
         operations: Sequence[str] = (),
     ) -> Iterator[None]:
-        """Waits for one slot at each of `hosts` (the same host twice takes two), and for `operations` of the first
-        one's budget; to transfer a `blob`, for each host's budget of transfers instead. Raises RegistryError
-        `rate-limited` when a host is limited for longer than is worth waiting for."""
+        """Hold one slot at each of `hosts` inside the block (the same host twice takes two). Waits for the slots, and
+        for the budgets of `operations` at the first host; to transfer a `blob`, for the transfer budget of each host
+        instead. Raises RegistryError `rate-limited` if a host is limited for longer than the call waits."""
         with self._changed:
             wanted = {host: min(count, self._host(host).most_of(blob)) for host, count in Counter(hosts).items()}
             while wait := self._take(wanted, blob, operations):
@@ -111,25 +112,25 @@ class Gate:
                 self._changed.notify_all()
 
     def spend(self, host: str, call: Call, operations: Sequence[str]) -> None:
-        """Waits for the budgets of a request that is sent under a slot which is held already."""
+        """Wait for the budgets of a request whose slot the caller already holds."""
         while wait := self._budgets.take(host, operations):
             call.sleep(min(wait, POLL_SECONDS), host)
 
     def pause(self, host: str, seconds: float) -> None:
-        """Nobody talks to this host for so long."""
+        """Let no request to this host pass for `seconds`."""
         with self._changed:
             state = self._host(host)
             state.paused_until = max(state.paused_until, time.monotonic() + seconds)
 
     def end_pause(self, host: str) -> None:
-        """Somebody says that the host may be asked again: those who wait for its pause continue."""
+        """End any pause of the host. Requests that are waiting for its end continue."""
         with self._changed:
             state = self._host(host)
             state.paused_until, state.resumed_at = 0.0, time.monotonic()
             self._changed.notify_all()
 
     def sleep(self, host: str, seconds: float, call: Call) -> None:
-        """For so long, or until the pause of the host is ended."""
+        """Sleep for `seconds`, or until the pause of the host is ended."""
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 0 and self._resumed_at(host) < began:
             call.sleep(min(left, POLL_SECONDS), host)
@@ -139,8 +140,8 @@ class Gate:
             return self._host(host).resumed_at
 
     def widen(self, host: str, *, bulk: int, small: int) -> None:
-        """A target, which is the operator's own: all blob threads may write to it at once, so that no source can hold
-        its slots against the others."""
+        """Raise the limits of a target, which is the operator's own: all blob threads can write to it at the same time,
+        so that no source can occupy all its slots."""
         with self._changed:
             state = self._host(host)
             state.bulk_limit = max(state.bulk_limit, bulk)
@@ -153,7 +154,7 @@ class Gate:
         return state
 
     def resume(self, host: str) -> None:
-        """End a pause that outlasts what calls wait for: the caller knows that the host may be asked again."""
+        """End a pause that is longer than calls wait, because the caller knows that the host accepts requests again."""
         with self._changed:
             state = self._hosts.get(host)
             if state is not None and state.paused_until - time.monotonic() > self._inline_wait:
@@ -161,7 +162,7 @@ class Gate:
                 self._changed.notify_all()
 
     def _take(self, wanted: dict[str, int], blob: BlobSize | None, operations: Sequence[str]) -> float:
-        """0.0: everything was taken. Else nothing was: seconds until it is worth another look."""
+        """Take everything and return 0.0, or take nothing and return the seconds until the next check."""
         now = time.monotonic()
         states = [(self._host(host), count) for host, count in wanted.items()]
         for state, count in states:
@@ -185,7 +186,7 @@ class Gate:
         return 0.0
 
     def _nap(self, wanted: dict[str, int], call: Call) -> float:
-        """How long to wait before looking again; raises when a pause outlasts the caller's patience."""
+        """Return the seconds until the next check. Raises RegistryError if a pause is longer than the call waits."""
         now = time.monotonic()
         nap = POLL_SECONDS
         for host in wanted:

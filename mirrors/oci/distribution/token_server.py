@@ -1,4 +1,4 @@
-"""Token servers (Docker's token authentication): what they are asked, and what of their answers is believed."""
+"""Token servers (Docker's token authentication): the requests to them, and the validation of their responses."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport
 
 MAX_TOKEN_SECONDS: Final = 86_400.0
-"""What a token server says beyond a day is not believed; ECR's tokens have 12 hours."""
+"""The longest lifetime of a token, in seconds: longer ones are cut to a day. ECR's tokens have 12 hours."""
 
 MAX_TOKEN_CHARACTERS: Final = 32_768
-"""Azure's tokens, the longest known, have 5,000."""
+"""The maximum length of a token; Azure's, the longest known, have 5,000 characters."""
 
 MAX_TOKEN_REPLY_BYTES: Final = 128 * 1024
-"""Room for a token twice (`token` and `access_token`)."""
+"""The maximum size of a response, which may contain the token twice (`token` and `access_token`)."""
 
 MAX_SCOPES: Final = 16
-"""Scopes of a challenge that are passed on; registries request for one or two."""
+"""Scopes of a challenge that are passed on; registries request one or two."""
 
 MIN_TOKEN_SECONDS: Final = 60.0
-"""Seconds of a token that does not say its lifetime, by the distribution's specification of tokens."""
+"""The minimum lifetime of a token in seconds, also for a token without one (token specification of distribution)."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -39,7 +39,7 @@ Scopes = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """The challenge a registry answered with, and where that answer came from. `is_guess`: it never sent one."""
+    """The challenge of a registry, and the hop that sent it. `is_guess`: the registry never sent one."""
 
     challenge: Challenge
     hop: Hop
@@ -48,10 +48,10 @@ class Realm:
 
 @dataclass(frozen=True, slots=True)
 class AuthOrigin:
-    """One origin, as one access meets it on the way to its registry.
+    """One origin that requests of one access reach.
 
-    The registry's own origin alone may see the credentials; the others (redirects, upload Locations) get anonymous
-    tokens of their own.
+    Only the registry's own origin may receive the credentials. Others (redirects, upload Locations) get anonymous
+    tokens.
     """
 
     access: RegistryAccess
@@ -66,10 +66,10 @@ class AuthOrigin:
 def fetch(
     transport: Transport, place: AuthOrigin, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
 ) -> Reply:
-    """One question to the token server that the challenge names."""
+    """Send one request to the token server that the challenge names."""
     challenge, access = realm.challenge, place.access
     query = [("service", challenge.service)] if challenge.service else []
-    # Another registry's names are its own: there, its challenge says what the scope is.
+    # Another server has its own names for repositories: its challenge specifies the scope.
     ours = scopes if place.is_home or not challenge.scope else ()
     query += [("scope", scope) for scope in (*ours, *extra_scopes(challenge, ours))]
     url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
@@ -79,12 +79,12 @@ def fetch(
 
 
 def extra_scopes(challenge: Challenge, scopes: Scopes) -> list[str]:
-    """What the challenge asks for beyond these."""
+    """Return the scopes that the challenge requests in addition to these."""
     return [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, scopes)]
 
 
 def differs(challenge: Challenge, before: Challenge | None, scopes: Scopes) -> bool:
-    """Whether a token for it may be another one than that for the challenge before."""
+    """Return whether a token for this challenge may differ from a token for the challenge `before`."""
     if before is None or (challenge.realm, challenge.service) != (before.realm, before.service):
         return True
     return extra_scopes(challenge, scopes) != extra_scopes(before, scopes)
@@ -102,7 +102,7 @@ def basic(credential: Credential) -> str:
 
 
 def read_token(body: bytes, host: str) -> tuple[str, float]:
-    """The token and its lifetime in seconds, a minute at least (Docker's token specification) and a day at most."""
+    """Return the token and its lifetime in seconds: at least a minute (Docker's token specification), at most a day."""
     try:
         answer = json.loads(body)
         token = answer.get("token") or answer.get("access_token")
@@ -117,7 +117,7 @@ def read_token(body: bytes, host: str) -> tuple[str, float]:
 
 
 def failed(reply: Reply, host: str) -> RegistryError:
-    """Transient; the host counts as rate limited, as it does for a refusal of the registry itself."""
+    """Return a transient error. Like a refusal by the registry itself, it can make the host count as rate limited."""
     code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
     return RegistryError(
         code,

@@ -1,4 +1,4 @@
-"""Uploads of blobs to one registry: sessions, their one PUT, and mounts from its other repositories."""
+"""Uploads of blobs to one registry: sessions, each with one PUT, and mounts from the registry's other repositories."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 COMMIT_BYTES_PER_SECOND = 10 * MIB
-"""Bytes a second at which a registry is expected to check a whole blob before it answers."""
+"""The rate, in bytes per second, at which a registry is expected to verify a whole blob before it responds."""
 
 ABANDON_TIMEOUT_SECONDS = 5.0
-"""Seconds in which an upload is given up; the registry removes it by itself otherwise."""
+"""The time limit for cancelling an upload, in seconds. If that fails, the registry removes the upload automatically."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An open upload session: its Location, which is secret, and the reply that named it."""
+    """An open upload session: its Location, which is secret, and the hop whose reply contained it."""
 
     location: Url = field(repr=False)
     hop: Hop = field(repr=False)
 
 
 class BlobBody(Protocol):
-    """The bytes of a blob, given out once; whether all of them were is known afterwards."""
+    """The bytes of a blob, iterated once. `is_complete` is whether all of them were yielded."""
 
     is_complete: bool
 
@@ -42,8 +42,8 @@ class BlobBody(Protocol):
 
 
 class BlobUploads:
-    """The uploads of a `RegistryClient`, whose errors they raise. `has_blob` asks whether a repository has a blob of a
-    digest and a size in bytes."""
+    """The uploads of a `RegistryClient`, which raise the same errors. `has_blob` returns whether a repository has a
+    blob with a digest and a size in bytes."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class BlobUploads:
         return self._session(reply)
 
     def mount(self, repository: str, digest: str, source: str) -> Upload | None:
-        """Takes the blob over from a repository of this registry. None when that worked; else the session the
-        registry opened instead. Raises RegistryError where mounting is refused or fails; it is not tried again."""
+        """Mount the blob from a repository of this registry. Return None on success, else the session that the registry
+        opened instead. Raises RegistryError if the mount is refused or fails; it is not tried again."""
         query = urlencode({"mount": digest, "from": source}, quote_via=quote)
         request = HttpRequest("POST", self._endpoint.url(repository, f"blobs/uploads/?{query}"))
-        # To push includes to pull.
+        # Permission to push includes permission to pull.
         scopes = (push_scope(repository),) if source == repository else (push_scope(repository), pull_scope(source))
         reply = self._sender.send(request, scopes, tries=1)
         self._endpoint.expect(reply, {201, 202}, f"mounting blob {digest} into {self._endpoint.name(repository)}")
@@ -79,9 +79,10 @@ class BlobUploads:
         return None if reply.status == 201 else self._session(reply)
 
     def put(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody | bytes) -> None:
-        """One PUT of the whole blob: sent once, as a stream cannot be replayed. Takes no slot of its own."""
+        """Upload the whole blob with one PUT, which is sent once because a stream cannot be replayed. Takes no slot,
+        because the caller holds one."""
         url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
-        # Streams have a time for each chunk of their own.
+        # Streams have a separate time limit for each chunk.
         rate = self._wire.settings.slow_bytes_per_second if isinstance(body, bytes) else COMMIT_BYTES_PER_SECOND
         request = HttpRequest(
             "PUT",
@@ -108,8 +109,8 @@ class BlobUploads:
             raise RegistryError("unavailable", words, host=self._access.host)
 
     def abandon(self, repository: str, upload: Upload) -> None:
-        """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
-        back only those that no byte was sent to; the others wait for its own purge.)"""
+        """Cancel an upload. Best effort: an upload that is not cancelled stays on the registry's disk for days.
+        (Distribution 2.8 only removes uploads without any bytes; it purges the others later.)"""
         request = HttpRequest("DELETE", upload.location, came_from=upload.hop)
         with suppress(RegistryError, CopyCancelledError):
             Sender(self._wire, self._access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(

@@ -1,3 +1,2 @@
-"""How one request gets to a server and back: checked addresses, connections, time limits, redirects. Begin with
-transport.py; it knows no registry protocol.
-"""
+"""HTTP requests to servers: checked addresses, connections, time limits, redirects. Start with transport.py. This
+package knows no registry protocol."""

@@ -1,4 +1,4 @@
-"""Which addresses may be talked to. Source hosts are chosen by authors of pods, so this is a security boundary."""
+"""Decides which addresses may be connected to. A security boundary, because authors of pods choose source hosts."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from mirrors.oci.common.errors import RegistryError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Metadata and host agents of clouds that live outside the link-local range.
+# Addresses of clouds' metadata services and host agents outside the link-local range.
 _METADATA = frozenset(
     ipaddress.ip_address(text)
     for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
-"""RFC 8215: each network chooses where in it the IPv4 address is (RFC 6052 section 2.2)."""
+"""Local-use NAT64 (RFC 8215). Each network chooses where the IPv4 address is in it (RFC 6052 section 2.2)."""
 
 _NOT_PUBLIC = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "fec0::/10", "3fff::/20"))
-"""What some versions of `ipaddress` take for public: protocol assignments, site-local addresses, documentation."""
+"""Networks that some versions of `ipaddress` call public: protocol assignments, site-local addresses, documentation."""
 
 _MAX_LOOKUPS = 64
-"""Look-ups of names at the same time: each holds a thread until the resolver answers."""
+"""The maximum number of concurrent name lookups. Each holds a thread until the resolver responds."""
 
 _lookups = threading.BoundedSemaphore(_MAX_LOOKUPS)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One resolved address, ready to be connected to."""
+    """One resolved address, ready for a connection."""
 
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
@@ -40,8 +40,8 @@ class Address:
 
 
 def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> list[Address]:
-    """All addresses of `host`, each one checked. Raises RegistryError: `address-refused` if any may not be used,
-    `timeout`, or `unavailable` when the name does not resolve."""
+    """Return all addresses of `host`, each one checked. Raises RegistryError: `address-refused` if any of them is not
+    allowed, `timeout`, or `unavailable` if the name does not resolve."""
     _refuse_other_notations(host)
     addresses = []
     for family, sockaddr in _look_up(absolute_name(host, private_allowed=private_allowed), host, port, timeout):
@@ -51,9 +51,8 @@ def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> l
 
 
 def absolute_name(host: str, *, private_allowed: bool) -> str:
-    """The name as the resolver gets it: with a trailing dot no search domain can answer, so that a Service `ghcr` in a
-    namespace `io` is never taken for ghcr.io. A configured single label (`localhost`) is
-    meant to be local."""
+    """Return the name for the resolver. A trailing dot disables search domains, so that a Service `ghcr` in a namespace
+    `io` is never taken for ghcr.io. A configured single label (`localhost`) gets none: it is meant to be local."""
     if _is_literal(host) or (private_allowed and "." not in host):
         return host
     return host.rstrip(".") + "."
@@ -68,15 +67,15 @@ def _is_literal(host: str) -> bool:
 
 
 def _refuse_other_notations(host: str) -> None:
-    """Raises RegistryError for an IPv4 address in one of the other notations that resolvers take for an address:
-    `0x7f.1`, `2130706433`, `0177.0.0.1`."""
+    """Raise RegistryError for an IPv4 address in one of the other notations that resolvers accept: `0x7f.1`,
+    `2130706433`, `0177.0.0.1`."""
     if ipv4_text(host.rstrip(".").lower()) is not None and not _is_literal(host):
         words = "is not an IPv4 address in the usual notation; write it as four numbers, as in 192.0.2.1"
         raise RegistryError("address-refused", f"{host} {words}", host=host, says_step=True)
 
 
 def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
-    """Whether the address is private; raises RegistryError when it is one that may not be used."""
+    """Return whether the address is private. Raises RegistryError if it is not allowed."""
     inner = _unwrap(ip)
     if any(each.is_link_local or each.is_multicast or each.is_unspecified or each in _METADATA for each in inner):
         words = "a link-local, multicast or metadata address, which no registry may have: check the name"
@@ -94,13 +93,14 @@ def _is_private(ip: IPAddress) -> bool:
 
 
 def _unwrap(ip: IPAddress) -> tuple[IPAddress, ...]:
-    """The IPv4 address that an IPv6 one contains (mapped, 6to4, NAT64), or may contain; else the address itself."""
+    """Return the IPv4 addresses that an IPv6 one contains (mapped, 6to4, NAT64) or might contain, else the address
+    itself."""
     if isinstance(ip, ipaddress.IPv4Address):
         return (ip,)
     if ip in _NAT64:
         return (ipaddress.IPv4Address(ip.packed[12:]),)
     if ip in _LOCAL_NAT64:
-        # By RFC 6052 byte 8 is not part of it.
+        # Byte 8 is not part of the IPv4 address (RFC 6052 section 2.2).
         without = ip.packed[:8] + ip.packed[9:]
         places = (*(without[start : start + 4] for start in (6, 7, 8)), ip.packed[12:])
         return tuple(ipaddress.IPv4Address(place) for place in places if any(place))
@@ -111,7 +111,7 @@ Found = list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, 
 
 
 def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
-    """getaddrinfo, given up after `timeout`: it cannot be interrupted, so it runs on a thread that is left behind."""
+    """Call getaddrinfo for at most `timeout` seconds. It cannot be interrupted, so its thread may be left running."""
     if _is_literal(name):
         return _getaddrinfo(name, host, port)
     if not _lookups.acquire(timeout=timeout):

@@ -1,4 +1,4 @@
-"""Certificate authorities that servers of registries are trusted by."""
+"""The certificate authorities that verify the servers of registries."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.dialer import Route
 
 Trust = tuple[tuple[str, int], ...]
-"""Files of authorities beside the system's, with their last change in nanoseconds: a renewed file is another one."""
+"""Files of certificate authorities in addition to the system's, each with its modification time in nanoseconds, so that
+a renewed file is loaded again."""
 
 
 class Authorities:
-    """Reads each file once. `trusted_ca` is the file of all routes, beside that of one. Only `of` is thread-safe."""
+    """The TLS contexts of routes, each created once. `trusted_ca` is a file for all routes, in addition to a route's
+    own file. Only `of` is thread-safe."""
 
     def __init__(self, trusted_ca: str | None) -> None:
         self._trusted_ca = trusted_ca
         self._contexts: dict[Trust, ssl.SSLContext] = {}
 
     def of(self, route: Route) -> Trust:
-        """Raises RegistryError `tls` when a file cannot be read."""
+        """Return the files for this route. Raises RegistryError `tls` if a file cannot be read."""
         files = [path for path in (self._trusted_ca, route.ca_file) if path]
         try:
             return tuple((path, os.stat(path).st_mtime_ns) for path in files)
@@ -28,11 +30,11 @@ class Authorities:
             raise _unreadable(route, error.strerror) from None
 
     def context(self, route: Route, trust: Trust) -> ssl.SSLContext:
-        """Raises RegistryError `tls` when a file has no certificates."""
+        """Return the TLS context for these files. Raises RegistryError `tls` if a file contains no certificates."""
         if trust not in self._contexts:
             context = ssl.create_default_context()
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            # Set by Python 3.13 and refused by many private authorities, whose certificates lack key identifiers.
+            # Set by Python 3.13. It rejects many private authorities, whose certificates lack key identifiers.
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             try:
                 for path, _ in trust:

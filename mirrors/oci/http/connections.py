@@ -1,4 +1,4 @@
-"""Connections that go to the very address that was checked, and the pools that keep them open."""
+"""Connections to exactly the address that was checked, and the pools that keep them open."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from mirrors.oci.http.http_messages import Response, request_head
 from mirrors.oci.http.watchdog import Watchdog
 
 MAX_POOLS = 256
-"""Pools of connections, one for each host and way to it; the one unused for longest is closed."""
+"""The maximum number of connection pools, one for each route and its certificate authorities. Beyond it, the least
+recently used pool is closed."""
 
 MAX_IDLE_SECONDS = 60.0
-"""Seconds for which an idle connection is used again: less than gateways and load balancers remember one, the most
-impatient of which forget it after a minute or more without a word to either side."""
+"""Seconds for which an idle connection can be used again: less than the idle timeouts of gateways and load balancers.
+The shortest of these are a minute or more, and expire without a message to either side."""
 
 EARLY_ANSWER_SECONDS = 1.0
-"""Seconds for an answer to a body that could not be sent: it is there already, or there is none."""
+"""Seconds to wait for a response after the body could not be sent. It has either arrived already, or never will."""
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class _Connection(HTTPConnection):
-    """Takes its socket from a Dialer, gives sending the stall time-out instead of the connect time-out, and leaves the
-    heads of messages to `messages`. TLS is urllib3's."""
+    """A connection that gets its socket from a Dialer, and sends with the stall timeout instead of the connect timeout.
+    `http_messages` writes and parses the heads of messages; urllib3 handles TLS."""
 
     dialer: Dialer
     is_used: bool = False
@@ -44,7 +45,7 @@ class _Connection(HTTPConnection):
         return self.dialer.dial(self.timeout)
 
     def open(self, timeout: float) -> None:
-        """`timeout` in seconds."""
+        """Connect; `timeout` is in seconds."""
         self.timeout = timeout
         self.connect()
         self.dialer.opened(self)
@@ -52,13 +53,13 @@ class _Connection(HTTPConnection):
     def transmit(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
     ) -> None:
-        """A body in pieces needs its Content-Length among the headers. The target is sent byte for byte: urllib3's own
-        request rewrites it (%2f to %2F), and so breaks signatures."""
+        """Send a request. A body in pieces requires a Content-Length in the headers. The target is sent byte for byte:
+        urllib3's own request method rewrites it (%2f to %2F), which breaks signatures."""
         self.sock.settimeout(self.dialer.stall_timeout)
         if body is None or isinstance(body, bytes):
             if body is not None or method not in _WITHOUT_BODY:
                 headers = {"Content-Length": str(len(body or b"")), **headers}
-            # In one piece: a body that is sent apart from its head costs a packet more.
+            # Head and body in one call: sent separately, they would take one more packet.
             self.sock.sendall(request_head(method, target, self._authority, headers) + (body or b""))
             return
         if "Content-Length" not in headers:
@@ -68,7 +69,7 @@ class _Connection(HTTPConnection):
             self.sock.sendall(chunk)
 
     def receive(self, method: str, timeout: float) -> Response:
-        """The response to this method once its head is read; `timeout` in seconds, for each read."""
+        """Return the response to this method once its head is read. `timeout` is in seconds, for each read."""
         self.sock.settimeout(timeout)
         response = Response(self.sock, method)
         try:
@@ -89,10 +90,10 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class Pool:
-    """Connections of one route, of which at most `maxsize` wait open for the next request."""
+    """The connections of one route. At most `maxsize` of them stay open for later requests."""
 
     def __init__(self, dialer: Dialer, context: ssl.SSLContext | None, maxsize: int) -> None:
-        """`context` is that of a route with TLS, None for plain HTTP."""
+        """`context` is the TLS context of the route, None for plain HTTP."""
         self.dialer = dialer
         self._context = context
         self._idle: deque[_Connection] = deque(maxlen=maxsize)
@@ -109,8 +110,8 @@ class Pool:
         connect_timeout: float,
         read_timeout: float,
     ) -> Response:
-        """One request; times in seconds. Finish the response to free its connection. Raises OSError, HTTPException,
-        ValueError, urllib3's HTTPError and RegistryError."""
+        """Send one request; times are in seconds. Finish the response to free its connection. Raises OSError,
+        HTTPException, ValueError, urllib3's HTTPError and RegistryError."""
         connection = self._take()
         was_idle = not connection.is_closed
         try:
@@ -120,7 +121,7 @@ class Pool:
                 self.dialer.watchdog.attach(connection.sock)
             connection.is_used = True
             is_sent = False
-            # A server may answer before it has read the body, and close or read no further: that answer can be read.
+            # A server may respond before it has read the body, and then close or stop reading. Read its response.
             with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
                 connection.transmit(method, target, headers, body)
                 is_sent = True
@@ -129,15 +130,15 @@ class Pool:
         except BaseException as error:
             connection.close()
             if was_idle and isinstance(error, (OSError, HTTPException)):
-                # A gateway between here and there may have forgotten the others too.
+                # A gateway on the way may have dropped the other idle connections too.
                 self._close_idle()
             raise
         response.release = lambda is_reusable: self._release(connection, is_reusable=is_reusable)
         return response
 
     def preconnect(self, wanted: int, timeout: float) -> None:
-        """Opens one connection that the next request may use, unless `wanted` are open or being opened. Raises
-        the same errors; `timeout` in seconds."""
+        """Open one connection for a later request, unless `wanted` connections are open or being opened. `timeout` is
+        in seconds. Raises the same errors as `send`."""
         with self.dialer.reserving(wanted) as is_needed:
             if is_needed:
                 connection = self._new()
@@ -161,8 +162,8 @@ class Pool:
             connection.close()
 
     def _take(self) -> _Connection:
-        """The one used last goes first, those not yet used go last; one that the server has closed, or that was idle
-        for too long, is passed over."""
+        """Return the most recently used idle connection; one that was never used only if there is no other, and a new
+        one if none is idle. Connections that the server has closed, or that were idle for too long, are skipped."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -194,7 +195,7 @@ class Pool:
 
 
 class Pools:
-    """Keeps the least recently used routes' pools open, up to a bound: pods choose the hosts."""
+    """The pools of the most recently used routes. Their number is bounded, because pods choose the hosts."""
 
     def __init__(self, *, maxsize: int, stall_timeout: float, trusted_ca: str | None) -> None:
         self._maxsize = maxsize
@@ -205,7 +206,8 @@ class Pools:
         self.watchdog = Watchdog()
 
     def get(self, route: Route) -> Pool:
-        """Raises RegistryError `tls` when a file of certificate authorities cannot be read."""
+        """Return the pool of this route. Raises RegistryError `tls` if a file of certificate authorities is
+        unusable."""
         trust = self._authorities.of(route) if route.scheme == "https" else None
         with self._lock:
             pool = self._pools.get((route, trust))

@@ -1,4 +1,4 @@
-"""Opens sockets for one route: to the very address that was checked, under the watch of the caller."""
+"""Opens sockets for one route: to exactly the address that was checked, and under the watch of the calling thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOCKET_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one origin is reached; connections are shared by everything with the same route."""
+    """How to reach one origin. All requests with the same route share connections."""
 
     scheme: str
     host: str
@@ -37,7 +37,7 @@ class Route:
 
 @dataclass(slots=True)
 class Dialer:
-    """Opens sockets for one route. `peer_is_private` says where the newest of them leads."""
+    """Opens sockets for one route. `peer_is_private` is whether the newest one is connected to a private address."""
 
     route: Route
     watchdog: Watchdog
@@ -53,7 +53,8 @@ class Dialer:
 
     @contextmanager
     def reserving(self, wanted: int) -> Iterator[bool]:
-        """Whether fewer connections than `wanted` are open or reserved: then one more is, inside the block."""
+        """Yield whether fewer than `wanted` connections are open or reserved, and if so reserve one inside the
+        block."""
         with self._lock:
             is_open = sum(connection.sock is not None for connection in self._open)
             is_needed = is_open + self._reserved < wanted
@@ -65,16 +66,16 @@ class Dialer:
                 self._reserved -= is_needed
 
     def abort(self) -> None:
-        """Shuts down what is under way, so that no thread waits for a peer that has stopped talking."""
+        """Shut down all open connections, so that no thread waits for a peer that no longer responds."""
         with self._lock:
             sockets = [connection.sock for connection in self._open if connection.sock is not None]
         for sock in sockets:
             with suppress(OSError):
-                # Not the TLS socket's own method: it would pull its state away from under the thread that reads.
+                # Not the TLS socket's own method, which would discard its TLS state while another thread reads.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def dial(self, timeout: float) -> socket.socket:
-        """Resolves once, checks every address, and connects to one of them. Raises RegistryError."""
+        """Resolve the host once, check every address, and connect to the first one that works. Raises RegistryError."""
         until = time.monotonic() + timeout
         host, port = self.route.dial
         addresses = resolve(host, port, private_allowed=self.route.private_allowed, timeout=timeout)

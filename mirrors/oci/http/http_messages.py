@@ -1,5 +1,5 @@
-"""The heads of HTTP/1.1 messages: of a request as bytes, of a response as status and headers. `http.client` reads
-headers with the parser of e-mail, which took a tenth of the CPU of small copies; it still reads the bodies."""
+"""Writes the heads of HTTP/1.1 requests, and parses those of responses. `http.client` parses headers with the email
+parser, which took a tenth of the CPU time of small copies; it still reads the bodies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from typing import Final
 from urllib3 import HTTPHeaderDict
 
 MAX_HEAD_BYTES: Final = 256 * 1024
-"""Of all that comes before a body, interim responses included; registries send about a KiB."""
+"""The maximum size of everything before a body, interim responses included. Registries send about 1 KiB."""
 
 MAX_LINES: Final = 100
-"""Headers of one response; registries send about ten. A header over several lines counts as several."""
+"""The maximum number of header lines of a response; registries send about ten. Each line of a folded header counts."""
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) +([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
-# No part of these may take over what the part beside it takes: the time would grow with the square of the line.
+# Adjacent parts must not match the same characters: the time would grow with the square of the line's length.
 _HEADER: Final = re.compile(rb"([^\x00-\x20\x7f:]+):([^\x00\r\n]*)\r?\n")
 _CONTINUATION: Final = re.compile(rb"[ \t]([^\x00\r\n]*)\r?\n")
 _WITHOUT_BODY: Final = frozenset({SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED})
@@ -36,8 +36,8 @@ _NOT_IN_HEADER: Final = re.compile(r"[\x00\r\n]")
 
 
 def request_head(method: str, target: str, authority: str, headers: Mapping[str, str]) -> bytes:
-    """Raises ValueError for a character that would end its line. A URL of a registry came as Latin-1 in a header, and
-    goes back as the same bytes."""
+    """Return the head of a request. Raises ValueError for a character that would end its line. URLs of registries
+    arrive in headers that are decoded as Latin-1, so the same encoding sends back the same bytes."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     if _NOT_IN_TARGET.search(target) or any(map(_NOT_IN_HEADER.search, headers.values())):
         raise ValueError("a character that a request may not have here")
@@ -45,24 +45,24 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
 
 
 class InvalidResponseError(HTTPException):
-    """Not an HTTP/1 response."""
+    """The server sent something that is not an HTTP/1 response."""
 
 
 class Response(HTTPResponse):
-    """One response. The values of headers with the same name are joined by commas, as HTTP has it; a line that is not a
-    header is left out."""
+    """One response. The values of headers with the same name are joined by commas, as HTTP specifies. Lines that are
+    not headers are ignored."""
 
     headers: HTTPHeaderDict  # type: ignore[assignment]
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
         self.release: Callable[[bool], None] = _nothing
-        """What becomes of the connection once the response is finished; it is given whether it may be used again."""
+        """Called when the response is finished, with whether its connection can be used again."""
         self._is_head = method == "HEAD"
         self._head_bytes = 0
 
     def begin(self) -> None:
-        """Reads all that is before the body. Raises HTTPException or OSError."""
+        """Read everything before the body. Raises HTTPException or OSError."""
         status = 100
         while 100 <= status < 200 and status != SWITCHING_PROTOCOLS:
             is_old, status = self._status_line()
@@ -77,8 +77,8 @@ class Response(HTTPResponse):
         self.will_close = not is_kept or (self.length is None and not self.chunked)
 
     def read_piece(self, size: int) -> bytes:
-        """What has arrived of the body, at most `size` bytes; b"" at its end. Raises HTTPException or OSError, also
-        when the body is shorter than was said."""
+        """Return the bytes of the body that have arrived, at most `size`; b"" at its end. Raises HTTPException or
+        OSError, also if the body is shorter than the response specified."""
         if self.length == 0:
             return b""
         piece = self.read1(size)
@@ -87,10 +87,10 @@ class Response(HTTPResponse):
         return piece
 
     def finish(self) -> None:
-        """Close it. A body that was not read to its end takes its connection with it."""
+        """Close the response. If its body was not read to the end, the connection is closed too."""
         is_complete = self.isclosed() or self.length == 0
         self.close()
-        # Once: by now another request may use the connection.
+        # Only once, because another request may use the connection afterwards.
         release, self.release = self.release, _nothing
         release(is_complete and not self.will_close)
 
@@ -101,14 +101,14 @@ class Response(HTTPResponse):
         return bool(codings)
 
     def _body_length(self) -> int | None:
-        """In bytes; None where the body ends with the connection."""
+        """Return the length in bytes, or None if the body ends with the connection."""
         said = _parts(self.headers.get("Content-Length", ""))
         if not all(map(_LENGTH.fullmatch, said)) or len(set(map(int, said))) > 1:
             raise InvalidResponseError("an invalid Content-Length")
         return int(said[0]) if said else None
 
     def _status_line(self) -> tuple[bool, int]:
-        """Whether it is HTTP/1.0, and the status."""
+        """Return whether the response is HTTP/1.0, and its status."""
         line = self._read_line()
         if not line:
             raise RemoteDisconnected("the connection was closed without a response")

@@ -1,4 +1,4 @@
-"""Errors of sockets, TLS and HTTP as ours, each with its next step."""
+"""Translates errors of sockets, TLS and HTTP to RegistryError, with the next step for the operator if it is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.oci.common.errors import Code, RegistryError
 from mirrors.oci.http.http_messages import InvalidResponseError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
-"""What OpenSSL calls an answer in plain HTTP."""
+"""The reasons that OpenSSL reports for a response in plain HTTP."""
 
 
 def stalled(host: str) -> RegistryError:
@@ -20,7 +20,8 @@ def stalled(host: str) -> RegistryError:
 
 
 def translate(error: Exception, host: str) -> RegistryError:
-    """An error of a connection or a message as ours. Their texts name URLs, so only their kind is kept."""
+    """Return the RegistryError for an error of a connection or a message. Only the kind of the error is used, because
+    its text may contain URLs."""
     for cause in _causes(error):
         if (explained := _explained(cause, host)) is not None:
             return explained
@@ -35,7 +36,7 @@ def translate(error: Exception, host: str) -> RegistryError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that led to it, which libraries keep as its cause, its context or an argument."""
+    """Yield the error and the errors that caused it. Libraries store those as its cause, its context or an argument."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -43,7 +44,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _explained(cause: BaseException, host: str) -> RegistryError | None:
-    """The meaning of an error that says what is wrong; None: it does not."""
+    """Return the RegistryError for an error whose reason is known, else None."""
     match cause:
         case ssl.SSLCertVerificationError():
             reason = cause.verify_message or "it is not trusted"
@@ -60,5 +61,5 @@ def _explained(cause: BaseException, host: str) -> RegistryError | None:
 
 
 def _with_step(code: Code, words: str, host: str) -> RegistryError:
-    """An error that may pass, and that says what to do next."""
+    """Return a transient error whose message includes the next step."""
     return RegistryError(code, words, host=host, permanent=False, says_step=True)

@@ -1,4 +1,4 @@
-"""Bodies on their way: read piece by piece, sent chunk by chunk, each side held to its own time."""
+"""Streamed bodies: replies are read piece by piece, uploads are sent chunk by chunk. Each side has its own deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.oci.http.watchdog import Watch
 
 
 class BodyStream:
-    """A reply's body, raw as on the wire, read piece by piece; each read within the stall time-out."""
+    """The undecoded body of a reply, read piece by piece. Each read must finish within the stall timeout."""
 
     def __init__(self, response: Response, host: str, watch: Watch | None = None, stall: float = 0.0) -> None:
         self._response = response
@@ -22,7 +22,8 @@ class BodyStream:
         self._stall = stall
 
     def read(self, size: int) -> bytes:
-        """What has arrived, at most `size` bytes; b"" at the end. Raises RegistryError when it breaks off or stalls."""
+        """Return the bytes that have arrived, at most `size`; b"" at the end. Raises RegistryError if it breaks off or
+        stalls."""
         if self._watch is not None:
             self._watch.extend(self._stall)
         try:
@@ -34,22 +35,22 @@ class BodyStream:
         finally:
             if self._watch is not None:
                 self._watch.rest()
-        # What was cut short by the watchdog looks like the end.
+        # A body that the watchdog cut off looks like one that has ended.
         if not piece and self._watch is not None and self._watch.expired:
             raise stalled(self._host)
         return piece
 
     def close(self) -> None:
-        """Ends the exchange; a body that was not read to its end takes its connection with it."""
+        """End the exchange. If the body was not read to its end, its connection is closed too."""
         if self._watch is not None:
-            # First: the connection may serve another request as soon as it is free.
+            # The watch ends first, because another request may use the connection as soon as it is free.
             self._watch.end()
         self._response.finish()
 
 
 class UploadBody:
-    """A body on its way to a registry, which has so long to take each chunk, and from the last one on to answer. The
-    time that the chunks take to come is not the registry's."""
+    """A request body that is sent in chunks. The registry has `chunk_seconds` to accept each chunk, and `reply_seconds`
+    after the last one to respond. The time that this process waits for the chunks does not count."""
 
     def __init__(self, chunks: Iterable[bytes], watch: Watch, chunk_seconds: float, reply_seconds: float) -> None:
         self._chunks = chunks
@@ -69,7 +70,7 @@ class UploadBody:
         self._watch.extend(self._reply_seconds)
 
     def too_slow(self, host: str) -> RegistryError:
-        """The error for a registry that let its time pass."""
+        """Return the error for a registry that exceeded its time limit."""
         if not self._pending:
             return stalled(host)
         rate = self._pending / self._chunk_seconds
@@ -78,7 +79,8 @@ class UploadBody:
 
 
 def read_whole(stream: BodyStream, limit: int | None, host: str) -> bytes:
-    """The body. Beyond `limit` bytes it is an error; without one, the rest of an error's text is not read."""
+    """Read the body and close the stream. Raises RegistryError `too-large` beyond `limit` bytes. Without a limit, the
+    body is that of an error, and what exceeds MAX_ERROR_BYTES is not read."""
     pieces: list[bytes] = []
     size = 0
     try:

@@ -1,4 +1,5 @@
-"""HTTP exchanges with registries: redirects by hand, every hop's address checked, errors without URLs in them."""
+"""HTTP exchanges with registries. This module follows redirects itself, checks the address of every hop, and raises
+errors without URLs in them."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from mirrors.oci.http.watchdog import Watch
 USER_AGENT: Final = "k8s-image-swapper"
 
 MAX_REDIRECTS: Final = 5
-"""Real ones are one or two: to a mirror, and from there to its storage."""
+"""The maximum number of redirects. Registries use one or two: to a mirror, and from there to its storage."""
 
 SMALL_REPLY_BYTES: Final = MIB
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -39,7 +40,8 @@ OnRequest = Callable[[str, str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where a reply came from. What it points at may only be as private as itself."""
+    """The server that sent a reply. Its reply may refer to another server at a private address only if its own is
+    private."""
 
     url: Url
     is_private: bool
@@ -47,7 +49,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`credentials_sent`: the request that it answers carried some, or a token that was issued for them."""
+    """A reply. `credentials_sent` is whether the request carried credentials, or a token that was issued for some."""
 
     status: int
     headers: HTTPHeaderDict = field(repr=False)
@@ -59,13 +61,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request. `body` must be bytes for anything that may be redirected; a stream is sent once.
+    """One request. `body` must be bytes if the request might be redirected, because a stream can be sent only once.
 
-    `authorizations` are the Authorization headers by origin: on a way of several hops each sees its own alone.
-    `came_from` is the reply that named this URL, None for the registry's own API. `limit` bounds the reply's body in
-    bytes; `stream` hands it over unread. `reply_timeout` (seconds) is for the whole exchange, or, for streamed
-    bodies in either direction, for the wait after the last byte sent. `before` is called right before each time that
-    it is sent, and may raise.
+    `authorizations` are the Authorization headers by origin; with redirects, each origin receives only its own.
+    `came_from` is the hop whose reply contained this URL, None for the registry's own API. `limit` bounds the reply's
+    body in bytes; with `stream`, the body is returned unread. `reply_timeout` (seconds) bounds the whole exchange or,
+    for streamed bodies in either direction, the wait after the last byte sent. `before` is called immediately before
+    each time that the request is sent, and may raise.
     """
 
     method: str
@@ -81,7 +83,7 @@ class HttpRequest:
 
 
 class Transport:
-    """Thread-safe; one an engine. Knows no registry protocol and keeps no credentials."""
+    """Sends requests. Thread-safe; each engine has one. Knows no registry protocol and stores no credentials."""
 
     def __init__(
         self,
@@ -98,7 +100,7 @@ class Transport:
         )
 
     def close(self) -> None:
-        """Ends all exchanges and begins no new one."""
+        """End all exchanges, and start no new ones."""
         self._closed = True
         self._pools.close()
 
@@ -107,7 +109,7 @@ class Transport:
         return Url(access.scheme, host, port, target)
 
     def preconnect(self, access: RegistryAccess, wanted: int, call: Call) -> None:
-        """Opens one connection to the registry's API where fewer than `wanted` are open. Raises RegistryError, and
+        """Open one connection to the registry's API if fewer than `wanted` are open. Raises RegistryError, and
         CopyCancelledError once closed."""
         call.check(access.host)
         if self._closed:
@@ -125,8 +127,8 @@ class Transport:
             watch.end()
 
     def exchange(self, request: HttpRequest, access: RegistryAccess, call: Call) -> Reply:
-        """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer, blaming the
-        registry, whichever server of it failed; CopyCancelledError once closed."""
+        """Send the request and follow redirects. Raises RegistryError for anything but an HTTP response, with the
+        registry as its host whichever server failed, and CopyCancelledError once closed."""
         try:
             return self._follow(request, access, call)
         except RegistryError as error:
@@ -154,7 +156,7 @@ class Transport:
         raise RegistryError("invalid", f"{access.host} redirects in circles", host=access.host)
 
     def _route(self, url: Url, access: RegistryAccess, home: Url, came_from: Hop | None) -> Route:
-        """Decides whether this URL may be visited at all. Raises RegistryError `address-refused`."""
+        """Return the route to this URL. Raises RegistryError `address-refused` if the URL must not be requested."""
         is_home = url.origin == home.origin
         downgraded = came_from is not None and came_from.url.scheme == "https"
         if url.scheme == "http" and (not access.insecure or downgraded):
@@ -196,7 +198,7 @@ class Transport:
             if self._on_request is not None:
                 self._on_request(request.method, url.netloc, status)
             if call.exchanges is not None:
-                # What a registry pointed at may carry a secret anywhere.
+                # A URL that a registry sent may contain a secret in any part.
                 what = shown(url.target) if url is request.url and request.came_from is None else "/…"
                 spent = time.monotonic() - began
                 call.exchanges.add(Exchange(request.method, url.netloc, what, status, spent))
@@ -230,7 +232,7 @@ class Transport:
             return Reply(response.status, response.headers, hop, stream=stream)
         limit = request.limit if response.status < 300 else None
         body = read_whole(BodyStream(response, url.netloc), limit, url.netloc)
-        # A body that was cut short by the watchdog looks like a complete one.
+        # A body that the watchdog cut off looks like a complete one.
         if watch.expired:
             raise stalled(url.netloc)
         return Reply(response.status, response.headers, hop, body)

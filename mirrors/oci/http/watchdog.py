@@ -1,4 +1,5 @@
-"""Ends exchanges that take too long as a whole: socket time-outs alone start again with every byte that drips in."""
+"""Ends exchanges that take too long as a whole. Socket timeouts do not, because they restart with every byte
+received."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 TICK_SECONDS = 0.05
-"""Seconds between two looks at what is under watch: how late a time limit may take effect."""
+"""Seconds between two checks of all watches: how late a time limit may take effect."""
 
 
 class Watch:
-    """One exchange under watch. It holds duplicates of its sockets, still valid when TLS takes over the originals."""
+    """The time limit of one exchange. Holds duplicates of its sockets, which stay valid when TLS takes over the
+    originals."""
 
     def __init__(self, watchdog: Watchdog, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
@@ -25,11 +27,11 @@ class Watch:
         self._lock = threading.Lock()
 
     def extend(self, seconds: float) -> None:
-        """The time that the other side has from now on."""
+        """Give the peer `seconds` from now on."""
         self.deadline = time.monotonic() + seconds
 
     def rest(self) -> None:
-        """Nothing is expected of the other side now."""
+        """Stop the deadline: no response is pending."""
         self.deadline = math.inf
 
     def end(self) -> None:
@@ -39,8 +41,8 @@ class Watch:
                 self._sockets.pop().close()
 
     def on_this_thread(self) -> AbstractContextManager[None]:
-        """Sockets that the thread opens or uses inside the block belong to this watch; a watch inside another takes
-        its place meanwhile."""
+        """Attach the sockets that this thread opens or uses inside the block to this watch. A nested block replaces the
+        outer watch until it ends."""
         return self._watchdog.using(self)
 
     def attach(self, sock: socket.socket) -> None:
@@ -62,7 +64,7 @@ class Watch:
 
 
 class Watchdog:
-    """One thread for all exchanges of an engine, started when it is first needed."""
+    """Checks all exchanges of an engine on one thread, which starts when it is first needed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -71,7 +73,7 @@ class Watchdog:
         self._current = threading.local()
 
     def watch(self, seconds: float) -> Watch:
-        """A watch whose sockets are shut down once the time is up; to be ended by the caller."""
+        """Return a watch whose sockets are shut down after `seconds`. The caller must end the watch."""
         watch = Watch(self, seconds)
         with self._changed:
             self._active.add(watch)
@@ -96,7 +98,7 @@ class Watchdog:
             self._current.watch = outer
 
     def attach(self, sock: socket.socket) -> None:
-        """Puts a socket under the watch of the calling thread, if it has one."""
+        """Attach a socket to the watch of the calling thread, if it has one."""
         watch: Watch | None = getattr(self._current, "watch", None)
         if watch is not None:
             watch.attach(sock)

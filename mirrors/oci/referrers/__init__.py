@@ -1,5 +1,5 @@
-"""Signatures and other manifests that refer to an image. Begin with referrers_copy.py.
+"""Signatures and other manifests that refer to an image. Start with referrers_copy.py.
 
-`kinds` says which of them a policy includes, `listing` finds them at a registry, `fallback_index` lists them where the
-registry has no referrers API, `identities` reads who signed.
+`kinds` defines which of them a policy includes, `listing` finds them at a registry, `fallback_index` lists them if the
+registry has no referrers API, `identities` reads the signers.
 """

@@ -18,35 +18,35 @@ from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 from mirrors.oci.referrers.listing import at_fallback_tag, is_itself
 
 LOCKS: Final = 64
-"""Subjects share them by their hash; many more than there are copies at the same time."""
+"""The number of locks, which subjects share by their hash: many more than there are concurrent copies."""
 
 WRITES: Final = 3
-"""How often what another process has overwritten is written again."""
+"""How many times an index is written, because another client may overwrite it."""
 
 
 POLL_SECONDS: Final = 0.2
-"""Between two looks whether another process has finished with an index; one write takes about as long."""
+"""Seconds between two tries to acquire the lease of an index; one write takes about as long."""
 
 
 class IndexLeases(Protocol):
-    """A lock over processes that expires when its holder is killed. Called from any thread; raises nothing."""
+    """A lock across processes that expires if its holder is killed. Called from any thread; raises nothing."""
 
     def hold(self, name: str) -> bool:
-        """Take it, or renew it. False: another process has it, or it can't be determined who has."""
+        """Acquire or renew the lease. Return False if another process has it, or if its holder cannot be determined."""
 
     def give_back(self, name: str) -> None: ...
 
 
 class FallbackIndexes:
-    """One writer at a time for each subject: in this process by a lock, over processes by a lease. Clients of others
-    keep to neither: what is written is read back, and added again where it got lost."""
+    """Writes indexes of referrers, one writer at a time for each subject: in this process by a lock, across processes
+    by a lease. Other clients use neither, so what is written is read back, and lost entries are added again."""
 
     def __init__(self, leases: IndexLeases | None = None) -> None:
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self._leases = leases
 
     def add(self, client: RegistryClient, repository: str, subject: str, referrers: Sequence[Referrer]) -> None:
-        """What the index has already stays as it is. Raises RegistryError."""
+        """Add referrers to the index of the subject. Existing entries stay unchanged. Raises RegistryError."""
         host = client.access.host
         with self._alone(client, f"{host}/{repository}@{subject}") as index:
             for _ in range(WRITES):
@@ -61,7 +61,7 @@ class FallbackIndexes:
 
     @contextmanager
     def _alone(self, client: RegistryClient, index: str) -> Iterator[str]:
-        """The name of the lease."""
+        """Hold the lock and the lease of an index inside the block, and yield the name of the lease."""
         name = hashlib.sha256(index.encode()).hexdigest()
         with client.call.holding(self._locks[hash(index) % LOCKS], client.access.host):
             self._wait_for_lease(client, name)
@@ -72,7 +72,7 @@ class FallbackIndexes:
                     self._leases.give_back(name)
 
     def _wait_for_lease(self, client: RegistryClient, name: str) -> None:
-        """No longer than the call may last."""
+        """Wait for the lease, but no longer than the call may last."""
         while self._leases is not None and not self._leases.hold(name):
             client.call.sleep(POLL_SECONDS, client.access.host)
 
@@ -96,7 +96,7 @@ def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, An
 
 
 def _with(document: dict[str, Any], referrers: Sequence[Referrer]) -> dict[str, Any] | None:
-    """The index with these referrers; None where it has them."""
+    """Return the index with these referrers added; None if it already has them."""
     listed = document["manifests"]
     digests = {entry.get("digest") for entry in listed if isinstance(entry, dict)}
     missing = [referrer.entry for referrer in referrers if referrer.digest not in digests]
@@ -111,6 +111,6 @@ def _index(document: dict[str, Any], host: str) -> Manifest:
         raise RegistryError("invalid", f"{host}: {words}", host=host, says_step=True) from None
     if len(raw) > MAX_MANIFEST_BYTES:
         raise RegistryError("too-large", f"the index of referrers has more than {MAX_MANIFEST_BYTES} bytes", host=host)
-    # What others have listed stays as it is, also where we cannot read it.
+    # Entries of other clients stay unchanged, even those that this process cannot parse.
     media_type = document.get("mediaType")
     return Manifest(raw, descriptors.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)

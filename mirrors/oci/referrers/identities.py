@@ -1,4 +1,4 @@
-"""Who signed an image, as the certificates beside its signatures say. Pure. Nothing here verifies a signature.
+"""Reads who signed an image from the certificates of its signatures. Pure. This module verifies no signature.
 
 Follows Fulcio's certificate extensions, cosign's annotations of signature layers and Sigstore's bundle 0.3.
 """
@@ -15,16 +15,16 @@ from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
 CERTIFICATE_ANNOTATION: Final = "dev.sigstore.cosign/certificate"
-"""Of a signature layer: the certificate in PEM."""
+"""The annotation of a signature layer that contains the certificate in PEM."""
 
 ISSUER: Final = ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
-"""Who has authenticated the identity, as a DER string."""
+"""The certificate extension with the issuer that authenticated the identity, as a DER string."""
 
 OLD_ISSUER: Final = ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
-"""The same without DER around it, in older certificates."""
+"""The same extension in older certificates, as text without DER."""
 
 MAX_CERTIFICATE_BYTES: Final = 32 * 1024
-"""Fulcio's have 1 to 3 KiB."""
+"""The maximum size of a certificate; Fulcio's have 1 to 3 KiB."""
 
 MAX_LAYERS: Final = 20
 """Signatures under one tag whose certificates are read."""
@@ -33,11 +33,11 @@ MAX_SIGNER: Final = 300
 """Characters of a signer that are shown; URLs of workflows have about 120."""
 
 _LONG_DER_LENGTH: Final = 0x80
-"""The bit that says that the length of a DER value follows in so many bytes."""
+"""The bit in the length of a DER value that means that the other bits are the number of bytes of the length."""
 
 
 def of_signature_manifest(document: Mapping[str, Any]) -> Iterator[str]:
-    """Identities of a manifest whose layers are cosign's signatures."""
+    """Yield the identities of a manifest whose layers are signatures of cosign."""
     layers = document.get("layers")
     for layer in layers[:MAX_LAYERS] if isinstance(layers, list) else ():
         notes = layer.get("annotations") if isinstance(layer, dict) else None
@@ -47,7 +47,7 @@ def of_signature_manifest(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def of_bundle(raw: bytes) -> Iterator[str]:
-    """Identities of a Sigstore bundle, JSON; nothing where it has a plain key or is malformed."""
+    """Yield the identities of a Sigstore bundle (JSON); none if it has a plain key or is malformed."""
     try:
         material = json.loads(raw)["verificationMaterial"]
         chain = material.get("x509CertificateChain", {}).get("certificates") or [material.get("certificate")]
@@ -59,7 +59,7 @@ def of_bundle(raw: bytes) -> Iterator[str]:
 
 
 def _of_certificate(encoded: bytes, *, is_pem: bool) -> Iterator[str]:
-    """The subject's alternative names, with the issuer who has authenticated them."""
+    """Yield the subject's alternative names, each with the issuer that authenticated it."""
     try:
         load = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
         extensions = load(encoded).extensions
@@ -84,7 +84,7 @@ def _issuer(extensions: x509.Extensions) -> str:
 
 
 def _der_text(value: bytes) -> bytes:
-    """The content of a DER string: a tag, a length of one byte or more, the text."""
+    """Return the content of a DER string: a tag, a length of one byte or more, the text."""
     if len(value) < 2:
         return b""
     longer = value[1] & ~_LONG_DER_LENGTH if value[1] & _LONG_DER_LENGTH else 0
@@ -92,5 +92,5 @@ def _der_text(value: bytes) -> bytes:
 
 
 def _shown(text: str) -> str:
-    """On one line, with nothing that could be taken for something else."""
+    """Return the text shortened, and with unprintable characters replaced."""
     return "".join(character if character.isprintable() else "?" for character in text[:MAX_SIGNER])

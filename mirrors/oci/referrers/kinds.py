@@ -1,4 +1,4 @@
-"""Which referrers a policy includes, and the tags under which registries without the referrers API keep them. Pure.
+"""Which referrers a policy includes, and the tags under which registries without the referrers API store them. Pure.
 
 Follows the OCI distribution specification 1.1 (referrers tag schema) and cosign's specification of signatures.
 """
@@ -14,7 +14,7 @@ from mirrors.oci.common.manifests import OCI_MANIFEST, Manifest
 ReferrerPolicy = Literal["none", "signatures", "all"]
 
 SIGSTORE_BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
-"""Begins the artifact types of all versions of the bundle: signatures, and attestations that are signed."""
+"""The prefix of the artifact types of all versions of the bundle: signatures, and signed attestations."""
 
 SIGNATURE_TYPES: Final = (
     SIGSTORE_BUNDLE,
@@ -22,13 +22,13 @@ SIGNATURE_TYPES: Final = (
     "application/vnd.dev.cosign.simplesigning.",
     "application/vnd.cncf.notary.signature",
 )
-"""How the artifact types of signatures begin: cosign and Notary Project, of any version."""
+"""The prefixes of the artifact types of signatures: cosign and Notary Project, of any version."""
 
 SIGNED_TYPES: Final = (*SIGNATURE_TYPES, "application/vnd.dev.cosign.artifact.att.")
-"""With attestations, which are signed statements about an image."""
+"""The prefixes of the artifact types of signatures and of attestations, which are signed statements about an image."""
 
 SIGNED_PREDICATE: Final = "https://sigstore.dev/cosign/sign/"
-"""Begins the predicate type of a bundle that says no more than that the image is signed."""
+"""The prefix of the predicate type of a bundle that only states that the image is signed."""
 
 UNSPECIFIC_TYPES: Final = frozenset(
     {
@@ -38,7 +38,7 @@ UNSPECIFIC_TYPES: Final = frozenset(
         "application/vnd.docker.container.image.v1+json",
     }
 )
-"""Artifact types that do not say what a manifest is: none, and those of configs that any artifact may have."""
+"""Artifact types that do not identify the kind of a manifest: none, and those of configs that any artifact may have."""
 
 SIGNATURE_SUFFIX: Final = "sig"
 _SUFFIXES: Final[Mapping[ReferrerPolicy, tuple[str, ...]]] = {
@@ -46,15 +46,15 @@ _SUFFIXES: Final[Mapping[ReferrerPolicy, tuple[str, ...]]] = {
     "signatures": (SIGNATURE_SUFFIX, "att"),
     "all": (SIGNATURE_SUFFIX, "att", "sbom"),
 }
-"""Of cosign's tags. Attestations are signed statements, an SBOM is not signed."""
+"""The suffixes of cosign's tags. Attestations are signed statements; an SBOM is not signed."""
 
 MAX_TAG_CHARACTERS: Final = 128
-"""Of the distribution specification."""
+"""The maximum length of a tag (distribution specification)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """A manifest that names another one as its subject, as lists of referrers describe it; `size` in bytes."""
+    """A manifest that names another one as its subject, as lists of referrers describe it. `size` is in bytes."""
 
     digest: str
     media_type: str
@@ -70,7 +70,7 @@ class Referrer:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """Its descriptor in an index."""
+        """The descriptor of the referrer in an index."""
         entry: dict[str, Any] = {
             "mediaType": self.media_type or OCI_MANIFEST,
             "digest": self.digest,
@@ -86,7 +86,7 @@ class Referrer:
 
     @property
     def is_signature(self) -> bool:
-        """Whether it signs its subject, and is not a statement about it."""
+        """Whether the referrer signs its subject, and is not a statement about it."""
         predicate = self.annotations.get("dev.sigstore.bundle.predicateType", SIGNED_PREDICATE)
         return self.artifact_type.startswith(SIGNATURE_TYPES) and predicate.startswith(SIGNED_PREDICATE)
 
@@ -95,13 +95,13 @@ class Referrer:
 
 
 def fallback_tag(digest: str) -> str:
-    """Where the index of a manifest's referrers is kept at a registry without the referrers API."""
+    """Return the tag of the index of a manifest's referrers at a registry without the referrers API."""
     algorithm, _, hexadecimal = digest.partition(":")
     return f"{algorithm[:32]}-{hexadecimal[:64]}"
 
 
 def cosign_tags(digest: str, policy: ReferrerPolicy) -> tuple[str, ...]:
-    """Where cosign keeps what it knows of a manifest, unless it is set to use referrers."""
+    """Return the tags under which cosign stores the referrers of a manifest, unless it uses the referrers API."""
     base = digest.replace(":", "-")
     tags = (f"{base}.{suffix}" for suffix in _SUFFIXES[policy])
     return tuple(tag for tag in tags if len(tag) <= MAX_TAG_CHARACTERS)

@@ -1,4 +1,4 @@
-"""What refers to a manifest, as its registry lists it: by the referrers API, or by the fallback tag."""
+"""Lists the referrers of a manifest: by the registry's referrers API, or by the fallback tag."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 
 MAX_PAGES: Final = 50
-"""Of one list; registries put 50 to 1,000 entries on a page."""
+"""The maximum number of pages of one list; registries put 50 to 1,000 entries on a page."""
 
 MAX_LISTED: Final = 5_000
-"""Referrers of one manifest that are looked at; busy ones have a few hundred."""
+"""The maximum number of listed referrers of one manifest; busy manifests have a few hundred."""
 
 
 @dataclass(slots=True)
 class Listed:
-    """A list of referrers. `odd` of its entries cannot be copied: their digest is of an algorithm that we do not know,
-    or they have no size, or an invalid media type."""
+    """A list of referrers. `odd` is the number of entries that cannot be copied: the algorithm of their digest is
+    unknown, or they have no size, or an invalid media type."""
 
     referrers: list[Referrer] = field(default_factory=list)
     odd: int = 0
@@ -35,13 +35,13 @@ class Listed:
 
 
 def referrers_of(client: RegistryClient, repository: str, digest: str) -> Listed:
-    """Everything that is listed. Raises RegistryError: a registry in trouble is not one without referrers."""
+    """Return all listed referrers. Raises RegistryError: a registry that fails is not one without referrers."""
     listed = by_api(client, repository, digest)
     return by_tag(client, repository, digest) if listed is None else listed
 
 
 def by_api(client: RegistryClient, repository: str, digest: str) -> Listed | None:
-    """All pages; None where the registry has no referrers API."""
+    """Return the referrers of all pages; None if the registry has no referrers API."""
     page = client.get_referrers(repository, digest)
     if page is None:
         return None
@@ -59,13 +59,13 @@ def by_api(client: RegistryClient, repository: str, digest: str) -> Listed | Non
 
 
 def by_tag(client: RegistryClient, repository: str, digest: str) -> Listed:
-    """What the fallback tag has; nothing where there is none."""
+    """Return the referrers under the fallback tag; none if the tag does not exist."""
     found = at_fallback_tag(client, repository, digest)
     return Listed() if found is None or is_itself(found, digest) else entries(found, client.access.host)
 
 
 def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> bytes | None:
-    """None where there is no such tag."""
+    """Return the bytes under the fallback tag; None if the tag does not exist."""
     try:
         return client.get_bytes(repository, fallback_tag(digest))
     except RegistryError as error:
@@ -75,12 +75,13 @@ def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> byt
 
 
 def is_itself(found: bytes, subject: str) -> bool:
-    """Whether a registry has answered with the subject: GitLab reads a tag `sha256-<hex>` as the digest."""
+    """Return whether a registry responded with the subject itself: GitLab reads a tag `sha256-<hex>` as the digest."""
     return descriptors.digest_of(found, subject.partition(":")[0]) == subject
 
 
 def entries(raw: bytes, host: str) -> Listed:
-    """The manifests of an index of referrers. Raises RegistryError `invalid` for anything else."""
+    """Return the entries of an index of referrers. Raises RegistryError: `too-large`, or `invalid` for anything
+    else."""
     listed = manifests.read_object(raw, host).get("manifests") or []
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise RegistryError("invalid", f"{host} sent a list of referrers that is malformed", host=host)

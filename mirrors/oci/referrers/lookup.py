@@ -1,4 +1,4 @@
-"""Looks at a source for what refers to a manifest: cosign's tags, the referrers API, the fallback tag."""
+"""Looks up the referrers of a manifest at a source: cosign's tags, the referrers API, the fallback tag."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.kinds import SIGNATURE_SUFFIX, Referrer, ReferrerPolicy, cosign_tags
 
 APPENDED: Final = (".sig", ".att")
-"""How cosign's tags end to which each signer adds a layer; an SBOM is replaced."""
+"""The suffixes of the cosign tags to which each signer adds a layer; an SBOM is replaced."""
 
 
 MAX_UNTYPED: Final = 50
-"""Referrers of one manifest that are read to know their type; busy ones have some dozen."""
+"""Referrers of one manifest that are read to learn their type; busy manifests have some dozens."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundReferrer:
-    """Something at the source that is about `subject`: under cosign's `tag`, or `listed` as its referrer."""
+    """A referrer of `subject` at the source: under cosign's `tag`, or `listed` as a referrer."""
 
     subject: str
     digest: str
@@ -32,18 +32,19 @@ class FoundReferrer:
 
     @property
     def is_signature(self) -> bool:
-        """Whether its list or its tag says so."""
+        """Whether the list or the tag of the referrer marks it as a signature."""
         return self.listed.is_signature if self.listed else self.tag.endswith(f".{SIGNATURE_SUFFIX}")
 
     @property
     def is_appended(self) -> bool:
-        """Whether what signers add under its tag comes beside what is there."""
+        """Whether signers add to the existing content of the tag."""
         return self.tag.endswith(APPENDED)
 
     @property
     def rank(self) -> int:
-        """Lower goes first where not all are copied. Signatures do, and of those cosign's tags: a manifest has one,
-        and anybody who may push to the source adds to its list."""
+        """The order of copies if not all are copied, the lowest first: signatures before others, and cosign's tags
+        before listed signatures. A manifest has one such tag, but everybody who may push to the source can add to the
+        list."""
         if self.listed is None:
             return 0 if self.is_signature else 2
         if self.is_signature:
@@ -57,7 +58,7 @@ class FoundReferrer:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one look has found, and what is wrong with the rest of it."""
+    """The result of one lookup: the referrers that were found, and the problem of the others."""
 
     found: Sequence[FoundReferrer] = ()
     problem: RegistryError | None = None
@@ -70,7 +71,7 @@ class ReferrerLookup:
     policy: ReferrerPolicy
 
     def steps(self, subject: str) -> Iterator[Callable[[], Looked]]:
-        """Short looks that may be made side by side. Each raises RegistryError."""
+        """Yield short lookups that can run concurrently. Each raises RegistryError."""
         yield partial(self._listed, subject)
         for tag in cosign_tags(subject, self.policy):
             yield partial(self._tagged, subject, tag)
@@ -81,7 +82,7 @@ class ReferrerLookup:
         described, problem = self._described(untyped[:MAX_UNTYPED])
         referrers = [described.get(referrer.digest, referrer) for referrer in listed.referrers]
         found = [FoundReferrer(subject, r.digest, listed=r) for r in referrers if r.is_included(self.policy)]
-        # In the same words for each platform: few problems of an image are reported.
+        # The message is the same for each platform, because few different problems of an image are reported.
         if listed.odd:
             problem = self._problem(
                 "lists referrers without a size, or with a media type or an algorithm of the digest that is not known "
@@ -92,9 +93,9 @@ class ReferrerLookup:
         return Looked(found, problem)
 
     def _described(self, digests: Sequence[str]) -> tuple[dict[str, Referrer], RegistryError | None]:
-        """By digest, what manifests say of themselves that are listed without their artifact type: older versions of
-        Quay leave it out, and those of Harbor list the type of the config in its place, as cosign does under the
-        fallback tag. With the last problem."""
+        """Return by digest the referrers as their own manifests describe them, and the last problem. This is for
+        referrers that are listed without their artifact type: older versions of Quay leave it out, and those of Harbor
+        list the type of the config instead, as cosign does under the fallback tag."""
         described: dict[str, Referrer] = {}
         problem = None
         for digest in digests:
@@ -114,8 +115,8 @@ class ReferrerLookup:
         return Looked([FoundReferrer(subject, present.digest, tag=tag)] if present else ())
 
     def _head(self, tag: str) -> Descriptor | None:
-        """A refusal of the HEAD is settled by a GET; a 404 is believed, or each tag that is not there would cost two
-        requests."""
+        """Look up a tag by a HEAD. If the HEAD is refused, a GET decides. A 404 is trusted, because otherwise each
+        missing tag would cost two requests."""
         try:
             return self.source.head_manifest(self.repository, tag)
         except RegistryError as error:

@@ -1,6 +1,6 @@
-"""Copies what refers to an image that is at the target: signatures, attestations, and by policy everything.
+"""Copies the referrers of an image that is at the target: signatures, attestations, and by policy everything.
 
-Nothing that goes wrong here is an error of the image: it is a problem in the result.
+Failures in this module are not errors of the image: they are problems in the result.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from mirrors.oci.referrers.subjects import subjects_of
 from mirrors.oci.transfer.copy import ImageCopy
 
 MAX_REFERRERS: Final = 200
-"""Of one image; one that several parties have signed has about ten a platform."""
+"""The maximum number of referrers of one image; one that several parties have signed has about ten per platform."""
 
 MAX_REFERRER_BYTES: Final = 100 * MIB
-"""Blobs of one referrer; SBOMs of the largest images have about 20 MiB."""
+"""Bytes of the blobs of one referrer; SBOMs of the largest images have about 20 MiB."""
 
 MAX_ALL_REFERRERS_BYTES: Final = GIB
-"""Blobs of all referrers of an image."""
+"""Bytes of the blobs of all referrers of an image."""
 
 MAX_DEPTH: Final = 3
-"""An SBOM of the image, its signature, what is said of that."""
+"""Levels of referrers: an SBOM of the image, the SBOM's signature, a statement about that signature."""
 
 AT_ONCE: Final = 4
-"""Referrers of an image that are copied at the same time; most have two small blobs."""
+"""Referrers of an image that are copied concurrently; most have two small blobs."""
 
 MAX_SIGNATURES_READ: Final = 10
-"""Whose certificates are read; the others are copied all the same."""
+"""Listed signatures whose certificates are read; the others are only copied."""
 
 MAX_PROBLEMS: Final = 5
-"""That are reported of one image; the first says what is wrong."""
+"""Problems of one image that are reported; the first shows what is wrong."""
 
 T = TypeVar("T")
 
@@ -63,14 +63,14 @@ class _Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_bytes(self, count: int) -> None:
-        """Called from the threads that copy; all else belongs to the caller's."""
+        """Count bytes. Called from the threads that copy; everything else is only used on the caller's thread."""
         with self.lock:
             self.bytes_copied += count
 
 
 @dataclass(frozen=True, slots=True)
 class ReferrersCopy:
-    """`request` is the image's, `image` what its copy has answered."""
+    """Copies the referrers of one image. `request` is the request for the image's copy, `image` the result."""
 
     shared: Shared
     indexes: FallbackIndexes
@@ -88,7 +88,7 @@ class ReferrersCopy:
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call, is_target=True))
 
     def run(self) -> ReferrersResult:
-        """Raises CopyCancelledError alone."""
+        """Copy the referrers. Raises only CopyCancelledError."""
         small = PoolShare(self.shared.small, self.shared.wire.settings.requests_per_image)
         copies = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oci-referrer")
         try:
@@ -110,7 +110,8 @@ class ReferrersCopy:
         return self._result(None if self.tally.problems and not is_signed else is_signed, signers)
 
     def _subjects(self) -> list[str]:
-        """What signatures may be about. An index of which platforms were left out is new: nobody has signed it."""
+        """Return the digests that signatures may refer to. An index without some of its platforms is new, so none refer
+        to it."""
         repository = self.request.target.repository
         root = self.target.get_manifest(repository, self.image.target_digest)
         subjects = subjects_of(self.target, repository, root)
@@ -121,8 +122,8 @@ class ReferrersCopy:
         return self.image.target_digest == self.image.source_digest
 
     def _copy_levels(self, subjects: Sequence[str], small: Executor, copies: Executor) -> None:
-        """Referrers of the image, then by the policy ``all`` those of the referrers. Nothing is followed twice: lists
-        of a registry may name one another."""
+        """Copy the referrers of the image and, with the policy ``all``, the referrers of those. No digest is followed
+        twice, because referrers may name one another."""
         level, seen = list(subjects), set(subjects)
         for _ in range(MAX_DEPTH if self.policy == "all" else 1):
             found = [one for one in self._look(level, small) if one.digest not in seen]
@@ -152,7 +153,7 @@ class ReferrersCopy:
         return sorted(found, key=lambda one: one.rank)[:room]
 
     def _copy_all(self, found: Sequence[FoundReferrer], small: Executor, copies: Executor) -> list[str]:
-        """Digests of those that are at the target now."""
+        """Copy these referrers, and return the digests of those that are at the target now."""
         running = [(one, copies.submit(self._copy_one, one)) for one in found]
         done = [(one, result) for one, future in running if (result := self._note_failure(future)) is not None]
         for one, result in done:
@@ -164,7 +165,7 @@ class ReferrersCopy:
         return [one.digest for one, _ in done]
 
     def _copy_one(self, one: FoundReferrer) -> CopyResult:
-        """On a thread of its own, with a call of its own: what fails here ends no other."""
+        """Copy one referrer on its own thread, with its own call, so that a failure ends no other copy."""
         room = MAX_ALL_REFERRERS_BYTES - self.tally.bytes_copied
         source, target = self.request.source, self.request.target
         tag, digest = (one.tag, None) if one.tag else (None, one.digest)
@@ -188,8 +189,8 @@ class ReferrersCopy:
         return result
 
     def _list(self, subject: str, pushed: Sequence[Referrer], present: Sequence[Referrer]) -> None:
-        """Makes sure that the target lists them: those that were pushed without its word for it, and those that it has
-        already where it keeps no list of its own."""
+        """Make sure that the target lists the referrers: those `pushed` without its confirmation, and those already
+        `present` if the target keeps no list itself."""
         repository = self.request.target.repository
         listed = listing.by_api(self.target, repository, subject)
         if listed is None:
@@ -201,8 +202,8 @@ class ReferrersCopy:
             self.indexes.add(self.target, repository, subject, missing)
 
     def _signed(self, subjects: Sequence[str], small: Executor) -> tuple[bool, tuple[str, ...]]:
-        """Whether the target has signatures of the image itself (of an index with fewer platforms: of those), and who
-        made them. What is under a tag counts once it is read."""
+        """Return whether the target has signatures of the image itself (of an index with fewer platforms: of its
+        platforms), and the signers. Content under a tag counts only once it is read."""
         signed = {self.image.target_digest} if self._is_whole else set(subjects)
         claimed = [one for one in self.tally.at_target if one.is_signature and one.subject in signed]
         listed = [one for one in claimed if one.listed]
@@ -218,7 +219,8 @@ class ReferrersCopy:
         return self.call.outcome(future, self.request.source.registry)
 
     def _note_failure(self, future: Future[T]) -> T | None:
-        """The result; None for an error, which is a problem unless the time of all is up."""
+        """Return the result. After an error, record a problem and return None, unless the time of the whole copy is
+        up."""
         try:
             return self._wait(future)
         except RegistryError as error:
@@ -239,7 +241,7 @@ class ReferrersCopy:
 def _to_list(
     done: Sequence[tuple[FoundReferrer, CopyResult]],
 ) -> dict[str, tuple[list[Referrer], list[Referrer]]]:
-    """By subject, what was pushed and not acknowledged as listed, and what the target had already."""
+    """Return by subject the referrers that were pushed and not confirmed as listed, and those already at the target."""
     about: dict[str, tuple[list[Referrer], list[Referrer]]] = {}
     for one, result in done:
         for manifest in result.unlisted:

@@ -1,4 +1,4 @@
-"""Signatures at a target: who made them, and whether they are the target's own."""
+"""Signatures at a target: their signers, and whether the source has them too."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mirrors.oci.referrers import identities
 from mirrors.oci.referrers.kinds import SIGSTORE_BUNDLE, Referrer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
-"""Of a layer: the signature of its content in base64."""
+"""The annotation of a layer that contains the signature of its content in base64."""
 
 MAX_BUNDLE_BYTES: Final = MIB
-"""Bundles have about 10 KiB."""
+"""The maximum size of a bundle; real ones have about 10 KiB."""
 
 
 def signers_of(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str] | None:
-    """Identities in the certificates of a signature; none where it was made with a key, or they cannot be read. None
-    for a manifest without a signature. Raises RegistryError where the manifest cannot be read."""
+    """Return the identities in the certificates of a signature; none if it was created with a key, or if they cannot be
+    read. Return None for a manifest without a signature. Raises RegistryError if the manifest cannot be read."""
     found = client.get_manifest(repository, digest)
     if not _is_signature(found, client.access.host):
         return None
@@ -38,15 +38,16 @@ def signers_of(wire: HttpContext, client: RegistryClient, repository: str, diges
 
 
 def _is_signature(found: Manifest, host: str) -> bool:
-    """By its artifact type, or by the signatures in its layers: under cosign's tags there may be anything."""
+    """Return whether a manifest is a signature, by its artifact type or its layers: cosign's tags may contain
+    anything."""
     is_listed_type = Referrer.of(found).is_signature
     return is_listed_type or (not found.children and any(signature for _, signature in _signatures(found, host)))
 
 
 def check_kept(target: RegistryClient, repository: str, tag: str, wanted: str, read: Callable[[], Manifest]) -> None:
-    """Raises RegistryError `conflict` where a target has signatures of its own under a tag of cosign's: a manifest with
-    the digest `wanted`, which `read` gets from the source, would overwrite them. What a HEAD denies is settled by a
-    GET, and a target that does not say what it has keeps that."""
+    """Raise RegistryError `conflict` if the target has signatures of its own under a cosign tag: a manifest with the
+    digest `wanted`, which `read` gets from the source, would overwrite them. If a HEAD is denied, a GET decides. If the
+    target does not show what it has, its error is raised, and nothing is overwritten."""
     present = target.head_manifest(repository, tag, confirm=True)
     if present is None or present.digest == wanted:
         return
@@ -57,8 +58,8 @@ def check_kept(target: RegistryClient, repository: str, tag: str, wanted: str, r
 
 
 def _signatures(manifest: Manifest, host: str) -> set[tuple[str, str]]:
-    """Digest and signature of each layer: signatures of the same payload by several keys differ in the annotation
-    alone. The config, which differs with any signature, is left out."""
+    """Return the digest and the signature of each layer. Signatures of the same payload by several keys differ only in
+    the annotation. The config, which differs with any signature, is left out."""
     document = manifests.read_object(manifest.raw, host)
     entries = [*(document.get("layers") or ()), *(document.get("manifests") or ())]
     return {(entry["digest"], descriptors.annotations_of(entry).get(SIGNATURE_ANNOTATION, "")) for entry in entries}

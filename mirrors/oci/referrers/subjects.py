@@ -1,4 +1,4 @@
-"""The manifests of an image that others refer to: the image itself, and its platforms."""
+"""The manifests of an image that referrers may name: the image itself, and its platforms."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, platf
 from mirrors.oci.distribution.registry_client import RegistryClient
 
 MAX_SUBJECTS: Final = 64
-"""Of one image; those with the most platforms have about twenty."""
+"""The maximum number of subjects of one image; images with the most platforms have about twenty."""
 
 MAX_NESTED: Final = 8
-"""Indexes in an index that are read."""
+"""The maximum number of nested indexes that are read."""
 
 
 def subjects_of(client: RegistryClient, repository: str, root: Manifest) -> list[str]:
-    """Digests of `root` and of its platforms, each once. Attestations in an index are no subjects: they are about the
-    others. Raises RegistryError."""
+    """Return the digests of `root` and of its platforms, each once. Attestations in an index are not subjects, because
+    they are about the other manifests. Raises RegistryError."""
     subjects = {root.digest: None}
     level, nested = [root], 0
     while level:
@@ -35,7 +35,7 @@ def subjects_of(client: RegistryClient, repository: str, root: Manifest) -> list
 
 
 def _children(index: Manifest, host: str) -> Iterator[tuple[str, str]]:
-    """Digests and media types of what may be run."""
+    """Yield the digests and media types of the manifests of an index that can be run."""
     if not index.children:
         return
     entries: list[dict[str, Any]] = read_object(index.raw, host)["manifests"]

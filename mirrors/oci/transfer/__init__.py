@@ -1,4 +1,4 @@
-"""How one image gets from its source to its target. Begin with copy.py.
+"""The copy of one image from its source to its target. Start with copy.py.
 
-`copy` compares both sides, `plan` walks the manifests, `moves` runs the transfers of blobs and pushes.
+`copy` compares both sides, `plan` walks the manifests, `moves` runs the transfers of blobs and the pushes.
 """

@@ -1,4 +1,4 @@
-"""What source and target have under a reference, asked at both sides at the same time."""
+"""Compares what source and target have under a reference. Both are requested at the same time."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`tag` is the one to set at the target; `present` what the target has under it. None is in `doubt` until a GET
-    has settled it: a HEAD said that it is missing, or was refused."""
+    """The result of a comparison. `tag` is the tag to set at the target; `present` is the manifest that the target has
+    under it. None is in `doubt` until a GET decides: a HEAD reported that the tag is missing, or was refused."""
 
     tag: str
     present: Descriptor | None
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparer:
-    """Of one image. `small` runs short requests, which the image's own thread waits for."""
+    """Compares source and target of one image. `small` runs short requests that the image's own thread waits for."""
 
     request: CopyRequest
     source: RegistryClient
@@ -48,8 +48,8 @@ class Comparer:
     traits: TargetTraits
 
     def compare(self) -> Comparison:
-        """One look at each side, at the same time; a source that is pinned by digest needs none, and one whose tag the
-        target is expected to lack is read next in any case."""
+        """Look up the image at both sides at the same time. A source that is pinned by digest needs no lookup. Neither
+        does a source whose tag the target lacks as expected, because it is read next in any case."""
         source = self.request.source
         if self.request.subject and source.digest is not None:
             return self._look(source.digest, Descriptor(source.digest, "", None))
@@ -69,8 +69,8 @@ class Comparer:
         return replace(compared, source=self.call.outcome(looking, source.registry))
 
     def _compare_pinned(self, digest: str) -> Comparison:
-        """The reference's own tag where that is free or right already; else one that belongs to this digest alone:
-        a pinned reference never moves a tag."""
+        """Use the reference's own tag if it is free or already right, else a tag that belongs only to this digest: a
+        pinned reference never moves a tag."""
         wanted = Descriptor(digest, "", None)
         target, tag = self.request.target, self.request.source.tag
         if tag is not None:
@@ -85,7 +85,8 @@ class Comparer:
         return self._look(pinned, wanted)
 
     def confirm(self, compared: Comparison) -> Future[Descriptor | None] | None:
-        """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
+        """Start a GET for a tag that the target denied to a HEAD, while the source is read. None if there is no
+        doubt."""
         if not compared.doubt or self.request.target_is_new:
             return None
         return self.small.submit(self._confirm, compared)
@@ -96,7 +97,7 @@ class Comparer:
         return is_readable(self.target, self.request.target.repository, compared.tag)
 
     def send(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
+        """Send a request on the pool and wait for it. This thread keeps checking whether the call is cancelled."""
         return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
 
     def look(self, reference: str) -> Descriptor | None:
@@ -112,7 +113,7 @@ class Comparer:
         return Comparison(reference, present, source, doubt="" if present else "missing")
 
     def _head_source(self) -> Descriptor | None:
-        """None where a HEAD is denied, in whatever way: the GET is the last word."""
+        """Look up the source by a HEAD. Return None after any permanent error, because the GET that follows decides."""
         source = self.request.source
         try:
             return self.source.head_manifest(source.repository, source.manifest_reference)

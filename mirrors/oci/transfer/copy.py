@@ -1,4 +1,5 @@
-"""One image from source to target: compare, plan, move the blobs, push children before parents and the tag last."""
+"""Copies one image: compares both sides, plans, transfers the blobs, pushes children before parents and the tag
+last."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ class ImageCopy:
         object.__setattr__(self, "pushes", ManifestPushes(request, self.target, self.comparer, self.blobs))
 
     def run(self) -> CopyResult:
-        """Raises RegistryError or CopyCancelledError."""
+        """Copy the image. Raises RegistryError or CopyCancelledError."""
         settings = self.shared.wire.settings
         self.shared.wire.gate.widen(
             self.request.target.registry, bulk=settings.blobs, small=MAX_TARGET_REQUESTS_BESIDE_BLOBS
@@ -108,20 +109,23 @@ class ImageCopy:
         )
 
     def _known(self, compared: Comparison) -> tuple[str, str] | None:
-        """The digests at both sides, where the target has what a copy with these platforms made of the source's."""
+        """Return the digests at both sides if an earlier copy with these platforms created the target's manifest from
+        the source's, else None."""
         if compared.source is None or compared.present is None:
             return None
         found = compared.source.digest, compared.present.digest
         return found if found == self.request.known else None
 
     def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None] | None]:
-        """By digest: a look for the source's manifest at the target under another tag, while the source is read."""
+        """Look up the source's manifest by digest at the target, which may have it under another tag, while the source
+        is read. Return the lookup by digest."""
         if compared.source is None:
             return {}
         return {compared.source.digest: self._look(compared.source.digest)}
 
     def _look(self, digest: str) -> Future[Descriptor | None] | None:
-        """None where the target was not seen to get this manifest: what a copy of it needs is looked for one by one."""
+        """Look up a manifest by digest at the target. Return None if no copy of it to the target is recorded: its
+        content is then looked up one by one."""
         if self.request.target_is_new or not self.blobs.is_recorded(digest):
             return None
         return self.small.submit(is_present, self.target, self.request.target.repository, digest)
@@ -148,7 +152,7 @@ class ImageCopy:
             ) from None
 
     def _check_subject(self, found: Manifest) -> None:
-        """Raises RegistryError where a list of referrers names what does not refer to the image."""
+        """Raise RegistryError if a list of referrers named this manifest, and it does not refer to the image."""
         if self.request.subject in ("", found.subject):
             return
         host = self.request.source.registry
@@ -158,8 +162,8 @@ class ImageCopy:
     def _copy(
         self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool
     ) -> CopyPlan | None:
-        """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it, as
-        `looking` says. `is_first`: it has nothing under this tag."""
+        """Copy everything that `root` refers to; the caller pushes `root` itself. Return None if the target has `root`,
+        as `looking` reports. `is_first`: the target has nothing under this tag."""
         request = self.request
         if looking is not None and self.call.outcome(looking, request.target.registry):
             return None
@@ -173,10 +177,9 @@ class ImageCopy:
             self.small,
             self.blobs.is_known,
             denies_heads,
-            # A target without the tag seldom has what it refers to. Docker Hub counts each manifest that is read as a
-            # pull.
+            # A target without the tag seldom has the manifests. Docker Hub counts each manifest read as a pull.
             reads_all=request.target_is_new or (is_first and request.source.registry != DOCKER_HUB),
-            # Within a registry a mount settles it.
+            # Within one registry, a mount makes the check unnecessary.
             look=None if request.target_is_new or is_sibling else partial(self.blobs.look, self.target, self.small),
             max_bytes=request.max_bytes,
         )

@@ -1,4 +1,4 @@
-"""An index with fewer platforms: what is left out is cut from its text, so that all else stays byte for byte."""
+"""Reduces an index to some of its platforms. The others are cut from its text, so that all else stays byte for byte."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _DECODER: Final = json.JSONDecoder()
 
 
 def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
-    """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
+    """Return the index with only the `wanted` platforms (`os/arch[/variant]`), their attestations, and entries without
+    a platform.
 
-    The same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if none of the
-    platforms is there.
+    Return the same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if the
+    index has none of the platforms.
     """
     if not wanted or not manifest.platforms:
         return manifest
@@ -38,7 +39,8 @@ def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> M
 
 
 def _matches(name: str, wanted: str) -> bool:
-    """`linux/arm` wants every variant of it; `linux/arm64` and `linux/arm64/v8` are the same."""
+    """Return whether a platform matches. `linux/arm` matches all its variants; `linux/arm64` and `linux/arm64/v8` are
+    equal."""
     normal = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
     target = wanted.removesuffix("/v8") if wanted.startswith("linux/arm64") else wanted
     return normal == target or normal.startswith(f"{target}/")
@@ -56,14 +58,14 @@ def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The place of a value in a text, in characters."""
+    """The position of a value in a text, in characters."""
 
     start: int
     end: int
 
 
 def _cut(raw: bytes, kept: Sequence[bool], host: str) -> bytes:
-    """The text of an index, whose entries are known to be well formed, with those that are `kept`."""
+    """Return the text of an index with only the `kept` entries. The entries are known to be well formed."""
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding, "surrogatepass")
     spans = _entries(text)
@@ -75,7 +77,7 @@ def _cut(raw: bytes, kept: Sequence[bool], host: str) -> bytes:
 
 
 def _entries(text: str) -> list[_Span]:
-    """The values of the lists at the top that are named `manifests`."""
+    """Return the elements of the top-level lists that are named `manifests`."""
     spans: list[_Span] = []
     at = _skip(text, 0)
     while text[at] in "{,":
@@ -89,7 +91,7 @@ def _entries(text: str) -> list[_Span]:
 
 
 def _elements(text: str, array: _Span) -> list[_Span]:
-    """Of an array; none of any other value."""
+    """Return the elements of an array, none for any other value."""
     spans: list[_Span] = []
     at = array.start
     while text[at] in "[," and text[_skip(text, at + 1)] != "]":
@@ -104,7 +106,7 @@ def _value(text: str, at: int) -> _Span:
 
 
 def _skip(text: str, at: int) -> int:
-    """Behind the white space."""
+    """Return the position after the white space."""
     found = _SPACE.match(text, at)
     assert found is not None
     return found.end()

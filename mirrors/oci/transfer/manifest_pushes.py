@@ -1,4 +1,4 @@
-"""Pushes of one image's manifests: by digest as soon as all is there that each refers to, and the tag last."""
+"""Pushes the manifests of one image: each by digest as soon as the target has all its content, and the tag last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from mirrors.oci.transfer.plan import is_readable
 
 @dataclass(frozen=True, slots=True)
 class ManifestPushes:
-    """To the target of one copy. `unlisted` have a subject, and the target did not say that it lists them."""
+    """Pushes to the target of one copy. `unlisted` have a subject, and the target did not confirm that it lists
+    them."""
 
     request: CopyRequest
     target: RegistryClient
@@ -25,7 +26,8 @@ class ManifestPushes:
     unlisted: list[Manifest] = field(default_factory=list)
 
     def push_tag(self, tag: str, manifest: Manifest) -> None:
-        """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
+        """Push the manifest under its tag. A registry with immutable tags refuses a tag that another copy has just
+        written: if it has this manifest, the push is done."""
         before = None if self.request.subject else self.request.before_tag
         try:
             stored = self.comparer.send(self.push, tag, manifest, before)
@@ -40,10 +42,11 @@ class ManifestPushes:
                 self._settle_digest(manifest, stored)
 
     def _settle_digest(self, manifest: Manifest, stored: str) -> None:
-        """A pinned image is pulled by its digest. A registry that has `stored` it by one of another algorithm is sent
-        it once more, by this one. Raises RegistryError `unsupported` where it does not have it by this one then."""
+        """Make sure that the target has the manifest by its digest, because nodes pull a pinned image by digest. If the
+        registry has `stored` it by a digest of another algorithm, it is pushed again by this digest. Raises
+        RegistryError `unsupported` if the registry does not have it by this digest even after that."""
         algorithm, repository, target = manifest.digest.partition(":")[0], self.request.target.repository, self.target
-        # Registries that do not say it take sha256.
+        # Registries that do not report the digest use sha256.
         if (stored or "sha256:").startswith(f"{algorithm}:"):
             return
         try:
@@ -63,7 +66,7 @@ class ManifestPushes:
             raise RegistryError("unsupported", words, host=host, says_step=True)
 
     def push(self, reference: str, manifest: Manifest, before: Callable[[], None] | None = None) -> str:
-        """The digest that the target says it stored, "" where it does not say."""
+        """Push a manifest, and return the digest that the target reports as stored, "" if it reports none."""
         repository = self.request.target.repository
         try:
             stored = self.target.put_manifest(repository, reference, manifest, before=before)

@@ -1,4 +1,4 @@
-"""The moves of one copy: blobs under way, and manifests that wait for them."""
+"""Runs the transfers of one copy, and pushes the manifests that wait for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Moves:
-    """Blobs under way and manifests that wait for them. Runs on the image's own thread, which reports and polls."""
+    """The blobs in transfer, and manifests that wait for them. Runs on the image's own thread, which reports and
+    polls."""
 
     def __init__(self, copy: ImageCopy, plan: CopyPlan, root: Manifest) -> None:
         self._copy = copy

@@ -1,4 +1,4 @@
-"""What has to be copied: walks an index down to its blobs, stopping where the target has a manifest already."""
+"""Plans what has to be copied: walks an index down to its blobs, and stops at manifests that the target already has."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.distribution.registry_client import RegistryClient
 
 USUAL_MANIFEST_BYTES: Final = MIB
-"""Manifests that say they have more are read a few at a time, and one that says less is not read further."""
+"""Manifests whose descriptor specifies a larger size, or none, are read a few at a time. Others are not read beyond
+this size."""
 
 _LARGE_READS: Final = BoundedSemaphore(4)
 
 _Loaded = Manifest | Descriptor | None
-"""Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
+"""The result for one child: None if the target has it, the descriptor if the source has it as a blob only."""
 
 
 class Part(NamedTuple):
-    """A part of an image. One digest may be both: registries keep manifests and blobs apart."""
+    """A part of an image. One digest may be both kinds, because registries store manifests and blobs separately."""
 
     kind: Literal["manifest", "blob"]
     digest: str
@@ -44,8 +45,8 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class CopyPlan:
-    """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target.
-    `looks` are answers whether the target has a blob, asked for while other manifests are read."""
+    """Manifests by digest, and the blobs they need, each once. Manifests that are missing from `manifests` are at the
+    target. `looks` check whether the target has a blob, while other manifests are read."""
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
     blobs: dict[str, Descriptor] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class CopyPlan:
     looks: dict[str, BlobLook] = field(default_factory=dict)
 
     def needs(self, manifest: Manifest) -> set[Part]:
-        """What must be at the target before this manifest may be pushed."""
+        """Return the parts that must be at the target before this manifest can be pushed."""
         digests = {child.digest for child in manifest.children}
         return (
             {Part("manifest", digest) for digest in digests if digest in self.manifests}
@@ -72,11 +73,11 @@ class CopyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
-    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
-    `reads_all` that manifests are read from the source without a look at the target; `look` asks the target for a blob
-    as soon as the manifest is read that names it, None for no such look; `max_bytes` of blobs are what a referrer may
-    have, None for an image."""
+    """Reads manifests from the source, those of one level concurrently. `small` is a pool for short requests;
+    `is_known(digest)` returns whether content of the target counts; `denies_heads` means that a HEAD of the target is
+    not trusted; `reads_all` means that manifests are read from the source without a lookup at the target; `look` starts
+    to check for a blob at the target as soon as a manifest that names the blob is read, None for no check; `max_bytes`
+    limits the blobs of a referrer, None for an image."""
 
     source: RegistryClient
     source_repository: str
@@ -91,7 +92,7 @@ class Planner:
     max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
-        """Raises RegistryError, `too-large` for an image beyond the limits."""
+        """Return the plan for an image. Raises RegistryError, `too-large` for an image beyond the limits."""
         plan = CopyPlan()
         try:
             self._walk(plan, root)
@@ -118,7 +119,7 @@ class Planner:
         waiting, level = deque(children), []
         pending: deque[tuple[Descriptor, Future[_Loaded]]] = deque()
         while waiting or pending:
-            # No more than are read at a time: what was read and not counted yet takes memory.
+            # No more are submitted than run at a time, because manifests that are read but not counted yet take memory.
             while waiting and len(pending) < self.settings.requests_per_image:
                 child = waiting.popleft()
                 pending.append((child, self.small.submit(load, child)))
@@ -137,7 +138,7 @@ class Planner:
         return None if self._is_at_target(child) else self._read(child)
 
     def _read(self, child: Descriptor) -> _Loaded:
-        """The descriptor itself when the source has it as a blob only (build caches)."""
+        """Read a child from the source. Return its descriptor if the source has it as a blob only (build caches)."""
         is_large = child.size is None or child.size > USUAL_MANIFEST_BYTES
         try:
             with _LARGE_READS if is_large else nullcontext():
@@ -200,12 +201,12 @@ class Planner:
 def is_present(
     client: RegistryClient, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
 ) -> Descriptor | None:
-    """A look at the target. Where looking is forbidden nothing is known, which the push then settles."""
+    """Look up a manifest by a HEAD. Return None also if the lookup is forbidden, because the push will decide."""
     return _unless_forbidden(lambda: client.head_manifest(repository, reference, media_type, confirm=confirm))
 
 
 def is_readable(client: RegistryClient, repository: str, reference: str) -> Descriptor | None:
-    """The same by a GET, after a HEAD has denied it."""
+    """Look up a manifest by a GET, after a HEAD has denied it. Otherwise the same as `is_present`."""
     return _unless_forbidden(lambda: client.read_descriptor(repository, reference))
 
 
@@ -219,5 +220,5 @@ def _unless_forbidden(look: Callable[[], Descriptor | None]) -> Descriptor | Non
 
 
 def is_refusal(error: RegistryError) -> bool:
-    """Whether the registry does not say what it has."""
+    """Return whether the registry refuses to show what it has."""
     return error.code in {"denied", "unsupported"}

@@ -1,4 +1,4 @@
-"""Connections that a copy will need, opened while it waits for an answer: each takes a round trip, two more for TLS."""
+"""Opens connections that a copy will need while it waits for a response. Each takes a round trip, or three with TLS."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mirrors.oci.common.manifests import INDEXES
 from mirrors.oci.distribution.registry_client import RegistryClient
 
 INDEX_ENTRY_BYTES = 256
-"""Bytes that an index has for each manifest, at least: its digest, media type, size and platform."""
+"""The minimum size of an index entry in bytes: its digest, media type, size and platform."""
 
 FIRST_TARGET_REQUESTS = 2
-"""At once, after the look at the tag: by digest, and by a GET."""
+"""Concurrent requests to the target after the lookup of the tag: one by digest, and one GET."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """Of one copy. Where as many connections are open as are expected to be needed, none is opened."""
+    """The connections of one copy. If as many are open as will probably be needed, no more are opened."""
 
     source: RegistryClient
     target: RegistryClient
@@ -28,7 +28,7 @@ class Connections:
         self.shared.small.submit(self.target.preconnect, FIRST_TARGET_REQUESTS)
 
     def expect_manifests(self, root: Descriptor | None) -> None:
-        """As many as an index of this size lists, within the slots of a host."""
+        """Open as many connections as an index of this size lists manifests, within the slots of a host."""
         if root is None or root.media_type not in INDEXES:
             return
         wanted = min(self.shared.wire.settings.requests_per_host, (root.size or 0) // INDEX_ENTRY_BYTES)
