@@ -111,11 +111,15 @@ def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[
 
 def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
     """Return mappings of images that are not public and whose target is in one of the repositories (host and path,
-    without tag or digest). At most ``TARGETS_LIMIT`` are returned for each ``REPOSITORIES_AT_ONCE`` repositories."""
+    without tag or digest), at most ``TARGETS_LIMIT`` of each repository."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
     found: list[MappingSnapshot] = []
     for batch in batched(repositories, REPOSITORIES_AT_ONCE):
-        found += _known(rows.in_repositories(batch)[:TARGETS_LIMIT])
+        page = list(_known(rows.in_repositories(batch)[:TARGETS_LIMIT]))
+        if len(page) == TARGETS_LIMIT and len(batch) > 1:
+            # The images of one repository must not displace those of the others, which would then count as public.
+            page = [row for name in batch for row in _known(rows.in_repositories([name])[:TARGETS_LIMIT])]
+        found += page
     return found
 
 
