@@ -16,7 +16,7 @@ from swapper_project.process.environment_checks import ON
 PREFIX = "SWAPPER_"
 PROCESS_ROLES = ("webhook", "web", "worker", "watcher", "all")
 MAX_VALUE_BYTES = 64 * 1024
-"""The most bytes that are read from a file with the value of a variable; values are usually one line."""
+"""The maximum number of bytes read from a file with the value of a variable; values are usually one line."""
 
 # SWAP has no ``_FILE`` form: SWAPPER_SWAP_FILE is the kill switch, which is watched instead of read only once.
 _READABLE_FROM_FILES = (

@@ -29,7 +29,7 @@ SETTLED_AFTER: Final = 15.0
 """Seconds after which a process counts as successfully started."""
 
 LONGEST_RESTART_PAUSE: Final = 30.0
-"""The most seconds between two starts of a process that exits again and again."""
+"""The maximum pause in seconds between two starts of a process that exits again and again."""
 
 PROCESS_LOOK_EVERY: Final = 0.2
 """Seconds between two checks of the processes."""

@@ -11,7 +11,7 @@ REQUEST_SECONDS: Final = 10.0
 """Seconds within which a request must be complete, from the start of the connection, or its own first byte if later."""
 
 MOST_BUFFERED: Final = 64 * 1024 * 1024
-"""The most bytes of incomplete requests, of all connections together."""
+"""The maximum number of bytes of incomplete requests, of all connections together."""
 
 LINGER: Final = 2.0
 """Seconds that a client has to close its side after the last response."""

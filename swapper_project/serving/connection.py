@@ -24,7 +24,7 @@ SEND_TIMEOUT: Final = 2.0 if os.environ.get("SWAPPER_ROLE") == "webhook" else 30
 slow browsers."""
 
 PIECE: Final = 64 * 1024
-"""The most bytes per read: more than a review of a usual pod has."""
+"""The maximum number of bytes per read: more than the review of a typical pod has."""
 
 _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 

@@ -6,14 +6,14 @@ import re
 from typing import Final
 
 MAX_HEAD: Final = 64 * 1024
-"""The most bytes of a request's line and headers; the API server sends less than one KiB."""
+"""The maximum size in bytes of a request's line and headers; the API server sends less than one KiB."""
 
 MAX_BODY: Final = 4 * 1024 * 1024
-"""The most bytes of a body, above the 3 MiB of the largest request of an API server. A request that announces or has
-more is passed on incomplete, so that it is rejected."""
+"""The maximum size in bytes of a body, above the 3 MiB of the largest request of an API server. A request that
+announces or has more is passed on incomplete, so that it is rejected."""
 
 MAX_LINE: Final = 4 * 1024
-"""The most bytes of a line between chunks or in the trailer."""
+"""The maximum length in bytes of a line between chunks or in the trailer."""
 
 _LENGTH = re.compile(rb"\ncontent-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)

@@ -26,13 +26,13 @@ from swapper_project.serving.connection import PIECE, Connection, Phase
 from swapper_project.serving.handshakes import RefusedHandshakes
 
 DRAIN_SECONDS: Final = 10.0
-"""The most seconds for which a stopping worker still accepts connections. It closes each with its next response."""
+"""Seconds for which a stopping worker still accepts connections at most. It closes each with its next response."""
 
 QUIET: Final = 1.0
 """Seconds without a new connection after which a stopping worker without open connections stops waiting."""
 
 ACCEPTED_AT_ONCE: Final = 64
-"""The most connections accepted in one turn, so that open ones do not wait during a burst of new ones."""
+"""The maximum number of connections accepted in one turn, so that open ones do not wait during a burst of new ones."""
 
 HANDSHAKE_THREADS: Final = 2
 """Threads for steps of TLS handshakes. The steps need CPU time, and a pod has one or two CPUs."""

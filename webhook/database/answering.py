@@ -22,7 +22,7 @@ OUT_OF_QUOTA_FOR: Final = 10.0
 """Seconds for which a namespace that is out of quota requests no new images, so that it causes no queries."""
 
 MOST_NAMESPACES_OUT_OF_QUOTA: Final = 10_000
-"""The most namespaces out of quota that are remembered; Kubernetes is tested with this number of namespaces."""
+"""The maximum number of remembered namespaces out of quota; Kubernetes is tested with this number of namespaces."""
 
 
 class Answering:

@@ -20,7 +20,7 @@ LOGGED_AGAIN: Final = 60.0
 """Seconds for which the same error of the same work is not logged again."""
 
 REMEMBERED_ERRORS: Final = 100
-"""The most errors that are remembered in order not to log them again; there are only a few kinds."""
+"""The maximum number of errors that are remembered in order not to log them again; there are only a few kinds."""
 
 
 class ErrorBarrier:

@@ -8,10 +8,10 @@ from typing import Final
 from webhook.database.thread_messages import Message
 
 MOST_WAITING: Final = 10_000
-"""The most messages that wait; a further one is answered as if the database were unavailable."""
+"""The maximum number of messages that wait; a further one is answered as if the database were unavailable."""
 
 MESSAGES_AT_ONCE: Final = 500
-"""The most messages that are answered together."""
+"""The maximum number of messages that are answered together."""
 
 
 class Inbox:

@@ -26,16 +26,16 @@ from webhook.decision.suspensions import Looping, TargetState
 log = structlog.get_logger(__name__)
 
 KNOWN: Final = 30_000
-"""The most mappings in memory; the least recently used ones are dropped first."""
+"""The maximum number of mappings in memory; the least recently used ones are dropped first."""
 
 MOST_LOADED: Final = 20_000
-"""The most mappings that are loaded in advance: this leaves room for those that reviews look up later."""
+"""The maximum number of mappings that are loaded in advance: this leaves room for those that reviews look up later."""
 
 LOADED_AT_ONCE: Final = 1_000
-"""The most mappings per query, because lookups wait for it."""
+"""The maximum number of mappings per query, because lookups wait for it."""
 
 LOOKED_UP_AT_ONCE: Final = 1_000
-"""The most sources per query: databases limit the number of its parameters."""
+"""The maximum number of sources per query: databases limit the number of its parameters."""
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

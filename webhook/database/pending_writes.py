@@ -14,13 +14,13 @@ from swapper_project.process.monitoring import metrics
 from webhook.database.chores import DATABASE_AWAY
 
 BUFFERED: Final = 50_000
-"""The most entries of each kind that wait to be written (a few MB); further ones are counted and dropped."""
+"""The maximum number of pending entries of each kind (a few MB); further ones are counted and dropped."""
 
 FLUSHED: Final = 500
-"""The most entries written in one transaction, so that lookups do not wait long for it."""
+"""The maximum number of entries written in one transaction, so that lookups do not wait long for it."""
 
 MOST_PENDING_USES: Final = 5_000
-"""The most uses of images without a mapping that are kept."""
+"""The maximum number of uses of images without a mapping."""
 
 AWAITED_FOR: Final = 3_600.0
 """Seconds for which the use of an image without a mapping is kept: most copies have finished by then."""
@@ -29,7 +29,7 @@ RETRY_EVERY: Final = 9.0
 """Seconds between two attempts to write these uses: less than the time between two flushes, so each flush tries."""
 
 MOST_PENDING_SAMPLES: Final = 100
-"""The most samples that wait to be written, because lookups wait while all of them are written."""
+"""The maximum number of samples that wait to be written, because lookups wait while all of them are written."""
 
 
 class PendingWrites:

@@ -15,7 +15,7 @@ from webhook.database.chores import DATABASE_AWAY
 from webhook.database.pending_writes import BUFFERED
 
 ANSWERS_AT_ONCE: Final = 200
-"""The most answers written in one transaction, because lookups wait for it."""
+"""The maximum number of answers written in one transaction, because lookups wait for it."""
 
 
 class UnwrittenAnswers:

@@ -20,7 +20,7 @@ POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
 PatchOperation = dict[str, Any]
 
 MOST_ANNOTATED: Final = 256 * 1024
-"""The most bytes that the API server accepts for the names and values of all annotations of an object together."""
+"""The maximum size in bytes that the API server accepts for the names and values of all annotations of an object."""
 
 MOST_COMPARED: Final = 1_000
 """Images whose entries in the annotation are checked; entries beyond this number are dropped."""

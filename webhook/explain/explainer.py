@@ -26,10 +26,10 @@ from webhook.review.admission_review import AdmissionRequest, creation_of
 from webhook.runtime.runtime import Runtime, observer
 
 EXPLAIN_SECONDS: Final = 10.0
-"""The most seconds that an explanation waits for registries and database, for all pods together."""
+"""The maximum time in seconds that an explanation waits for registries and database, for all pods together."""
 
 ROWS_WITHIN: Final = 2.0
-"""The most seconds that an explanation waits for operators' rows to be loaded, which usually takes milliseconds."""
+"""The maximum time in seconds that an explanation waits for operators' rows, which usually takes milliseconds."""
 
 MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
 """Reasons that no longer apply once the image is mirrored."""

@@ -25,7 +25,7 @@ from webhook.explain.explainer import ExplainedPod, explain_live
 VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
 MOST_REQUESTED_BY_CLICK: Final = 100
-"""The most copies that one click requests, so that the page responds before a proxy's timeout."""
+"""The maximum number of copies that one click requests, so that the page responds before a proxy's timeout."""
 SAMPLE: Final = """\
 apiVersion: v1
 kind: Pod

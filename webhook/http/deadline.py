@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from swapper_project.config.sections.quantities import duration
 
 MOST_FIELDS: Final = 20
-"""The most fields of the query string that are accepted; the API server sends one."""
+"""The maximum number of fields of the query string that are accepted; the API server sends one."""
 
 LONGEST_TIMEOUT: Final = 30.0
 """The longest timeout, in seconds, that Kubernetes allows."""

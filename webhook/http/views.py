@@ -38,10 +38,10 @@ ANSWER_MARGIN: Final = 0.15
 
 
 LOGGED: Final = 20
-"""The most images of a review that its log line contains; the others are counted."""
+"""The maximum number of images of a review that its log line contains; the others are counted."""
 
 MOST_NAME_CHARACTERS: Final = 253
-"""The most characters of a name in the log. Kubernetes has this limit, but checks it only after mutating admission."""
+"""The maximum length of a name in the log. Kubernetes has this limit, but checks it only after mutating admission."""
 
 
 class TooLargeError(APIException):

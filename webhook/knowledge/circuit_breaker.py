@@ -21,7 +21,7 @@ BREAKER_REST: Final = 30.0
 """Seconds for which a host gets no requests. A restart of a registry takes about as long."""
 
 MOST_HOSTS_REMEMBERED: Final = 1_000
-"""The most hosts that are remembered. It is bounded because pods choose the hosts."""
+"""The maximum number of remembered hosts. There is a limit because pods choose the hosts."""
 
 HOST_FORGOTTEN_AFTER: Final = 600.0
 """Seconds after the rest for which a host without further requests is still reported as open."""

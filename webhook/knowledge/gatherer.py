@@ -31,11 +31,12 @@ from webhook.knowledge.registry_prober import HEAD_TIMEOUT, ProbeAnswer, Registr
 T = TypeVar("T")
 
 MOST_ASKED: Final = 100
-"""The most images of one review that are checked at registries while the review waits."""
+"""The maximum number of images of one review that are checked at registries while the review waits."""
 
 WITHOUT_A_PLACE: Final = 0.5
-"""The most seconds that a review waits for the database without one of the limited slots. After a start, or during a
-roll-out of images that are not in memory, many reviews query the database, which responds in a fraction of this."""
+"""The maximum time in seconds that a review waits for the database without one of the limited slots. After a start, or
+during a roll-out of images that are not in memory, many reviews query the database, which responds in a fraction of
+this time."""
 
 
 class NoPlaceError(Exception):

@@ -33,14 +33,14 @@ LATER_THREADS: Final = 4
 """Threads for requests that no pod waits for, so that they never delay the others."""
 
 MOST_UNDER_WAY: Final = 500
-"""The most images that are checked at the same time, including those that wait for a thread. The limit applies
-separately to checks that a pod waits for and to those that no pod waits for."""
+"""The maximum number of images that are checked at the same time, including those that wait for a thread. The limit
+applies separately to checks that a pod waits for and to those that no pod waits for."""
 
 ANSWERS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which a result is reused without another request."""
 
 MOST_ANSWERS: Final = 20_000
-"""The most results that a process remembers (a few MB); after ``ANSWERS_REMEMBERED_FOR`` seconds they are useless."""
+"""The maximum number of remembered results (a few MB); after ``ANSWERS_REMEMBERED_FOR`` seconds they are useless."""
 
 REGISTRY_AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 

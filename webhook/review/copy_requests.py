@@ -27,22 +27,22 @@ from webhook.review.admission_review import AdmissionRequest, namespace_of, vali
 PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
 
 MOST_SECRET_NAMES: Final = 20
-"""The most names of a pod's pull secrets that are stored with a request; pods usually have one or two."""
+"""The maximum number of names of a pod's pull secrets in a request; pods usually have one or two."""
 
 MOST_SECRET_CHARACTERS: Final = 2_000
-"""The most characters of the names of a request's pull secrets together: the limit of the column."""
+"""The maximum length of the names of a request's pull secrets together: the limit of the column."""
 
 REQUEST_AGAIN_AFTER: Final = 5.0
 """Seconds for which one process does not repeat a request for the same copy by the same requester."""
 
 MOST_REQUESTED_BY_REVIEW: Final = 200
-"""The most copies that one review requests; further images of the pod are requested by the next review."""
+"""The maximum number of copies that one review requests; further images of the pod are requested by the next review."""
 
 REMEMBERED_REQUESTS: Final = 20_000
-"""The most requests that a process remembers (a few MB): more than it gets in ``REQUEST_AGAIN_AFTER`` seconds."""
+"""The maximum number of remembered requests (a few MB): more than a process gets in ``REQUEST_AGAIN_AFTER`` seconds."""
 
 REQUEST_PATIENCE: Final = 1.0
-"""The most seconds that a review under ``imageSwapPolicy: always`` waits to learn whether its copies were refused."""
+"""The maximum time in seconds that a review under ``always`` waits to learn whether its copies were refused."""
 
 
 class CopyRequester:

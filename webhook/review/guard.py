@@ -22,7 +22,7 @@ MAPPINGS_REMEMBERED_FOR: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
 MOST_REPOSITORIES: Final = 5_000
-"""The most repositories whose mappings a process remembers (a few MB). It is bounded because pods choose the names."""
+"""The maximum number of repositories whose mappings are remembered (a few MB). Pods choose the names."""
 
 FOREIGN: Final = (
     "it is the mirror of a private image, and this namespace has no proven access to its source; "

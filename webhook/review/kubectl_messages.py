@@ -11,7 +11,7 @@ from webhook.decision.snapshot import Snapshot
 from webhook.review.guard import FOREIGN, is_foreign
 
 MOST_LINES: Final = 20
-"""The most warnings about images, or images in one message; the API server truncates longer output."""
+"""The maximum number of warnings, or of images in one message; the API server truncates longer output."""
 
 TOO_MANY_IMAGES: Final = "this pod has more images than one review allows"
 

@@ -31,11 +31,10 @@ from webhook.review.suspending import Suspender
 log = structlog.get_logger(__name__)
 
 MOST_REVIEWED_IMAGES: Final = 1_000
-"""The most images of one pod that are reviewed. Each takes time for which other pods wait; real pods have a few."""
+"""The maximum number of reviewed images of one pod. Each takes time for which other pods wait; real pods have a few."""
 
 SHOWN_OF_THE_REST: Final = 20
-"""The most images beyond ``MOST_REVIEWED_IMAGES`` that get a decision (too many images); the others are only counted.
-"""
+"""The maximum number of images beyond ``MOST_REVIEWED_IMAGES`` that are listed as such; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)

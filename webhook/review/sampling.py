@@ -22,19 +22,19 @@ SAMPLED_AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no further sample of the same workload."""
 
 MOST_WORKLOADS: Final = 10_000
-"""The most workloads whose last sample a process remembers (a few MB). It is bounded because pods choose the names."""
+"""The maximum number of workloads whose last sample is remembered (a few MB). Pods choose their names."""
 
 A_SECOND: Final = 1.0
 """The average number of samples per second that one process takes: each one is a row with a pod."""
 
 SAMPLES_AT_ONCE: Final = 10
-"""The most samples that a process takes in a burst after a quiet period."""
+"""The maximum number of samples that a process takes in a burst after a quiet period."""
 
 MOST_SAMPLE_BYTES: Final = 32_768
-"""The most bytes of a sample as JSON (uid, pod and decisions); larger samples are dropped."""
+"""The maximum size in bytes of a sample as JSON (uid, pod and decisions); larger samples are dropped."""
 
 MOST_SAMPLE_NESTING: Final = 12
-"""The most levels of nesting below a field of a sampled pod; deeper values are dropped. Real pods have fewer levels."""
+"""The maximum nesting below a field of a sampled pod; deeper values are dropped. Real pods are less deeply nested."""
 
 _METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
 _CONTAINER: Final = ("name", "image", "imagePullPolicy", "restartPolicy", "ports", "resources", "securityContext")

@@ -17,7 +17,7 @@ from mirrors.kubernetes.objects.yaml_loader import (
 from swapper_project.config.text.config_problems import ConfigError
 
 MAX_NODES = 20_000
-"""The most values of a configuration file: enough for thousands of filters and registries."""
+"""The maximum number of values of a configuration file: enough for thousands of filters and registries."""
 
 _LIMITS = (TOO_DEEP, TOO_MANY_VALUES)
 
