@@ -198,7 +198,7 @@ AUTHENTICATION_BACKENDS = (
         "django.contrib.auth.backends.ModelBackend",
     ]
 )
-# The admission view itself limits the body (4 MiB), so that it also sends the response.
+# The admission view itself limits the body (4 MiB), because it must send the error response.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440
 
 LOGGING_CONFIG = None

@@ -58,10 +58,10 @@ STUCK_AFTER: Final = 1.0
 """Seconds of one statement after which the database counts as unavailable."""
 
 CONNECTED_WITHIN: Final = 1.0
-"""Seconds after the start after which a webhook without a connection to the database is ready anyway."""
+"""Seconds from the start until a webhook without a connection to the database counts as ready anyway."""
 
 LOADED_WITHIN: Final = 5.0
-"""Seconds after the start after which a webhook is ready even if it has not loaded the most recently seen mappings."""
+"""Seconds from the start until a webhook that has not loaded the most recently seen mappings counts as ready anyway."""
 
 
 class DatabaseThread:

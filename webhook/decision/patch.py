@@ -23,7 +23,7 @@ MOST_ANNOTATED: Final = 256 * 1024
 """The maximum size in bytes that the API server accepts for the names and values of all annotations of an object."""
 
 MOST_COMPARED: Final = 1_000
-"""Images whose entries in the annotation are checked; entries beyond this number are dropped."""
+"""The maximum number of images whose entries in the annotation are checked; further entries are dropped."""
 
 
 def patch_operations(

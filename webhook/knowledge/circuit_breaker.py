@@ -27,9 +27,8 @@ HOST_FORGOTTEN_AFTER: Final = 600.0
 """Seconds after the rest for which a host without further requests is still reported as open."""
 
 PROBE_SECONDS: Final = 10.0
-"""Seconds for the response to the trial request after the rest. Another request is allowed only after that time.
-
-It is longer than ``HEAD_TIMEOUT``."""
+"""Seconds from the trial request after the rest until another one is allowed without a result of the first: more than
+``HEAD_TIMEOUT``."""
 
 
 class CircuitBreaker:
