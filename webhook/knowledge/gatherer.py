@@ -31,7 +31,7 @@ from webhook.knowledge.registry_prober import HEAD_TIMEOUT, ProbeAnswer, Registr
 T = TypeVar("T")
 
 MOST_ASKED: Final = 100
-"""The maximum number of images of one review that are checked at registries while the review waits."""
+"""The maximum number of images of one review that are checked at registries; further images are kept as ``busy``."""
 
 WITHOUT_A_PLACE: Final = 0.5
 """The maximum time in seconds that a review waits for the database without one of the limited slots. After a start, or
