@@ -1,1 +1,1 @@
-"""What the system costs, measured beside the bare framework on the same machine in one run."""
+"""Benchmarks of the system, compared with the bare framework on the same machine in one run."""

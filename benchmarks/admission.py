@@ -1,7 +1,7 @@
-"""``make bench-admission``: what one review costs, beside a bare DRF view and a bare Django view.
+"""``make bench-admission``: the cost of one review, compared with a bare DRF view and a bare Django view.
 
-The three run in turn, several rounds of each case; figures are medians. Requests a second say little on a machine
-that others use too; the CPU time of the server's own processes says more, and its ratio within one run most.
+The three servers run in turn, for several rounds of each case; figures are medians. On a shared machine, requests per
+second are unreliable. The CPU time of the server's own processes is more reliable, and its ratio within one run most.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def run(directory: Path, *, rounds: int, seconds: int) -> dict[tuple[Case, str], Measured]:
-    """Medians by case and server."""
+    """Run all cases on all servers. Return the medians by case and server."""
     environment = prepare(directory)
     certificate = ensure_self_signed(directory, names=["127.0.0.1"])
     seen: dict[tuple[Case, str], list[Measured]] = {}
@@ -72,7 +72,7 @@ def run(directory: Path, *, rounds: int, seconds: int) -> dict[tuple[Case, str],
         for server in servers.values():
             drive(server, review(5), connections=8, seconds=1, directory=directory)
         for number in range(rounds):
-            # Each round begins with another one, as what runs first on a cold cache pays for it.
+            # Each round starts with another server, because the first one is slower with a cold cache.
             order = NAMES[number % 3 :] + NAMES[: number % 3]
             for case in CASES:
                 tls, containers, connections = case
@@ -89,7 +89,7 @@ def run(directory: Path, *, rounds: int, seconds: int) -> dict[tuple[Case, str],
 def prepare(
     directory: Path, *, target: str = "registry.example.com", mirrored: Sequence[str] = MIRRORED, **keys: Any
 ) -> dict[str, str]:
-    """A database in which these images are mirrored; the environment of the webhook."""
+    """Create a database in which these images are mirrored. Return the environment of the webhook."""
     name = TargetName(target, "mirror")
     keys |= {"source": {"filters": [{"jmespath": text} for text in FILTERS]}, "existence": {"maxAge": "24h"}}
     config = write_config(directory / "config.yaml", target=name.endpoint, prefix=name.prefix, **keys)
@@ -124,7 +124,7 @@ def start(name: str, directory: Path, environment: dict[str, str], tls: tuple[Pa
 
 
 def summary(measured: dict[tuple[Case, str], Measured]) -> dict[str, object]:
-    """What ``--json`` writes."""
+    """Return the figures that ``--json`` writes."""
     return {
         "cpu_ratio_to_bare_drf": round(ratio(measured, HEADLINE), 3),
         "p99_ms": measured[HEADLINE, "ours"].p99_ms,
@@ -136,7 +136,7 @@ def summary(measured: dict[tuple[Case, str], Measured]) -> dict[str, object]:
 
 
 def ratio(measured: dict[tuple[Case, str], Measured], case: Case) -> float:
-    """Our CPU time a request over the bare DRF view's."""
+    """Return the ratio of the webhook's CPU time per request to that of the bare DRF view."""
     return measured[case, "ours"].cpu_us / measured[case, "drf"].cpu_us
 
 

@@ -1,4 +1,4 @@
-"""The lists of the API, as scripts read them."""
+"""The lists of the API that scripts read."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ FILTERS = {
 
 
 def api() -> Iterator[Page]:
-    """Each resource: first page, far in, searches, and filters with common, rare and absent values."""
+    """Yield pages of each resource: the first page, a page far in, searches, and filters with common, rare and absent
+    values."""
     for resource in RESOURCES:
         base = f"/api/v1/{resource}/"
         yield Page(f"API {resource}, 200 a page", f"{base}?page_size=200")

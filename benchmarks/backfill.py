@@ -1,4 +1,4 @@
-"""``make bench-backfill``: a backfill beside 50,000 running images of 20,000 sources, in a database of its own."""
+"""``make bench-backfill``: a backfill with 50,000 running images of 20,000 sources, in a separate database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.readiness import peak_mib, row_of
 
 ROWS, IMAGES = 50_000, 20_000
 CLUSTERS = ("default", "default", "west")
-"""Of each round over all images: the images run twice in the one, and half of them in the other too."""
+"""The cluster of each round over all images: the images run twice in one cluster, and half of them in the other too."""
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def fill() -> None:
-    """Nothing is mirrored."""
+    """Create clusters and running images. No image is mirrored."""
     from django.db import connection
     from django.utils import timezone
 

@@ -1,5 +1,5 @@
-"""``make bench-burst``: what pods with known images notice while a thousand new images and a thousand pods with the
-same missing image arrive."""
+"""``make bench-burst``: the response times for pods with known images while a thousand new images and a thousand pods
+with the same missing image arrive."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def main() -> int:
 
 
 def beside(server: Server, bodies: list[bytes]) -> tuple[list[float], set[int], float]:
-    """What known pods meet while many clients post these, the statuses that those get, and how long it took."""
+    """Post these bodies with many clients. Return the response times (ms) for known pods in the meantime, the statuses
+    of the posts, and the seconds that they took."""
     over = threading.Event()
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
         known = pool.submit(known_pods, server, over, seconds=600)
@@ -71,7 +72,7 @@ def post(server: Server, body: bytes) -> int:
 
 
 def known_pods(server: Server, over: threading.Event, *, seconds: float) -> list[float]:
-    """Milliseconds of answers to one client that asks twenty times a second."""
+    """Return the response times (ms) for one client that sends twenty requests a second."""
     pool, body, took = urllib3.PoolManager(), review(5), []
     until = time.monotonic() + seconds
     while time.monotonic() < until and not over.wait(0.05):

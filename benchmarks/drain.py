@@ -1,6 +1,6 @@
-"""``make bench-drain``: what one job costs in one worker process, beside the engine alone: CPU, SQL, requests.
+"""``make bench-drain``: CPU, SQL and requests of one job in one worker process, compared with those of only the engine.
 
-Unlike ``make bench-jobs`` it measures no wall time, so that it can be compared on a machine that others use too.
+Unlike ``make bench-jobs``, it does not measure wall time, so that results are comparable on a shared machine.
 ``ARGS="--images=100 --postgres"``; ``--profile=FILE`` writes a profile of all threads for ``python -m pstats``.
 """
 
@@ -28,7 +28,7 @@ from benchmarks.jobs import AT_ONCE, database, fill, prepare
 from tests.support.registries import distribution
 
 SHOWN = 40
-"""Kinds of statements that are listed: those of a job are fewer."""
+"""The maximum number of kinds of statements that are listed; a job has fewer."""
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def inside(given: dict[str, Any], profile: str) -> None:
-    """In a process of its own, that knows the database."""
+    """Measure in a separate process, which has the database in its environment."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "swapper_project.settings"
     import django
 
@@ -113,7 +113,7 @@ def cpu_ms(work: Callable[[], None]) -> float:
 
 
 def count_statements() -> Counter[str]:
-    """By thread and shape, from now on, on all connections."""
+    """Return a counter of statements by thread and shape, from now on, on all connections."""
     from django.db import connections
     from django.db.backends.signals import connection_created
 
@@ -136,7 +136,7 @@ def count_statements() -> Counter[str]:
 
 
 def count_requests() -> Counter[str]:
-    """By host's role, method and status."""
+    """Return a counter of requests by port of the host, method, status and path, from now on."""
     from mirrors.oci.http.transport import Transport
 
     found: Counter[str] = Counter()
@@ -153,7 +153,8 @@ def count_requests() -> Counter[str]:
 
 
 def profiled(work: Callable[[], None], file: str) -> Callable[[], None]:
-    """By cProfile in each thread that starts meanwhile. It doubles the time, of calls more than of system calls."""
+    """Return the work with a profile by cProfile of all threads that start during it. Profiling doubles the time, and
+    affects calls more than system calls."""
     profiles: list[cProfile.Profile] = []
     run = threading.Thread.run
 

@@ -1,4 +1,4 @@
-"""A benchmark that measures in a process of its own, beside rows that another one has written."""
+"""The frame of a benchmark that measures in a separate process, with rows that another process has written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ TARGET = "mirror.example.com"
 
 
 def measure_beside_rows(module: str, description: str | None, measure: Callable[[], None], *, rounds: int = 1) -> int:
-    """The main function of ``module``, which has a ``fill``. ``measure`` prints, ``rounds`` times, in new processes."""
+    """Run the main function of ``module``: its ``fill`` writes rows, and ``measure`` prints the figures, ``rounds``
+    times, each in a new process."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--filled", help=argparse.SUPPRESS)
     parser.add_argument("--sqlite", action="store_true", help="SQLite, instead of a Postgres that is started")

@@ -1,8 +1,8 @@
-"""``make bench-jobs``: what the job system costs beside the engine. Small images are requested at once through the
-API; two workers copy them, with the database in an SQLite file, and on a Postgres.
+"""``make bench-jobs``: the cost of the job system, compared with the engine alone. Many small images are requested at
+the same time through the API, and two workers copy them, first with SQLite and then with Postgres.
 
-``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make it quicker; ``--single``: one POST
-an image.
+``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make the benchmark shorter; ``--single``
+sends one POST per image.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.support.registries import distribution
 from tests.support.system import Process, run_manage, write_config
 
 CLIENTS = 8
-"""Connections that request copies at the same time, one image each."""
+"""Connections that request copies at the same time."""
 
 MOST_IMAGES = 500
-"""Images of one POST: the API takes no more."""
+"""The maximum number of images of one POST that the API accepts."""
 
 WORKERS = 2
 AT_ONCE = 8
-"""Images that one worker copies at a time by default, and the engine alone."""
+"""Images that one worker copies concurrently by default, and that the engine alone copies concurrently."""
 
 MAKE_USER = """\
 from django.contrib.auth.models import Group, User
@@ -55,8 +55,8 @@ print("token", ApiToken.issue(user=user, name="bench", role=Role.OPERATOR)[1])
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """``seconds`` from the first request to the last job that succeeded. CPU in milliseconds a job; ``all_cpu_ms`` has
-    that of registries and this program, too."""
+    """The figures of one database. ``seconds`` is the time from the first request to the last succeeded job. CPU times
+    are milliseconds per job; ``all_cpu_ms`` includes the registries and this program."""
 
     database: str
     images: int
@@ -123,7 +123,7 @@ def measure(kind: str, count: int, referrers: str, *, is_single: bool) -> Measur
 
 
 def fill(source: str, count: int) -> list[str]:
-    """Images of one platform with a layer of their own; their references."""
+    """Create images of one platform, each with distinct layers. Return their references."""
     with FaultyRegistry() as made:
         names = [f"images/{number}" for number in range(count)]
         for number, name in enumerate(names):
@@ -136,7 +136,7 @@ def fill(source: str, count: int) -> list[str]:
 
 @contextmanager
 def database(kind: str, directory: Path) -> Iterator[tuple[str, list[int]]]:
-    """Its URL, and the processes of its server."""
+    """Run a database. Yield its URL, and the process IDs of its server."""
     if kind == "sqlite":
         yield f"sqlite:///{directory}/bench.sqlite3", []
         return
@@ -180,7 +180,7 @@ def running_worker(directory: Path, environment: dict[str, str], number: int) ->
 
 
 def request(base: str, token: str, images: list[str], *, is_single: bool) -> None:
-    """As many images in a POST as the API takes, or one POST an image."""
+    """Request copies with as many images per POST as the API accepts, or with one POST per image."""
     pool = urllib3.PoolManager(maxsize=CLIENTS, headers={"Authorization": f"Token {token}"}, timeout=60, retries=False)
 
     def post(body: dict[str, object]) -> None:
@@ -202,13 +202,14 @@ def processes(url: str) -> int:
 
 @contextmanager
 def counting_succeeded(url: str) -> Iterator[Callable[[], int]]:
-    """A count over one connection: a new one each time would cost the server as much CPU as several jobs."""
+    """Yield a function that counts succeeded jobs over one connection: a new connection for each count would cost the
+    server as much CPU as several jobs."""
     is_file = url.startswith("sqlite")
     opened = sqlite3.connect(url.removeprefix("sqlite:///")) if is_file else psycopg.connect(url, autocommit=True)
 
     def count() -> int:
         rows = opened.execute("SELECT count(*) FROM mirrors_mirrorjob WHERE status = 'succeeded'").fetchall()
-        time.sleep(0.1)  # Counting is not what is measured.
+        time.sleep(0.1)  # Limits the cost of counting, which is not to be measured.
         return int(rows[0][0])
 
     with closing(opened):
@@ -216,7 +217,7 @@ def counting_succeeded(url: str) -> Iterator[Callable[[], int]]:
 
 
 def cpu_seconds(leaders: list[int]) -> float:
-    """Of these processes and all that descend from them, those that have ended included."""
+    """Return the CPU seconds of these processes and all their descendants, including those that have exited."""
     children: dict[int, list[int]] = {}
     own: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):

@@ -1,4 +1,4 @@
-"""Load by wrk over keep-alive connections of the loopback, and what it did to the server."""
+"""Load by wrk over keep-alive connections on the loopback, and its effect on the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _UNITS = {"us": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run. Times of answers are milliseconds, the CPU is the server's own in microseconds a request."""
+    """The figures of one run. Response times are milliseconds; ``cpu_us`` is the server's own CPU time in microseconds
+    per request."""
 
     requests: int
     per_second: float
@@ -26,7 +27,7 @@ class Measured:
 
 
 def drive(server: Server, body: bytes, *, connections: int, seconds: int, directory: Path) -> Measured:
-    """Post ``body`` as fast as the server answers. Raises RuntimeError when an answer is not a 200."""
+    """Post ``body`` as fast as the server responds. Raises RuntimeError if a response does not have status 2xx."""
     script = directory / "post.lua"
     quoted = json.dumps(body.decode()).replace("\\/", "/")
     script.write_text(f'wrk.method = "POST"\nwrk.body = {quoted}\nwrk.headers["Content-Type"] = "application/json"\n')

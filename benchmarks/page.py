@@ -1,16 +1,16 @@
-"""A page that is measured."""
+"""A page to measure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 SEARCHED = {"many": "library", "one": ".4711", "none": "no-such-image", "words": "nginx 17"}
-"""What people search for: what many rows have, one, none, and two words."""
+"""Search terms: a word in many rows, in one and in none, and two words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is measured: its name in the table, its address, and what is posted to it, if anything."""
+    """A page to measure: its name in the table, its URL, and the body to post, if any."""
 
     name: str
     url: str

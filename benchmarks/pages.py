@@ -1,4 +1,4 @@
-"""The pages that an operator and a script open, found from what the admin and the API have registered."""
+"""The pages that operators and scripts open, derived from the models that the admin and the API have registered."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LARGE = (
     "runningimage",
     "backfillimage",
 )
-"""Of these all is measured; of the others the first page and the filters."""
+"""Models with large tables, of which all pages are measured. Of the others, only the first page and the filters."""
 
 TYPED = {
     "imagemapping": (
@@ -74,7 +74,7 @@ TYPED = {
     "backfillimage": ("run__id__exact=3", "run__id__exact=10&state__exact=queued", "state__exact=failed"),
     "readinesssample": ("cluster=staging", "without=docker.io&namespace=api-000", "list=drift"),
 }
-"""What people write into filters, and combine, beside the choices that a list offers."""
+"""Filters that users type or combine, in addition to the choices that a list offers."""
 
 POD = {
     "kind": "Pod",
@@ -111,7 +111,8 @@ def dashboard() -> Iterator[Page]:
 
 
 def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Iterator[Page]:
-    """First page, and each filter once; of large tables a page far in, each order both ways and searches too."""
+    """Yield the first page, and each filter once; for large tables also a page far in, each order in both directions,
+    and searches."""
     name = str(model._meta.verbose_name_plural)
     base = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     yield Page(f"{name}, first page", base)
@@ -122,7 +123,7 @@ def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Itera
         yield from _far_and_found(name, base, listed)
     for spec in listed.filter_specs:
         queries = [c.get("query_string", "?") for c in spec.choices(listed) if not c.get("selected")]
-        # The last is often the rarest.
+        # The last choice is often the rarest value.
         if queries and queries[-1] != "?":
             yield Page(f"{name}: {queries[-1][1:]}", base + queries[-1])
     for query in TYPED.get(str(model._meta.model_name), ()):

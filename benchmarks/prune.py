@@ -1,6 +1,6 @@
-"""``make bench-prune``: what admission reviews notice while a year's history goes, turn after turn, on a real Postgres.
+"""``make bench-prune``: the response times of admission reviews while a year's history is pruned on a real Postgres.
 
-The product waits a minute between two turns; here one follows the other, for as long as the measurement lasts.
+The product waits a minute between two turns of pruning; this benchmark runs them without a pause.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLIENTS, PAUSE = 2, 0.05
 
 @dataclass(slots=True)
 class Seen:
-    """Milliseconds of answers, and seconds of turns."""
+    """Response times in milliseconds, and times of turns in seconds."""
 
     answers: list[float] = field(default_factory=list)
     refused: int = 0
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _review() -> bytes:
-    """Of a pod whose image is at the target, and was checked recently."""
+    """Return the review of a pod whose image is at the target, and was checked recently."""
     from mirrors.models import ImageMapping
 
     known = ImageMapping.objects.filter(existence="present", access="anonymous", obstacle="", paused=False)
@@ -84,7 +84,7 @@ def _prune(seen: Seen) -> None:
 
 
 def _watch(server: Server, body: bytes, seconds: float, act: Callable[[Seen], None]) -> Seen:
-    """Reviews by a few clients while ``act`` is done over and over."""
+    """Send reviews with a few clients while ``act`` is called repeatedly. Return the figures."""
     seen, stopping = Seen(), threading.Event()
     clients = [threading.Thread(target=_ask, args=(server, body, seen, stopping)) for _ in range(CLIENTS)]
     for client in clients:

@@ -1,4 +1,4 @@
-"""``make bench-readiness``: CPU and memory of the fire drill over a large cluster, in a database of its own."""
+"""``make bench-readiness``: CPU and memory of the fire drill for a large cluster, in a separate database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _print_measured() -> None:
 
 
 def fill() -> None:
-    """Rows as the watcher and the workers write them; the same ones each time."""
+    """Write rows like those of the watcher and the workers, the same ones each time."""
     from django.utils import timezone
 
     from mirrors.models import Cluster, ClusterNode, ImageMapping, MappingAccess, Registry, RunningImage
@@ -41,7 +41,7 @@ def fill() -> None:
     MappingAccess.objects.bulk_create(grants, batch_size=2_000)
     Cluster.objects.create(name="default", platforms=["linux/amd64", "linux/arm64"], listed_at=now)
     ClusterNode.objects.create(cluster="default", name="node-1", pulled_at=now)
-    # A tenth of the images has no mapping.
+    # A tenth of the images have no mapping.
     images = [RunningImage(**row_of(chosen.randrange(MAPPINGS + 2_000), number)) for number in range(_rows())]
     RunningImage.objects.bulk_create(images, batch_size=2_000)
 
@@ -72,7 +72,7 @@ def _mapping(number: int, target_id: int, now: Any) -> dict[str, Any]:
 
 
 def row_of(image: int, row: int) -> dict[str, Any]:
-    """A running image."""
+    """Return the fields of a running image."""
     workload = row // ROWS_OF_EACH
     digest = f"sha256:{image + (row % 40 == 0):064x}"
     return {
@@ -114,7 +114,7 @@ def _measured() -> dict[str, Any]:
 
 
 def peak_mib() -> int:
-    """Of this process so far."""
+    """Return the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 

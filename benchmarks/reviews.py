@@ -1,4 +1,4 @@
-"""AdmissionReviews as an API server sends them, of about 1.5, 5 and 13 KB, and the filters that they pass."""
+"""AdmissionReviews like those of an API server, of about 1.5, 5 and 13 KB, and the filters that apply to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def image(number: int) -> str:
 
 
 def review(containers: int) -> bytes:
-    """A review of a pod with so many containers, padded with labels and variables to its usual size."""
+    """Return a review of a pod with this number of containers, padded with environment variables to its usual size."""
     document = _document(containers)
     missing = SIZES[containers] - len(json.dumps(document))
     for index in range(max(0, missing) // 64):

@@ -1,4 +1,4 @@
-"""The servers under measurement: gunicorn on 127.0.0.1, what they have used of the CPU, and of memory."""
+"""The measured servers: gunicorn on 127.0.0.1, with their CPU time and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ urllib3.disable_warnings()
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running gunicorn. ``path`` is where reviews go."""
+    """A running gunicorn. ``path`` is the path of reviews."""
 
     name: str
     base: str
@@ -33,11 +33,11 @@ class Server:
         return self.base + self.path
 
     def cpu_seconds(self) -> float:
-        """User and system time of master and workers so far."""
+        """Return the user and system time of master and workers so far."""
         return sum(_cpu_ticks(pid) for pid in self._pids()) / TICKS
 
     def resident_mib(self) -> float:
-        """Of the largest of its processes: the one that serves."""
+        """Return the resident memory of the largest process, which is the one that serves."""
         return max(_resident_kib(pid) for pid in self._pids()) / 1024
 
     def _pids(self) -> list[int]:
@@ -57,7 +57,7 @@ def serve(
     tls: tuple[Path, Path] | None = None,
     role: str = "webhook",
 ) -> Iterator[Server]:
-    """gunicorn with these settings and this application, until the block ends."""
+    """Run gunicorn with these settings and this application until the block ends."""
     port = free_port()
     certificate = {"SWAPPER_TLS_CERT_FILE": str(tls[0]), "SWAPPER_TLS_KEY_FILE": str(tls[1])} if tls else {}
     process = Process(

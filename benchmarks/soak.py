@@ -1,4 +1,4 @@
-"""``make soak``: the webhook's memory over 500,000 reviews with 50,000 distinct images, which must stay flat."""
+"""``make soak``: checks that the webhook's memory stays flat over 500,000 reviews with 50,000 distinct images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.system import pod_of, review_of
 CLIENTS = 4
 STEPS = 20
 FLAT = 1.10
-"""The last fifth's resident memory over the second fifth's: the first fills the caches."""
+"""The maximum ratio of resident memory in the last fifth to that in the second: the first one fills the caches."""
 
 
 def main() -> int:
@@ -42,13 +42,14 @@ def main() -> int:
 
 
 def soak(server: Server, images: Sequence[str], *, reviews: int) -> list[float]:
-    """Resident MiB after each step. Of five reviews four are of the tenth of images that most pods have."""
+    """Send the reviews. Return the resident memory (MiB) after each step. Four of five reviews are about a tenth of the
+    images, because most pods use few images."""
     pool = urllib3.PoolManager(maxsize=CLIENTS)
     popular = len(images) // 10
     kept: list[int] = []
 
     def ask(number: int) -> None:
-        # Fixed strides, so that each of them has its turn, and none comes twice in a row.
+        # Fixed strides, so that each image is used, and none is used twice in a row.
         index = number * 7_919 % popular if number % 5 else number // 5 * 7_919 % len(images)
         body = json.dumps(review_of(pod_of(images[index]), namespace=f"team-{number % 500}")).encode()
         response = pool.request("POST", server.url, body=body, retries=False, timeout=30)

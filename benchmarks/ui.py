@@ -1,7 +1,7 @@
-"""``make bench-ui``: each page of admin and API beside a year of history, on a real Postgres or on SQLite.
+"""``make bench-ui``: each page of admin and API with a year of history, on a real Postgres or on SQLite.
 
-Times are taken over HTTP at the real web process, logged in as an operator; queries are counted on the same pages
-in this process. Ends with status 1 if a page is slower, or asks more often, than it may.
+Times are measured over HTTP with the real web process, signed in as an operator; queries are counted for the same pages
+in this process. The exit status is 1 if a page is too slow, or sends too many queries.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> int:
 
 @contextmanager
 def database(options: argparse.Namespace, directory: Path) -> Iterator[str]:
-    """URL of a database that is deleted afterwards, or of the one that was named."""
+    """Yield the URL of a database that is deleted afterwards, or of the one in ``options.filled``."""
     if options.filled:
         yield options.filled
         return
@@ -69,7 +69,7 @@ def database(options: argparse.Namespace, directory: Path) -> Iterator[str]:
 
 
 def prepare(directory: Path, url: str) -> dict[str, str]:
-    """Migrate, and make this process one of the installation; the environment of the others."""
+    """Migrate the database, and set up Django in this process. Return the environment for other processes."""
     environment = {
         "SWAPPER_CONFIG": str(write_config(directory / "config.yaml", target="mirror.example.com", prefix="mirror")),
         "SWAPPER_DATA_DIR": str(directory),

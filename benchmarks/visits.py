@@ -1,4 +1,4 @@
-"""Pages opened over HTTP with a session, and in this process with their queries counted."""
+"""Opens pages over HTTP with a session, and in this process, where their queries are counted."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from benchmarks.servers import Server
 FORM = "application/x-www-form-urlencoded"
 MOST_MS, MOST_QUERIES = 200.0, 14
 GOOD = (200, 286)
-"""Statuses of a page that has answered; 286 says to htmx that a part is final."""
+"""The statuses of a successful response; with 286, htmx stops polling a part of a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """One page: milliseconds over all requests after the first ones, and the queries of one request.
+    """The figures of one page: response times (ms) of all requests except the first, and the queries of one request.
 
-    ``cpu_ms`` is what the web process used for a request, in steps of a hundredth of a second over all of them;
-    ``sql_ms`` what the database took for the queries. Both say more than the clock where others use the machine.
+    ``cpu_ms`` is the CPU time of the web process per request, measured in steps of 10 ms over all requests; ``sql_ms``
+    is the time of the queries. On a shared machine, both are more reliable than response times.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Visitor:
         self._cookies = SimpleCookie()
 
     def log_in(self, name: str, password: str) -> None:
-        """By the form, as people do. Raises RuntimeError when it is refused."""
+        """Sign in with the form, like a user. Raises RuntimeError if that fails."""
         path = "/admin/login/"
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self._request("GET", path).data.decode())
         assert found is not None
@@ -67,7 +67,7 @@ class Visitor:
             raise RuntimeError(f"{name} could not log in")
 
     def open(self, page: Page) -> tuple[int, float]:
-        """Status, and milliseconds to the last byte."""
+        """Return the status, and the milliseconds to the last byte."""
         began = time.perf_counter()
         status = self._request("POST" if page.body else "GET", page.url, page.body, page.content_type).status
         return status, (time.perf_counter() - began) * 1_000
@@ -112,7 +112,7 @@ def p95(took: Sequence[float]) -> float:
 
 
 def queries_of(page: Page, inside: Client) -> list[dict[str, str]]:
-    """The statements of one request to the same code and database in this process."""
+    """Return the SQL statements of one request, which this process handles with the same code and database."""
     with CaptureQueriesContext(connection) as captured:
         if page.body:
             inside.post(page.url, page.body, content_type=page.content_type)

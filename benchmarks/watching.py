@@ -1,4 +1,4 @@
-"""What a watcher needs for a large cluster: memory, CPU and requests, on a real API server with its etcd."""
+"""Memory, CPU time and requests of a watcher in a large cluster, with a real API server and etcd."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.watcher.objects import Objects
 from tests.watcher.watching import Watcher, Watching
 
 NAMESPACES: Final = 100
-"""Among which the workloads are spread."""
+"""The namespaces among which the workloads are spread."""
 
 THREADS: Final = 16
-"""That create objects."""
+"""The threads that create objects."""
 
 PATIENCE: Final = 900.0
-"""Seconds for the first lists, on a machine that does more than that."""
+"""The timeout in seconds of the first lists and of the changes, on a busy machine."""
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def fill(objects: Objects, pods: int, workloads: int, nodes: int) -> None:
-    """Deployments, each with its own image, and their pods, which run as a kubelet reports it."""
+    """Create Deployments, each with its own image, and their pods, with the status that a kubelet would report."""
     began = time.monotonic()
     for number in range(NAMESPACES):
         objects.namespace(f"ns-{number}")
@@ -102,7 +102,7 @@ def measure(plane: ControlPlane, directory: Path, pods: int, churn: int) -> dict
 
 
 def add(objects: Objects, number: int) -> None:
-    """A pod with an image of its own."""
+    """Create a pod with a unique image."""
     namespace = f"ns-{number % NAMESPACES}"
     objects.pod(namespace, f"new-{number}", f"registry.example.com/new/app:{number}", node="node-0")
 
@@ -112,7 +112,7 @@ def is_caught_up(watching: Watching, pods: int, churn: int) -> bool:
 
 
 def usage(watcher: Watcher) -> dict[str, float]:
-    """CPU seconds, resident and peak memory in MiB."""
+    """Return CPU seconds, and resident and peak memory in MiB."""
     assert watcher.process.popen is not None
     directory = Path(f"/proc/{watcher.process.popen.pid}")
     status = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines())

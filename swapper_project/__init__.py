@@ -1,4 +1,5 @@
 """The Django project: settings, configuration file, process environment, HTTP entry points."""
 
 __version__ = "0.1.0"
-"""The release: the one place of its number. ``make release-check`` compares it with chart, image and changelog."""
+"""The version of the release, which is defined only here. ``make release-check`` compares chart, image and changelog
+with it."""

@@ -1,4 +1,4 @@
-"""Error responses: pages, and problem documents below ``/api/``."""
+"""Error responses of the web process: HTML pages, and problem documents below ``/api/``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Names the role that the page needs, and the user's own."""
+    """Return a page that names the role that the requested page needs, and the user's own role."""
     own, needed = role_of(request.user), needed_role(request.resolver_match.url_name if request.resolver_match else "")
     is_allowed = needed is not None and own >= needed
     context = {
@@ -43,7 +43,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Does not use the database, which may be the cause. Django calls it while it handles the error."""
+    """Respond to an internal error without the database, which may be its cause. Django calls this while it handles the
+    error, so the exception is available."""
     is_api = request.path.startswith("/api/")
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         if is_api:

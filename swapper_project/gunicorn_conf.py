@@ -1,4 +1,4 @@
-"""gunicorn's settings for webhook and web; the role and addresses come from the environment."""
+"""The gunicorn settings of webhook and web. The role and the addresses come from the environment."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from swapper_project.config import Config
 
 BOOT_ERROR = 3
-"""The status of a worker on which gunicorn ends, instead of starting another one."""
+"""The exit status of a worker after which gunicorn exits instead of starting another worker."""
 
 metrics_files.begin()
 _role = os.environ.get("SWAPPER_ROLE", "web")
 
 
 def _most_connections() -> int:
-    """As many as the process may have open files, less what it needs for itself."""
+    """Return the limit of open files minus a reserve, within 128 and 4,000. Raise the soft limit first if possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 8_192 <= hard or (soft < hard < 8_192):
         soft = min(8_192, hard)
@@ -35,7 +35,7 @@ def _most_connections() -> int:
 
 
 def _stop(error: Exception) -> NoReturn:
-    """Without a traceback: what it says is for the operator."""
+    """Exit with the error's message, which is for the operator, and without a traceback."""
     print(error, file=sys.stderr)
     sys.exit(BOOT_ERROR)
 
@@ -46,21 +46,21 @@ except env.EnvironmentProblem as _problem:
     _stop(_problem)
 bind = listening.for_gunicorn(_environment.bind or "127.0.0.1:8000")
 worker_class = "swapper_project.serving.worker.PatientWorker"
-# One process of many threads: what is known is in memory once, and probes answer while reviews wait.
+# One process with many threads: facts are in memory only once, and probes respond while reviews wait.
 workers = 1
 threads = 32 if _role == "webhook" else 8
-# The API server keeps connections; the default of 2 s would reset them under its hands.
+# Seconds. The API server keeps connections open; the default of 2 s would close them while it uses them.
 keepalive = 120
 timeout = 60
-# Below a pod's grace period less its preStop; the worker drains for the first half of it.
+# Shorter than a pod's grace period minus its preStop hook. The worker drains for the first half of it.
 graceful_timeout = max(20, int(_environment.webhook_timeout) + 10)
-# A request that is not whole yet holds no thread, so many may be open.
-# The most that gunicorn takes: a list with many filters has a long address.
+# The maximum that gunicorn allows: a list with many filters has a long URL.
 limit_request_line = 8_190
+# An incomplete request uses no thread, so many connections can be open.
 worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
-# Forwarded headers are the business of swapper_project.middleware.proxies alone: gunicorn knows no IPv4-mapped peers.
+# Only swapper_project.middleware.proxies handles forwarded headers, because gunicorn does not match IPv4-mapped peers.
 forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
@@ -76,25 +76,25 @@ except CertificateError as _problem:
 
 
 def ssl_context(conf: Any, default_ssl_context_factory: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """Called for each connection: a renewed certificate is used without a restart."""
+    """Return the TLS context. gunicorn calls this for each connection, so a renewed certificate needs no restart."""
     return _context.current() if _context else default_ssl_context_factory()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the configuration at once, not with the first review; a broken one ends the process with its reason."""
+    """Load the configuration now instead of with the first review. If it is invalid, exit with the reason."""
     from swapper_project.config import ConfigError
 
     try:
         config = _config_in_force()
     except ConfigError as error:
         _stop(error)
-    # From here on its lines look like ours.
+    # From now on, gunicorn logs in the same format as the application.
     worker.log.error_log.handlers.clear()
     worker.log.error_log.propagate = True
     from swapper_project.serving.started import announce
 
     announce(_role, (listener.sock for listener in worker.sockets), is_tls=_context is not None, config=config)
-    # What is loaded now stays: a full collection that looks at it holds up every review meanwhile.
+    # Exclude the objects loaded so far from garbage collection: a full collection over them would delay all reviews.
     gc.collect()
     gc.freeze()
 
@@ -119,7 +119,7 @@ def _config_in_force() -> Config | None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Write what the webhook has counted."""
-    # What failed to start has no runtime, and must not fail once more.
+    """Stop the webhook's runtime, which writes its buffered counts."""
+    # A worker that failed to start has no runtime, and must not fail again.
     if runtime := sys.modules.get("webhook.runtime.runtime"):
         runtime.stop()

@@ -1,4 +1,4 @@
-"""Django settings, drawn from the process environment. One code base, four roles.
+"""Django settings, derived from the process environment. One code base serves four roles.
 
 ``SWAPPER_ROLE`` selects applications, middleware and URLs: ``webhook`` and ``watcher`` (no sessions, users or admin),
 ``web`` (admin and API), ``worker`` (the queue), ``all`` for management commands.
@@ -31,14 +31,14 @@ WEBHOOK = ROLE == "webhook"
 HAS_PAGES = ROLE not in ("webhook", "watcher")
 DEBUG = ENVIRONMENT.debug
 
-# No default. It signs sessions and the queue's wake-ups, so all processes of an installation share one.
+# There is no default. The key signs sessions and the queue's wake-ups, so all processes of an installation share it.
 SECRET_KEY = ENVIRONMENT.secret_key or kept_secret_key(ENVIRONMENT.data_dir)
 if ROLE != "all" and not SECRET_KEY:
     raise ImproperlyConfigured(
         "SWAPPER_SECRET_KEY is not set: give all processes the same value of at least 32 random characters, "
         "or name a file that holds them in SWAPPER_SECRET_KEY_FILE."
     )
-# Request hosts of the webhook are chosen by the API server (Service name, cluster IP), and nothing is built from them.
+# The API server chooses the webhook's request host (Service name, cluster IP), and no URL is built from it.
 ALLOWED_HOSTS = ["*"] if WEBHOOK else [*ENVIRONMENT.allowed_hosts, "127.0.0.1", "localhost", "[::1]"]
 
 _EXTERNAL = urlsplit(ENVIRONMENT.external_url)
@@ -60,7 +60,7 @@ APPEND_SLASH = not WEBHOOK
 
 _OURS = ["django_q", "mirrors", "webhook"]
 _ADMIN = [
-    # Without Django's own site: ours requires a role.
+    # In place of Django's own admin site: this one requires a role.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "mirrors.accounts.admin_app.AdminConfig",
@@ -72,7 +72,7 @@ _ADMIN = [
 ]
 _API = ["rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar"]
 _ACCESS = ["axes", "auditlog"]
-# Accounts come last: their roles are made of all others' permissions.
+# Accounts must be last: their roles consist of the permissions of all other applications.
 INSTALLED_APPS = [*_ADMIN, *_API, *_ACCESS, *_OURS, "mirrors.accounts"] if HAS_PAGES else _OURS
 MIDDLEWARE = (
     []
@@ -140,7 +140,7 @@ if _DATABASE["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
     }
 else:
-    # Milliseconds; a host that answers nothing must not hold a thread.
+    # Milliseconds. A host that does not respond must not block a thread.
     _STATEMENT, _LOCK = (2_000, 2_000) if WEBHOOK else (60_000, 10_000)
     _OPTIONS |= {
         "connect_timeout": 2,
@@ -148,7 +148,7 @@ else:
         "options": f"-c statement_timeout={_STATEMENT} -c lock_timeout={_LOCK}",
     }
 if HAS_PAGES:
-    # Counts for the API's limits, which all processes share; everything else is cached in memory.
+    # All processes share the counts for the API's limits; everything else is cached in memory.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
         "limits": {"BACKEND": "mirrors.accounts.counters.CountingCache", "LOCATION": "accounts_cacheentry"},
@@ -156,7 +156,7 @@ if HAS_PAGES:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_ROUTERS: list[str] = []
 
-# A task is a wake-up, not a job: it drains what is due (mirrors.jobs). Seconds.
+# A task is a wake-up, not a job: it runs all jobs that are due (mirrors.jobs). Times are in seconds.
 Q_CLUSTER: dict[str, Any] = {
     "name": "mirrors",
     "orm": "default",
@@ -172,7 +172,7 @@ Q_CLUSTER: dict[str, Any] = {
     "recycle": 50,
     "max_rss": 1_000_000,
     "save_limit": 50,
-    # We have no schedules, and the sentinel must not depend on the database.
+    # There are no schedules, and the sentinel must not depend on the database.
     "scheduler": False,
     "label": "Queue",
 }
@@ -183,7 +183,7 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-# Collected in the container image; elsewhere served from where the packages have them.
+# The container image has collected static files; otherwise they are served from the packages.
 _COLLECTED = BASE_DIR / "staticfiles"
 STATIC_ROOT = _COLLECTED if _COLLECTED.is_dir() else None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
@@ -198,7 +198,7 @@ AUTHENTICATION_BACKENDS = (
         "django.contrib.auth.backends.ModelBackend",
     ]
 )
-# The admission view bounds the body itself (4 MiB) and must be the one to answer.
+# The admission view itself limits the body (4 MiB), because it must send the error response.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440
 
 LOGGING_CONFIG = None

@@ -1,4 +1,4 @@
-"""URLs of the web role; its probes are answered by a middleware."""
+"""URLs of the web role. A middleware responds to its probes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ STATIC: Final = "/static/mirrors/"
 
 @dataclass(frozen=True, slots=True)
 class StaticPath:
-    """A path as a function of the request: unfold tries to import a string, on each page again."""
+    """A path as a function of the request, because unfold would try to import a string, on each page again."""
 
     path: str
 
@@ -40,7 +40,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "mirrors.api.problem_details.handle",
 }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
-# Its own token table would stay empty beside ours.
+# knox's own token table would stay empty, because this project has its own token model.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
 # No external resources and no inline scripts.
@@ -60,7 +60,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Image swapper",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC}favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
-    # The admin is the site: "/" leads to it.
+    # The admin is the whole site: "/" redirects to it.
     "SITE_URL": None,
     "STYLES": [StaticPath(f"{STATIC}{name}.css") for name in ("site", "pages")],
     "SCRIPTS": [
@@ -107,12 +107,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Failed sign-ins: five from one address with one username, then a lock that further attempts do not extend.
+# Failed sign-ins: five from one address with one username cause a lock, which further attempts do not extend.
 AXES_FAILURE_LIMIT = 5
-"""Failed sign-ins from one address with one username: room for mistakes, none for guessing."""
+"""Failed sign-ins from one address with one username: enough for mistakes, too few for guessing."""
 
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-"""How long they are locked out; further attempts do not extend it."""
+"""The duration of the lock; further attempts do not extend it."""
 
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
@@ -122,6 +122,6 @@ AXES_LOCKOUT_CALLABLE = "mirrors.accounts.lockout.locked_out"
 AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-# The history of changes keeps values as they are, and no header of the client's choice.
+# The change history stores values unchanged, and ignores the correlation ID header, which clients choose.
 AUDITLOG_STORE_JSON_CHANGES = True
 AUDITLOG_CID_HEADER = None

@@ -1,1 +1,1 @@
-"""Programs for developers; no part of the product."""
+"""Programs for developers, which are not part of the product."""

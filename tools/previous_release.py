@@ -1,9 +1,9 @@
-"""Whether the previous release runs on the schema of this one: pods of both run side by side during an upgrade, and a
-rollback starts the previous one again.
+"""Checks that the previous release runs on the schema of this one: pods of both run side by side during an upgrade, and
+a rollback starts the previous one again.
 
-``python -m tools.previous_release``; with ``--ref v1.2.3`` for another release than the one before. This release
-prepares a database. Then the previous release, from its own files and with the packages installed here, prepares it
-again, mirrors an image, reviews pods and copies for them. At last this release continues with what that has written.
+``python -m tools.previous_release``; ``--ref v1.2.3`` checks another release than the previous one. First, this release
+prepares a database. Then the previous release, from its own files and with the installed packages, prepares it again,
+mirrors an image, reviews pods and copies images for them. Finally, this release continues with the resulting data.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from tests.support.system import POOL, pod_of, review_of
 from tools.release_check import ROOT, version_of
 
 COMMAND_SECONDS: Final = 120
-"""The most that one command may take: `prepare` on an empty Postgres takes a few seconds."""
+"""The timeout of one command in seconds: `prepare` on an empty Postgres takes a few seconds."""
 
 SWAP_SECONDS: Final = 60
-"""From the first review of an image until a pod is swapped: the copy of one small layer."""
+"""The timeout in seconds from the first review of an image until a pod is swapped: the copy of one small layer."""
 
 SECRET_KEY: Final = secrets.token_urlsafe(48)
 
 
 class ReleaseError(Exception):
-    """The previous release does not run on this schema; the message has the command and what it said."""
+    """The previous release does not run on this schema; the message has the command and its output."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Installation:
         }
 
     def run(self, code: Path, *command: str) -> None:
-        """A command of the release whose files are in ``code``. Raises ReleaseError."""
+        """Run a command of the release whose files are in ``code``. Raises ReleaseError."""
         ended = subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=code,
@@ -80,7 +80,8 @@ class Installation:
 
     @contextmanager
     def running(self, code: Path) -> Iterator[str]:
-        """Webhook, web and worker by ``up``; the webhook's address. Raises ReleaseError for errors in their logs."""
+        """Run webhook, web and worker by ``up``, and yield the webhook's address. Raises ReleaseError if a log line has
+        an error."""
         webhook, web, metrics = (f"127.0.0.1:{free_port()}" for _ in range(3))
         flags = ["--listen-address", webhook, "--no-tls", "--web-address", web, "--metrics-address", metrics]
         log = self.directory / "up.log"
@@ -105,7 +106,7 @@ class Installation:
 
 
 def check(previous: Path, installation: Installation) -> Iterator[str]:
-    """Each step that worked. Raises ReleaseError."""
+    """Run the check, and yield a description of each successful step. Raises ReleaseError."""
     installation.run(ROOT, "prepare")
     yield "this release has prepared the database"
     installation.run(previous, "prepare")
@@ -150,7 +151,7 @@ def _installation(database_url: str) -> Iterator[Installation]:
 
 
 def previous_tag(repository: Path) -> str:
-    """The newest release before this version; empty where there is none."""
+    """Return the tag of the newest release before this version; empty if there is none."""
     listed = _git(repository, "tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD")
     return next((tag for tag in listed.split() if tag != f"v{version_of(ROOT)}"), "")
 

@@ -1,6 +1,6 @@
-"""Whether a release is complete: changelog, chart, image tags, documentation and Terraform agree with the version.
+"""Checks that a release is complete: changelog, chart, image tags, documentation and Terraform agree with the version.
 
-``python -m tools.release_check``; with ``--tag v1.2.3`` as the release workflow runs it, for that tag.
+``python -m tools.release_check``; the release workflow adds ``--tag v1.2.3`` for the tag of the release.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _VERSION: Final = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 
 
 def version_of(root: Path) -> str:
-    """The version, read without importing the product."""
+    """Return the version without importing the product."""
     text = (root / "swapper_project/__init__.py").read_text()
     match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     return match[1] if match else ""
 
 
 def problems(root: Path, tag: str = "") -> Iterator[str]:
-    """What is missing or wrong, each with what to do."""
+    """Yield each problem with its remedy."""
     version = version_of(root)
     if not _VERSION.fullmatch(version):
         yield f"swapper_project/__init__.py: __version__ is {version!r}; write a version such as 1.2.3."
@@ -81,7 +81,7 @@ def _of_image(root: Path, version: str) -> Iterator[str]:
 
 
 def _documentation(root: Path, version: str, chart: dict[str, Any]) -> Iterator[str]:
-    """Tags of the image and versions of the chart that pages and examples name."""
+    """Check the image tags and chart versions in pages and examples."""
     for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         text = path.read_text()
         for found in re.findall(rf"{re.escape(IMAGE)}:([\w.-]+)", text):

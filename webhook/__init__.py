@@ -1,1 +1,1 @@
-"""The admission webhook: AdmissionReview in, decision and patch out."""
+"""The admission webhook: it turns an AdmissionReview into decisions about images and a patch."""

@@ -1,1 +1,1 @@
-"""The floor: a DRF view and a plain Django view that parse a review, run the same filters, and answer "allowed"."""
+"""The baseline: a DRF view and a plain Django view that parse a review, run the same filters, and allow the pod."""

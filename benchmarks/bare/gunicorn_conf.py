@@ -1,4 +1,4 @@
-"""The webhook's own gunicorn settings, without its start and end."""
+"""The webhook's gunicorn settings without its startup and shutdown hooks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from swapper_project.gunicorn_conf import *  # noqa: F403
 
 
 def post_worker_init(worker: object) -> None:  # type: ignore[no-redef]
-    """Nothing to load."""
+    """Do nothing, because there is no configuration to load."""
 
 
 def worker_exit(server: object, worker: object) -> None:  # type: ignore[no-redef]
-    """Nothing to write."""
+    """Do nothing, because there is no data to write."""

@@ -1,4 +1,4 @@
-"""Django settings with nothing in them but what the two bare views need."""
+"""Minimal Django settings for the two bare views."""
 
 DEBUG = False
 SECRET_KEY = "a benchmark signs nothing"  # noqa: S105

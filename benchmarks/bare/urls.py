@@ -18,7 +18,7 @@ COMPILED = [jmespath.compile(expression) for expression in FILTERS]
 
 
 def decide(review: dict[str, Any]) -> dict[str, Any]:
-    """Run the filters on each container, and allow."""
+    """Run the filters on each container, and allow the pod."""
     request = review["request"]
     pod = request["object"]
     for container in pod["spec"]["containers"]:

@@ -1,1 +1,1 @@
-"""The copy engine beside skopeo, crane and regclient. Begin in ``__main__.py``."""
+"""Compares the copy engine with skopeo, crane and regclient. Start with ``__main__.py``."""

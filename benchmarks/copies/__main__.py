@@ -1,7 +1,7 @@
 """``make bench-copy``: our engine, skopeo, crane and regclient copy the same images in turn.
 
-Two registries of the CNCF distribution on the loopback, through a proxy that delays. ``ARGS=--json=FILE`` writes the
-figures, ``--rounds=N`` and ``--only=TEXT`` (a part of a case's name) make it quicker.
+They copy between two registries (CNCF Distribution) on the loopback, through a proxy with a delay. ``ARGS=--json=FILE``
+writes the figures; ``--rounds=N`` and ``--only=TEXT`` (a part of a case's name) make the benchmark shorter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
 
 
 def measure(case: Case, compared: Sequence[CopyEngine], rounds: int, directory: Path) -> Figures:
-    """Each engine in each round, in turn, into a registry that is empty: some remember what another repository has."""
+    """Run each engine in each round, in turn, with an empty target registry, because some engines remember the contents
+    of other repositories."""
     runs: dict[int, list[Run]] = defaultdict(list)
     requests: int | None = None
     with source(case, directory / "source") as origin:
@@ -61,7 +62,8 @@ def measure(case: Case, compared: Sequence[CopyEngine], rounds: int, directory: 
 def one_run(
     case: Case, engine: CopyEngine, origin: tuple[str, Proxy | None], directory: Path
 ) -> tuple[Run, int | None]:
-    """One engine, one time, and how many requests both registries got, where a proxy counts them."""
+    """Run one engine once. Return also the number of requests to both registries; None without a proxy, which counts
+    them."""
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         registry = stack.enter_context(distribution(directory))
@@ -81,7 +83,7 @@ def one_run(
 
 @contextmanager
 def source(case: Case, directory: Path) -> Iterator[tuple[str, Proxy | None]]:
-    """The source as references name it, with the images."""
+    """Run a source registry with the images. Yield its host as in references, and its proxy if there is one."""
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         registry = stack.enter_context(distribution(directory))
@@ -92,7 +94,7 @@ def source(case: Case, directory: Path) -> Iterator[tuple[str, Proxy | None]]:
 
 @contextmanager
 def delayed(case: Case, host: str, *, drop: int) -> Iterator[tuple[str, Proxy | None]]:
-    """A registry behind the network of the case."""
+    """Run a proxy with the network of the case. Yield the host to use, and the proxy; None for the plain loopback."""
     if case.rtt_ms is None:
         yield host, None
         return
@@ -111,7 +113,8 @@ def fill(images: Sequence[SampleImage], host: str) -> None:
 
 
 def figures(case: Case, compared: Sequence[CopyEngine], runs: dict[int, list[Run]], requests: int | None) -> Figures:
-    """Medians; of a peer with two settings the better one. An engine of which one run failed has none."""
+    """Return the medians; for an engine with two settings, those of the better one. If a run failed, its engine has no
+    time."""
     seconds: dict[str, float | None] = {}
     cpu: dict[str, float] = {}
     errors: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What is copied, over which network."""
+"""The cases: the images to copy, and the network between the registries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PLATFORMS = ("amd64", "arm64", "arm/v7", "386", "ppc64le", "s390x", "riscv64", "
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``images`` makes ``count`` images for the source; ``at_once`` are copied at a time. ``again``: the same copies
-    are timed a second time. ``siblings``: from one repository of the target registry to another. ``rtt_ms`` None is the
-    loopback itself, without a proxy; ``rate`` is bytes a second of a connection. ``drop``: bytes after which each
-    answer of the source breaks off."""
+    """A case. ``images`` creates ``count`` images for the source; ``at_once`` are copied concurrently. ``again``: the
+    copies run twice, and the second run is timed. ``siblings``: copy from one repository of the target registry to
+    another. ``rtt_ms`` None means the loopback itself, without a proxy; ``rate`` is the bytes per second of a
+    connection. ``drop``: the bytes after which the connection of each response of the source is cut."""
 
     name: str
     images: Callable[[], list[SampleImage]]

@@ -1,8 +1,9 @@
-"""A TCP proxy that makes the loopback a network: a round-trip time, bytes a second for each connection, broken lines.
+"""A TCP proxy that simulates a network on the loopback: a round-trip time, a rate for each connection, and cut
+connections.
 
-Run as a process of its own: ``python -m benchmarks.copies.delay UPSTREAM_PORT RTT_MS BYTES_PER_SECOND DROP_BYTES``
-(0: unlimited, never). The first line of its output is its port. It answers each line on its input with the number of
-HTTP requests since the line before.
+Run it as a separate process: ``python -m benchmarks.copies.delay UPSTREAM_PORT RTT_MS BYTES_PER_SECOND DROP_BYTES``
+(0: unlimited, never). The first line of its output is its port. For each line of input, it prints the number of HTTP
+requests since the previous line.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
 WINDOW = 4 * 1024 * 1024
-"""Bytes under way in one direction of a connection, as a large TCP window has."""
+"""The maximum number of bytes in flight in one direction of a connection, as with a large TCP window."""
 
 REQUEST = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE) /")
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """``rtt`` is in seconds; ``drop`` the bytes after which an answer's connection breaks off."""
+    """A simulated network. ``rtt`` is in seconds; ``drop`` is the bytes after which a response's connection is cut."""
 
     port: int
     rtt: float = 0.0
@@ -33,8 +34,8 @@ class Network:
 
 
 class _End(asyncio.Protocol):
-    """One end of a connection. What arrives waits here until it would have arrived over the network, and is then sent
-    from the other end."""
+    """One end of a connection. It holds received bytes until they would have arrived over the network. After that, the
+    other end sends them."""
 
     def __init__(self, network: Network, limit: int = 0) -> None:
         self._network = network
@@ -43,7 +44,7 @@ class _End(asyncio.Protocol):
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._bytes = self._total = 0
         self._free_at = self._loop_time() + network.rtt
-        """The handshake takes a round trip; the loopback's own took none."""
+        """The handshake takes a round trip, which the handshake on the loopback did not."""
         self._timer: asyncio.TimerHandle | None = None
         self.requests = 0
         self.transport: asyncio.Transport | None = None
@@ -70,7 +71,7 @@ class _End(asyncio.Protocol):
         self._put(b"")
 
     def _put(self, data: bytes) -> None:
-        """An empty piece is the end."""
+        """Schedule data to be sent; an empty piece closes the connection."""
         now = max(self._loop_time(), self._free_at)
         if self._network.bytes_per_second:
             now += len(data) / self._network.bytes_per_second
@@ -103,7 +104,7 @@ async def _serve(network: Network) -> None:
     clients: list[_Client] = []
 
     class _Client(_End):
-        """The end of a client: what comes before the registry is connected to waits."""
+        """The client's end. It holds received bytes until the connection to the registry is established."""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
@@ -130,13 +131,13 @@ async def _serve(network: Network) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running one. ``host`` is as it appears in image references."""
+    """A running proxy. ``host`` is its host as in image references."""
 
     host: str
     process: Popen[str]
 
     def requests(self) -> int:
-        """HTTP requests since it was asked last."""
+        """Return the number of HTTP requests since the last call."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
@@ -146,7 +147,7 @@ class Proxy:
 
 @contextmanager
 def proxy(network: Network) -> Iterator[Proxy]:
-    """It runs until the block ends."""
+    """Run a proxy until the block ends."""
     numbers = (network.port, network.rtt * 1000, network.bytes_per_second, network.drop)
     command = [sys.executable, "-m", "benchmarks.copies.delay", *map(str, numbers)]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""The four that are compared: each copies pairs of references, and says how long that took and how much memory."""
+"""The four engines that are compared. Each copies pairs of references, and returns the time and memory that it used."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ PEERS = {
 }
 
 JOBS = 16
-"""Transfers at once where the peer has a setting: the same as our own pool of blobs."""
+"""Concurrent transfers, for engines that have a setting: the same as in our own pool of blobs."""
 
 PATIENCE = 600
-"""Seconds for one command."""
+"""The timeout of one command in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``seconds`` is None where a copy failed, and ``error`` says why. ``cpu`` are the seconds of all
-    processes, their start included; ``peak_mib`` is measured of ours only."""
+    """One run. ``seconds`` is None if a copy failed, and ``error`` is the reason. ``cpu`` is the CPU seconds of all
+    processes, including their start; ``peak_mib`` is measured only for our engine."""
 
     seconds: float | None
     peak_mib: float
@@ -49,13 +49,13 @@ class CopyEngine(Protocol):
     def name(self) -> str: ...
 
     def copy(self, pairs: Pairs, *, at_once: int) -> Run:
-        """Copy all of them, so many at a time."""
+        """Copy all pairs, ``at_once`` of them concurrently."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """One process for all images, as a worker is; timed from inside, after it has started."""
+    """Our engine: one process for all images, like a worker. The process itself measures the time after its start."""
 
     name: str = "ours"
 
@@ -66,7 +66,8 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One process an image. ``options`` come before the references; ``config`` is a file that ``variable`` names."""
+    """An engine with one process per image. ``prefix`` is added to each reference; ``variable`` is the environment
+    variable that names a configuration file."""
 
     name: str
     command: tuple[str, ...]
@@ -88,7 +89,7 @@ class Command:
         return [*self.command, *(self.prefix + reference for reference in pair)]
 
     def _config(self, pairs: Pairs) -> Path:
-        """regctl's: plain HTTP and the concurrency of each host."""
+        """Write regctl's configuration file: plain HTTP, and the concurrency of each host. Return its path."""
         hosts = {urlsplit(f"//{reference}").netloc for pair in pairs for reference in pair}
         settings = {"tls": "disabled", **({"reqConcurrent": self.concurrency} if self.concurrency else {})}
         file = self.directory / f"regctl-{self.concurrency}.json"
@@ -97,7 +98,8 @@ class Command:
 
 
 def engines(directory: Path) -> list[CopyEngine]:
-    """Ours, and the peers with their defaults and with as many transfers as ours; the better of the two counts."""
+    """Return our engine, and the peers with their defaults and with as many transfers as ours; the better setting
+    counts."""
     build(PEERS)
     crane, regctl = (str(path_of(name, PEERS)) for name in ("crane", "regctl"))
     skopeo = ("skopeo", "copy", "--all", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false")
@@ -114,7 +116,7 @@ def engines(directory: Path) -> list[CopyEngine]:
 def _timed(
     command: list[str], *, given: str = "", from_output: bool = False, extra: Mapping[str, str] | None = None
 ) -> Run:
-    """Run it to its end, with ``extra`` variables. ``from_output``: it prints its own seconds and peak memory."""
+    """Run a command, with ``extra`` variables. ``from_output``: the command prints its own seconds and peak memory."""
     began = time.monotonic()
     process = subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""Our engine in a process of its own: reads pairs from its input, copies them, prints its seconds and peak MiB."""
+"""Our engine in a separate process: it reads pairs from its input, copies them, and prints its seconds and peak MiB."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def peak_mib() -> float:
-    """Of this program alone: what getrusage says includes the process that started it."""
+    """Return the peak memory of only this program: the value of getrusage includes the process that started it."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) / 1024
 

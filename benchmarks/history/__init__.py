@@ -1,1 +1,1 @@
-"""A made-up year of a large installation: which rows there are, and how they get into a database."""
+"""A fictitious year of a large installation: its rows, and the code that writes them to a database."""

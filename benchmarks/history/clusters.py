@@ -1,4 +1,4 @@
-"""Rows that watchers of two clusters write: what runs, what cannot be pulled, backfills, readiness."""
+"""Rows that watchers of two clusters write: running images, pull failures, backfills, readiness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODES: Final = 1_000
 RUNS: Final = 10
 IMAGE_STATES: Final = words.pool((("mirrored", 90), ("failed", 4), ("skipped", 4), ("cancelled", 2)))
 SAMPLED_HOURS: Final = 24 * 90
-"""As long as samples are kept."""
+"""The hours for which samples are kept."""
 
 
 def cluster_of(number: int) -> str:
@@ -37,7 +37,8 @@ def nodes(story: Story) -> Iterator[Row]:
 
 
 def running_images(story: Story) -> Iterator[Row]:
-    """Two images in three of a workload are known, and half of these are pulled from the target."""
+    """Yield running images. Two of three images of a workload have a mapping, and half of these are pulled from the
+    target."""
     size = story.size
     for number in range(size.running_images):
         known = number % 3 > 0
@@ -119,7 +120,7 @@ def restart_loops(story: Story) -> Iterator[Row]:
 
 
 def backfill_runs(story: Story) -> Iterator[Row]:
-    """One that runs in each cluster; the others are over."""
+    """Yield backfill runs: one running in each cluster, the others finished."""
     images = story.size.running_images // RUNS
     for number in range(RUNS):
         is_over = number < RUNS - len(CLUSTERS)

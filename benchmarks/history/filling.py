@@ -1,4 +1,4 @@
-"""A made-up year into a migrated, empty database: COPY where there is one, in one transaction."""
+"""Writes a fictitious year into a migrated, empty database, in one transaction, by COPY on Postgres."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _COLUMNS = {
 
 
 def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[str, int]:
-    """Write the year that ends now; rows by table. The target registry's row must be there already."""
+    """Write the year that ends now. Return the number of rows by table. The row of the target registry must exist."""
     story = Story(size, seed=seed, now=now)
     tables: list[tuple[str, Iterable[Row]]] = [
         ("registry", small.registries()),
@@ -86,7 +86,7 @@ def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[
         ("backfillimage", clusters.backfill_images(story)),
         ("readinesssample", clusters.readiness_samples(story)),
     ]
-    # SQLite would look through all mappings for each new job; both databases check all of it in the end.
+    # SQLite would scan all mappings for each new job. Both databases check all constraints at the end instead.
     with connection.constraint_checks_disabled(), transaction.atomic():
         _take_time()
         Registry.objects.filter(pk=registry_id).update(clusters=list(clusters.CLUSTERS))
@@ -100,7 +100,7 @@ def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[
 
 
 def _take_time() -> None:
-    """A million rows, on a busy machine, take longer than any statement of the product may."""
+    """Remove the statement timeout: on a busy machine, a million rows take longer than the product's limit."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")

@@ -1,4 +1,4 @@
-"""The rows of a made-up year, table by table, the same for the same seed."""
+"""The rows of a fictitious year, table by table. The same seed produces the same rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.history import words
 Row = tuple[Any, ...]
 YEAR: Final = 365 * 86_400.0
 RUNNING: Final = 16
-"""Jobs that run, at most."""
+"""The maximum number of running jobs."""
 TARGET: Final = "mirror.example.com/mirror"
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows of the large tables. The others follow from them."""
+    """The numbers of rows of the large tables, from which those of the others follow."""
 
     mappings: int = 100_000
     jobs: int = 1_000_000
@@ -36,7 +36,7 @@ class Size:
 
     @property
     def live(self) -> int:
-        """Jobs that wait or run, the newest ones."""
+        """The number of queued and running jobs, which are the newest ones."""
         return self.jobs // 500
 
     @property
@@ -49,7 +49,7 @@ NAMES: Final = ("succeeded", "failed", "cancelled")
 
 
 class Story:
-    """What happened to which mapping, before any row is written."""
+    """The events of the year: the mappings, their jobs and the outcomes, from which all rows follow."""
 
     def __init__(self, size: Size, *, seed: int, now: datetime) -> None:
         self.size, self.now = size, now
@@ -70,11 +70,12 @@ class Story:
         return job >= self.size.jobs - self.size.live
 
     def at(self, job: int) -> float:
-        """When a job was ordered: evenly over the year, in the order of their keys."""
+        """Return the time at which a job was requested: evenly spread over the year, in the order of the keys."""
         return self.began + YEAR * job / self.size.jobs
 
     def _mappings_of_jobs(self) -> array[int]:
-        """Each image once as it appears, then again and again, the newer ones more often; live ones are distinct."""
+        """Return the mapping of each job: each image first when it appears, and repeatedly after that, newer ones more
+        often. Live jobs have distinct mappings."""
         size, rng = self.size, self.rng
         every = size.jobs // size.mappings
         ended = size.jobs - size.live
@@ -87,7 +88,7 @@ class Story:
 
 
 def text(at: float) -> str:
-    """A time as both databases read it, in UTC."""
+    """Return a time in UTC, in a format that both databases accept."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -161,14 +162,14 @@ RETRIED: Final = frozenset({"rate-limited", "unavailable", "timeout", "worker-lo
 
 
 def attempts_of(story: Story, job: int, error: str) -> int:
-    """How often a job was tried: failures that pass five times, others once."""
+    """Return the number of attempts of a job: five for transient errors, usually one for others."""
     if story.ending[job] == CANCELLED:
         return 0
     return 5 if error in RETRIED else 1 + (job % 25 == 0)
 
 
 def attempts(story: Story, ended: Iterator[Row]) -> Iterator[Row]:
-    """From the rows of jobs: one a try, the last one with the job's end."""
+    """Yield attempts for the rows of jobs; the last attempt of a job has the job's outcome."""
     rng = random.Random(3)
     key = 0
     for job, _, status, *_, tries, _, _, _, _, _, error, message, _, created, finished in ended:
@@ -194,7 +195,7 @@ def attempts(story: Story, ended: Iterator[Row]) -> Iterator[Row]:
 
 
 def requests(story: Story) -> Iterator[Row]:
-    """Who asked, for three jobs in five."""
+    """Yield the requesters of three in five jobs."""
     for job in range(story.size.jobs):
         if job % 5 < 3:
             mapping = story.mapping_of[job]
@@ -203,7 +204,7 @@ def requests(story: Story) -> Iterator[Row]:
 
 
 def progress(story: Story) -> Iterator[Row]:
-    """Of every tenth job that ended, and of those that run."""
+    """Yield the progress of every tenth finished job, and of all running jobs."""
     for job in range(story.size.jobs):
         if job >= story.size.jobs - story.size.running or (job % 10 == 0 and not story.is_live(job)):
             at = text(story.at(job))
@@ -232,7 +233,7 @@ def uses(story: Story) -> Iterator[Row]:
 
 
 def counts(story: Story) -> Iterator[Row]:
-    """A year of hours, some namespaces in each."""
+    """Yield counts for each hour of a year, for some namespaces in each hour."""
     rng, key = random.Random(5), 0
     hour = story.now.replace(minute=0, second=0, microsecond=0) - timedelta(days=365)
     hosts = [host for host, _ in words.HOSTS]

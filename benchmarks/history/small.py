@@ -1,4 +1,4 @@
-"""Rows of the smaller tables of a made-up year."""
+"""Rows of the smaller tables of a fictitious year."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def filters() -> Iterator[Row]:
 
 
 def accesses(story: Story) -> Iterator[Row]:
-    """Which namespaces may use the private images."""
+    """Yield which namespaces are allowed to use the private images."""
     key = 0
     for mapping in range(0, story.size.mappings, 50):
         for number in range(min(10, len(story.namespaces))):

@@ -1,4 +1,4 @@
-"""What made-up rows are made of: hosts, images, namespaces, errors, in believable proportions."""
+"""The values of fictitious rows: hosts, images, namespaces and errors, in realistic proportions."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ DECISIONS: Final = (
 )
 CLUSTERS: Final = ("default", "staging")
 STAGING_EVERY: Final = 5
-"""One namespace in five, and one row in five of what watchers write, is of the second cluster."""
+"""The second cluster has one in five namespaces, and one in five rows that watchers write."""
 
 KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job")
 
 
 def pool(weighted: tuple[tuple[T, int], ...]) -> list[T]:
-    """Each as often as its weight, to draw from."""
+    """Return a list with each item as often as its weight, to draw from."""
     return [item for item, weight in weighted for _ in range(weight)]
 
 
@@ -67,7 +67,7 @@ def namespaces(count: int) -> list[str]:
 
 
 def image(rng: random.Random, number: int, host: str) -> str:
-    """Canonical reference; its number makes it the only one."""
+    """Return a canonical reference, which ``number`` makes unique."""
     path = f"{rng.choice(PARTS)}/{rng.choice(PARTS)}-{rng.choice(PARTS)}"
     if number % 20 == 0:
         return f"{host}/{path}@sha256:{number:064x}"

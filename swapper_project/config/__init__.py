@@ -1,6 +1,6 @@
-"""The configuration file ``.k8s-image-swapper.yaml``: found, checked, watched. No Django in here.
+"""Finds, checks and watches the configuration file ``.k8s-image-swapper.yaml``, without Django.
 
-What other parts need is imported from here. Begin in ``models.py``.
+Other packages import the public names from this package. Start with ``models.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The active configuration, which follows its file: valid changes are applied, invalid ones are not."""
+"""The active configuration. It follows the file: valid changes are applied, invalid ones are not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOTHING: Mapping[str, object] = {}
 class ConfigSource:
     """Reads the file when created, raising :class:`ConfigError`, and again at each :meth:`poll`. Thread-safe.
 
-    ``path`` None means an empty file. ``problem`` says why the current file is not applied.
+    A ``path`` of None means an empty file. ``problem`` is the reason why the current file is not applied.
     """
 
     def __init__(self, path: Path | None, overrides: Mapping[str, object] = _NOTHING) -> None:
@@ -31,9 +31,9 @@ class ConfigSource:
         self.current = self._parse(self._seen)
 
     def poll(self, apply: Callable[[], None] | None = None) -> bool:
-        """Checks the file; returns whether a changed configuration was applied, by ``apply`` too where one is given.
+        """Check the file, and return whether a changed configuration was applied; ``apply`` is called if it was.
 
-        Compares the content, because the times of mounted ConfigMaps do not show changes.
+        The content is compared, because the modification times of mounted ConfigMaps do not show changes.
         """
         if self.path is None:
             return False

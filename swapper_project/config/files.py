@@ -1,4 +1,4 @@
-"""The files that a configuration names: whether they are there, and hold what they should."""
+"""Checks of the files that a configuration names: whether they can be read, and have the expected content."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 
 AUTHORITIES: Final = frozenset({"trustedCA", "caFile"})
 NAMED_FILES: Final = AUTHORITIES | {"tlsCertFile", "tlsKeyFile"}
-"""Keys. Files with passwords are left out: workers alone have them."""
+"""Configuration keys that name files to check. Files with passwords are not checked: only workers have them."""
 
 
 def problem_of(key: str, name: str) -> str:
-    """Return what is wrong with the file that a key names, or nothing."""
+    """Return the problem with the file that a key names; empty if there is none."""
     path = Path(name)
     try:
         with path.open("rb") as file:

@@ -1,4 +1,5 @@
-"""Fit the file's keys to the models': any case of letters, hints for unknown ones, sections not chosen left out."""
+"""Matches the file's keys to the keys of the models: case-insensitively, with hints for unknown keys, and without the
+sections that ``type`` does not select."""
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ _HINTS = {
 _WITHOUT_EFFECT: dict[tuple[type[Section], str], str] = {
     (AwsRegistry, "ecroptions"): "is for the target only, and ignored here"
 }
-"""What files of estahn/k8s-image-swapper may have where it does nothing."""
+"""Keys that files of estahn/k8s-image-swapper can contain where they have no effect."""
 
 
 def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path: KeyPath = ()) -> dict[str, Any]:
-    """Plain data under the model's own keys. Keys without a value count as not given, as viper has it."""
+    """Return plain data with the model's own keys. As in viper, a key without a value counts as not given."""
     fields = {str(field.alias).lower(): (str(field.alias), field.annotation) for field in model.model_fields.values()}
     names = {str(field.alias): name for name, field in model.model_fields.items()}
     ignored = _not_chosen(tree, model)
@@ -56,7 +57,7 @@ def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path
             continue
         name, annotation = fields[key]
         findings.lines[(*path, name)] = pair.line
-        # As in viper, an empty text means the default, or the text itself if there is no default.
+        # As in viper, an empty string means the default, or the string itself if there is no default.
         if pair.value is None or (pair.value == "" and not model.model_fields[names[name]].is_required()):
             continue
         data[name] = _value(pair.value, annotation, findings, (*path, name))
@@ -68,7 +69,7 @@ def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path
 
 
 def as_tree(value: object) -> Tree:
-    """Plain data, from flags or JSON, as if it had been read from a file."""
+    """Return plain data from flags or JSON as a tree, as if it had been read from a file."""
     if isinstance(value, Mapping):
         return {str(key): Pair(str(key), 0, as_tree(inner)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -100,7 +101,7 @@ def _models(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _not_chosen(tree: Mapping[str, Pair], model: type[Section]) -> set[str]:
-    """The clouds' sections beside the one that ``type`` names; charts leave them there."""
+    """Return the registry sections that ``type`` does not select. They are ignored, because charts leave them in."""
     if model not in (Target, SourceRegistry):
         return set()
     chosen = next((pair.value for pair in tree.values() if pair.key.lower() == "type"), None)

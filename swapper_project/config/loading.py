@@ -1,4 +1,4 @@
-"""Find, read and check the configuration file; flags given explicitly beat it."""
+"""Finds, reads and checks the configuration file. Explicit flags override it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from swapper_project.config.text.shapes import misplaced
 
 FILE_NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
 MAX_FILE_BYTES = 1 << 20
-"""As much as a ConfigMap holds."""
+"""The maximum size of a ConfigMap."""
 
 _NOTHING: Mapping[str, object] = {}
 
 
 def find(explicit: str | None) -> Path | None:
-    """The file of ``--config``, else that in the home directory, else that in the working directory, else None."""
+    """Return the file of ``--config``, else the one in the home directory, else the one in the working directory, else
+    None."""
     if explicit:
         return Path(explicit)
     folders = [Path(home)] if (home := os.environ.get("HOME")) else []
@@ -36,7 +37,7 @@ def find(explicit: str | None) -> Path | None:
 
 
 def load(path: Path, overrides: Mapping[str, object] = _NOTHING, *, check_files: bool = False) -> Config:
-    """Read a configuration file; raises :class:`ConfigError` with all that is wrong with it."""
+    """Read and check a configuration file. Raises :class:`ConfigError` with all problems."""
     return parse(read_text(path), name=str(path), overrides=overrides, check_files=check_files)
 
 
@@ -57,10 +58,10 @@ def read_text(path: Path) -> str:
 def parse(
     text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING, check_files: bool = False
 ) -> Config:
-    """Check a configuration given as text; with ``check_files`` also the files of certificates that it names.
+    """Check a configuration given as text; with ``check_files``, also the certificate files that it names.
 
-    ``overrides`` has the values of explicit flags by key (``dryRun``, or ``target.type`` with its path); None counts as
-    not given. Raises :class:`ConfigError`.
+    ``overrides`` has the values of explicit flags by key (``dryRun``, or a path such as ``target.type``); None counts
+    as not given. Raises :class:`ConfigError`.
     """
     findings = Findings(name)
     flags = {key: value for key, value in overrides.items() if value is not None}
@@ -90,12 +91,12 @@ def parse(
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of the file, for editors and for the values of the chart."""
+    """Return the JSON schema of the file, for editors and for the values of the chart."""
     return Config.model_json_schema(by_alias=True)
 
 
 def _override(tree: dict[str, Pair], flags: Mapping[str, object], findings: Findings) -> set[KeyPath]:
-    """Put the flags' values into ``tree``; returns the keys (in lower case) that had another value in the file."""
+    """Put the flags' values into ``tree``. Return the keys (in lower case) that had another value in the file."""
     replaced: set[KeyPath] = set()
     for key, value in flags.items():
         section, path = tree, tuple(key.lower().split("."))
@@ -116,5 +117,5 @@ def _override(tree: dict[str, Pair], flags: Mapping[str, object], findings: Find
 
 
 def _spelling(section: Mapping[str, Pair], key: str, default: str = "") -> str:
-    """The key as the file spells it."""
+    """Return the key in the spelling of the file; ``default`` if the file does not contain it."""
     return next((spelling for spelling in section if spelling.lower() == key), default)

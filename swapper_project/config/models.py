@@ -1,4 +1,4 @@
-"""The configuration as a whole: every key of ``.k8s-image-swapper.yaml`` with its default."""
+"""The whole configuration: every key of ``.k8s-image-swapper.yaml`` with its default."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from swapper_project.config.sections.values import ClusterName, FileName, Listen
 CountValue = Annotated[int, Field(ge=1, le=1_000_000)]
 
 LONGEST_DEADLINE = 29.0
-"""Seconds. Kubernetes waits for a webhook for at most 30, and the answer needs one of them."""
+"""The longest ``imageCopyDeadline`` in seconds. Kubernetes waits at most 30 s, of which the response needs one."""
 
 
 def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
@@ -128,23 +128,23 @@ class Config(Section):
 
     @property
     def overridden(self) -> tuple[str, ...]:
-        """Keys of the file that a flag given explicitly beat."""
+        """Keys of the file that explicit flags override."""
         return self._overridden
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content, the same for files that mean the same."""
+        """SHA-256 of the effective configuration, which is equal for files with the same meaning."""
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
 
     def rate_limits_of(self, host: str) -> tuple[tuple[str, float], ...]:
-        """Return the ``rateLimits`` of a host, by the engine's operations."""
+        """Return the ``rateLimits`` of a host, as pairs of an engine operation and its limit."""
         for entry in self.rate_limits:
             if host == entry.host or (entry.host.startswith("*.") and host.endswith(entry.host[1:])):
                 return tuple(entry.limits.items())
         return ()
 
     def effective(self) -> dict[str, Any]:
-        """Every key with its value, as in the file. Passwords are never included, only references to them."""
+        """Return every key with its value, as in the file. It contains no passwords, only references to them."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @classmethod

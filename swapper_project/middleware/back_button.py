@@ -1,4 +1,4 @@
-"""Answers to a form that lead on: with the browser's Back button, people return to them."""
+"""Lets users return to the response of a form with the browser's Back button."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.http.response import HttpResponseBase
 
 EXPLAIN: Final = "explain"
 LISTS: Final = "_changelist"
-"""The end of the name of a list's URL: its answer to a POST is the page that asks for confirmation."""
+"""The suffix of the URL name of a list. Its response to a POST is the page that asks for confirmation."""
 
 
 class BackButtonMiddleware:
-    """Replaces ``no-store``, which Django sets on all pages of the admin, for answers without secrets. A browser that
-    may not store the answer to a POST shows an error page of its own instead when people return to it."""
+    """Replaces ``no-store``, which Django sets on all pages of the admin, on responses without secrets. If a browser is
+    not allowed to store the response to a POST, it shows its own error page when the user returns to it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

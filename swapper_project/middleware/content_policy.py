@@ -1,4 +1,4 @@
-"""Additions of the admin's pages to the general content policy: Alpine evaluates the expressions in its attributes."""
+"""The exception of admin pages from the general Content Security Policy: Alpine evaluates expressions in attributes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 
 class AdminPolicyMiddleware:
-    """``'unsafe-eval'`` below ``/admin/`` alone."""
+    """Allows ``'unsafe-eval'`` only below ``/admin/``."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -1,4 +1,4 @@
-"""Rejects malformed requests of the web process before a view sees them, with answers of ``error_handlers``."""
+"""Rejects or repairs malformed requests of the web process before a view gets them. ``error_handlers`` responds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Next = Callable[[HttpRequest], HttpResponseBase]
 
 
 class NoNullMiddleware:
-    """No database takes a null character, and nothing of ours has one: refused wherever an address brings it."""
+    """Rejects URLs with a null character: databases cannot store it, and no valid URL of this project contains it."""
 
     def __init__(self, get_response: Next) -> None:
         self._get_response = get_response
@@ -27,7 +27,7 @@ class NoNullMiddleware:
 
 
 class ChunkedBodyMiddleware:
-    """Django takes a body without Content-Length for an empty one; the server below it has it whole."""
+    """Provides the body of a chunked request: Django treats a body without Content-Length as empty."""
 
     def __init__(self, get_response: Next) -> None:
         self._get_response = get_response

@@ -1,4 +1,4 @@
-"""Probes of the web role; the webhook has its own, which never look at the database."""
+"""Probes of the web role. The webhook has its own probes, which never query the database."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class ProxyMiddleware:
                 request.META["wsgi.url_scheme"] = scheme
             peer = self._client(forwarded_for, peer)
         elif settings.SECURE_SSL_REDIRECT and scheme == "https" and not request.is_secure():
-            # A redirect to HTTPS would come back the same way, for ever.
+            # A redirect to HTTPS would arrive in the same way again, and cause an endless loop.
             return render(request, "proxy_not_listed.html", {"peer": peer}, status=400)
         request.META["REMOTE_ADDR"] = str(peer) if peer else ""
         return self._get_response(request)
@@ -60,7 +60,8 @@ class ProxyMiddleware:
 
 
 def _address(text: str) -> IpAddress | None:
-    """Without a scope; an IPv4 address that a dual-stack socket shows as IPv6 is that IPv4 address."""
+    """Parse an address without its scope; None if it is invalid. An IPv4-mapped IPv6 address, as dual-stack sockets
+    report it, becomes the IPv4 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -69,7 +70,7 @@ def _address(text: str) -> IpAddress | None:
 
 
 def _without_port(text: str) -> str:
-    """Some proxies write ``1.2.3.4:5678`` and ``[2001:db8::1]:5678``."""
+    """Remove the port, which some proxies include: ``1.2.3.4:5678``, ``[2001:db8::1]:5678``."""
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.partition(":")[0] if text.count(":") == 1 else text

@@ -1,4 +1,4 @@
-"""Facilities of every process: environment, logs, kill switch, release, its parent and children.
+"""Code that every process uses: environment, logs, kill switch, release, parent and child processes.
 
-Metrics and probes, files of the data directory, and commands have folders. Begin in ``environment.py``.
+Subpackages contain metrics and probes, files of the data directory, and commands. Start with ``environment.py``.
 """

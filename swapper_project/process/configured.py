@@ -1,4 +1,4 @@
-"""The configuration file as processes and commands load it: found, read, overridden by flags, or a clear stop."""
+"""Loads the configuration file for processes and commands, with overrides by flags, or exits with a clear message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MISSING = (
 
 
 def load(environment: Environment, overrides: Mapping[str, object] | None = None) -> Config:
-    """The active configuration, or an exit with status 2 and all problems on standard error."""
+    """Return the configuration, or exit with status 2 and print all problems to standard error."""
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:
         stop(MISSING)
@@ -33,7 +33,8 @@ def load(environment: Environment, overrides: Mapping[str, object] | None = None
 
 
 def source() -> ConfigSource | None:
-    """The configuration of the web process, checked again; None if there is no usable configuration file."""
+    """Return the configuration of the web process after a check for changes of its file; None if there is no usable
+    configuration file."""
     environment: Environment = settings.ENVIRONMENT
     path = configuration.find(str(environment.config) if environment.config else None)
     try:
@@ -51,6 +52,6 @@ def _source_at(path: Path) -> ConfigSource:
 
 
 def stop(message: str) -> NoReturn:
-    """Ends the process with a message that says what to fix first."""
+    """Exit with status 2 and a message about the problem to fix first."""
     print(message, file=sys.stderr)
     raise SystemExit(2)

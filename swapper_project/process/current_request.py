@@ -1,4 +1,4 @@
-"""The request that is being answered, and the API token that it was made with."""
+"""The current HTTP request, and the API token with which it was sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("current_request", default
 
 
 class CurrentRequestMiddleware:
-    """Notes the request, and not its user: the API finds out only in its view whose token it is."""
+    """Stores the request instead of its user, because the API authenticates the token only in the view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -26,11 +26,11 @@ class CurrentRequestMiddleware:
 
 
 def current_request() -> HttpRequest | None:
-    """None in commands and workers."""
+    """Return the current request; None in commands and workers."""
     return _request.get()
 
 
 def token_name() -> str:
-    """The description of the API token of the current request; empty for sessions, commands and workers."""
-    # Only tokens have a name here: a session has no ``auth``.
+    """Return the name of the API token of the current request; empty for sessions, commands and workers."""
+    # Only requests with a token have an ``auth`` with a name; for a session it is None.
     return str(getattr(getattr(_request.get(), "auth", None), "name", ""))

@@ -1,4 +1,4 @@
-"""Errors of the database as operators read them: what is wrong, and what to do, in one line."""
+"""Explains errors of the database to operators: the problem and the remedy, in one line."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from django.db import Error, InterfaceError, OperationalError, ProgrammingError,
 from swapper_project.process.private_files.permissions import missing_access
 
 _NOT_MIGRATED: Final = ("no such table", "no such column")
-"""What SQLite says; Postgres has a class of errors for it."""
+"""Parts of SQLite's messages; for Postgres, there is an exception class."""
 
 _FULL: Final = ("is full", "disk I/O error", "No space left on device", "Disk quota exceeded")
 _LOCKED: Final = "database is locked"
-"""What SQLite says while another process writes for longer than a statement waits."""
+"""SQLite's message while another process writes for longer than a statement waits."""
 
 _NOT_WRITABLE: Final = ("readonly", "unable to open")
 _PREFIX: Final = "connection failed: "
-"""psycopg's own words before those of libpq, which say the same."""
+"""psycopg's prefix of the message of libpq, which says the same."""
 
 
 def explain_database(error: Error) -> str:
-    """One line; empty for an error that only its traceback explains."""
+    """Return the problem and the remedy in one line; empty if only the traceback explains the error."""
     said = _reason(error)
     is_missing = 'database "' in said and said.endswith("does not exist")
     if is_missing:
@@ -44,12 +44,13 @@ def explain_database(error: Error) -> str:
 
 
 def is_out_of_space(error: Error) -> bool:
-    """Whether the disk of the database is full: only somebody who frees space there can change that."""
+    """Return whether the disk of the database is full. Only an operator who frees space can solve that."""
     return isinstance(error, (OperationalError, InterfaceError)) and any(words in _reason(error) for words in _FULL)
 
 
 def _reason(error: Error) -> str:
-    """The first line, without a full stop: those after it are hints, places, or the same of other addresses."""
+    """Return the first line without its full stop. Later lines are hints, positions, or the same error of other
+    addresses."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
     return lines[0].removeprefix(_PREFIX).rstrip(" .") if lines else type(error).__name__
 

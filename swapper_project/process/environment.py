@@ -1,4 +1,4 @@
-"""Process settings: ``SWAPPER_*`` environment variables, each with a ``_FILE`` form. No Django in here."""
+"""Process settings from ``SWAPPER_*`` environment variables, most of which have a ``_FILE`` form. Uses no Django."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from swapper_project.process.environment_checks import ON
 PREFIX = "SWAPPER_"
 PROCESS_ROLES = ("webhook", "web", "worker", "watcher", "all")
 MAX_VALUE_BYTES = 64 * 1024
-"""Bytes of a file that holds the value of a variable; they are a line long."""
+"""The maximum number of bytes read from a file with the value of a variable; values are usually one line."""
 
-# SWAP has no such form: SWAPPER_SWAP_FILE is the kill switch, which is watched and not read once.
+# SWAP has no ``_FILE`` form: SWAPPER_SWAP_FILE is the kill switch, which is watched instead of read only once.
 _READABLE_FROM_FILES = (
     "DATABASE_URL",
     "SECRET_KEY",
@@ -43,7 +43,7 @@ _NAMES = (*_READABLE_FROM_FILES, "SWAP", "SWAP_FILE")
 
 
 class EnvironmentProblem(ValueError):  # noqa: N818
-    """A variable can't be used; ``problems`` has one line for each, naming the variable and what to do."""
+    """Variables cannot be used; ``problems`` has one line for each problem, with the variable and the remedy."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -77,7 +77,7 @@ class Environment:
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Environment:
-    """Read and check the variables; an empty one counts as not set. Raises :class:`EnvironmentProblem`."""
+    """Read and check the variables. An empty variable counts as not set. Raises :class:`EnvironmentProblem`."""
     values, problems = _with_files(environ)
     env = _EnvironmentReader(values)
     data_dir = (env.file("DATA_DIR") or _default_data_dir(environ)).absolute()
@@ -110,7 +110,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
 
 
 class _EnvironmentReader(Env):
-    """environs over a mapping of ours instead of the process's own; gathers errors until the end."""
+    """Makes environs read a given mapping instead of ``os.environ``, and collect all errors."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__(eager=False)
@@ -120,7 +120,7 @@ class _EnvironmentReader(Env):
         return self._given.get(env_key, default)
 
     def words(self, name: str, **options: Any) -> tuple[str, ...]:
-        """A list separated by commas."""
+        """Return the entries of a comma-separated list."""
         return tuple(word for part in self.list(name, [], **options) or () if (word := part.strip()))
 
     def switch(self, name: str, *, default: bool) -> bool:
@@ -142,7 +142,7 @@ class _EnvironmentReader(Env):
 
 
 def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The values by name, those of ``_FILE`` forms read, and what went wrong with these."""
+    """Return the values by name, including those from ``_FILE`` forms, and the problems with these forms."""
     values = {name: environ[PREFIX + name] for name in _NAMES if environ.get(PREFIX + name)}
     problems = []
     for name in _READABLE_FROM_FILES:
@@ -168,7 +168,7 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _step(error: OSError) -> str:
-    """What to do about a file that can't be read."""
+    """Return the remedy for a file that cannot be read."""
     if isinstance(error, PermissionError):
         return "give this user the right to read it"
     return "name a file" if isinstance(error, IsADirectoryError) else "put the file there, correct its name"

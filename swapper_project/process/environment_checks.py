@@ -1,4 +1,4 @@
-"""Checks of the values of ``SWAPPER_*`` variables. Each raises a ``ValidationError`` that says what is allowed."""
+"""Checks of the values of ``SWAPPER_*`` variables. Each raises a ``ValidationError`` that names the allowed values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from environs import ValidationError
 
 ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
 OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
-"""Words of a switch, in a variable or in the kill switch file."""
+"""The values of a switch, in a variable or in the kill switch file."""
 
 
 def one_of(choices: tuple[str, ...]) -> Any:
@@ -33,7 +33,7 @@ def on_or_off(value: str) -> None:
 
 
 def database(value: str) -> None:
-    # The value is not repeated, as it may hold a password.
+    # The value is not repeated, because it can contain a password.
     if not value.startswith(("sqlite:///", "postgres://", "postgresql://")):
         raise ValidationError("write sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")
 

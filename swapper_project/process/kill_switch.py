@@ -1,4 +1,4 @@
-"""The kill switch: a watched file, or what the environment says at start."""
+"""The kill switch: a watched file, or else a variable of the environment that is read at startup."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ log = structlog.get_logger(__name__)
 
 
 class Switch:
-    """Read at each call. If the content is neither on nor off, the environment decides, and a warning is logged
-    once."""
+    """Reads the file at each call. If its content is neither on nor off, the environment decides, and an error is
+    logged once."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -24,7 +24,7 @@ class Switch:
             text = path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
         except OSError:
             text = ""
-        # In an emergency people write `off # why`, or put it in quotes.
+        # In an emergency, operators write `off # reason`, or put the word in quotes.
         words = text.replace('"', " ").replace("'", " ").lower().split()
         word = words[0] if words else ""
         if word in ON or word in OFF:

@@ -1,7 +1,8 @@
-"""Logging: one line an event, as JSON or for a console, of our own loggers and of the libraries'.
+"""Logging: one line per event, as JSON or for a console, for the project's own loggers and those of libraries.
 
-Field names are those that users of the earlier tool search for: ``level``, ``time``, ``message``, ``error``. What comes
-from pods can't break a line or steer a terminal: control characters are escaped.
+Field names are those of the earlier tool (estahn/k8s-image-swapper), so that existing searches work: ``level``,
+``time``, ``message``, ``error``. Control characters are escaped, so that values from pods cannot break a line or
+control a terminal.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _CONTROL_IN_JSON: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]"
 
 
 class _Output:
-    """The destination and form of lines: one object for ever, as loggers keep what they first got."""
+    """The destination and format of log lines. A single object for the life of the process, because loggers cache the
+    one that they get first."""
 
     def __init__(self) -> None:
         self.level = logging.INFO
@@ -56,7 +58,7 @@ class _Output:
         )
 
     def drop_unwanted(self, logger: Any, method: str, event: EventDict) -> EventDict:
-        """Runs first, so that suppressed lines cost nothing."""
+        """Drop events below the level. This processor runs first, so that dropped events cost nothing."""
         if LEVELS.get("error" if method == "exception" else method, logging.INFO) < self.level:
             raise structlog.DropEvent
         return event
@@ -74,7 +76,7 @@ class _Output:
 
 
 class _Writer:
-    """structlog's idea of a logger: something that takes finished lines."""
+    """A logger for structlog, which passes complete lines to it."""
 
     def msg(self, line: str) -> None:
         _output.write(line)
@@ -90,12 +92,12 @@ _SHARED: Final[list[Processor]] = [
     structlog.processors.EventRenamer("message"),
     structlog.processors.format_exc_info,
 ]
-# One list for ever: loggers keep the one that they first got.
+# A single list for the life of the process, because loggers cache the one that they get first.
 _PROCESSORS: Final[list[Processor]] = [_output.drop_unwanted, *_SHARED, _output.render]
 
 
 def configure(level: str = "info", style: str = "json") -> None:
-    """Send every line to standard error; ``style`` is ``json`` or ``console``. May be called again."""
+    """Send every line to standard error; ``style`` is ``json`` or ``console``. This can be called repeatedly."""
     _output.level, _output.is_console = LEVELS.get(level, logging.INFO), style == "console"
     structlog.configure(
         processors=_PROCESSORS,
@@ -125,8 +127,8 @@ def configure(level: str = "info", style: str = "json") -> None:
 
 
 class _NoTokens(logging.Filter):
-    """Django logs a request's path, and the webhook's may hold its secret token. Rejected requests are logged by its
-    view."""
+    """Removes the webhook's path from Django's log lines, because it can contain the secret token. Lines below
+    level error are dropped, because the webhook's view logs rejected requests itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         path = getattr(getattr(record, "request", None), "path", "")
@@ -140,7 +142,7 @@ logging.getLogger("django.request").addFilter(_NoTokens())
 
 
 def _escaped(value: Any) -> Any:
-    """Text with its control characters written out, in lists and mappings too; line ends of tracebacks stay."""
+    """Return a value with escaped control characters, also in lists and mappings. Tracebacks keep their line ends."""
     if isinstance(value, str):
         return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
     if isinstance(value, dict):

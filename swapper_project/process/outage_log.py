@@ -1,6 +1,7 @@
-"""One line when the database stops responding and one when it responds again, whichever work of a process notices it.
+"""Logs one line when the database stops responding and one when it responds again, whichever part of a process detects
+it.
 
-Requests that fail meanwhile are no errors of the program: they are answered with 503, and log no traceback.
+Requests that fail during an outage are not errors of the program: they get status 503, and log no traceback.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from swapper_project.process.database_errors import explain_database, is_out_of_
 log = structlog.get_logger(__name__)
 
 FORGOTTEN_AFTER: Final = 300.0
-"""Seconds without an error after which the next one begins another outage, where nothing has said that it ended."""
+"""Seconds without an error after which the next one counts as a new outage, if the end of the last was not detected."""
 
 _lock = threading.Lock()
 _last_error: float | None = None
 
 
 def warn(message: str, error: Error) -> None:
-    """Log what cannot be done. Of an outage only its begin is logged: ``message`` is for other errors."""
+    """Log an error with ``message``. If the error is an outage, log only its start, without ``message``."""
     if not is_outage(error):
         log.warning(message, error=explain_database(error) or str(error).strip())
     else:
@@ -34,12 +35,12 @@ def warn(message: str, error: Error) -> None:
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether the database cannot be reached, or is locked. A full disk does not count: somebody has to free space."""
+    """Return whether the database is unreachable or locked. A full disk does not count: an operator must free space."""
     return isinstance(error, (OperationalError, InterfaceError)) and not is_out_of_space(error)
 
 
 def responds() -> None:
-    """The database was just used without an error."""
+    """Record that the database was used without an error, and log the end of an outage."""
     global _last_error
     if _last_error is None:
         return
@@ -50,7 +51,7 @@ def responds() -> None:
 
 
 def _notice(error: Error) -> None:
-    """Log an outage where it begins."""
+    """Record an error of an outage, and log the first one."""
     global _last_error
     with _lock:
         before, _last_error = _last_error, time.monotonic()
@@ -60,13 +61,14 @@ def _notice(error: Error) -> None:
 
 
 def _connected(connection: Any, **more: Any) -> None:
-    # A file of SQLite is opened also while it is locked.
+    # SQLite can open its file even while it is locked.
     if connection.vendor != "sqlite":
         responds()
 
 
 class _Outages(logging.Filter):
-    """Django logs the traceback of each request that fails, django-q2 that of each result that it cannot save."""
+    """Suppresses tracebacks during an outage: Django logs one for each failed request, django-q2 one for each result
+    that it cannot save."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""Ends a child process with its parent (Linux): otherwise it would continue to run beside its replacement."""
+"""Stops a child process when its parent dies (Linux only). Otherwise it would run alongside its replacement."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from collections.abc import Callable
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
-"""Of prctl(2): the signal that a process gets when its parent ends."""
+"""The option of prctl(2) for the signal that a process gets when its parent dies."""
 
 
 def follower(number: signal.Signals) -> Callable[[int], None]:
-    """Return what a child calls first, with the id of the process that made it: it gets this signal when that one ends.
-    Made in the parent: nothing is loaded between fork and call. Elsewhere than on Linux it does nothing."""
+    """Return a function that a child calls first, with the ID of its parent process, so that the child gets this signal
+    when the parent dies. Create it in the parent, because nothing must be loaded between fork and call. The function
+    does nothing on other systems than Linux."""
     if sys.platform != "linux":
         return lambda parent: None
     prctl = ctypes.CDLL(None).prctl
 
     def follow(parent: int) -> None:
         prctl(PR_SET_PDEATHSIG, number)
-        # A parent that was killed before that call sends no signal.
+        # If the parent died before the call of prctl, no signal is sent.
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""The release that runs, and the images of an installation by the Helm chart."""
+"""The running release, and the container images of an installation with the Helm chart."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ DATABASE_TAG: Final = "17"
 
 
 def is_version_request(argv: list[str]) -> bool:
-    """Whether the release is asked for; Django's own command of this name prints Django's."""
+    """Return whether the command line requests the version. Django's own ``version`` command prints that of Django."""
     return argv[1:] in (["version"], ["--version"])

@@ -1,4 +1,4 @@
-"""Runs the system's processes on one machine: started by exec, started again when one ends, stopped together."""
+"""Runs the processes of the system on one machine: starts them, restarts those that exit, and stops them together."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ log = structlog.get_logger(__name__)
 
 MANAGE: Final = Path(__file__).resolve().parents[2] / "manage.py"
 STOP_WITHIN: Final = 35.0
-"""Seconds that processes get for their end: a worker hands its copies back within 30."""
+"""Seconds that processes have to stop: a worker returns its jobs to the queue within 30."""
 
 SETTLED_AFTER: Final = 15.0
-"""Seconds after which a process is taken to have started well."""
+"""Seconds after which a process counts as successfully started."""
 
 LONGEST_RESTART_PAUSE: Final = 30.0
-"""Seconds between two starts of a process that ends again and again, at most."""
+"""The maximum pause in seconds between two starts of a process that exits again and again."""
 
 PROCESS_LOOK_EVERY: Final = 0.2
-"""Seconds between two looks at the processes."""
+"""Seconds between two checks of the processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process: its name in the log, what it runs, and what its environment has beside ours."""
+    """One program: its name in the log, its command line, and variables to add to the inherited environment."""
 
     name: str
     arguments: Sequence[str]
@@ -45,20 +45,21 @@ class Program:
 
 
 def manage(*arguments: str) -> list[str]:
-    """The command line of a management command."""
+    """Return the command line of a management command."""
     return [sys.executable, str(MANAGE), *arguments]
 
 
 def gunicorn() -> list[str]:
-    """The command line of webhook or web; the role is in the environment."""
+    """Return the command line of webhook or web. The role is in the environment."""
     config = "python:swapper_project.gunicorn_conf"
     return [sys.executable, "-m", "gunicorn", "--config", config, "swapper_project.wsgi"]
 
 
 class Supervisor:
-    """Starts programs and restarts them when they end, until a stop signal.
+    """Starts programs, and restarts those that exit, until a stop signal.
 
-    A program that exits shortly after its start cannot work with its settings: then all are stopped.
+    If a program exits shortly after its start, and has never run for longer, its settings are probably wrong: then all
+    programs are stopped.
     """
 
     def __init__(self, programs: Sequence[Program]) -> None:
@@ -66,7 +67,7 @@ class Supervisor:
         self._asked_to_stop = False
 
     def run(self) -> int:
-        """Start the processes and look after them until a signal; the exit status."""
+        """Start and monitor the processes until a signal. Return the exit status."""
         previous = {sig: signal.signal(sig, self._on_signal) for sig in (signal.SIGTERM, signal.SIGINT)}
         try:
             for keeper in self._keepers:
@@ -82,7 +83,7 @@ class Supervisor:
                 signal.signal(sig, handler)
 
     def stop(self) -> None:
-        """End all processes: by SIGTERM, then by SIGKILL for what is left after STOP_WITHIN seconds."""
+        """Stop all processes by SIGTERM, and those that still run after STOP_WITHIN seconds by SIGKILL."""
         for keeper in self._keepers:
             keeper.terminate()
         deadline = time.monotonic() + STOP_WITHIN
@@ -94,7 +95,7 @@ class Supervisor:
 
 
 class _Keeper:
-    """One program's process, whichever run of it that is."""
+    """Keeps one program running: it holds the current process of the program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -104,7 +105,7 @@ class _Keeper:
         self._falls = 0
 
     def start(self) -> None:
-        # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop them in order.
+        # In a separate session, so that Ctrl-C at the terminal reaches only the supervisor, which stops its children.
         self._process = subprocess.Popen(
             self._program.arguments,
             env={**os.environ, **self._program.environment},
@@ -115,7 +116,7 @@ class _Keeper:
         self._started_at = time.monotonic()
 
     def look(self) -> bool:
-        """Start the process again where it has ended; false when that would not help."""
+        """Restart the process if it has exited, after a pause. Return false if a restart would not help."""
         now = time.monotonic()
         if self._process is None:
             if now >= self._start_at:
@@ -127,7 +128,7 @@ class _Keeper:
         if status is None:
             return True
         self._end_group()
-        # A program that was killed by a signal may have been healthy.
+        # A program that was killed by a signal was possibly healthy.
         if not self._has_settled and status >= 0:
             log.error("A process ended at its start; the others are stopped", process=self._program.name, status=status)
             return False
@@ -151,7 +152,7 @@ class _Keeper:
         self._process.wait()
 
     def _end_group(self) -> None:
-        """Child processes must not continue beside the replacement of their parent."""
+        """Kill the process group, because child processes must not run alongside the replacement of their parent."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""The HTTP server below webhook and web: gunicorn's threaded worker, made safe from slow and silent clients."""
+"""The HTTP server of webhook and web: gunicorn's threaded worker, protected from slow and silent clients."""

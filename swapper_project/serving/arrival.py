@@ -1,4 +1,4 @@
-"""The time at which the request that a thread now answers had arrived: it may have waited for the thread."""
+"""The arrival time of the request that a thread handles. The request may have waited for the thread after that."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _this_thread = threading.local()
 
 
 def note(at: float) -> None:
-    """For the server, before a request is handled on this thread (monotonic seconds)."""
+    """Record the arrival time (monotonic seconds). The server calls this before it handles a request on this thread."""
     _this_thread.at = at
 
 
 def of_request() -> float:
-    """The arrival time of the request; the current time for other servers."""
+    """Return the arrival time of the current request; the current time with other servers."""
     at = getattr(_this_thread, "at", 0.0)
     return at if at else time.monotonic()

@@ -1,4 +1,4 @@
-"""Connections whose client has still something to send, or to close, and how long the server waits for that."""
+"""Connections whose client still has to send or to close something, and how long the server waits for that."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Final
 from swapper_project.serving.connection import PIECE, Connection, Phase
 
 REQUEST_SECONDS: Final = 10.0
-"""Seconds from a connection's beginning, or its next request's first byte, until the request must be whole."""
+"""Seconds within which a request must be complete, from the start of the connection, or its own first byte if later."""
 
 MOST_BUFFERED: Final = 64 * 1024 * 1024
-"""Bytes of requests that are not whole yet, of all connections together."""
+"""The maximum number of bytes of incomplete requests, of all connections together."""
 
 LINGER: Final = 2.0
-"""Seconds that a client gets to close its side after the last answer."""
+"""Seconds that a client has to close its side after the last response."""
 
 
 class AwaitedConnections:
-    """For the poller's thread alone."""
+    """The connections that wait for their client. Only the poller's thread uses this class."""
 
     def __init__(self) -> None:
-        # Those whose handshake or request is not whole, the oldest first.
+        # Connections with an incomplete handshake or request, the oldest first.
         self._pending: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
 
     def expect_request(self, conn: Connection, phase: Phase | None = None) -> None:
-        """A request is to be whole in time from now."""
+        """Start the deadline for a complete request."""
         conn.phase = phase or conn.phase
         conn.timeout = time.monotonic() + REQUEST_SECONDS
         self._pending[conn] = None
 
     def expect_end(self, conn: Connection) -> None:
-        """The client is to close its side."""
+        """Start the deadline for the client to close its side."""
         conn.phase = Phase.LEAVING
         conn.timeout = time.monotonic() + LINGER
         self._leaving[conn] = None
@@ -42,19 +42,20 @@ class AwaitedConnections:
         self._leaving.pop(conn, None)
 
     def late(self) -> list[Connection]:
-        """Those that have taken too long; a handshake whose step is under way ends after it."""
+        """Return the connections whose deadline has passed. A handshake with a step in progress is excluded, because it
+        is checked after that step."""
         now = time.monotonic()
         late = [conn for held in (self._pending, self._leaving) for conn in held if conn.timeout <= now]
         return [conn for conn in late if conn.phase is not Phase.SHAKING_HANDS]
 
     def oldest(self) -> Connection | None:
-        """The one whose request has been awaited for the longest time."""
+        """Return the connection whose request has been awaited for the longest time."""
         return next((conn for conn in self._pending if conn.phase is not Phase.SHAKING_HANDS), None)
 
     def to_drop_for(self, conn: Connection) -> Connection | None:
-        """The connection to drop because requests that are not whole use too much memory, now that this one has grown;
-        None: they do not."""
+        """Return the connection to drop if incomplete requests use too much memory, after this one has grown; None if
+        they do not."""
         if len(conn.buffer) <= PIECE or sum(len(c.buffer) for c in self._pending) <= MOST_BUFFERED:
             return None
-        # Those that are nearly all sent have not been waited for long.
+        # Drop the oldest one, because requests that are sent quickly have not been awaited for long.
         return next(c for c in self._pending if len(c.buffer) > PIECE and c.phase is Phase.COLLECTING)

@@ -1,4 +1,4 @@
-"""A client's connection that never makes a thread wait: handshake and request are taken in as their bytes come."""
+"""A client's connection that never blocks a thread: handshake and request are processed as their bytes arrive."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from gunicorn.workers.gthread import TConn
 from swapper_project.serving.framing import Framing
 
 OLD_AFTER: Final = (240.0, 360.0)
-"""Seconds after which a connection is ended with an answer, so that clients spread over new replicas."""
+"""The range of seconds after which a connection is closed with its next response, so that clients also use new
+replicas."""
 
 SEND_TIMEOUT: Final = 2.0 if os.environ.get("SWAPPER_ROLE") == "webhook" else 30.0
-"""Seconds in which an answer must go out. The webhook's fit into the kernel's buffers; a page goes to slow browsers."""
+"""The timeout in seconds for sending a response. Those of the webhook fit into the kernel's buffers; pages are sent to
+slow browsers."""
 
 PIECE: Final = 64 * 1024
-"""Bytes that are read at once: more than a review of a usual pod has."""
+"""The maximum number of bytes per read: more than the review of a typical pod has."""
 
 _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Phase(Enum):
-    """The next step that is expected of the client. ``SHAKING_HANDS``: nothing, a thread is at one step of the
-    handshake."""
+    """The next step that the server expects from the client. ``SHAKING_HANDS``: none, because a thread is processing a
+    step of the handshake."""
 
     SECURING = auto()
     SHAKING_HANDS = auto()
@@ -39,12 +41,12 @@ class Phase(Enum):
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """``phase`` and ``timeout`` (monotonic, when patience with it ends) are kept by the worker."""
+    """A connection with its buffer. The worker sets ``phase`` and ``timeout`` (the deadline, monotonic)."""
 
     sock: socket.socket
 
     def __init__(self, cfg: Any, client_sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(cfg, client_sock, client, server)  # takes the socket out of blocking mode
+        super().__init__(cfg, client_sock, client, server)  # makes the socket non-blocking
         self.phase = Phase.SECURING if cfg.is_ssl else Phase.COLLECTING
         self.buffer = bytearray()
         self.whole_at = 0.0
@@ -57,11 +59,11 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def has_request(self) -> bool:
-        """Whether a whole request is in the buffer."""
+        """Whether a complete request is in the buffer."""
         return self._framing.size(self.buffer) is not None
 
     def shake_hands(self) -> bool:
-        """One step of the TLS handshake; whether it is done. Raises OSError."""
+        """Perform one step of the TLS handshake. Return whether the handshake is complete. Raises OSError."""
         if not isinstance(self.sock, ssl.SSLSocket):
             context: ssl.SSLContext = sock.ssl_context(self.cfg)
             self.sock = context.wrap_socket(
@@ -74,7 +76,8 @@ class Connection(TConn):  # type: ignore[misc]
         return True
 
     def receive(self) -> bool:
-        """Take in what has come; whether a request is whole. Raises OSError, EOFError at the client's end."""
+        """Read the bytes that have arrived. Return whether a request is complete. Raises OSError, and EOFError if the
+        client has closed its side."""
         while not self.has_request:
             try:
                 data = self.sock.recv(PIECE)
@@ -88,14 +91,15 @@ class Connection(TConn):  # type: ignore[misc]
         return True
 
     def _should_say_go_on(self) -> bool:
-        """Once per request, to a client that waits for 100 Continue before it sends the body."""
+        """Return whether to send 100 Continue: once per request, if the client waits for it before sending the body."""
         if self._framing.size(self.buffer) is not None or not self._framing.expects_continue:
             return False
         self._framing.expects_continue = False
         return True
 
     def next_request(self) -> Any:
-        """gunicorn's request from the buffer. Raises what its parser raises."""
+        """Remove the complete request from the buffer, and return it as gunicorn's request. Raises the errors of
+        gunicorn's parser."""
         size = self._framing.size(self.buffer)
         data = bytes(self.buffer[:size])
         del self.buffer[:size]

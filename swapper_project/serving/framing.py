@@ -1,4 +1,4 @@
-"""Detects when an HTTP/1.1 request is complete, from its framing (RFC 9112 section 6); gunicorn parses it then."""
+"""Detects when an HTTP/1.1 request is complete, from its framing (RFC 9112 section 6); gunicorn parses it later."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from typing import Final
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of a request's line and headers; the API server sends less than one KiB."""
+"""The maximum size in bytes of a request's line and headers; the API server sends less than one KiB."""
 
 MAX_BODY: Final = 4 * 1024 * 1024
-"""Bytes, above the 3 MiB of the largest request of an API server. A request that announces or has more is handed on as
-it is, to be refused."""
+"""The maximum size in bytes of a body, above the 3 MiB of the largest request of an API server. A request that
+announces or has more is passed on incomplete, so that it is rejected."""
 
 MAX_LINE: Final = 4 * 1024
-"""Bytes of a line between chunks, or behind them."""
+"""The maximum length in bytes of a line between chunks or in the trailer."""
 
 _LENGTH = re.compile(rb"\ncontent-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
@@ -21,9 +21,9 @@ _EXPECTS = re.compile(rb"\nexpect[ \t]*:[ \t]*100-continue[ \t]*\r", re.IGNORECA
 
 
 class Framing:
-    """Follows one request in a growing buffer; looks at each byte once.
+    """Follows one request in a growing buffer. It examines each byte once.
 
-    ``is_truncated``: reading was given up, so later bytes on the connection may belong to this request.
+    ``is_truncated``: the request is malformed or too large, so later bytes on the connection can still belong to it.
     ``expects_continue``: the client waits for 100 Continue before the body (RFC 9110 section 10.1.1).
     """
 
@@ -39,7 +39,7 @@ class Framing:
         self.expects_continue = False
 
     def size(self, buffer: bytearray) -> int | None:
-        """Bytes of the request, which begins with the buffer; None while some of it is still to come."""
+        """Return the size in bytes of the request at the start of the buffer; None while it is incomplete."""
         if self._size is None and not self._chunked and not self._find_head(buffer):
             return None
         if self._chunked and self._size is None and not self._walk(buffer):
@@ -65,7 +65,7 @@ class Framing:
         return True
 
     def _walk(self, buffer: bytearray) -> bool:
-        """Step over chunks, and the trailer behind them."""
+        """Advance over the chunks and the trailer. Return whether the size of the request is known."""
         while True:
             end = buffer.find(b"\r\n", max(self._at, self._searched - 1))
             if end < 0:

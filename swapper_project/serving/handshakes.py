@@ -1,4 +1,4 @@
-"""TLS handshakes that fail: why, in words that name the next step, and not more often than is of use in a log."""
+"""Logs failed TLS handshakes: the cause and the remedy, at a limited rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 FAILURE_LOG_EVERY: Final = 60.0
-"""Seconds between two log lines of one kind of failure. An API server tries again with each pod."""
+"""Seconds between two log lines about the same kind of failure. An API server tries again with each pod."""
 
 _CABUNDLE: Final = "Put its authority into caBundle of the webhook's registration"
 _ALERTS: Final = (
@@ -33,21 +33,22 @@ _ALERTS: Final = (
         "The client offers no supported TLS version or cipher. Use a client with TLS 1.2 or newer",
     ),
 )
-"""Parts of OpenSSL's names of failures, and what they mean; the first that fits counts."""
+"""Parts of OpenSSL's names of failures, and their meaning. The first match counts."""
 
 _OTHER: Final = "A TLS handshake failed. Check what the client sends"
 
 
 @dataclass(slots=True)
 class _Logged:
-    """The time at which a kind of failure was logged last, and how many there were since."""
+    """The time at which a kind of failure was last logged, and the number of failures since then."""
 
     at: float
     since: int = 0
 
 
 class RefusedHandshakes:
-    """For one thread. Clients that only close the connection, as probes of load balancers do, are not logged."""
+    """Logs failed handshakes; not thread-safe. Clients that only close the connection, as probes of load balancers do,
+    are not logged."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -61,7 +62,7 @@ class RefusedHandshakes:
         if logged is not None and now - logged.at < FAILURE_LOG_EVERY:
             logged.since += 1
             return
-        # A socket of both families shows IPv4 addresses in this form.
+        # A dual-stack socket reports IPv4 addresses in this form.
         address = str(client[0]).removeprefix("::ffff:") if isinstance(client, tuple) and client else ""
         more = {"more": logged.since} if logged is not None and logged.since else {}
         log.warning("A TLS handshake was refused", error=words, reason=error.reason or "", client=address, **more)
@@ -69,6 +70,6 @@ class RefusedHandshakes:
 
 
 def failure_meaning(error: ssl.SSLError) -> str:
-    """Return what a failure means, and what to do."""
+    """Return the meaning of a failure, and the remedy."""
     name = (error.reason or "").upper()
     return next((words for parts, words in _ALERTS if any(part in name for part in parts)), _OTHER)

@@ -1,4 +1,4 @@
-"""The response to a request that is not valid HTTP: a problem (RFC 9457), as Django's errors are."""
+"""The response to a request that is not valid HTTP: a problem document (RFC 9457), as for errors in Django."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 
 
 def response(error: ParseException) -> bytes:
-    """The whole response, after which the connection is closed."""
+    """Return the complete response. The connection is closed after it."""
     if isinstance(error, LimitRequestLine | LimitRequestHeaders):
         code, title, name = 431, "Request Header Fields Too Large", "too-long"
         words = "The URL or the headers are too long: send a shorter request, or clear this site's cookies."

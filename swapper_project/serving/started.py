@@ -1,4 +1,4 @@
-"""The log line of webhook and web at their start: where they listen, what the target is, whether dry run is on."""
+"""The log line of webhook and web at startup: their addresses, the target, and whether dry run is on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MESSAGES: Final = {"webhook": "The webhook listens", "web": "The web process li
 
 
 def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Config | None) -> None:
-    """``config`` is None for a web process without a configuration file."""
+    """Log the start of a process. ``config`` is None for a web process without a configuration file."""
     name = config.target.name if config else None
     log.info(
         _MESSAGES.get(role, "The process listens"),

@@ -1,7 +1,8 @@
-"""gunicorn's threaded worker in which only whole requests get a thread.
+"""A variant of gunicorn's threaded worker in which only complete requests get a thread.
 
-In gunicorn's own, a client that opens a connection and says nothing, or only a part of what it has to say, holds a
-thread for seconds or for ever. Here the poller collects handshakes and requests, and ends those that take too long.
+In gunicorn's own worker, a client that sends nothing on a new connection, or only a part of a request, blocks a thread
+for seconds or permanently. In this worker, the poller collects handshakes and requests, and closes connections that
+take too long.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from swapper_project.serving.connection import PIECE, Connection, Phase
 from swapper_project.serving.handshakes import RefusedHandshakes
 
 DRAIN_SECONDS: Final = 10.0
-"""Seconds in which a stopping worker still accepts connections, and closes each with its next response."""
+"""Seconds for which a stopping worker still accepts connections at most. It closes each with its next response."""
 
 QUIET: Final = 1.0
-"""Seconds without a new connection after which a stopping worker that has none left does not wait for more."""
+"""Seconds without a new connection after which a stopping worker without open connections stops waiting."""
 
 ACCEPTED_AT_ONCE: Final = 64
-"""Connections accepted in one turn, so that open ones do not wait behind a burst of new ones."""
+"""The maximum number of connections accepted in one turn, so that open ones do not wait during a burst of new ones."""
 
 HANDSHAKE_THREADS: Final = 2
-"""Threads for steps of TLS handshakes: they are work for the processor, of which a pod has one or two."""
+"""Threads for steps of TLS handshakes. The steps need CPU time, and a pod has one or two CPUs."""
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """The poller's thread has all methods but ``handle``."""
+    """The worker. All methods except ``handle`` and ``_refuse`` run on the poller's thread."""
 
     keepalived_conns: deque[Connection]
 
@@ -49,7 +50,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._refused = RefusedHandshakes()
         self._last_accept = 0.0
 
-    # The life of a connection: accept, shake hands, collect a request, answer it, keep the connection or close it.
+    # The life of a connection: accept, handshake, collect a request, respond, keep the connection or close it.
 
     def accept(self, listener: Any) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
@@ -86,7 +87,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
 
     def _shake_hands(self, conn: Connection) -> None:
-        """The next step, on a thread: it is heavy work."""
+        """Run the next step of the handshake on another thread, because it needs much CPU time."""
         self.poller.unregister(conn.sock)
         conn.phase = Phase.SHAKING_HANDS
         step = self._handshakes.submit(conn.shake_hands)
@@ -121,14 +122,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._give_up(oldest)
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:
-        """Decide what becomes of a connection after its answer."""
+        """Keep or close a connection after its response."""
         if done.cancelled() or done.exception() is not None or not done.result():
             self._part(conn)
             return
         conn.sock.settimeout(0)
         self._watch(conn)
         if conn.buffer:
-            # The client has sent on without waiting for the answer.
+            # The client has sent the next request without waiting for the response.
             self._awaited.expect_request(conn, Phase.COLLECTING)
             self._collect(conn)
         else:
@@ -137,7 +138,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self.keepalived_conns.append(conn)
 
     def _part(self, conn: Connection) -> None:
-        """Close our side first, and the rest when the client has read the answer (RFC 9112 section 9.6)."""
+        """Close the server's side first, the rest after the client has read the response (RFC 9112 section 9.6)."""
         try:
             conn.sock.settimeout(0)
             conn.sock.shutdown(socket.SHUT_WR)
@@ -165,7 +166,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         conn.close()
 
     def _make_room(self) -> None:
-        """End the connection that has been silent for the longest time."""
+        """Close the connection that has been silent for the longest time."""
         silent = self._awaited.oldest()
         if silent is None and self.keepalived_conns:
             silent = self.keepalived_conns.popleft()
@@ -173,14 +174,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._give_up(silent)
 
     def murder_pending(self) -> None:
-        """End what has taken too long; a handshake whose step is under way ends after it."""
+        """Close the connections whose deadline has passed, but a handshake only after a step that is in progress."""
         for conn in self._awaited.late():
             self._give_up(conn)
 
-    # A request, on a thread of its own.
+    # Methods for one request, on a thread of the pool.
 
     def handle(self, conn: Connection) -> bool:
-        """Answer; whether the connection is kept. Never raises."""
+        """Respond to a request. Return whether the connection is kept. Never raises."""
         request = None
         arrival.note(conn.whole_at)
         try:
@@ -202,7 +203,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except OSError as closed:
             self.log.debug("A client did not wait for its refusal: %s", closed)
 
-    # The worker's own life.
+    # The life of the worker.
 
     def run(self) -> None:
         self.poller.register(self.method_queue.fileno(), EVENT_READ, self.method_queue.run_callbacks)
@@ -224,7 +225,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.murder_pending()
 
     def _drain(self) -> None:
-        """Continues to serve while each response closes its connection; then closes the remaining ones."""
+        """Continue to serve while each response closes its connection. After that, close the remaining connections."""
         self.alive = False
         began = time.monotonic()
         while time.monotonic() < began + DRAIN_SECONDS and (

@@ -1,4 +1,4 @@
-"""Files of the Helm chart that follow from the product's models and from the comments of values.yaml.
+"""Generates files of the Helm chart from the product's models and from the comments in values.yaml.
 
-``python -m tools.chart`` writes them, ``--check`` shows which ones are out of date.
+``python -m tools.chart`` writes the files, ``--check`` lists those that are out of date.
 """

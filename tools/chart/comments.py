@@ -1,4 +1,4 @@
-"""The comments of values.yaml: ``# @section TITLE``, and before a key ``# -- [(types)] MEANING``."""
+"""Parses the comments in values.yaml: ``# @section TITLE``, and before a key ``# -- [(types)] MEANING``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECTION = re.compile(r"# @section (.*)$")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A documented key. ``types`` is empty where the default shows them; ``default`` is plain data."""
+    """A documented key. ``types`` is empty if the default value determines the type; ``default`` is plain data."""
 
     section: str
     path: str
@@ -28,7 +28,7 @@ class Value:
 
 
 def read(text: str) -> list[Value]:
-    """The documented keys in the file's order. Raises ValueError for a comment that belongs to no key."""
+    """Return the documented keys in the order of the file. Raises ValueError for a comment that belongs to no key."""
     values = yaml.safe_load(text)
     return [replace(value, default=_at(values, value.path)) for value in _scan(text.splitlines())]
 

@@ -1,4 +1,4 @@
-"""``files/config-keys.yaml``: the keys that templates accept below ``config``, as the application does."""
+"""Generates ``files/config-keys.yaml``: the keys that templates accept below ``config``, like the application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER: Final = "# Generated from the application's models and values.yaml: pyth
 
 
 def build(values: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The file's text. ``values`` are the chart's defaults, ``schema`` is that of the configuration file."""
+    """Return the file's text. ``values`` are the chart's defaults, ``schema`` is that of the configuration file."""
     document = {
         "sections": dict(_sections(schema, schema["$defs"], "")),
         "hints": dict(keys._HINTS),
@@ -30,7 +30,7 @@ def build(values: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _sections(node: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[tuple[str, list[str]]]:
-    """The keys of each mapping by its path; ``[]`` marks the entries of a list."""
+    """Yield the path and keys of each mapping; ``[]`` marks the entries of a list."""
     yield path, [*node["properties"], *_without_effect(node)]
     for name, field in node["properties"].items():
         here = f"{path}.{name}" if path else name
@@ -48,5 +48,5 @@ def _name(reference: dict[str, Any]) -> str:
 
 
 def _without_effect(node: dict[str, Any]) -> list[str]:
-    """Keys that the application ignores in this section."""
+    """Return the keys that the application ignores in this section."""
     return [key for model, key in keys._WITHOUT_EFFECT if model.__name__ == node.get("title")]

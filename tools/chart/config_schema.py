@@ -1,7 +1,7 @@
-"""The part of values.schema.json below ``config``, from the models of the configuration file.
+"""Generates the part of values.schema.json below ``config`` from the models of the configuration file.
 
-Wrong types fail. Unknown keys are left to the templates, which name the nearest key; so is what the application itself
-checks: keys that are missing, and what holds between keys.
+The schema rejects wrong types. It accepts unknown keys, for which templates suggest the nearest key. It also accepts
+problems that the application itself checks: missing keys, and conflicts between keys.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import re
 from typing import Any, Final
 
 PREFIX: Final = "config."
-"""Of definitions' names, beside others of the schema."""
+"""The prefix of the names of definitions, which separates them from others in the schema."""
 
 NOT_GIVEN: Final = ["", None]
-"""A key with one of these counts as not given, as the application has it."""
+"""Values that mean that a key is not given, as in the application."""
 
 KEPT: Final = ("const", "enum", "maximum", "minimum", "pattern", "type")
-"""What is taken over of a field's schema."""
+"""The keywords that are copied from a field's schema."""
 
 
 def definitions(schema: dict[str, Any]) -> dict[str, Any]:
-    """Definitions for values.schema.json; the file as a whole is ``config.Config``."""
+    """Return the definitions for values.schema.json; the whole file is ``config.Config``."""
     return {f"{PREFIX}{name}": _section(node) for name, node in {**schema["$defs"], "Config": schema}.items()}
 
 
 def without_null(field: dict[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives of a field but ``null``."""
+    """Return the alternatives of a field except ``null``."""
     choices = field.get("anyOf") or field.get("oneOf") or [field]
     return [choice for choice in choices if choice.get("type") != "null"]
 
 
 def any_case(name: str) -> str:
-    """A pattern of a key in any case of its letters, for Go and JavaScript."""
+    """Return a case-insensitive regular expression for a key, in the syntax of both Go and JavaScript."""
     letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in name)
     return f"^{''.join(letters)}$"
 

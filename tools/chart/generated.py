@@ -1,4 +1,4 @@
-"""The generated files of the chart: their names and what they should be."""
+"""The generated files of the chart: their names and expected contents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHART: Final = ROOT / "charts/k8s-image-swapper"
 
 
 def contents() -> dict[str, str]:
-    """What each generated file should be, by its name in the chart."""
+    """Return the expected content of each generated file, by its name in the chart."""
     text = (CHART / "values.yaml").read_text()
     values = yaml.safe_load(text)
     documented = read(text)
@@ -31,7 +31,7 @@ def contents() -> dict[str, str]:
 
 
 def outdated() -> list[str]:
-    """Names of generated files that are not what they should be."""
+    """Return the names of generated files that do not have the expected content."""
     return [name for name, content in contents().items() if _read(CHART / name) != content]
 
 

@@ -1,4 +1,4 @@
-"""The chart's README.md: a text of ours, and a table of the values for each section of values.yaml."""
+"""Generates the chart's README.md from a template, with a table of the values for each section of values.yaml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACE: Final = "<!-- values -->"
 
 
 def build(text: str, chart: dict[str, Any], documented: list[Value]) -> str:
-    """``text`` with versions and tables put in."""
+    """Return ``text`` with versions and tables inserted."""
     titles = list(dict.fromkeys(value.section for value in documented))
     tables = "\n".join(_table(title, [value for value in documented if value.section == title]) for title in titles)
     versions = text.replace("<!-- version -->", chart["version"]).replace("<!-- appVersion -->", chart["appVersion"])

@@ -1,4 +1,4 @@
-"""``values.schema.json``: types of the values from their defaults and comments, and those of ``config``."""
+"""Generates ``values.schema.json``: the types of values from their defaults and comments, and those of ``config``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHOICES: Final[dict[str, list[str]]] = {
     "web.pdb.enabled": ["auto"],
     "worker.pdb.enabled": ["auto"],
 }
-"""What texts are allowed, by the value's path."""
+"""The allowed strings of a value, by its path."""
 
 TEXTS: Final = frozenset(
     {
@@ -31,10 +31,10 @@ TEXTS: Final = frozenset(
         "web.httpRoute.hostnames",
     }
 )
-"""Lists of texts; all others are of objects."""
+"""Lists of strings; other lists contain objects."""
 
 MIXED: Final = frozenset({"extraManifestsTemplated"})
-"""Lists of objects and texts."""
+"""Lists that contain both objects and strings."""
 
 LARGEST_PORT: Final = 65_535
 
@@ -42,7 +42,7 @@ _TYPE_OF: Final = {bool: "boolean", int: "integer", float: "number", str: "strin
 
 
 def build(values: dict[str, Any], documented: list[Value], config: dict[str, Any]) -> dict[str, Any]:
-    """The schema. Unknown keys pass: NOTES.txt warns of them, and templates refuse them below ``config``."""
+    """Return the schema. It accepts unknown keys: NOTES.txt warns of them, templates reject those below ``config``."""
     by_path = {value.path: value for value in documented}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -84,7 +84,7 @@ def _items(path: str, types: list[str]) -> dict[str, Any]:
 
 
 def _range(path: str, types: list[str]) -> dict[str, int]:
-    """Nothing is negative."""
+    """Return the limits of a number: the range of a port, or at least 0."""
     if not {"integer", "number"}.intersection(types):
         return {}
     is_port = path.lower().endswith("port")

@@ -1,1 +1,1 @@
-"""Pictures of the documentation as SVG: `python -m tools.diagrams` writes them. Begin in ``pictures.py``."""
+"""The diagrams of the documentation as SVG; `python -m tools.diagrams` writes them. Start with ``pictures.py``."""

@@ -1,4 +1,4 @@
-"""Write the pictures of the documentation."""
+"""Writes the diagrams of the documentation."""
 
 from __future__ import annotations
 

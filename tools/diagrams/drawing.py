@@ -1,4 +1,4 @@
-"""Boxes and arrows as SVG text, readable on light and dark pages: each picture has a panel of its own."""
+"""Boxes and arrows as SVG text. Each picture has its own background, so that it is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLE = """
   }
 """
 LINE = 18
-"""Pixels from one line of text to the next."""
+"""The line height in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line through points, with a head at its end. The label is beside ``at``."""
+    """A line through points, with an arrowhead at its end. The label is centred at ``at``."""
 
     points: Sequence[tuple[int, int]]
     label: str = ""
@@ -59,7 +59,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """``description`` is what the picture shows, for those who do not see it."""
+    """A picture. ``description`` is its text alternative for users who do not see it."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""What the pictures show."""
+"""The contents of the diagrams."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ JOB = Picture(
 )
 
 PICTURES = {"parts.svg": PARTS, "review.svg": REVIEW, "job-states.svg": JOB}
-"""By the name of the file in ``docs/images``."""
+"""The diagrams by file name in ``docs/images``."""

@@ -1,7 +1,7 @@
-"""The database of a webhook process. Begin in ``thread.py``.
+"""The database access of a webhook process. Start with ``thread.py``.
 
-One thread asks and writes, so that no review ever waits for a connection.
+Only one thread queries and writes the database, so that no review ever waits for a connection.
 
-Request threads hand it messages and wait on futures; ``mapping_cache`` is what is in memory, ``pending_writes`` what is
-to be written.
+Request threads send messages to it and wait on futures. ``mapping_cache`` holds the mappings in memory,
+``pending_writes`` the data that is to be written.
 """

@@ -1,6 +1,6 @@
-"""Answers what request threads hand to the database thread: look-ups first, then requests, then waits for jobs.
+"""Answers the messages of request threads to the database thread: lookups first, then requests, then waits for jobs.
 
-Only the database thread calls what is in here, but for ``is_over_quota``.
+Only the database thread calls these methods, except ``is_over_quota``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from webhook.database.mapping_cache import MappingCache
 from webhook.database.thread_messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
 
 OUT_OF_QUOTA_FOR: Final = 10.0
-"""Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
+"""Seconds for which a namespace that is out of quota requests no new images, so that it causes no queries."""
 
 MOST_NAMESPACES_OUT_OF_QUOTA: Final = 10_000
-"""Namespaces out of quota that are remembered; Kubernetes is tested with as many."""
+"""The maximum number of remembered namespaces out of quota; Kubernetes is tested with this number of namespaces."""
 
 
 class Answering:
-    """``quotas`` gives the active ones."""
+    """Answers messages by means of the cache and the services. ``quotas`` returns the active quotas."""
 
     def __init__(self, cache: MappingCache, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
         self._cache = cache
@@ -36,11 +36,12 @@ class Answering:
         self.waits = JobWaiters()
 
     def is_over_quota(self, namespace: str) -> bool:
-        """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
+        """Return whether the namespace was refused a new image within the last ``OUT_OF_QUOTA_FOR`` seconds."""
         return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
 
     def answer(self, messages: Sequence[Message]) -> None:
-        """Set their futures. Raises if the database is unavailable; after any other error they stay open."""
+        """Set the futures of the messages. Raises if the database is unavailable; after any other error, the futures of
+        the messages concerned stay open."""
         lookups = [m for m in messages if isinstance(m, Lookup)]
         self._barrier.run("look-ups", lambda: self._look_up(lookups))
         for message in messages:

@@ -1,4 +1,5 @@
-"""Whether the database answers: after an error it is asked nothing for a while, and for longer after the next."""
+"""The availability of the database: after an error it is not queried for a while, and for longer after each further
+error."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ from swapper_project.process.database_errors import explain_database
 log = structlog.get_logger(__name__)
 
 PAUSE_AFTER_ERROR: Final = (0.5, 5.0)
-"""Seconds without a try after a database error: the first time, and at most."""
+"""Seconds without a query after a database error: after the first one, and at most."""
 
 
 class Availability:
-    """Times are those of ``time.monotonic()``."""
+    """Tracks whether the database responds. Times are those of ``time.monotonic()``."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -25,12 +26,12 @@ class Availability:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last try failed."""
+        """Whether the last query failed."""
         return self._failures > 0
 
     @property
     def is_due(self) -> bool:
-        """Whether the database may be asked."""
+        """Whether the database can be queried now."""
         return time.monotonic() >= self.next_try
 
     def came_back(self) -> None:
@@ -39,7 +40,7 @@ class Availability:
         self._failures = 0
 
     def back_off(self, error: Exception) -> None:
-        """Ask nothing for a while; requests answer from memory meanwhile."""
+        """Stop queries for a while. In the meantime, reviews are answered from memory."""
         if not self._failures:
             log.warning(
                 "The database does not respond; known images are still swapped from memory",

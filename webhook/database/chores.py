@@ -1,4 +1,4 @@
-"""Regular work of the database thread, each at its own time: an error of one keeps no other from its turn."""
+"""Periodic work of the database thread. Each chore has its own interval, and an error of one does not affect others."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from webhook.database.lru_cache import LRUCache
 log = structlog.get_logger(__name__)
 
 DATABASE_AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
-"""Errors after which the database is not asked for a while: not there, locked, or not migrated yet."""
+"""Errors after which the database is not queried for a while: it is unreachable, locked, or not migrated yet."""
 
 LOGGED_AGAIN: Final = 60.0
 """Seconds for which the same error of the same work is not logged again."""
 
 REMEMBERED_ERRORS: Final = 100
-"""Errors that are remembered for that; there are a few kinds."""
+"""The maximum number of errors that are remembered in order not to log them again; there are only a few kinds."""
 
 
 class ErrorBarrier:
-    """Runs pieces of work whose errors are logged and end there, but for those that say the database is unavailable."""
+    """Runs pieces of work and logs their errors. Only errors that mean that the database is unavailable are raised."""
 
     def __init__(self) -> None:
         self._logged: LRUCache[tuple[str, str], float] = LRUCache(REMEMBERED_ERRORS)
 
     def run(self, name: str, work: Callable[[], bool | None]) -> bool:
-        """Return what the work returns; false after an error."""
+        """Run the work and return its result as a bool; false after an error. Raises ``DATABASE_AWAY``."""
         try:
             return bool(work())
         except DATABASE_AWAY:
@@ -44,7 +44,7 @@ class ErrorBarrier:
 
 
 class Chore:
-    """A piece of work that is due every so many seconds, and at once while it leaves more to do."""
+    """A piece of work that is due every ``every`` seconds, and immediately if its last run left more to do."""
 
     def __init__(self, name: str, work: Callable[[], bool | None], every: float) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class Chore:
         self._every = every
 
     def run_if_due(self, barrier: ErrorBarrier) -> bool:
-        """Whether it was due. Raises what says that the database is unavailable."""
+        """Run the work if it is due, and return whether it was due. Raises ``DATABASE_AWAY``."""
         now = time.monotonic()
         if now < self.due_at:
             return False
@@ -62,6 +62,6 @@ class Chore:
         except DATABASE_AWAY:
             self.due_at = now
             raise
-        # Whatever came of it: a time in the past would make the thread run without a pause.
+        # Also after an error: a time in the past would make the thread run without a pause.
         self.due_at = now if is_more else time.monotonic() + self._every
         return True

@@ -8,14 +8,14 @@ from typing import Final
 from webhook.database.thread_messages import Message
 
 MOST_WAITING: Final = 10_000
-"""Messages that wait; one that does not fit is answered as if the database were unavailable."""
+"""The maximum number of messages that wait; a further one is answered as if the database were unavailable."""
 
 MESSAGES_AT_ONCE: Final = 500
-"""Messages that are answered together."""
+"""The maximum number of messages that are answered together."""
 
 
 class Inbox:
-    """Bounded; what does not fit is refused with ``queue.Full``."""
+    """A bounded queue; ``put`` raises ``queue.Full`` if it is full."""
 
     def __init__(self) -> None:
         self._messages: queue.Queue[Message] = queue.Queue(MOST_WAITING)
@@ -24,7 +24,8 @@ class Inbox:
         self._messages.put_nowait(message)
 
     def wait(self, seconds: float) -> list[Message]:
-        """Return all messages; the first one is waited for."""
+        """Wait for a message for at most ``seconds``. Return it with further ones, ``MESSAGES_AT_ONCE`` in total; an
+        empty list if none arrives."""
         try:
             first = self._messages.get(timeout=max(0.001, seconds))
         except queue.Empty:
@@ -32,7 +33,7 @@ class Inbox:
         return [first, *self.take(MESSAGES_AT_ONCE - 1)]
 
     def take(self, at_most: int = MESSAGES_AT_ONCE) -> list[Message]:
-        """Return the messages that are there now."""
+        """Return the messages that are in the queue now, without waiting."""
         taken: list[Message] = []
         try:
             while len(taken) < at_most:

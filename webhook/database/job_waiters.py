@@ -1,4 +1,4 @@
-"""Reviews that wait for the end of a job; only the database thread touches these."""
+"""Reviews that wait for a job to finish; only the database thread uses this module."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mirrors import selectors
 from webhook.database.thread_messages import JobWait, Message
 
 ABANDONED: Final = 30.0
-"""Seconds after which nobody waits for a job any longer."""
+"""Seconds after which no review waits for a job any longer, because Kubernetes waits for at most 30 s."""
 
 
 class JobWaiters:
-    """Reviews by the job that they wait for."""
+    """The reviews that wait, each with the job that it waits for."""
 
     def __init__(self) -> None:
         self._waits: list[JobWait] = []
@@ -26,9 +26,9 @@ class JobWaiters:
         return message in self._waits
 
     def answer(self, new: Sequence[JobWait]) -> None:
-        """Take new ones, and answer those whose job has ended."""
+        """Add new waits, and answer those whose job has finished."""
         waits = [*self._waits, *new]
-        # Kept first: where the database does not answer, they continue to wait.
+        # Store the waits before the query: if the database does not respond, they continue to wait.
         self._waits = waits
         if not waits:
             return

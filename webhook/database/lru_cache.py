@@ -1,4 +1,4 @@
-"""Bounded memory of what is known, shared by all threads of a webhook process."""
+"""A bounded cache and a recent maximum, which all threads of a webhook process share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class LRUCache(Generic[K, V]):
-    """A dictionary that forgets what was written or read longest ago once it is full. Thread-safe."""
+    """A dictionary that drops the entry that was least recently read or written once it is full. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -34,7 +34,7 @@ class LRUCache(Generic[K, V]):
                 self._entries.popitem(last=False)
 
     def put_behind(self, key: K, value: V) -> None:
-        """Add a new entry as the first to be forgotten, where there is room; what is there stays as it is."""
+        """Add a new entry as the first one to be dropped, if there is room. An existing entry is not changed."""
         with self._lock:
             if key not in self._entries and len(self._entries) < self._limit:
                 self._entries[key] = value
@@ -54,7 +54,10 @@ class LRUCache(Generic[K, V]):
 
 
 class RecentMaximum:
-    """The largest number noted in the last minute; 0 where there was none. Thread-safe."""
+    """The largest number that was recorded in the current or the previous span (seconds); 0 if there was none.
+
+    Thread-safe.
+    """
 
     def __init__(self, span: float = 60.0) -> None:
         self._span = span

@@ -1,6 +1,7 @@
-"""Follows what others change in the database: operators' rows by revision, mappings by the time of their change.
+"""Follows the changes that other processes make in the database: of operators' rows by revision, of mappings by the
+time of their change.
 
-Only the database thread calls what is in here, but for ``row``.
+Only the database thread calls these methods, except ``row`` and ``row_at``.
 """
 
 from __future__ import annotations
@@ -25,31 +26,31 @@ from webhook.decision.suspensions import Looping, TargetState
 log = structlog.get_logger(__name__)
 
 KNOWN: Final = 30_000
-"""Mappings in memory; those asked for longest ago are forgotten first."""
+"""The maximum number of mappings in memory; the least recently used ones are dropped first."""
 
 MOST_LOADED: Final = 20_000
-"""Mappings that are loaded before anybody asks for them: room is left for what comes next."""
+"""The maximum number of mappings that are loaded in advance: this leaves room for those that reviews look up later."""
 
 LOADED_AT_ONCE: Final = 1_000
-"""Mappings a query: look-ups wait behind it."""
+"""The maximum number of mappings per query, because lookups wait for it."""
 
 LOOKED_UP_AT_ONCE: Final = 1_000
-"""Sources a query: databases bound the number of its parameters."""
+"""The maximum number of sources per query: databases limit the number of its parameters."""
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedMapping:
-    """A looked-up mapping, or that there is none."""
+    """The result of a lookup: a mapping, or None if the database has no mapping."""
 
     known: MappingSnapshot | None
 
 
 class MappingCache:
-    """The mappings that this process knows. ``target`` gives endpoint and prefix of the active target, ``cluster`` the
-    name of the cluster whose pods are reviewed. ``unwritten`` answers are applied to what is read from the database,
-    which may be older."""
+    """The mappings in the memory of this process. ``target`` returns endpoint and prefix of the active target,
+    ``cluster`` the name of the cluster whose pods are reviewed. ``unwritten`` answers are applied to the rows that are
+    read from the database, because these may be older."""
 
     def __init__(
         self,
@@ -73,25 +74,25 @@ class MappingCache:
         self._watermark: datetime | None = None
         self._changes_full = False
         self.loaded = 0
-        """How many mappings were brought into memory before anybody asked for them."""
+        """The number of mappings that were loaded in advance."""
         self._loaded_until: selectors.Seen | None = None
         self.is_loaded = False
-        """Whether the mappings seen most recently are in memory, as many as may be."""
+        """Whether the most recently seen mappings are in memory: all, or at least ``MOST_LOADED``."""
         self.registry_id: int | None = None
         """Key of the target's row; None until ``prepare`` has written it."""
 
     def row(self, source: str) -> CachedMapping | None:
-        """Return what is in memory of a source; None: not looked up yet."""
+        """Return the cached result for a source; None if it is not in memory."""
         return self._rows.get(source)
 
     def row_at(self, target: str) -> MappingSnapshot | None:
-        """Return what is in memory of the mapping that owns a target's name."""
+        """Return the cached mapping that owns the name of a target image; None if it is not in memory."""
         source = self._sources.get(target)
         row = self._rows.get(source) if source is not None else None
         return row.known if row is not None else None
 
     def find_registry(self) -> None:
-        """Look the target's row up where the configuration names another one than before, or it was missing."""
+        """Look up the row of the target registry, if the configured target has changed or the row did not exist."""
         target = self._target()
         if self.registry_id is not None and self._registry_of == target:
             return
@@ -103,7 +104,7 @@ class MappingCache:
         self._watermark = None
 
     def look_up(self, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
-        """Mappings by source, also into memory; nothing is remembered while the target has no row."""
+        """Return mappings by source, and cache the results. While the target has no row, return and cache nothing."""
         if self.registry_id is None:
             return {}
         found: dict[str, MappingSnapshot] = {}
@@ -116,9 +117,9 @@ class MappingCache:
         return found
 
     def load(self) -> bool:
-        """Take one more page of the mappings seen most recently into memory; whether more are left.
+        """Load one more page of the most recently seen mappings into memory. Return whether more are left.
 
-        Nothing before the first ``poll``, from which on changes of what is loaded are followed.
+        Load nothing before the first ``poll``, because changes are followed only from that poll on.
         """
         if self._forgotten is None:
             return False
@@ -136,13 +137,13 @@ class MappingCache:
         return not self.is_loaded
 
     def _forget(self) -> None:
-        """Begin again with nothing in memory."""
+        """Clear the memory, so that loading starts again."""
         self._rows.clear()
         self._sources.clear()
         self.loaded, self._loaded_until, self.is_loaded = 0, None, False
 
     def inside(self, repositories: Sequence[str]) -> list[MappingSnapshot]:
-        """Mappings of private images whose target lies in one of the repositories, from the database."""
+        """Return the mappings of private images whose target is in one of the repositories, from the database."""
         if self.registry_id is None:
             return []
         return selectors.not_public_in(target_registry_id=self.registry_id, repositories=repositories)
@@ -153,7 +154,7 @@ class MappingCache:
             self._sources.put(known.target, source)
 
     def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
-        """Take the target's own answers, by source, into memory; the database follows."""
+        """Apply the target's own answers, by source, to the mappings in memory. The database is written later."""
         self._unwritten.add(answers)
         for source in answers:
             row = self._rows.get(source)
@@ -161,7 +162,7 @@ class MappingCache:
                 self._keep(source, self._unwritten.applied_to(row.known))
 
     def poll(self) -> None:
-        """Take over what has changed of mappings since the last poll."""
+        """Apply the changes of mappings since the last poll. Clear the memory if mappings were deleted."""
         self._seen_revisions, forgotten = selectors.small_table_revisions()
         if forgotten != self._forgotten:
             if self._forgotten is not None:
@@ -171,7 +172,7 @@ class MappingCache:
             self._take(*self._changes(self.registry_id))
 
     def poll_rows(self) -> None:
-        """Take over operators' rows where the last ``poll`` has seen that they changed."""
+        """Read operators' rows if the last ``poll`` found that they changed, or the cluster has another name."""
         cluster = self._cluster()
         if self._seen_revisions != self._revisions or cluster != self._rows_of:
             self._on_rows(

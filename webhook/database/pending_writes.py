@@ -1,4 +1,4 @@
-"""Writes of request threads, kept in bounded buffers until the database thread writes it."""
+"""Data that request threads record, kept in bounded buffers until the database thread writes it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from swapper_project.process.monitoring import metrics
 from webhook.database.chores import DATABASE_AWAY
 
 BUFFERED: Final = 50_000
-"""Entries of each kind that wait to be written, some MB; what is beyond them is counted and dropped."""
+"""The maximum number of pending entries of each kind (a few MB); further ones are counted and dropped."""
 
 FLUSHED: Final = 500
-"""Entries written in one transaction, so that look-ups do not wait long behind it."""
+"""The maximum number of entries written in one transaction, so that lookups do not wait long for it."""
 
 MOST_PENDING_USES: Final = 5_000
-"""Uses of images that have no mapping yet."""
+"""The maximum number of uses of images without a mapping."""
 
 AWAITED_FOR: Final = 3_600.0
-"""Seconds for which such a use is kept: most copies have ended by then."""
+"""Seconds for which the use of an image without a mapping is kept: most copies have finished by then."""
 
 RETRY_EVERY: Final = 9.0
-"""Seconds; shorter than the time between two flushes, so that each tries once."""
+"""Seconds between two attempts to write these uses: less than the time between two flushes, so each flush tries."""
 
 MOST_PENDING_SAMPLES: Final = 100
-"""Of each kind at once: look-ups must not wait behind all of them."""
+"""The maximum number of samples that wait to be written, because lookups wait while all of them are written."""
 
 
 class PendingWrites:
-    """Uses, decisions, samples and registries' answers. What overflows is counted; the next pod records it again."""
+    """Uses, decisions, samples and registries' answers. Entries that do not fit are counted; the next pod records them
+    again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,7 +46,7 @@ class PendingWrites:
         self._samples: list[SampledReview] = []
 
     def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
-        """Keep the results of one review."""
+        """Buffer the decisions and uses of one review."""
         with self._lock:
             for key, images in decisions.items():
                 if key in self._decisions or len(self._decisions) < BUFFERED:
@@ -59,7 +60,7 @@ class PendingWrites:
                     metrics.STORE_OVERFLOWS.inc()
 
     def sample(self, review: SampledReview) -> None:
-        """One review to keep, where there is room; samples that are lost are no loss."""
+        """Buffer a sample if there is room; otherwise drop it, because samples are not needed in full."""
         with self._lock:
             if len(self._samples) < MOST_PENDING_SAMPLES:
                 self._samples.append(review)
@@ -71,17 +72,17 @@ class PendingWrites:
             else:
                 metrics.STORE_OVERFLOWS.inc()
 
-    # What the database thread calls.
+    # Methods for the database thread.
 
     def take_existence(self) -> dict[str, TargetAnswer]:
-        """Answers of targets since the last call, by source."""
+        """Return the answers of the target since the last call, by source."""
         with self._lock:
             answers, self._existence = self._existence, {}
         return answers
 
     def flush_counts(self, target_registry_id: int | None, cluster: str) -> bool:
-        """Write a part of what was counted, as this cluster's; whether more is left. Raises what the database raises:
-        what was not written then stays for the next call."""
+        """Write a part of the buffered data, for this cluster. Return whether more is left. Raises ``DATABASE_AWAY``:
+        then the data that was not written stays for the next call."""
         if target_registry_id is None:
             return False
         with self._lock:
@@ -108,7 +109,7 @@ class PendingWrites:
         return is_more
 
     def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:
-        """Keep what has no mapping yet: it is written when there is one."""
+        """Keep uses without a mapping until a later flush finds a mapping."""
         now = time.monotonic()
         for use in uses:
             if use not in unknown:
@@ -117,7 +118,7 @@ class PendingWrites:
                 self._awaited.setdefault(use, now)
 
     def _retry(self) -> None:
-        """Uses that still have no mapping, once more."""
+        """Buffer the uses without a mapping again, if it is time for that."""
         now = time.monotonic()
         if now < self._retry_at:
             return

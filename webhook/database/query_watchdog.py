@@ -1,6 +1,6 @@
-"""Ends a database connection whose other side has stopped talking, in the middle of a query.
+"""Closes a database connection if the server stops responding during a query.
 
-The server's own time-outs don't help when its answers don't come through, and the driver waits for ever.
+The server's own timeouts do not help if its responses are lost, and the driver waits without a limit.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from django.db import connection
 log = structlog.get_logger(__name__)
 
 CUT_AFTER: Final = 3.0
-"""Seconds: longer than the server's own limit for a statement."""
+"""Seconds of one statement after which the connection is closed: longer than the server's own limit for a statement."""
 
 STATEMENT_LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at the statement that runs: how late it may be cut."""
+"""Seconds between two checks of the running statement, which is also the maximum delay of closing its connection."""
 
 CONNECTION_CUT: Final = "The database stopped responding during a query; its connection was closed"
-"""A message of the log."""
+"""The log message when a connection is closed."""
 
 
 class QueryWatchdog:
-    """Watches the work of one thread with its connection. ``seconds`` is how long it has been at one statement."""
+    """Watches the queries of one thread. ``seconds`` is the time that the current statement has taken so far."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -51,7 +51,7 @@ class QueryWatchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """To be entered by the thread that has the connection."""
+        """Watch the queries in this context. Only the thread that owns the connection may enter it."""
         with self._lock:
             self._socket = _duplicate()
             self._began = time.monotonic()
@@ -66,7 +66,7 @@ class QueryWatchdog:
                     self._socket = None
 
     def _restart(self, execute: Callable[..., Any], *args: Any) -> Any:
-        """Each statement has its time: many small ones are no sign of a silent server."""
+        """Measure the time of each statement separately: many short ones do not mean that the server is silent."""
         self._began = time.monotonic()
         try:
             return execute(*args)
@@ -84,7 +84,8 @@ class QueryWatchdog:
 
 
 def _duplicate() -> socket.socket | None:
-    """Another handle of Postgres's socket, which stays valid when the driver closes its own; None without one."""
+    """Return a duplicate of the socket to Postgres, which stays valid when the driver closes its own; None if there is
+    no such socket."""
     pgconn = getattr(connection.connection, "pgconn", None)
     with suppress(Exception):
         return socket.socket(fileno=os.dup(pgconn.socket)) if pgconn is not None else None

@@ -1,7 +1,7 @@
-"""The one thread of a webhook process that talks to the database.
+"""The one thread of a webhook process that uses the database.
 
-Request threads never touch the ORM: they hand questions and requests to this thread and wait on a future with their
-own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was pending.
+Request threads never use the ORM: they send lookups and requests to this thread, and wait on a future with their own
+deadline. The thread batches lookups, queues jobs, polls for changes, and writes pending data.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ from webhook.decision.snapshot import OperatorRows
 log = structlog.get_logger(__name__)
 
 POLL_EVERY: Final = 1.0
-"""Seconds between two reads of changed rows: how old what the webhook has in memory may be."""
+"""Seconds between two reads of changed rows, which is also the maximum age of the rows in the webhook's memory."""
 
 WAIT_POLL_EVERY: Final = 0.1
-"""Seconds between two looks at jobs that pods wait for."""
+"""Seconds between two checks of the jobs that pods wait for."""
 
 FLUSH_EVERY: Final = 10.0
-"""Seconds between two writes of counts and uses, which lets many pods share a write."""
+"""Seconds between two writes of counts and uses, so that many pods share one write."""
 
 REPORT_EVERY: Final = 30.0
-"""Seconds between two reports of this process; it counts as running until four are missing."""
+"""Seconds between two reports of this process to the database; it counts as running until four reports are missing."""
 
 STUCK_AFTER: Final = 1.0
-"""Seconds of one turn after which the database counts as unavailable."""
+"""Seconds of one statement after which the database counts as unavailable."""
 
 CONNECTED_WITHIN: Final = 1.0
-"""Seconds after the start for which a webhook that is not ready waits for a connection to the database."""
+"""Seconds from the start until a webhook without a connection to the database counts as ready anyway."""
 
 LOADED_WITHIN: Final = 5.0
-"""Seconds after the start for which it waits for the mappings seen most recently."""
+"""Seconds from the start until a webhook that has not loaded the most recently seen mappings counts as ready anyway."""
 
 
 class DatabaseThread:
-    """``target`` gives endpoint and prefix of the active target, ``cluster`` the name of the cluster whose pods are
-    reviewed, ``quotas`` the active ones; ``on_rows`` takes operators' rows; ``facts`` is what this webhook reports of
-    itself, where it is one. ``loads``: the mappings seen most recently are brought into memory before anybody asks.
-    ``flush_every`` is in seconds."""
+    """The thread and its queue. ``target`` returns endpoint and prefix of the active target, ``cluster`` the name of
+    the cluster whose pods are reviewed, ``quotas`` the active quotas; ``on_rows`` receives operators' rows; ``facts``
+    returns the data that a webhook reports about itself, None in other processes. ``loads``: load the most recently
+    seen mappings in advance. ``flush_every`` is in seconds."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class DatabaseThread:
     ) -> None:
         self.pending = PendingWrites()
         self.has_rows = threading.Event()
-        """Set when operators' rows are in for the first time."""
+        """Set when operators' rows have been read for the first time."""
         self._unwritten = UnwrittenAnswers()
         self._cache = MappingCache(unwritten=self._unwritten, target=target, cluster=cluster, on_rows=on_rows)
         self._facts = facts
@@ -92,7 +92,7 @@ class DatabaseThread:
         self._answering = Answering(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
         self._availability = Availability()
-        # In this order: a poll sets the time from which changes of what is loaded are followed.
+        # The order matters: a poll sets the time from which changes of loaded mappings are followed.
         self._chores = [
             Chore("answers", self._write_answers, POLL_EVERY),
             Chore("changes", self._cache.poll, POLL_EVERY),
@@ -107,7 +107,7 @@ class DatabaseThread:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
 
-    # What request threads call.
+    # Methods for request threads.
 
     def start(self) -> None:
         self._started_at = time.monotonic()
@@ -115,17 +115,17 @@ class DatabaseThread:
         self._watchdog.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Flush what is buffered and end the thread."""
+        """Write the buffered data and stop the thread."""
         self._stopping.set()
         self._thread.join(timeout)
         self._watchdog.stop()
 
     def row(self, source: str) -> CachedMapping | None:
-        """Return what is in memory of a source; None: not looked up yet."""
+        """Return the cached result for a source; None if it is not in memory."""
         return self._cache.row(source)
 
     def is_ready(self) -> bool:
-        """Whether the images seen most recently are in memory, or there is no point in waiting for them any longer."""
+        """Return whether the most recently seen images are in memory, or waiting for them any longer is pointless."""
         if not self._is_ready:
             seconds = time.monotonic() - self._started_at
             is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)
@@ -133,24 +133,25 @@ class DatabaseThread:
         return self._is_ready
 
     def is_away(self) -> bool:
-        """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
+        """Return whether the database failed the last query, or does not respond to the current one. In both cases, no
+        request thread waits for it."""
         return self._availability.is_failing or self._watchdog.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
-        """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
+        """Return whether the namespace was refused a new image within the last seconds."""
         return self._answering.is_over_quota(namespace)
 
     def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, MappingSnapshot]]:
-        """Look mappings up, ``{source: target}``; raises DatabaseUnavailableError through the future."""
+        """Look up the mappings of ``{source: target}``. The future raises DatabaseUnavailableError."""
         message = Lookup(targets)
         return self._submit(message, message.future)
 
     def row_at(self, target: str) -> MappingSnapshot | None:
-        """Return what is in memory of the mapping that owns a target's name."""
+        """Return the cached mapping that owns the name of a target image; None if it is not in memory."""
         return self._cache.row_at(target)
 
     def inside(self, repositories: Sequence[str]) -> Future[list[MappingSnapshot]]:
-        """Mappings of private images whose target lies in one of the repositories."""
+        """Look up the mappings of private images whose target is in one of the repositories."""
         message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
 
@@ -159,7 +160,7 @@ class DatabaseThread:
         return self._submit(message, message.future)
 
     def wait_job(self, job_id: int) -> Future[str]:
-        """The status in which the job ends."""
+        """Wait for a job to finish; the future has its final state."""
         message = JobWait(job_id, time.monotonic())
         return self._submit(message, message.future)
 
@@ -172,7 +173,7 @@ class DatabaseThread:
             future.set_exception(DatabaseUnavailableError(str(error) or "too much to look up at once"))
         return future
 
-    # What the database thread does.
+    # Methods of the database thread itself.
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -189,7 +190,7 @@ class DatabaseThread:
             except DATABASE_AWAY as error:
                 self._back_off(error)
             except Exception as error:
-                # Met before any work could be distinguished from another: rest as well, or it is met without a pause.
+                # The error occurred outside the error barrier. Back off too, or the loop would repeat without a pause.
                 log.exception("An error occurred in the database thread; it continues")
                 self._back_off(error)
             for message in batch:
@@ -204,7 +205,8 @@ class DatabaseThread:
         return due - time.monotonic()
 
     def _turn(self, batch: list[Message]) -> None:
-        """Answer, and do what is due; what arrives meanwhile goes before the next chore, and is added to the batch."""
+        """Answer the batch and run the chores that are due. Messages that arrive in the meantime are answered before
+        the next chore, and are added to the batch."""
         self._cache.find_registry()
         self._answering.answer(batch)
         for chore in self._chores:

@@ -1,4 +1,4 @@
-"""Messages of request threads to the database thread, each with the future of its answer."""
+"""Messages of request threads to the database thread, each with the future of its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class DatabaseUnavailableError(Exception):
-    """The database is unavailable, or its thread has more to do than it may take on."""
+    """The database is unavailable, or the queue of its thread is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryLookup:
-    """The question which mappings of private images have their target in one of these repositories."""
+    """A lookup of the mappings of private images whose target is in one of these repositories."""
 
     repositories: Sequence[str]
     future: Future[list[MappingSnapshot]] = field(default_factory=Future)
@@ -49,7 +49,7 @@ Message = Lookup | RepositoryLookup | RequestedCopies | JobWait
 
 
 def await_result(future: Future[T] | None, timeout: float) -> T | None:
-    """The result, or None if it is not there in time or the other side is unavailable."""
+    """Return the result; None if it is not available within ``timeout`` seconds, or the database is unavailable."""
     if future is None:
         return None
     try:

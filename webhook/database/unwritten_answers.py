@@ -1,4 +1,4 @@
-"""Answers of the target that the database does not have yet; only the database thread touches these."""
+"""Answers of the target that are not in the database yet; only the database thread uses this module."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from webhook.database.chores import DATABASE_AWAY
 from webhook.database.pending_writes import BUFFERED
 
 ANSWERS_AT_ONCE: Final = 200
-"""In one transaction: look-ups must not wait behind all of them."""
+"""The maximum number of answers written in one transaction, because lookups wait for it."""
 
 
 class UnwrittenAnswers:
-    """By source; the newest one of each."""
+    """The newest answer for each source."""
 
     def __init__(self) -> None:
         self._answers: dict[str, TargetAnswer] = {}
@@ -29,7 +29,7 @@ class UnwrittenAnswers:
             self._answers |= answers
 
     def applied_to(self, known: MappingSnapshot) -> MappingSnapshot:
-        """The mapping as the target answered, where that is newer than what the database has."""
+        """Return the mapping with the target's answer applied, if the answer is newer than the mapping."""
         answer = self._answers.get(known.source)
         if answer is None:
             return known
@@ -39,7 +39,7 @@ class UnwrittenAnswers:
         return replace(known, existence=answer.existence, verified_at=asked_at)
 
     def write(self, target_registry_id: int | None) -> bool:
-        """Write a part of them, in a transaction of its own; whether more is left."""
+        """Write a part of the answers in a separate transaction. Return whether more are left."""
         part = dict(itertools.islice(self._answers.items(), ANSWERS_AT_ONCE))
         if not part or target_registry_id is None:
             return False
@@ -48,7 +48,7 @@ class UnwrittenAnswers:
         except DATABASE_AWAY:
             raise
         except Exception:
-            # What the database can't take once it never takes, and the others must not wait behind it.
+            # If the database rejects these answers, it always will, and they must not block the others.
             self._drop(part)
             raise
         self._drop(part)

@@ -1,5 +1,5 @@
-"""The decision about one image, from values alone: no database, no network, no clock.
+"""The decision about one image, as a pure function of values: no database, no network, no clock.
 
-Begin in ``decision.py``: ``classify`` before anything is known, ``settle`` afterwards. ``snapshot`` is what is in
-force, ``patch`` the answer's JSON patch.
+Start with ``decision.py``: ``classify`` uses only the image and the configuration, ``settle`` uses the facts about the
+target. ``snapshot`` holds the active configuration, ``patch`` builds the JSON patch of the response.
 """

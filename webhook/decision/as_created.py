@@ -1,4 +1,4 @@
-"""The decision about an image if a pod like one that runs were created now. Pure: no database, no network."""
+"""The decision about an image of a running pod if that pod were created now. Pure: no database, no network."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ OF_THE_POD: Final = frozenset(
         Reason.FILTER_BUDGET,
     }
 )
-"""Reasons to keep a source whatever the target has: they follow from the pod and the policy."""
+"""Reasons to keep a source that follow only from the pod and the policy, not from the target."""
 
 
 def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: ReviewPolicy) -> list[Decision]:
-    """For each place where the pod has the image, as its source or swapped (``image``)."""
+    """Return a decision for each container or volume of the pod that uses the image: either as ``source``, or swapped,
+    as ``image``."""
     slots = [found for slot in pods.all_slots(pod) if (found := _as_source(slot, source, image))]
     return decision.classify_pod(
         slots,
@@ -44,8 +45,11 @@ def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: 
 
 
 def reason_to_keep(pod: Json, *, namespace: str, source: str, image: str, policy: ReviewPolicy) -> tuple[str, str]:
-    """Why a pod like this one would keep the source of the image, with the filter if one matches; both empty: nothing
-    in it would. An image that the pod names at the target itself needs no swap."""
+    """Return the reason why a pod like this one would keep the source of the image, and the filter that matches, if
+    any. Both are empty if nothing in the pod or the policy prevents a swap.
+
+    An image that the pod itself names at the target needs no swap, so it is not reported.
+    """
     is_named_there = policy.annotate and not _names(image, source)
     swapped = original_images(pod) or {}
     for decided in decisions_of(pod, namespace=namespace, source=source, image=image, policy=policy):
@@ -55,7 +59,7 @@ def reason_to_keep(pod: Json, *, namespace: str, source: str, image: str, policy
 
 
 def _as_source(slot: ImageSlot, source: str, image: str) -> ImageSlot | None:
-    """The place in the pod, as it was before the image was swapped; None for other images."""
+    """Return the slot with its image as it was before the swap; None if the slot uses another image."""
     if slot.image == image and not _names(slot.image, source):
         return replace(slot, image=source, container={**slot.container, "image": source})
     return slot if _names(slot.image, source) else None

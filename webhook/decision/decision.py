@@ -1,8 +1,8 @@
 """The decision whether an image is kept or swapped, and why. Pure: no database, no network, no clock.
 
-``classify`` looks at the image and the configuration alone and either decides or names the target;
-``settle`` decides the rest from what is known of that target. A swap may still be suspended afterwards, by what is
-known of the whole target or workload: `suspensions.py`.
+``classify`` uses only the image and the configuration. It either decides, or names the image at the target; ``settle``
+then decides from the facts about that target image. `suspensions.py` can still suspend a swap after that, because of
+the state of the whole target or of the workload.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mirrors.kubernetes.objects.pods import ImageSlot, Json
 from mirrors.vocabulary.reasons import Reason
 
 PLACEHOLDERS: Final = frozenset({"auto"})
-"""Istio writes this where its injector fills in the proxy's image."""
+"""Istio writes this as the image of its proxy, and its injector replaces it."""
 
 
 ALWAYS_REFRESH_AGE: Final = 60.0
-"""Seconds between comparisons of an image that its pods pull always."""
+"""Seconds between comparisons of source and target for an image whose pull policy is ``Always``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewPolicy:
-    """The configuration as decisions read it."""
+    """The part of the configuration that decisions use."""
 
     target: TargetName
     filters: tuple[CompiledFilter, ...] = ()
@@ -46,31 +46,32 @@ class ReviewPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The facts about a target image when a decision is due."""
+    """The facts about a target image at the time of a decision."""
 
     existence: str = "unknown"
     mapping_id: int | None = None
     access: str = "unknown"
     granted: bool = False
-    """Whether the pod's namespace may use an image that not everybody may read."""
+    """Whether the pod's namespace is allowed to use an image that is not public."""
     access_due: bool = False
-    """Whether access has to be checked, or checked again."""
+    """Whether the namespace's access has to be checked (again)."""
     denied: bool = False
-    """Whether this namespace failed to read the source, or the repository holds private images that it may not use."""
+    """Whether this namespace failed to read the source, or the repository at the target holds private images that the
+    namespace is not allowed to use."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None
-    """Something that rules a swap out: name taken, paused, tampered, out of quota."""
+    """A reason that rules out a swap, such as: name taken, paused, tampered, out of quota."""
     busy: bool = False
     seconds_since_check: float = 0.0
-    """Since source and target were last compared; 0 where nothing is known of that, or a job is about to."""
+    """Seconds since source and target were last compared; 0 if that is unknown, or if a job is queued or running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome for one image. ``target`` is set as soon as it has a name at the target registry.
+    """The outcome for one image. ``target`` is set as soon as the image has a name at the target registry.
 
-    ``would`` is the reason it would have had, if dry run or the kill switch prevents a swap.
+    ``would`` is the reason that would apply without dry run and the kill switch, if one of them changed the outcome.
     """
 
     slot: ImageSlot
@@ -82,7 +83,8 @@ class Decision:
     would: Reason | None = None
     known: Knowledge | None = None
     key: str = ""
-    """The source's canonical reference, by which mappings are known; set while there is a target."""
+    """The canonical reference of the source, which identifies its mapping; empty if ``classify`` completed the
+    decision."""
 
 
 def classify(
@@ -94,10 +96,10 @@ def classify(
     budget: ReviewBudget,
     on_filter_error: Callable[[str, Exception], None],
 ) -> Decision:
-    """Decide what the image and the configuration alone decide.
+    """Decide as far as the image and the configuration allow.
 
-    ``kept`` is why the pod as a whole must not be changed. A decision that comes back with reason ``unknown`` and
-    a target is open: ``settle`` ends it.
+    ``kept`` is the reason why the pod as a whole must not be changed. A returned decision with reason ``unknown`` and
+    a target is open: ``settle`` completes it.
     """
     if not slot.changed:
         return Decision(slot, Reason.UNCHANGED)
@@ -124,7 +126,7 @@ def _classify_by_filters(
     budget: ReviewBudget,
     on_filter_error: Callable[[str, Exception], None],
 ) -> Decision:
-    """Whether the configuration excludes the image; it is given its name at the target if not."""
+    """Decide whether the configuration excludes the image; if not, return an open decision with its target."""
     try:
         matched = first_match(policy.filters, {"obj": pod, "container": slot.container}, budget, on_filter_error)
     except ReviewBudgetError:
@@ -145,7 +147,7 @@ def classify_pod(
     kept: Reason | None,
     on_filter_error: Callable[[str, Exception], None],
 ) -> list[Decision]:
-    """``classify`` for these images of a pod, which share what its filters may cost."""
+    """Classify these images of a pod. They share one budget for the evaluation of filters."""
     seen, budget = pods.in_namespace(pod, namespace), ReviewBudget()
     return [
         classify(slot, policy=policy, pod=seen, kept=kept, budget=budget, on_filter_error=on_filter_error)
@@ -154,7 +156,7 @@ def classify_pod(
 
 
 def untouchable(pod: Json, policy: ReviewPolicy) -> Reason | None:
-    """Why no image of the pod may be changed; None: it may."""
+    """Return the reason why no image of the pod must be changed; None if the images can be changed."""
     if policy.respects_opt_out and pods.opted_out(pod):
         return Reason.OPTED_OUT
     if pods.is_mirror_pod(pod):
@@ -165,12 +167,12 @@ def untouchable(pod: Json, policy: ReviewPolicy) -> Reason | None:
 
 
 def is_open(decision: Decision) -> bool:
-    """Whether ``settle`` has still to decide it."""
+    """Return whether ``settle`` still has to complete the decision."""
     return decision.reason is Reason.UNKNOWN and decision.target is not None
 
 
 def settle(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> Decision:
-    """Decide an open decision from what is known of its target."""
+    """Complete an open decision from the facts about its target."""
     reason, swap = _verdict(known, policy)
     would: Reason | None = None
     if swap and policy.switched_off:
@@ -194,7 +196,7 @@ def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
         return known.obstacle, False
     obstacle = access_obstacle(known, policy)
     if policy.swap_policy == "always":
-        # Unknown provenance is swapped and checked in the background; what is known to be private stays guarded.
+        # An image of unknown provenance is swapped, and checked in the background. A private image stays guarded.
         return (obstacle, False) if obstacle is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
     if known.existence == "present":
         if obstacle is not None:
@@ -208,7 +210,7 @@ def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
 
 
 def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
-    """Return the objection of the credential boundary to a swap into this namespace."""
+    """Return the reason why access to the private image prevents a swap in this namespace; None if it does not."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
     if known.denied:
@@ -217,7 +219,8 @@ def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
 
 
 def wants_copy(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> bool:
-    """Whether a decision is a cause to mirror its image now: not there, or not known how it may be read."""
+    """Return whether the image is to be mirrored now: it is not present at the target, or how its source can be read is
+    unknown or due to be checked again."""
     if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
         return False
     unchecked = known.access == "unknown" and policy.private_images != "mirror"
@@ -225,11 +228,12 @@ def wants_copy(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> bo
 
 
 def wants_refresh(decision: Decision, policy: ReviewPolicy) -> bool:
-    """Whether source and target of a swapped image are due to be compared: a mutable tag again, others once."""
+    """Return whether source and target of a swapped image are due to be compared: repeatedly for a tag, once for a
+    digest."""
     known = decision.known
     if not decision.swap or decision.source is None or known is None or policy.copy_policy == "none":
         return False
-    # Put there by others, or the database was lost: a job finds out what it is.
+    # Another tool pushed the image, or the database was lost: a job finds out what the image is.
     is_unclaimed = known.existence == "present" and known.mapping_id is None
     if is_unclaimed or known.access_due:
         return True

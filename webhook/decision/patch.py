@@ -1,6 +1,6 @@
-"""Decisions to a patch: RFC 6902 operations on the raw pod. Pure.
+"""Turns decisions into a patch: RFC 6902 operations on the raw pod. Pure.
 
-Nothing changes but image strings and the annotation that shows the original ones.
+A patch changes only image strings, and the annotation that records the original ones.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
 PatchOperation = dict[str, Any]
 
 MOST_ANNOTATED: Final = 256 * 1024
-"""Bytes of names and values of all annotations of an object that the API server accepts."""
+"""The maximum size in bytes that the API server accepts for the names and values of all annotations of an object."""
 
 MOST_COMPARED: Final = 1_000
-"""Images whose entries in the annotation are checked; entries beyond this number are dropped."""
+"""The maximum number of images whose entries in the annotation are checked; further entries are dropped."""
 
 
 def patch_operations(
@@ -34,10 +34,10 @@ def patch_operations(
     is_untouchable: bool = False,
     is_subresource: bool = False,
 ) -> list[PatchOperation]:
-    """Operations that swap what was decided to be swapped, and bring the annotation in line with that.
+    """Return the operations that swap images as decided, and that update the annotation accordingly.
 
-    ``is_untouchable``: the pod must not be changed, so that its annotation stays. ``is_subresource``: of the pod's
-    ephemeral containers, where the API server drops every change of metadata.
+    ``is_untouchable``: the pod must not be changed, so its annotation stays. ``is_subresource``: the review is about
+    the subresource of ephemeral containers, for which the API server drops all changes of metadata.
     """
     swaps = [decision for decision in decisions if decision.swap]
     replaced: list[PatchOperation] = [
@@ -59,7 +59,8 @@ def patch_operations(
 
 
 def _fits(pod: Json, text: str) -> bool:
-    """Whether the API server takes a pod with the annotation: it must start, with or without it."""
+    """Return whether the API server accepts the pod with this annotation. If not, the annotation is omitted, because
+    the pod must start anyway."""
     annotations = _annotations(pod)
     others = annotations if isinstance(annotations, dict) else {}
     size = len(ANNOTATION) + len(text.encode())
@@ -70,7 +71,7 @@ def _fits(pod: Json, text: str) -> bool:
 
 
 def _still_true(earlier: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dict[str, str]:
-    """Entries of an earlier pass whose containers still run what they map to."""
+    """Return the entries of an earlier review whose containers still have the swapped image."""
     kept: dict[str, str] = {}
     for slot in itertools.islice(all_slots(pod), MOST_COMPARED):
         original = earlier.get(slot.label)
@@ -80,7 +81,7 @@ def _still_true(earlier: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dic
 
 
 def _swapped(image: str, target: TargetName) -> str:
-    """Return a pod's image string after the swap; empty if it is not a valid reference."""
+    """Return the image string after a swap; empty if ``image`` is not a valid reference."""
     try:
         return str(target.retarget(ImageRef.parse(image)))
     except InvalidReferenceError:
@@ -88,7 +89,7 @@ def _swapped(image: str, target: TargetName) -> str:
 
 
 def original_images(pod: Json) -> dict[str, Any] | None:
-    """Entries of the annotation as the pod has it; None where there is none, or it is not what we write."""
+    """Return the entries of the pod's annotation; None if it does not exist or is not a JSON object."""
     annotations = _annotations(pod)
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if not isinstance(text, str):
@@ -106,7 +107,8 @@ def _annotations(pod: Json) -> object:
 
 
 def _annotate(pod: Json, text: str | None) -> list[PatchOperation]:
-    """Add the annotation with the parents that are missing, or take it away; nothing if a parent is not an object."""
+    """Return the operations that add the annotation and its missing parents, or remove it if ``text`` is None. Return
+    no operations if a parent is not an object."""
     if text is None:
         annotations = _annotations(pod)
         is_there = isinstance(annotations, dict) and ANNOTATION in annotations

@@ -1,4 +1,4 @@
-"""The limits of one review: what it may do, and until when it may wait."""
+"""The limits of one review: which actions it is allowed to take, and until when it can wait."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReviewLimits:
-    """The limits of one review. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
+    """The limits of one review. ``deadline`` is monotonic. Without ``may_ask``, the review uses only data in memory: it
+    queries neither database nor registries."""
 
     deadline: float
     namespace: str = ""
     platforms: frozenset[str] = frozenset()
-    """``os/arch`` that the pod binds itself to; empty: any of the cluster's."""
+    """The platforms (``os/arch``) that the pod is bound to; empty: it can run on any platform of the cluster."""
     may_ask: bool = True
     may_write: bool = True
 

@@ -1,7 +1,7 @@
-"""The input of decisions: configuration file, operators' rows and kill switch, compiled, swapped in whole.
+"""The input of decisions: configuration file, operators' rows and kill switch, compiled and replaced as a whole.
 
-The file and the switch are watched by a thread of their own, which no database can hold up; the rows are brought by
-the database thread within two seconds of an edit.
+A separate thread watches the file and the switch, so that a slow database cannot delay it. The database thread delivers
+the rows within two seconds of an edit.
 """
 
 from __future__ import annotations
@@ -30,37 +30,38 @@ from webhook.decision.suspensions import NONE, Looping, Suspensions, TargetState
 log = structlog.get_logger(__name__)
 
 WATCH_EVERY: Final = 1.0
-"""Seconds between two looks at the files of configuration and kill switch."""
+"""Seconds between two checks of the configuration file and the kill switch file."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRows:
-    """Filters as (name, expression), and source registries, that operators added in the admin or by API; and what the
-    watchers of clusters found: targets by state, and restart loops with the time at which each ends."""
+    """Rows of the database that decisions use: filters, as (name, expression), and source registries that operators
+    added in the admin or by API; and, from the watchers, the states of targets and the restart loops, each with the
+    time at which it expires (seconds since the epoch)."""
 
     filters: Sequence[tuple[str, str]] = ()
     sources: Sequence[SourceEntry] = ()
     targets: Sequence[TargetState] = ()
     loops: Mapping[Looping, float] = field(default_factory=dict)
     node_platforms: tuple[str, ...] | None = None
-    """Platforms of the cluster's nodes; empty: no watcher has listed them. None: not looked up."""
+    """Platforms of the cluster's nodes; empty: no watcher has listed the nodes. None: not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One consistent view of all that was configured."""
+    """One consistent view of the configuration, the operators' rows and the kill switch."""
 
     config: Config
     policy: ReviewPolicy
     sources: SourceCatalog
     target_access: RegistryAccess | None
-    """None where the target can't be asked: its credential can't be read."""
+    """None if the target cannot be queried, because its credentials cannot be read."""
     suspensions: Suspensions = NONE
     node_platforms: tuple[str, ...] | None = None
-    """As in ``OperatorRows``; looked up for ``platforms: auto`` alone."""
+    """As in ``OperatorRows``, but None unless ``platforms: auto`` is configured."""
 
     def label(self, host: str) -> str:
-        """A registry's host as metrics name it."""
+        """Return the label of a registry's host in metrics."""
         return host if host == self.policy.target.endpoint else self.sources.label(host)
 
     @property
@@ -69,7 +70,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """The active snapshot, and what brings it up to date."""
+    """Holds the active snapshot, and replaces it when one of its inputs changes."""
 
     def __init__(self, *, source: ConfigSource, environment: Environment) -> None:
         self._source = source
@@ -83,7 +84,7 @@ class Snapshots:
         self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
         self.current = self._compose()
         self.after_look: Callable[[], None] = lambda: None
-        """Called after each look at file and switch."""
+        """Called after each check of the file and the switch."""
 
     def start(self) -> None:
         self._thread.start()
@@ -94,11 +95,11 @@ class Snapshots:
 
     @property
     def problem(self) -> str | None:
-        """Why what the configuration file now holds is not active."""
+        """The reason why the current content of the configuration file is not active; None if it is."""
         return self._source.problem
 
     def target(self) -> tuple[str, str]:
-        """Endpoint and prefix of the active target."""
+        """Return endpoint and prefix of the active target."""
         name = self.current.policy.target
         return name.endpoint, name.prefix
 
@@ -118,7 +119,7 @@ class Snapshots:
     def _look(self) -> None:
         switched_off = self._switch.is_off()
         self._source.poll(self._apply)
-        # The password's file is read again: it may have come late, or been rotated.
+        # The password file is read again: it may have been created after the start, or rotated.
         access = self._target_access(self._source.current)
         if switched_off != self._switched_off or access != self.current.target_access:
             with self._lock:
@@ -128,7 +129,7 @@ class Snapshots:
                 self.current = self._compose()
 
     def _apply(self) -> None:
-        """Reviews use the changed configuration from here on."""
+        """Apply the changed configuration: reviews use it from now on."""
         logs.configure(self._source.current.log_level, self._source.current.log_format)
         with self._lock:
             self.current = self._compose()
@@ -146,7 +147,7 @@ class Snapshots:
     def _target_access(self, config: Config) -> RegistryAccess | None:
         try:
             access = target_driver(config, credentials_dir=self._environment.credentials_dir).access()
-            # Over: the same problem later is another one, and logged again.
+            # The problem is solved: if it occurs again later, it is logged again.
             self._problem = ""
             return access
         except CredentialError as error:
@@ -164,7 +165,7 @@ def compose(
     switched_off: bool = False,
     target_access: RegistryAccess | None = None,
 ) -> Snapshot:
-    """Return what decisions read of a configuration and the operators' rows."""
+    """Return the snapshot of a configuration and the operators' rows."""
     sources = SourceCatalog.of(config, rows.sources, credentials_dir=credentials_dir)
     return Snapshot(
         config=config,
@@ -185,7 +186,7 @@ def compose(
 def policy_of(
     config: Config, filters: Sequence[tuple[str, str]], sources: SourceCatalog, *, switched_off: bool = False
 ) -> ReviewPolicy:
-    """The policy of a configuration, with the filters that operators added."""
+    """Return the policy of a configuration, with the filters that operators added."""
     of_file = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
     return ReviewPolicy(
         target=config.target.name,

@@ -1,5 +1,5 @@
-"""Swaps that are suspended: of all images while nodes cannot pull from the target, or of one image of a workload whose
-pods are deleted again and again. Pure values."""
+"""Suspended swaps, as pure values: swaps of all images while nodes cannot pull from the target, and swaps of one image
+of a workload whose pods are deleted again and again."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ class Looping(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Suspensions:
-    """Those of one cluster. ``loops`` have the time (seconds since the epoch) at which each ends."""
+    """The suspensions of one cluster. ``loops`` has the time (seconds since the epoch) at which each restart loop
+    expires."""
 
     target: str = ""
     """``unhealthy``, ``testing``, or empty."""
     loops: Mapping[tuple[str, str, str, str], float] = field(default_factory=dict)
-    """By namespace, kind and name of the workload, and source."""
+    """Keys are the namespace, kind and name of the workload, and the source."""
 
     def __bool__(self) -> bool:
         return bool(self.target or self.loops)
@@ -50,7 +51,8 @@ def suspensions_of(
     loops: Mapping[Looping, float],
     keeps_sources: bool,
 ) -> Suspensions:
-    """Those that count in a cluster with this target. ``keeps_sources``: an unhealthy target suspends swaps."""
+    """Return the suspensions that apply in a cluster with this target. ``keeps_sources``: an unhealthy target suspends
+    swaps."""
     state = next((t.state for t in targets if (t.cluster, t.registry) == (cluster, registry)), "")
     own = {loop[1:]: end for loop, end in loops.items() if loop.cluster == cluster}
     is_suspended = keeps_sources and state in ("unhealthy", "testing")

@@ -1,1 +1,1 @@
-"""Why an image would be swapped or kept: one explanation for page, API and command. Begin in ``explainer.py``."""
+"""Explains why an image would be swapped or kept, for page, API and command. Start with ``explainer.py``."""

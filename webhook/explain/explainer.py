@@ -1,6 +1,6 @@
-"""Explanations of what would happen to a pod, image by image: the webhook's own decisions, asked for without a trace.
+"""Explains what the webhook would do with a pod, image by image, by means of the webhook's own decisions.
 
-Command, page and API share it. Nothing is written, requested or counted.
+Command, page and API share this code. It does not write, request or count anything.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from webhook.review.admission_review import AdmissionRequest, creation_of
 from webhook.runtime.runtime import Runtime, observer
 
 EXPLAIN_SECONDS: Final = 10.0
-"""How long registries and database get for their answers, for all pods together."""
+"""The maximum time in seconds that an explanation waits for registries and database, for all pods together."""
 
 ROWS_WITHIN: Final = 2.0
-"""Seconds for the rows of all pods, which usually take milliseconds."""
+"""The maximum time in seconds that an explanation waits for operators' rows, which usually takes milliseconds."""
 
 MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
-"""What mirroring an image now is a remedy for."""
+"""Reasons that no longer apply once the image is mirrored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedImage:
-    """One image of a pod. ``would`` is the reason without dry run and kill switch."""
+    """One image of a pod. ``would`` is the reason that would apply without dry run and kill switch."""
 
     container: str
     image: str
@@ -51,18 +51,18 @@ class ExplainedImage:
     access: str | None
     filter: str | None
     last_error: LastError | None = None
-    """Why the target does not have it, if the last copy failed."""
+    """The error of the last copy, if it failed."""
 
     @property
     def can_be_mirrored(self) -> bool:
-        """Whether a copy is what is missing."""
+        """Whether a copy of the image would allow a swap."""
         return self.target is not None and (self.would or self.reason) in MOVABLE
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPod:
-    """A pod, and the JSON patch (RFC 6902) that the webhook would answer with. ``denied`` says why it would not be
-    admitted at all."""
+    """A pod, and the JSON patch (RFC 6902) of the webhook's response. ``denied`` is the reason why the pod would not be
+    admitted; empty if it would be."""
 
     object: str
     namespace: str
@@ -75,9 +75,9 @@ class ExplainedPod:
 def explain(
     runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = EXPLAIN_SECONDS
 ) -> Iterator[ExplainedPod]:
-    """Explain each of them as if it were created now."""
+    """Explain each pod as if it were created now."""
     deadline = time.monotonic() + seconds
-    # A runtime that has just started does not know operators' filters yet; without a database it never will.
+    # A runtime that has just started has not loaded operators' filters yet. Without a database it never loads them.
     runtime.database.has_rows.wait(min(seconds, ROWS_WITHIN))
     for pod in pods:
         limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, may_write=False)
@@ -93,7 +93,7 @@ def explain(
 
 
 def explain_live(pods: Sequence[PodManifest], *, seconds: float = EXPLAIN_SECONDS) -> list[ExplainedPod]:
-    """The same by this process's observer. Raises ConfigError where there is no configuration that can be used."""
+    """Explain pods by means of this process's observer. Raises ConfigError if there is no usable configuration."""
     environment = settings.ENVIRONMENT
     if configuration.find(str(environment.config) if environment.config else None) is None:
         raise ConfigError([configured.MISSING])
@@ -110,7 +110,7 @@ def _images(decisions: Sequence[Decision]) -> list[ExplainedImage]:
 
 
 def _last_errors(sources: set[str]) -> dict[tuple[str, str], LastError]:
-    """Without a database, the explanation does not have them."""
+    """Return the errors of the last copies; empty if the database is unavailable."""
     try:
         return last_errors(sources=sources) if sources else {}
     except Error:
@@ -118,7 +118,7 @@ def _last_errors(sources: set[str]) -> dict[tuple[str, str], LastError]:
 
 
 def _meaning(d: Decision) -> str:
-    """Of the reason, and what is wrong with a reference that is not valid."""
+    """Return the meaning of the decision's reason; for an invalid reference, with the error."""
     meaning = REASON_MEANING[d.reason]
     if d.reason is Reason.INVALID_REFERENCE:
         try:

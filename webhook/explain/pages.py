@@ -25,7 +25,7 @@ from webhook.explain.explainer import ExplainedPod, explain_live
 VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
 MOST_REQUESTED_BY_CLICK: Final = 100
-"""Copies that one click requests, so that the page answers before a proxy's timeout."""
+"""The maximum number of copies that one click requests, so that the page responds before a proxy's timeout."""
 SAMPLE: Final = """\
 apiVersion: v1
 kind: Pod
@@ -43,11 +43,11 @@ spec:
     - name: metrics
       image: quay.io/prometheus/node-exporter:v1.9.0
 """
-"""A pod to start from: images of several registries, in both kinds of containers."""
+"""A sample pod for the form: images of several registries, in containers and init containers."""
 
 
 class ManifestForm(forms.Form):
-    """Objects that hold pods, and the namespace of those that name none."""
+    """A form for manifests of pods and workloads, and the namespace of objects that specify none."""
 
     manifest = forms.CharField(
         label="Pod or workload",
@@ -77,7 +77,8 @@ class ManifestForm(forms.Form):
 
 
 def explain_page(request: HttpRequest) -> HttpResponse:
-    """Paste, or open with ``?admission=ID`` or ``?sample=1``. POST explains; with ``mirror``, it requests copies."""
+    """Show the form, filled in by ``?admission=ID`` or ``?sample=1``. Explain the pods of a bound form: one that is
+    sent by POST, or filled in from an admission. A POST with ``mirror`` also requests copies of the missing images."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     form = _form(request)
@@ -126,7 +127,8 @@ def _form(request: HttpRequest) -> ManifestForm:
 
 
 def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dict[str, str]]:
-    """Request copies of what is missing; one entry an image, with a link to its job or why there is none."""
+    """Request copies of the missing images. Return one entry per image, with a link to its job, or with the reason why
+    there is no job."""
     if not request.user.has_perm(OPERATE):
         raise PermissionDenied
     orders = []
@@ -143,7 +145,7 @@ def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dic
 
 
 def _missing(explained: Sequence[ExplainedPod]) -> list[str]:
-    """Images that a copy is missing of, each once."""
+    """Return the images that lack a copy, without duplicates."""
     return list(dict.fromkeys(i.image for pod in explained for i in pod.images if i.can_be_mirrored))
 
 

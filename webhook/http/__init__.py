@@ -1,1 +1,1 @@
-"""The webhook's HTTP endpoints: reviews, probes, metrics. Begin in ``views.py``."""
+"""The webhook's HTTP endpoints: reviews, probes, metrics. Start with ``views.py``."""

@@ -1,4 +1,4 @@
-"""The time that the API server waits for an answer: it says so in the URL, as ``?timeout=10s``.
+"""The time that the API server waits for a response. The API server sends it in the URL, as ``?timeout=10s``.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
 """
@@ -12,15 +12,15 @@ from urllib.parse import parse_qsl
 from swapper_project.config.sections.quantities import duration
 
 MOST_FIELDS: Final = 20
-"""Fields of the query that are parsed; the API server sends one."""
+"""The maximum number of fields of the query string that are accepted; the API server sends one."""
 
 LONGEST_TIMEOUT: Final = 30.0
-"""Seconds; Kubernetes allows no more."""
+"""The longest timeout, in seconds, that Kubernetes allows."""
 
 
 @lru_cache(maxsize=64)
 def of_query(query: str) -> float | None:
-    """Seconds of the query's ``timeout``; None where it has none that an API server would send."""
+    """Return the ``timeout`` of a query string in seconds; None if it has no valid one."""
     if "timeout=" not in query:
         return None
     try:

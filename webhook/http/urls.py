@@ -1,4 +1,4 @@
-"""URLs of the webhook role. Paths are exact: nothing is redirected."""
+"""URLs of the webhook role. Paths must match exactly: there are no redirects."""
 
 from __future__ import annotations
 

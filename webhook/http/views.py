@@ -1,4 +1,7 @@
-"""The HTTP edge of the webhook: read, have it decided, answer. Always answers, and allows whatever happens inside."""
+"""The HTTP views of the webhook: they parse a review, have it decided and respond.
+
+A valid review always gets a response. After an internal error, that response admits the pod unless ``onError: deny``.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,14 @@ from webhook.runtime.runtime import Runtime, runtime
 log = structlog.get_logger(__name__)
 
 ANSWER_MARGIN: Final = 0.15
-"""Seconds kept back from the budget for writing the answer."""
+"""Seconds of the budget that are reserved for writing the response."""
 
 
 LOGGED: Final = 20
-"""Images of a review that its line of the log names; the others are counted."""
+"""The maximum number of images of a review that its log line contains; the others are counted."""
 
 MOST_NAME_CHARACTERS: Final = 253
-"""Of a name in the log: Kubernetes allows no more, but looks at names only after mutating admission."""
+"""The maximum length of a name in the log. Kubernetes has this limit, but checks it only after mutating admission."""
 
 
 class TooLargeError(APIException):
@@ -47,7 +50,7 @@ class TooLargeError(APIException):
 
 
 def read_review(request: HttpRequest) -> AdmissionRequest:
-    """The review in a request's body of at most 4 MiB, whatever content type it claims; raises APIException."""
+    """Parse the review in a request's body of at most 4 MiB, whatever its content type. Raises APIException."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if not declared.isdigit():
         raise ParseError("The Content-Length is not a number.")
@@ -55,7 +58,7 @@ def read_review(request: HttpRequest) -> AdmissionRequest:
         raise TooLargeError
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     try:
-        # Django takes a body without Content-Length for an empty one; the server below it does not.
+        # Django treats a body without Content-Length as empty, but the WSGI server provides it.
         body = request.META["wsgi.input"].read(MAX_BODY + 1) if chunked else request.read(int(declared))
         if len(body) > MAX_BODY:
             raise TooLargeError
@@ -70,7 +73,7 @@ def read_review(request: HttpRequest) -> AdmissionRequest:
 
 
 class AnswerRenderer(BaseRenderer):
-    """JSON by orjson."""
+    """Renders JSON with orjson."""
 
     media_type = "application/json"
     format = "json"
@@ -81,7 +84,7 @@ class AnswerRenderer(BaseRenderer):
 
 
 class OnlyJson(BaseContentNegotiation):
-    """Answers JSON to everybody, whatever Accept says."""
+    """Selects JSON for all clients, and ignores the Accept header."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return None
@@ -91,7 +94,7 @@ class OnlyJson(BaseContentNegotiation):
 
 
 class AdmissionView(APIView):
-    """Answers an AdmissionReview. Methods other than ``POST`` get 405."""
+    """Responds to an AdmissionReview. Methods other than ``POST`` get status 405."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -102,7 +105,8 @@ class AdmissionView(APIView):
     http_method_names = ["post"]
 
     def handle_exception(self, exc: Exception) -> Response:
-        """The framework's refusals, with their length. Their line names no path: it may hold the secret token."""
+        """Return the framework's error response, with its Content-Length. The log line omits the path, because it can
+        contain the secret token."""
         response = super().handle_exception(exc)
         metrics.ADMISSIONS.labels("OTHER", "refused").inc()
         peer = self.request.META.get("REMOTE_ADDR", "")
@@ -152,7 +156,8 @@ class AdmissionView(APIView):
 
     @staticmethod
     def _unchanged(review: AdmissionRequest, arrived: float) -> HttpResponse:
-        """Whatever went wrong inside must not keep a pod from running."""
+        """Return a response that admits the pod unchanged after an internal error, or denies it if ``onError`` is
+        ``deny``."""
         log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
         metrics.ADMISSIONS.labels(_operation(review), "error").inc()
         metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived)
@@ -167,7 +172,7 @@ class AdmissionView(APIView):
 
 
 class RootView(AdmissionView):
-    """The same at ``/``, where ``GET`` is a probe."""
+    """The admission view at ``/``, where ``GET`` is a probe."""
 
     http_method_names = ["get", "head", "post"]
 
@@ -193,7 +198,7 @@ def _review_response(review: AdmissionRequest, outcome: Outcome) -> HttpResponse
 
 
 def _outcome_label(outcome: Outcome) -> str:
-    """As the metric names it."""
+    """Return the ``outcome`` label of the metric."""
     if outcome.denied:
         return "denied"
     return "patched" if outcome.patch else "unchanged"
@@ -215,8 +220,8 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready as soon as the configuration is loaded and the images seen most recently are in memory, but never later
-    than a few seconds after the start: the database is not waited for."""
+    """Respond that the webhook is ready once the configuration is loaded and the most recently seen images are in
+    memory. A webhook without a database is ready after a few seconds too."""
     try:
         is_ready = runtime().is_ready()
     except Exception as error:
@@ -244,5 +249,5 @@ def _json_response(data: Any, status: int = 200) -> HttpResponse:
 
 
 def _response(body: bytes, content_type: str, status: int = 200) -> HttpResponse:
-    """With its length: without it the server sends it in chunks."""
+    """Return a response with Content-Length; without it, the server would send the body in chunks."""
     return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

@@ -1,4 +1,4 @@
-"""Knowledge about images: from memory, else from the database, else from registries, within a review's deadline.
+"""Facts about images: from memory, else from the database, else from registries, within a review's deadline.
 
-Begin in ``gatherer.py``.
+Start with ``gatherer.py``.
 """

@@ -1,4 +1,4 @@
-"""Hosts that do not answer are not asked for a while."""
+"""A circuit breaker: hosts that do not respond get no requests for a while."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ import structlog
 log = structlog.get_logger(__name__)
 
 BREAKER_ANSWERS: Final = 5
-"""Unknown answers that open the breaker of a host: not a single one that was lost."""
+"""The number of unknown results that opens the breaker of a host: a single lost response does not."""
 
 BREAKER_WINDOW: Final = 10.0
-"""Seconds within which they must come."""
+"""Seconds within which these results must occur."""
 
 BREAKER_REST: Final = 30.0
-"""Seconds for which a host is not asked. A restart of a registry takes about as long."""
+"""Seconds for which a host gets no requests. A restart of a registry takes about as long."""
 
 MOST_HOSTS_REMEMBERED: Final = 1_000
-"""Hosts that are remembered; pods choose them."""
+"""The maximum number of remembered hosts. There is a limit because pods choose the hosts."""
 
 HOST_FORGOTTEN_AFTER: Final = 600.0
-"""Seconds after which a host that nobody asks for any more does not count as open."""
+"""Seconds after the rest for which a host without further requests is still reported as open."""
 
 PROBE_SECONDS: Final = 10.0
-"""Seconds that the question after the rest gets for its answer, before another may be asked: above ``HEAD_TIMEOUT``."""
+"""Seconds from the trial request after the rest until another one is allowed without a result of the first: more than
+``HEAD_TIMEOUT``."""
 
 
 class CircuitBreaker:
-    """Opens for a host that gave five unknown answers in ten seconds. After its rest one question goes through, whose
-    answer closes it or lets it rest again."""
+    """Opens for a host after five unknown results in ten seconds. After the rest, one trial request is allowed; its
+    result closes the breaker or starts another rest."""
 
     def __init__(self, open_seconds: float) -> None:
         self._open_seconds = open_seconds
@@ -42,12 +43,13 @@ class CircuitBreaker:
         self._probed_at: dict[str, float] = {}
 
     def is_open(self, host: str) -> bool:
-        """Whether there is no point in asking now."""
+        """Return whether a request to the host is pointless now."""
         with self._lock:
             return self._is_open(host, time.monotonic())
 
     def may_ask(self, host: str) -> bool:
-        """To be called right before a question: of those that come after the rest one may."""
+        """Return whether a request to the host is allowed. Call this right before the request: after the rest, only one
+        caller gets true."""
         now = time.monotonic()
         with self._lock:
             if self._is_open(host, now):
@@ -81,13 +83,13 @@ class CircuitBreaker:
                     host=host,
                     seconds=self._open_seconds,
                 )
-            # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
+            # Authors of pods choose source hosts, so the size of these dictionaries must be bounded.
             for held in (self._failures, self._open_until, self._probed_at):
                 if len(held) > MOST_HOSTS_REMEMBERED:
                     held.pop(next(iter(held)))
 
     def open_hosts(self) -> set[str]:
-        """Hosts that gave no answer since they were last given up."""
+        """Return the hosts whose breaker is open, or which have not responded since their last rest."""
         now = time.monotonic()
         with self._lock:
             return {host for host, until in self._open_until.items() if now < until + HOST_FORGOTTEN_AFTER}

@@ -1,4 +1,4 @@
-"""The engine that asks registries. One that is replaced is closed when the last of its questions is answered."""
+"""The engine that sends requests to registries. A replaced engine is closed when its last request has finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Held:
 
 
 class Engines:
-    """``make`` makes a new one. Thread-safe."""
+    """Holds the engine in use. ``make`` creates a new one. Thread-safe."""
 
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
@@ -27,11 +27,12 @@ class Engines:
 
     @property
     def settings(self) -> EngineSettings:
-        """Those of the one in use."""
+        """The settings of the engine in use."""
         return self._held.engine.settings
 
     def head(self, ref: ImageRef, access: RegistryAccess, timeout: float, confirm: bool) -> Descriptor | None:
-        """Ask by the engine in use. ``timeout`` is in seconds; ``confirm``: a GET settles what a HEAD denies."""
+        """Send a HEAD request with the engine in use. ``timeout`` is in seconds. ``confirm``: if HEAD does not find the
+        image, a GET decides."""
         with self._lock:
             held = self._held
             held.questions += 1
@@ -41,7 +42,7 @@ class Engines:
             self._release(held)
 
     def replace(self) -> None:
-        """Use a new one from now on."""
+        """Create a new engine and use it from now on."""
         new = _Held(self._make())
         with self._lock:
             old, self._held = self._held, new
@@ -50,7 +51,7 @@ class Engines:
         self._release(old)
 
     def close(self) -> None:
-        """At the end of the process, whatever is under way."""
+        """Close the engine when the process stops, even if requests are in progress."""
         self._held.engine.close()
 
     def _release(self, held: _Held) -> None:

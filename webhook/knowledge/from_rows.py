@@ -1,4 +1,4 @@
-"""Knowledge about an image from its mapping's row, before anybody is asked. No database, no network."""
+"""Facts about an image that follow from the row of its mapping. No database, no network."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from webhook.decision.snapshot import Snapshot
 from webhook.knowledge.registry_prober import ProbeAnswer
 
 CLOCK_SKEW: Final = 5.0
-"""Seconds by which the clocks of database and webhook may differ."""
+"""The assumed maximum difference between the clocks of database and webhook, in seconds."""
 
 DENIED_FOR: Final = 600.0
-"""Seconds after which a namespace whose pull secrets did not read an image is tried again."""
+"""Seconds after which access is checked again for a namespace whose pull secrets could not read an image."""
 
 
 def of_row(decision: Decision, cached: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
-    """Return what is known of a decision's image by its row alone."""
+    """Return the facts about a decision's image that follow from its row."""
     mapping = cached.known if cached else None
     if mapping is None:
         return Knowledge()
@@ -45,7 +45,7 @@ def of_row(decision: Decision, cached: CachedMapping | None, snapshot: Snapshot,
 
 
 def is_uncertain(cached: CachedMapping | None, known: Knowledge, snapshot: Snapshot) -> bool:
-    """Whether there is cause to ask before deciding."""
+    """Return whether the target has to be queried before the decision."""
     if cached is None:
         return True
     if known.obstacle is not None or snapshot.policy.swap_policy == "always":
@@ -54,14 +54,14 @@ def is_uncertain(cached: CachedMapping | None, known: Knowledge, snapshot: Snaps
 
 
 def differs(mapping: MappingSnapshot, answer: ProbeAnswer) -> bool:
-    """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
-    ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
+    """Return whether the target has another digest than the one that was written, and no copy explains it: no job is
+    queued or running, and the row was not updated by a job within the last ``CLOCK_SKEW`` seconds."""
     is_copied = mapping.job_is_live or time.time() - mapping.verified_at <= CLOCK_SKEW
     return is_tampered(written=mapping.target_digest, found=answer.digest, is_copied=is_copied)
 
 
 def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
-    """Return the reason that rules a swap out, whatever else is known."""
+    """Return the reason that rules out a swap regardless of other facts; None if there is no such reason."""
     if mapping.source != source:
         return Reason.TARGET_NAME_TAKEN
     if mapping.paused:
@@ -80,24 +80,26 @@ def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limit
 
 
 def _may_miss_nodes(mapping: MappingSnapshot, nodes: Iterable[str]) -> bool:
-    """Whether a pod may be scheduled to a node for whose platform the image was not copied. What its source does not
-    have either is not missing."""
+    """Return whether a pod could be scheduled to a node for whose platform the image was not copied. Without a limit
+    of platforms, the copy is complete: a platform that the source does not have either is not missing."""
     copied_for = base_platforms(mapping.only_platforms)
     return bool(copied_for) and not (base_platforms(nodes) or {"unknown"}) <= copied_for
 
 
 def lacking_platforms(mapping: MappingSnapshot, wanted: Iterable[str]) -> set[str]:
-    """Those of ``wanted`` (``os/arch``) that the mirror does not have, where it is known which ones it has."""
+    """Return the platforms of ``wanted`` (``os/arch``) that the mirror does not have; empty if the mirror's platforms
+    are unknown."""
     return set(wanted) - base_platforms(mapping.platforms) if mapping.platforms else set()
 
 
 def base_platforms(platforms: Iterable[str]) -> set[str]:
-    """``os/arch`` without the variant, which a pod can't ask for."""
+    """Return the platforms as ``os/arch``, without the variant, which a pod cannot specify."""
     return {"/".join(platform.split("/")[:2]) for platform in platforms}
 
 
 def out_of_quota(known: Knowledge, cached: CachedMapping) -> Knowledge:
-    """Nothing new for this namespace; what is mirrored is not new, and what others have requested is on its way."""
+    """Return the facts with the obstacle ``quota``, because the namespace must not request new images. An image that is
+    mirrored is not new, nor is one that has a queued or running job."""
     is_coming = cached.known is not None and cached.known.job_is_live
     if is_coming or known.existence == "present" or known.obstacle is not None:
         return known
@@ -105,7 +107,7 @@ def out_of_quota(known: Knowledge, cached: CachedMapping) -> Knowledge:
 
 
 class Allowed(TypedDict):
-    """The part of ``Knowledge`` that is about a namespace's right to an image."""
+    """The part of ``Knowledge`` about a namespace's access to an image."""
 
     granted: bool
     access_due: bool
@@ -113,8 +115,8 @@ class Allowed(TypedDict):
 
 
 def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
-    """Whether a namespace of the snapshot's cluster may use what not everybody may read, and whether that is to be
-    found out (again)."""
+    """Return whether a namespace of the snapshot's cluster is allowed to use an image that is not public, and whether
+    its access has to be checked (again)."""
     if mapping.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, denied=False)
     asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
@@ -133,8 +135,8 @@ def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snaps
 
 
 def is_guarded(mapping: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bool:
-    """Whether a mirror is known to be private, and not this namespace's to run. An image that nobody could read, and
-    that was never mirrored, may as well not exist: it makes no other tag of its repository private."""
+    """Return whether the mirror is known to be private and this namespace is not allowed to use it. An image that could
+    not be read and was never mirrored possibly does not exist: it makes no other tag of its repository private."""
     was_mirrored = mapping.existence == "present" or mapping.target_digest
     if mapping.access not in NOT_PUBLIC or (mapping.access == "unreadable" and not was_mirrored):
         return False
@@ -142,10 +144,11 @@ def is_guarded(mapping: MappingSnapshot, snapshot: Snapshot, namespace: str) -> 
 
 
 def is_too_old(mapping: MappingSnapshot | None, snapshot: Snapshot) -> bool:
-    """Whether the last answer of the target is past ``maxStale``."""
+    """Return whether the last answer of the target is older than ``maxStale``."""
     return mapping is None or time.time() - mapping.verified_at > snapshot.config.existence.max_stale
 
 
 def _jittered(seconds: float, source: str) -> float:
-    """Spread over ±10 %, so that images verified together are not verified together again."""
+    """Return the duration with a jitter of ±10 %, so that images checked at the same time are not all due at the same
+    time again."""
     return seconds * (0.9 + 0.2 * (zlib.crc32(source.encode()) % 1_000) / 1_000)

@@ -1,7 +1,7 @@
-"""Knowledge about the images of one review: from memory, else asked for, within the review's deadline.
+"""Gathers the facts about the images of one review: from memory, else by queries within the review's deadline.
 
-A review whose images are all in memory waits for nothing. At most half of a process's threads may wait; the rest
-are answered at once with what there is.
+A review whose images are all in memory does not wait. At most half of a process's threads can wait at the same time;
+other reviews are decided immediately from the facts in memory.
 """
 
 from __future__ import annotations
@@ -31,29 +31,31 @@ from webhook.knowledge.registry_prober import HEAD_TIMEOUT, ProbeAnswer, Registr
 T = TypeVar("T")
 
 MOST_ASKED: Final = 100
-"""Images of one review that registries are asked for while it waits; a pod with more of them has others first."""
+"""The maximum number of images of one review that are checked at registries; further images are kept as ``busy``."""
 
 WITHOUT_A_PLACE: Final = 0.5
-"""Seconds for which a review may wait for the database without a place among those who wait. A start, or a roll-out
-of images that are not in memory, asks for many at once, and is answered in a fraction of this."""
+"""The maximum time in seconds that a review waits for the database without one of the limited slots. After a start, or
+during a roll-out of images that are not in memory, many reviews query the database, which responds in a fraction of
+this time."""
 
 
 class NoPlaceError(Exception):
-    """As many reviews wait as may."""
+    """All slots for waiting reviews are in use."""
 
 
 class KnowledgeGatherer:
-    """Gathers knowledge; one instance a process."""
+    """Gathers facts about images; one instance per process. ``places`` is the number of slots for waiting reviews."""
 
     def __init__(self, *, database: DatabaseThread, existence: RegistryProber, places: int) -> None:
         self._database = database
         self._existence = existence
         self._places = threading.BoundedSemaphore(places)
         self.oldest_answer = RecentMaximum()
-        """Age of the oldest answer, past ``maxAge``, that was used."""
+        """The age of the oldest answer past ``maxAge`` that was used, in seconds."""
 
     def try_wait(self) -> bool:
-        """Take a place among those who wait; give it back with ``end_wait``."""
+        """Acquire a slot for a waiting review, without blocking. Return whether it was acquired; release it with
+        ``end_wait``."""
         has_place = self._places.acquire(blocking=False)
         if has_place:
             metrics.WAITERS.inc()
@@ -64,8 +66,8 @@ class KnowledgeGatherer:
         self._places.release()
 
     def await_database(self, future: Future[T], limits: ReviewLimits) -> T | None:
-        """A look-up's answer: for a moment without a place among those who wait, after that with one. None where there
-        is not in time, or the database is unavailable; raises NoPlaceError where all places are taken."""
+        """Return the result of a lookup: wait for a moment without a slot, and after that with one. None if the result
+        is not available in time, or the database is unavailable. Raises NoPlaceError if all slots are in use."""
         answer = await_result(future, limits.left(WITHOUT_A_PLACE))
         if future.done():
             return answer
@@ -77,7 +79,7 @@ class KnowledgeGatherer:
             self.end_wait()
 
     def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, limits: ReviewLimits) -> dict[str, Knowledge]:
-        """Knowledge by canonical source, for open decisions."""
+        """Return the facts about the images of open decisions, by canonical source."""
         wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._database.row(source)) is not None}
         missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
@@ -86,13 +88,13 @@ class KnowledgeGatherer:
         for source in missing.keys() & rows.keys():
             metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
         if self._database.is_over_quota(limits.namespace):
-            # What is new to this namespace is looked up, but no registry is asked for it.
+            # Images that are new to this namespace are looked up in the database, but not checked at registries.
             known |= {s: from_rows.out_of_quota(known[s], row) for s, row in rows.items()}
         uncertain = [source for source in wanted if from_rows.is_uncertain(rows.get(source), known[source], snapshot)]
         if uncertain and limits.may_ask:
             undecided = {source: wanted[source] for source in uncertain if source not in late}
             known |= self._uncertain(undecided, rows, known, snapshot, limits)
-            # The answer comes too late for this review, but not for the next one.
+            # The result arrives too late for this review, but in time for the next one.
             known |= {source: replace(known[source], busy=True) for source in late}
         for source, knowledge in known.items():
             if knowledge.stale and limits.may_ask and limits.may_write:
@@ -105,7 +107,8 @@ class KnowledgeGatherer:
     def _look_up(
         self, missing: Mapping[str, str], rows: dict[str, CachedMapping], limits: ReviewLimits
     ) -> Iterable[str]:
-        """Ask the database for what is not in memory, into ``rows``; what it did not answer in time."""
+        """Look up the missing rows in the database, and add them to ``rows``. Return the sources that could not be
+        looked up because all slots are in use."""
         try:
             found = self.await_database(self._database.lookup(missing), limits) or {}
         except NoPlaceError:
@@ -121,7 +124,7 @@ class KnowledgeGatherer:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
-        """Ask the registries, where there is a place among those who wait; else have it found out for the next pod."""
+        """Check the images at the registries if a slot is available; else start checks for the next review."""
         asked = dict(itertools.islice(wanted.items(), MOST_ASKED))
         busy = {source: replace(known[source], busy=True) for source in wanted}
         if not asked or not self.try_wait():
@@ -142,14 +145,14 @@ class KnowledgeGatherer:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
-        """Ask the target, and the sources of what is there."""
+        """Check the images at the target, and whether the sources of those that are present can be read anonymously."""
         known = {source: known[source] for source in wanted}
         heads = {source: self._head(decision, snapshot) for source, decision in wanted.items()}
         until = replace(limits, deadline=min(limits.deadline, time.monotonic() + HEAD_TIMEOUT))
         answers = {source: await_result(head, until.left()) for source, head in heads.items()}
         for source, answer in answers.items():
             known[source] = self._with_answer(known[source], rows[source], answer, limits)
-        # Sources are asked for what is mirrored alone: a HEAD counts against their limits too.
+        # Sources are queried only for mirrored images, because a HEAD request counts against their limits too.
         present = [source for source in wanted if known[source].existence == "present"]
         probes = {source: self._probe(wanted[source], known[source], snapshot) for source in present}
         for source, probe in probes.items():
@@ -169,7 +172,7 @@ class KnowledgeGatherer:
         answer: ProbeAnswer | None,
         snapshot: Snapshot,
     ) -> None:
-        """Have what the target said written down, where it is news. What is absent makes no row."""
+        """Have the target's answer written to the database if it is new. An absent image without a row gets none."""
         if answer is None or answer.state == "unknown" or (row is None and answer.state == "absent"):
             return
         if row is None or answer.state != row.existence or from_rows.is_too_old(row, snapshot):
@@ -185,7 +188,7 @@ class KnowledgeGatherer:
         return self._existence.ask(decision.target, snapshot.target_access, later=later, confirm=was_there)
 
     def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[ProbeAnswer] | None:
-        """Whether anybody may read the source, where that is not known and counts."""
+        """Check whether the source can be read anonymously; None if that is known or irrelevant."""
         if known.access != "unknown" or snapshot.policy.private_images == "mirror" or decision.source is None:
             return None
         return self._existence.ask(decision.source, snapshot.sources.anonymous_access_for(decision.source))
@@ -194,7 +197,7 @@ class KnowledgeGatherer:
         self, known: Knowledge, row: CachedMapping, answer: ProbeAnswer | None, limits: ReviewLimits
     ) -> Knowledge:
         if answer is None or answer.state == "unknown":
-            # Nobody there to ask: what was known before counts, as long as it was known to be there.
+            # There is no result. If the registry is unavailable, the previous answer counts if it was ``present``.
             if known.existence == "present" and not (answer is None or answer.away):
                 return replace(known, existence="unknown", stale=False)
             return known if known.existence == "present" else replace(known, existence="unknown")
@@ -203,14 +206,15 @@ class KnowledgeGatherer:
         return replace(known, existence=answer.state, stale=False)
 
     def _is_tampered(self, row: MappingSnapshot, answer: ProbeAnswer, limits: ReviewLimits) -> bool:
-        """Whether the target has another digest than was written, and no copy that has just ended explains it."""
+        """Return whether the target has another digest than the one that was written, and no copy that has just
+        finished explains it."""
         if not from_rows.differs(row, answer):
             return False
         found = await_result(self._database.lookup({row.source: row.target}), limits.left(HEAD_TIMEOUT)) or {}
         return from_rows.differs(found.get(row.source, row), answer)
 
     def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
-        """Start one HEAD that nobody waits for; its answer reaches all processes through the database."""
+        """Start a HEAD request that no review waits for; its result reaches all processes through the database."""
         future = self._head(decision, snapshot, later=True)
         if future is None:
             return

@@ -1,6 +1,7 @@
-"""Questions to registries: one HEAD an image at a time, shared by all who wait, and a breaker a host.
+"""Checks of images at registries: one HEAD request per image at a time, shared by all reviews, and a circuit breaker
+per host.
 
-Three answers: present, absent, unknown (network, authentication, 5xx). Unknown is never taken for absent.
+There are three results: present, absent, unknown (network, authentication, 5xx). Unknown never counts as absent.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ from webhook.knowledge.circuit_breaker import BREAKER_REST, CircuitBreaker
 log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT: Final = 1.5
-"""Seconds for a HEAD at a registry: they usually answer within 0.3, and the pod waits."""
+"""The timeout of a HEAD request in seconds. Registries usually respond within 0.3 s, and the pod waits."""
 
 PROBER_THREADS: Final = 16
-"""Threads for questions that a pod waits for; each is at a registry for milliseconds."""
+"""Threads for requests that a pod waits for; each request takes milliseconds."""
 
 LATER_THREADS: Final = 4
-"""Threads for questions that nobody waits for, so that they never hold up the others."""
+"""Threads for requests that no pod waits for, so that they never delay the others."""
 
 MOST_UNDER_WAY: Final = 500
-"""Images that are asked for at the same time, those that wait for a thread included: so many that somebody waits for,
-and so many that nobody does."""
+"""The maximum number of images that are checked at the same time, including those that wait for a thread. The limit
+applies separately to checks that a pod waits for and to those that no pod waits for."""
 
 ANSWERS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
-"""Seconds for which an answer is given again without asking."""
+"""Seconds for which a result is reused without another request."""
 
 MOST_ANSWERS: Final = 20_000
-"""Answers that a process remembers, some MB; after ``ANSWERS_REMEMBERED_FOR`` they are of no use."""
+"""The maximum number of remembered results (a few MB); after ``ANSWERS_REMEMBERED_FOR`` seconds they are useless."""
 
 REGISTRY_AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
@@ -48,8 +49,9 @@ TimedHead = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """``state`` is present, absent or unknown; ``away`` says that nobody was there to answer. Times are monotonic:
-    of the question, since when the target may have changed, and of the answer."""
+    """The result of a check. ``state`` is present, absent or unknown; ``away``: the registry was unavailable. Times are
+    monotonic: ``asked_at`` is that of the request, after which the target may have changed, ``at`` that of the result.
+    """
 
     state: str
     digest: str = ""
@@ -59,7 +61,7 @@ class ProbeAnswer:
 
 
 class RegistryProber:
-    """Asks registries, each image once at a time."""
+    """Checks images at registries, with one request per image at a time."""
 
     def __init__(self, head: TimedHead, *, breaker_rest: float = BREAKER_REST) -> None:
         self._head = head
@@ -74,10 +76,11 @@ class RegistryProber:
     def ask(
         self, ref: ImageRef, access: RegistryAccess, *, later: bool = False, confirm: bool = False
     ) -> Future[ProbeAnswer]:
-        """A future of the registry's answer; at once where it was asked a short time ago, or rests.
+        """Return a future of the registry's answer. It is done immediately if there is a recent result, or if the
+        host's breaker is open.
 
-        ``later`` is for what nobody waits for; it is in nobody's way. ``confirm`` is for what is known to be there: a
-        GET settles what a HEAD denies, as some registries answer the one and not the other.
+        ``later``: no review waits for the result, and the check does not delay others. ``confirm`` is for images that
+        were present: if HEAD does not find the image, a GET decides, because some registries support only GET.
         """
         key = (ref, bool(access.credentials))
         if remembered := self._remembered(key):
@@ -85,7 +88,7 @@ class RegistryProber:
         with self._lock:
             if (future := self._shared(key, later=later)) is not None:
                 return future
-            # Looked at again: it may have been answered since.
+            # Check again: the result may have arrived in the meantime.
             if remembered := self._remembered(key):
                 return _done(remembered)
             pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
@@ -95,8 +98,11 @@ class RegistryProber:
             return future
 
     def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[ProbeAnswer] | None:
-        """The question that is under way already. Nobody waits behind those that nobody waits for: one of them that
-        has no thread yet is asked by the review that waits, and finds the answer there."""
+        """Return the check of this image that is already in progress, or None.
+
+        A review does not wait for a ``later`` check that has no thread yet: the review starts its own check, and the
+        ``later`` one reuses the result.
+        """
         future = self._later_under_way.get(key)
         if future is not None and (later or future.running()):
             return future
@@ -139,7 +145,7 @@ class RegistryProber:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
             answer = ProbeAnswer("unknown", away=error.code in REGISTRY_AWAY, at=time.monotonic())
             if not answer.away:
-                # It answers, and at once; a private image among public ones must not shut its host.
+                # The host responds. A private image among public ones must not open its breaker.
                 self.breaker.note(ref.registry, "answered")
                 return answer
         except Exception:

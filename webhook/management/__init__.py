@@ -1,1 +1,1 @@
-"""Commands about the webhook. Begin in ``commands/explain.py``."""
+"""Management commands of the webhook. Start with ``commands/explain.py``."""

@@ -1,1 +1,1 @@
-"""One admission review, from its object to its answer. Begin in ``reviewer.py``."""
+"""One admission review, from request to response. Start with ``reviewer.py``."""

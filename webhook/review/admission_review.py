@@ -1,4 +1,4 @@
-"""AdmissionReview, v1 and v1beta1, as plain values: what is asked, and what is answered.
+"""Requests and responses of AdmissionReview, v1 and v1beta1, as plain values.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#webhook-request-and-response
 """
@@ -20,12 +20,12 @@ VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
 class ReviewError(ValueError):
-    """The body is not an AdmissionReview; the message names what is wrong with it."""
+    """The body is not a valid AdmissionReview; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """The parts of a review's request that matter here. Objects are the raw JSON, or empty."""
+    """The parts of a review's request that the webhook uses. Objects are the raw JSON, or empty."""
 
     api_version: str
     uid: str
@@ -41,7 +41,7 @@ class AdmissionRequest:
 
 
 def parse(body: bytes) -> AdmissionRequest:
-    """Read a review. Raises ReviewError for anything else."""
+    """Parse the body of a review. Raises ReviewError if it is not a valid AdmissionReview."""
     try:
         review = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -82,7 +82,7 @@ def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
 
 
 def creation_of(pod: Json, *, namespace: str, name: str, uid: str) -> AdmissionRequest:
-    """The review of a pod as if it were created now, as a dry run; ``uid`` says who asks."""
+    """Return the request to review the creation of a pod, as a dry run; ``uid`` identifies the caller in logs."""
     return AdmissionRequest(
         api_version="admission.k8s.io/v1",
         uid=uid,
@@ -99,17 +99,18 @@ def creation_of(pod: Json, *, namespace: str, name: str, uid: str) -> AdmissionR
 
 
 def namespace_of(request: AdmissionRequest) -> str:
-    """The request's namespace if it is one that Kubernetes allows, else nothing."""
+    """Return the request's namespace if Kubernetes allows its name, else an empty string."""
     return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
 
 
 def pod_name_of(request: AdmissionRequest) -> str:
-    """The pod's name, or what the API server makes it of."""
+    """Return the pod's name, or its ``generateName``, from which the API server creates the name; empty if invalid."""
     return valid_name(request.name)
 
 
 def valid_name(value: object) -> str:
-    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
+    """Return the name if Kubernetes allows it, else an empty string. The API server validates pods only after mutating
+    admission, so a request can contain any value."""
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
@@ -120,7 +121,8 @@ def answer(
     warnings: list[str] | None = None,
     denied: str = "",
 ) -> dict[str, Any]:
-    """The review that goes back: allowed unless ``denied`` says why not, in the version that was asked."""
+    """Return the response, in the API version of the request. The pod is allowed, unless ``denied`` has the reason why
+    it is not."""
     response: dict[str, Any] = {"uid": request.uid, "allowed": not denied}
     if denied:
         response["status"] = {"code": 403, "message": denied}

@@ -1,4 +1,4 @@
-"""Copies that a review requests: which of them, for whom, whether the pod waits, and what came of that."""
+"""The copies that a review requests: which ones, for which requester, whether the review waits, and the outcomes."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from webhook.review.admission_review import AdmissionRequest, namespace_of, vali
 PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
 
 MOST_SECRET_NAMES: Final = 20
-"""Names of a pod's pull secrets that are kept with a request; pods have one or two."""
+"""The maximum number of names of a pod's pull secrets in a request; pods usually have one or two."""
 
 MOST_SECRET_CHARACTERS: Final = 2_000
-"""Characters of those names together; the column has no room for more."""
+"""The maximum length of the names of a request's pull secrets together: the limit of the column."""
 
 REQUEST_AGAIN_AFTER: Final = 5.0
-"""Seconds in which one process requests the same copy for the same requester once."""
+"""Seconds for which one process does not repeat a request for the same copy by the same requester."""
 
 MOST_REQUESTED_BY_REVIEW: Final = 200
-"""Copies that one review requests; what a pod has beyond that is requested with the next one."""
+"""The maximum number of copies that one review requests; further images of the pod are requested by the next review."""
 
 REMEMBERED_REQUESTS: Final = 20_000
-"""Requests that a process remembers, some MB: more than it gets in ``REQUEST_AGAIN_AFTER``."""
+"""The maximum number of remembered requests (a few MB): more than a process gets in ``REQUEST_AGAIN_AFTER`` seconds."""
 
 REQUEST_PATIENCE: Final = 1.0
-"""Seconds for which a review under ``always`` waits to hear whether its copies were refused."""
+"""The maximum time in seconds that a review under ``always`` waits to learn whether its copies were refused."""
 
 
 class CopyRequester:
-    """One instance a process."""
+    """Requests copies for reviews; one instance per process."""
 
     def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._database = database
@@ -61,7 +61,8 @@ class CopyRequester:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
-        """Request the copies that are due; what is known of their images after that, by canonical source."""
+        """Request the copies that are due. Return the facts about their images that are known after that, by canonical
+        source."""
         if not (limits.may_write and limits.may_ask):
             return {}
         requests = self._due(request, undecided, known, snapshot)
@@ -73,7 +74,7 @@ class CopyRequester:
         return {}
 
     def refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
-        """Have mutable tags compared with their source where that is due."""
+        """Request jobs that compare source and target of the swapped images for which that is due."""
         due = (d for d in settled if decision.wants_refresh(d, snapshot.policy))
         self._queue(
             requests_for(
@@ -92,7 +93,7 @@ class CopyRequester:
         known: dict[str, Knowledge],
         snapshot: Snapshot,
     ) -> dict[str, RequestedCopy]:
-        """Copies that are due, by canonical source."""
+        """Return requests for the copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         wanted = (d for d in undecided if decision.wants_copy(d, known[d.key], snapshot.policy))
         return requests_for(
@@ -120,7 +121,7 @@ class CopyRequester:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
-        """Request copies and wait for all of them at once; what is copied in time is known as such."""
+        """Request copies and wait for all of them concurrently. Images that are copied in time are marked as copied."""
         if not self._gatherer.try_wait():
             self._queue({s: replace(r, priority=Priority.DELAYED) for s, r in requests.items()})
             return {s: replace(known[s], busy=True) for s in requests}
@@ -141,7 +142,8 @@ class CopyRequester:
     def _wait_for_outcomes(
         self, requests: dict[str, RequestedCopy], known: dict[str, Knowledge], limits: ReviewLimits
     ) -> dict[str, Knowledge]:
-        """Under ``always`` a pod is swapped before its image is there; not to what nobody will bring."""
+        """Request copies and wait for the outcomes of the requests, not for the copies: under ``always`` a pod is
+        swapped before its image is at the target, but not if the copy was refused."""
         if not self._gatherer.try_wait():
             self._queue(requests)
             return {}
@@ -152,14 +154,14 @@ class CopyRequester:
         return {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
 
     def _request(self, requests: dict[str, RequestedCopy], seconds: float) -> list[RequestOutcome]:
-        """Return the outcomes of the requests within so many seconds."""
+        """Return the outcomes of the requests; an empty list if they are not available within ``seconds``."""
         return await_result(self._database.request_copies(list(requests.values())), seconds) or []
 
 
 def requests_for(
     decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str, *, cluster: str
 ) -> dict[str, RequestedCopy]:
-    """A request for each, by canonical source."""
+    """Return a request for the image of each decision, by canonical source."""
     wanted = {d.key: str(d.target) for d in decisions}
     if not wanted:
         return {}

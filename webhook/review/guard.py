@@ -1,4 +1,4 @@
-"""Pods that name a mirror directly: is it the mirror of a private image that is not theirs to run?"""
+"""Guards private mirrors: a pod must not use the mirror of a private image that its namespace cannot read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAPPINGS_REMEMBERED_FOR: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
 MOST_REPOSITORIES: Final = 5_000
-"""Repositories whose mappings a process remembers, some MB; pods choose them."""
+"""The maximum number of repositories whose mappings are remembered (a few MB). Pods choose the names."""
 
 FOREIGN: Final = (
     "it is the mirror of a private image, and this namespace has no proven access to its source; "
@@ -31,12 +31,13 @@ FOREIGN: Final = (
 
 
 def is_foreign(decision: Decision) -> bool:
-    """Whether the pod names a private mirror that is not its own."""
+    """Return whether the pod names a private mirror that its namespace is not allowed to use."""
     return decision.reason is Reason.ACCESS_DENIED and decision.target == decision.source
 
 
 class Guard:
-    """One instance a process. Images that this webhook has swapped itself are known, and cost nothing."""
+    """Finds private mirrors that a pod must not use; one instance per process. Images that this webhook itself swapped
+    are in memory, and need no query."""
 
     def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._database = database
@@ -44,7 +45,8 @@ class Guard:
         self._inside: LRUCache[str, tuple[float, Sequence[MappingSnapshot]]] = LRUCache(MOST_REPOSITORIES)
 
     def deny_foreign(self, decisions: Sequence[Decision], snapshot: Snapshot, limits: ReviewLimits) -> list[Decision]:
-        """The decisions, with reason ``access-denied`` for images that lie at the target and are another's."""
+        """Return the decisions, with reason ``access-denied`` for images that the pod names at the target and that are
+        private images of other namespaces."""
         named = {d.slot.pointer: _mirror(d, snapshot) for d in decisions if d.reason is Reason.ALREADY_AT_TARGET}
         if not named or snapshot.policy.private_images not in {"guard", "enforce"}:
             return list(decisions)
@@ -63,8 +65,8 @@ class Guard:
     def deny_in_private_repositories(
         self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, limits: ReviewLimits
     ) -> dict[str, Knowledge]:
-        """Deny images of unknown provenance that lie where another's private ones do: another tag of it, or the digest
-        alone. Asked under ``always``, which swaps what is unknown."""
+        """Deny images of unknown provenance in a repository that holds a private image of other namespaces: they may be
+        another tag of that image, or its digest. Only needed under ``always``, which swaps images of unknown state."""
         policy = snapshot.policy
         if policy.swap_policy != "always" or policy.private_images == "mirror":
             return {}
@@ -78,7 +80,8 @@ class Guard:
         return {key: replace(known[key], denied=True) for key in denied}
 
     def _owners(self, repositories: Iterable[str], limits: ReviewLimits) -> dict[str, Sequence[MappingSnapshot]]:
-        """Private mappings of the repositories: another tag, or the digest alone, is the same private image."""
+        """Return the private mappings in each repository. They are looked up by repository because another tag, or a
+        digest without a tag, can name the same private image."""
         owners: dict[str, Sequence[MappingSnapshot]] = {}
         missing: list[str] = []
         for name in dict.fromkeys(repositories):
@@ -104,11 +107,11 @@ class Guard:
 
 
 def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
-    """Under the one name that rows have: the target may be known by several."""
+    """Return the image with the host name that rows use: the target may have several host names."""
     assert decision.source is not None
     return snapshot.policy.target.under_own_name(decision.source)
 
 
 def is_private_repository(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:
-    """Whether one of them is private, and not for the pod's namespace."""
+    """Return whether one of the mappings is private, and the pod's namespace is not allowed to use it."""
     return any(from_rows.is_guarded(owner, snapshot, limits.namespace) for owner in owners)

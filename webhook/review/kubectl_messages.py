@@ -1,4 +1,4 @@
-"""Messages of a review in kubectl: warnings that users can act on, and why a pod is denied."""
+"""Messages of a review that kubectl shows: warnings that users can act on, and the reason why a pod is denied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webhook.decision.snapshot import Snapshot
 from webhook.review.guard import FOREIGN, is_foreign
 
 MOST_LINES: Final = 20
-"""Warnings about images, or images in one message; the API server cuts what is longer."""
+"""The maximum number of warnings, or of images in one message; the API server truncates longer output."""
 
 TOO_MANY_IMAGES: Final = "this pod has more images than one review allows"
 
@@ -24,8 +24,11 @@ WARNED: Final = {
 
 
 def denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
-    """Under ``enforce`` nobody runs another's private image by naming its mirror. Where nothing is to be changed,
-    nothing is denied either."""
+    """Return the message of a denial; empty if the pod is admitted.
+
+    Under ``enforce``, a pod that names the mirror of a private image of another namespace is denied. Nothing is denied
+    in dry run, or while swapping is switched off.
+    """
     policy = snapshot.policy
     if policy.private_images != "enforce" or policy.dry_run or policy.switched_off:
         return ""
@@ -33,13 +36,14 @@ def denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
     if images:
         return f"k8s-image-swapper: {_listed(images)}: {FOREIGN}"
     if any(d.reason is Reason.TOO_MANY_IMAGES for d in decisions):
-        # What is not looked at may be another's private mirror.
+        # An image that was not reviewed may be a private mirror of another namespace.
         return f"k8s-image-swapper: {TOO_MANY_IMAGES}; use several pods"
     return ""
 
 
 def warnings_of(decisions: Sequence[Decision], unlisted: int = 0) -> list[str]:
-    """Lines that a person at kubectl sees, for what they can act on."""
+    """Return the warnings that kubectl shows: only about problems that its user can act on. ``unlisted`` is the number
+    of images that ``decisions`` does not contain."""
     lines = [
         f"k8s-image-swapper: {d.slot.image[:120]} was not changed: {WARNED[d.reason]}"
         for d in decisions

@@ -1,4 +1,4 @@
-"""Records of one review: counts and uses for metrics and dashboard, and now and then a sample."""
+"""Records of one review: counts and uses for metrics and dashboard, and sometimes a sample."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from webhook.review.sampling import Sampler, has_news, sample_of
 
 
 class Notes:
-    """One instance a process; the database thread writes later what is noted here."""
+    """Records reviews in memory; one instance per process. The database thread writes the records later."""
 
     def __init__(self, pending: PendingWrites) -> None:
         self._pending = pending
         self._sampler = Sampler()
 
     def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int, *, is_copied: bool) -> None:
-        """Note a review's decisions, how many images it has not even listed, and whether new images are copied."""
+        """Record the decisions of a review. ``unlisted`` is the number of images without a decision; ``is_copied``:
+        the configuration allows copies of new images."""
         hour, namespace = DecisionKey.this_hour(), namespace_of(request)
         workload = workload_of(request.obj)
         counts: Counter[DecisionKey] = Counter()
@@ -33,7 +34,7 @@ class Notes:
             host, verdict = d.source.registry if d.source else "", "swap" if d.swap else "keep"
             counts[DecisionKey(hour, namespace, host, verdict, d.reason.value, d.filter, first_seen)] += 1
             if d.known is not None:
-                # By its source: the mapping may not be there yet, as the request of this very pod makes it.
+                # By source: the mapping may not exist yet, because the request of this same pod creates it.
                 uses.add(UseKey(d.key, namespace, *workload))
         if unlisted:
             counts[DecisionKey(hour, namespace, "", "keep", Reason.TOO_MANY_IMAGES.value)] += unlisted
@@ -47,5 +48,6 @@ class Notes:
 
 
 def _is_first_seen(d: Decision) -> bool:
-    """Whether this pod is the first with the image: the target answered that it has none, and nobody requested it."""
+    """Return whether this pod is the first one with the image: the target does not have the image, and there is no
+    mapping of it."""
     return d.reason is Reason.ABSENT and d.known is not None and d.known.mapping_id is None

@@ -1,5 +1,5 @@
-"""One review from request to answer. Each image goes through five steps: classify, gather, request, guard, settle.
-A swap may then be suspended: its target is unhealthy, or its workload is in a restart loop."""
+"""One review from request to response. Each image goes through five steps: classify, gather, request, guard, settle.
+After that, its swap can be suspended, because the target is unhealthy or the workload is in a restart loop."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from webhook.review.suspending import Suspender
 log = structlog.get_logger(__name__)
 
 MOST_REVIEWED_IMAGES: Final = 1_000
-"""Images of one pod that a review looks at. Each costs time that other pods wait for; real pods have a few."""
+"""The maximum number of reviewed images of one pod. Each takes time for which other pods wait; real pods have a few."""
 
 SHOWN_OF_THE_REST: Final = 20
-"""Images beyond those that are listed in the answer, its log line and the history; the others are counted."""
+"""The maximum number of images beyond ``MOST_REVIEWED_IMAGES`` that are listed as such; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Outcome:
     patch: list[patch.PatchOperation]
     warnings: list[str]
     denied: str = ""
-    """Why the pod is not admitted at all."""
+    """The reason why the pod is not admitted; empty if it is."""
     unlisted: int = 0
-    """Images beyond those of ``decisions``; all of them are kept, as too many."""
+    """The number of images that have no entry in ``decisions``. They are kept, because the pod has too many images."""
 
 
 class Reviewer:
-    """Decides reviews; one instance a process."""
+    """Decides reviews; one instance per process."""
 
     def __init__(self, *, snapshots: Snapshots, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._snapshots = snapshots
@@ -81,7 +81,7 @@ class Reviewer:
             is_untouchable=kept is not None,
             is_subresource=bool(request.sub_resource),
         )
-        # The rest is counted, and a few of it represent all.
+        # The remaining images are counted, and a few of them are listed as examples.
         decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
         images = (
             pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_REVIEWED_IMAGES else 0

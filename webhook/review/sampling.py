@@ -1,4 +1,4 @@
-"""Samples of reviews, and what is kept of their pods: all that filters and people need, and nothing secret."""
+"""Samples of reviews, and the fields of their pods that are stored: those that filters and users need, no secrets."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from webhook.decision.decision import Decision
 from webhook.review.admission_review import AdmissionRequest, namespace_of, pod_name_of
 
 SAMPLED_AGAIN_AFTER: Final = 600.0
-"""Seconds for which one process takes no second sample of a workload."""
+"""Seconds for which one process takes no further sample of the same workload."""
 
 MOST_WORKLOADS: Final = 10_000
-"""Workloads whose last sample a process remembers, some MB; pods choose their names."""
+"""The maximum number of workloads whose last sample is remembered (a few MB). Pods choose their names."""
 
 A_SECOND: Final = 1.0
-"""Samples that one process takes a second over time: each is a row with a pod."""
+"""The average number of samples per second that one process takes: each one is a row with a pod."""
 
 SAMPLES_AT_ONCE: Final = 10
-"""Samples that it takes after a quiet while."""
+"""The maximum number of samples that a process takes in a burst after a quiet period."""
 
 MOST_SAMPLE_BYTES: Final = 32_768
-"""Of a sample's pod and decisions as JSON; what is larger is left out."""
+"""The maximum size in bytes of a sample as JSON (uid, pod and decisions); larger samples are dropped."""
 
 MOST_SAMPLE_NESTING: Final = 12
-"""Levels of a sampled pod; what is deeper is left out, and real pods are not."""
+"""The maximum nesting below a field of a sampled pod; deeper values are dropped. Real pods are less deeply nested."""
 
 _METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
 _CONTAINER: Final = ("name", "image", "imagePullPolicy", "restartPolicy", "ports", "resources", "securityContext")
@@ -62,7 +62,7 @@ _SPEC: Final = (
 
 
 class Sampler:
-    """Chooses; one instance a process. A review that is not chosen costs next to nothing."""
+    """Chooses the reviews to sample; one instance per process. A review that is not chosen costs next to nothing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,10 +72,10 @@ class Sampler:
         self._until: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
 
     def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
-        """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.
-        Pods that no workload owns count on their own."""
+        """Return whether to sample this review: it is the first one of its workload for a while, and the rate limit
+        allows a sample. A pod without a workload counts as its own workload."""
         now = time.monotonic()
-        # Read without the lock: what a burst costs is this comparison.
+        # Read without the lock, so that each review of a burst costs only this comparison.
         if now < self._not_before:
             return False
         key = (namespace, *workload) if workload.name else (namespace, workload.kind, pod)
@@ -93,7 +93,7 @@ class Sampler:
 
 
 def sample_of(request: AdmissionRequest, workload: Workload, decisions: Sequence[Decision]) -> SampledReview | None:
-    """A review as it is kept; None where it is too large, or holds what a database does not take."""
+    """Return the sample to store; None if it is too large, or contains a character that the database cannot store."""
     sample = SampledReview(
         at=datetime.now(UTC),
         uid=request.uid[:64],
@@ -106,17 +106,18 @@ def sample_of(request: AdmissionRequest, workload: Workload, decisions: Sequence
         decisions=[_decision(d) for d in decisions],
     )
     written = orjson.dumps([sample.uid, sample.pod, sample.decisions])
-    # Postgres has no place for the character NUL.
+    # Postgres cannot store the character NUL.
     return sample if len(written) <= MOST_SAMPLE_BYTES and b"\\u0000" not in written else None
 
 
 def has_news(decisions: Sequence[Decision]) -> bool:
-    """Whether a review decided on any image: most updates touch none."""
+    """Return whether a review decided on any image: most updates change none."""
     return any(d.reason is not Reason.UNCHANGED for d in decisions)
 
 
 def pruned(pod: Json) -> dict[str, Any]:
-    """The pod without environment, commands, arguments, volumes' contents, and annotations that no decision reads."""
+    """Return the pod without environment, commands, arguments, contents of volumes, and annotations that no decision
+    uses."""
     spec = mapping(pod.get("spec"))
     metadata = _picked(mapping(pod.get("metadata")), _METADATA)
     annotations = mapping(mapping(pod.get("metadata")).get("annotations"))
@@ -136,7 +137,7 @@ def _picked(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _shallow(value: Any, depth: int = MOST_SAMPLE_NESTING) -> Any:
-    """A copy that is nested no deeper than JSON columns take it."""
+    """Return a copy that is nested at most ``depth`` levels deep, because JSON columns limit the nesting."""
     if isinstance(value, dict):
         return {key: _shallow(item, depth - 1) for key, item in value.items()} if depth else {}
     if isinstance(value, list):

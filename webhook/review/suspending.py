@@ -1,4 +1,4 @@
-"""Keeps the sources of images whose swaps are suspended, and lets a few pods through as a test of the target."""
+"""Keeps the sources of images whose swaps are suspended, but swaps a few pods as a test of the target."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from webhook.decision.suspensions import Suspensions
 from webhook.review.admission_review import AdmissionRequest, namespace_of
 
 TEST_EVERY: Final = 60.0
-"""Seconds between two pods that a process swaps as a test: their owners wait for them, if the test fails."""
+"""Seconds between two pods that a process swaps as a test. If a test fails, the owner of the pod waits for it."""
 
 
 class Suspender:
-    """One instance a process."""
+    """Applies suspensions to decisions; one instance per process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Suspender:
     def apply(
         self, request: AdmissionRequest, decisions: list[Decision], suspensions: Suspensions, limits: ReviewLimits
     ) -> list[Decision]:
-        """The decisions, with the source kept where the swap is suspended."""
+        """Return the decisions, with the source kept wherever the swap is suspended."""
         if not suspensions or not any(d.swap for d in decisions):
             return decisions
         decisions = _without_loops(request, decisions, suspensions)

@@ -1,1 +1,1 @@
-"""The parts that a webhook process holds while it runs, and what it reports of them. Begin in ``runtime.py``."""
+"""The components of a running webhook process, and the metrics about them. Start with ``runtime.py``."""

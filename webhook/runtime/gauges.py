@@ -1,4 +1,4 @@
-"""Gauges of a webhook process: published each second, so that it holds whichever process is asked."""
+"""Gauges of a webhook process. They are published every second, so that any process can serve current values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Gauges:
-    """``certificate`` is set where the process serves HTTPS."""
+    """Publishes the gauges of this process. ``certificate`` is set if the process serves HTTPS."""
 
     def __init__(
         self, snapshots: Snapshots, database: DatabaseThread, breaker: CircuitBreaker, oldest_answer: RecentMaximum
@@ -30,7 +30,8 @@ class Gauges:
         self.certificate: ReloadingContext | None = None
 
     def begin(self) -> None:
-        """Counters that are alerted on begin with 0: Prometheus sees no increase in a series that begins with 1."""
+        """Start the counters that alerts use at 0, because Prometheus sees no increase in a series that starts at 1.
+        Then publish the gauges."""
         for operation in ("CREATE", "UPDATE"):
             metrics.ADMISSIONS.labels(operation, "error")
         for reason in (Reason.TAMPERED, Reason.IMMUTABLE_CONFLICT):
@@ -51,8 +52,8 @@ class Gauges:
         self.publish_certificate()
 
     def publish_certificate(self) -> None:
-        """Also looks at the files: a pair that cannot be used is reported before a client connects, and so is an
-        expired one that is still in use."""
+        """Publish the expiry and the problem of the certificate. This also checks its files, so that a pair that cannot
+        be used, or an expired pair that is still in use, is reported before a client connects."""
         if self.certificate is None:
             return
         self.certificate.current()
@@ -61,7 +62,8 @@ class Gauges:
         metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
 
     def _publish_breaker(self, open_hosts: set[str]) -> None:
-        """Hosts stay at 0 once they have been seen: a series that vanishes does not end an alert."""
+        """Publish 1 for hosts with an open breaker, and 0 for all hosts seen before: a series that disappears does not
+        resolve an alert."""
         self._shown_hosts |= open_hosts
         for host in self._shown_hosts:
             metrics.BREAKER_OPEN.labels(host).set(host in open_hosts)

@@ -1,4 +1,4 @@
-"""The runtime of a webhook process: snapshot, database thread, registries' answers. Made after the fork."""
+"""The runtime of a webhook process: snapshots, database thread, registry prober. It is created after the fork."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from webhook.runtime.gauges import Gauges
 log = structlog.get_logger(__name__)
 
 REQUEST_THREADS: Final = 32
-"""Request threads of a webhook process; half of them may wait."""
+"""Request threads of a webhook process; at most half of them can wait at the same time."""
 
 
 class Runtime:
-    """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them.
+    """The components of a webhook, connected to each other. ``start`` starts the threads, ``stop`` flushes and stops
+    them.
 
-    An observer decides like a webhook and publishes nothing of its state. Raises ConfigError.
+    An observer decides like a webhook, but publishes no gauges. Raises ConfigError.
     """
 
     def __init__(self, environment: Environment, *, is_observer: bool = False) -> None:
@@ -63,7 +64,7 @@ class Runtime:
         self.snapshots.after_look = self._after_look
 
     def follow_certificate(self, certificate: ReloadingContext | None) -> None:
-        """Show in the metrics how long this certificate holds, and whether a newer one can't be used."""
+        """Publish in the metrics when this certificate expires, and whether a newer one cannot be used."""
         self._gauges.certificate = certificate
         self._gauges.publish_certificate()
 
@@ -92,18 +93,20 @@ class Runtime:
         }
 
     def is_ready(self) -> bool:
-        """Whether known images are in memory, or the database is unavailable."""
+        """Return whether known images are in memory, or waiting for them is pointless, because the database is slow or
+        unavailable."""
         return self.database.is_ready()
 
     def budget(self, timeout: float | None = None) -> float:
-        """Seconds that a review may take. ``timeout`` is what the API server says that it waits, where it does."""
+        """Return the seconds that a review can take. ``timeout`` is the time that the API server waits, if its request
+        specifies one."""
         snapshot = self.snapshots.current
         base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
         waited = min(timeout or math.inf, self.environment.webhook_timeout)
         return max(0.2, min(base, waited - 1.0))
 
     def _new_engine(self) -> Engine:
-        # Connections for all who ask at once; threads for blobs never start, as this process copies nothing.
+        # One connection for each request thread; threads for blobs never start, because this process copies nothing.
         return Engine(
             EngineSettings(images=REQUEST_THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
             on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
@@ -131,7 +134,7 @@ def _make() -> Runtime:
 
 
 def runtime() -> Runtime:
-    """This process's runtime, made at the first call. Raises ConfigError."""
+    """Return the runtime of this process, which the first call creates. Raises ConfigError."""
     with _LOCK:
         return _make()
 
@@ -144,14 +147,14 @@ def _make_observer() -> Runtime:
 
 
 def observer() -> Runtime:
-    """Return the runtime that the web process asks for the webhook's decisions, made at the first call. Raises
-    ConfigError."""
+    """Return the runtime that the web process uses to explain the webhook's decisions; the first call creates it.
+    Raises ConfigError."""
     with _LOCK:
         return _make_observer()
 
 
 def stop() -> None:
-    """End this process's runtimes, where there are any."""
+    """Stop the runtimes that this process has created, if any."""
     for make in (_make, _make_observer):
         if make.cache_info().currsize:
             make().stop()

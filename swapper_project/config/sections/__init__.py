@@ -1,4 +1,4 @@
 """The sections of the configuration file, each with its keys, defaults and checks.
 
-Imports ``text`` alone of ``config``; ``models.py`` puts the sections together. Begin in ``target.py``.
+Of ``config``, this package imports only ``text``; ``models.py`` combines the sections. Start with ``target.py``.
 """

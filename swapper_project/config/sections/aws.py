@@ -30,7 +30,7 @@ class EncryptionConfiguration(Section):
 
     @model_validator(mode="after")
     def _ignore_unused_key(self, info: ValidationInfo) -> Self:
-        """A KMS key beside AES256 has no effect in estahn/k8s-image-swapper either."""
+        """Ignore a KMS key if the type is AES256. It has no effect in estahn/k8s-image-swapper either."""
         if not self.kms_key or self.encryption_type != "AES256":
             return self
         warnings: list[str] = (info.context or {}).get("warnings", [])
@@ -88,7 +88,7 @@ class AwsTarget(AwsRegistry):
 
     @property
     def access_policy(self) -> str | None:
-        """The policy for new repositories, wherever the file has it."""
+        """The access policy for new repositories, from either key of the file."""
         return self.own_access_policy or self.ecr_options.access_policy
 
     @property
@@ -120,7 +120,7 @@ class AwsTarget(AwsRegistry):
 
 
 def _counting_rules(policy: str | None) -> Iterator[Any]:
-    """Priorities of the rules that may expire images which pods run: tagged ones, by their number."""
+    """Yield the priorities of rules that could expire images which pods run: rules that count tagged images."""
     rules = json.loads(policy).get("rules") if policy else None
     for rule in rules if isinstance(rules, list) else ():
         selection = rule.get("selection") if isinstance(rule, dict) else None

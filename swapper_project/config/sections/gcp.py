@@ -35,7 +35,7 @@ class GcpRegistry(Reach):
 
     @property
     def path(self) -> str:
-        """Project and repository as image names have them: projects of a domain (example.com:project) with a slash."""
+        """Project and repository as in image names: a project of a domain (example.com:project) has a slash there."""
         return f"{self.project_id.replace(':', '/')}/{self.repository_id}"
 
 

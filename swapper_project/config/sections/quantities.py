@@ -1,4 +1,4 @@
-"""Durations and sizes of the file, which have a unit: ``8s``, ``20GiB``."""
+"""Durations and sizes in the configuration file, which have a unit: ``8s``, ``20GiB``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([KMGT]i?B|[KMGT]i|B|)")
 
 
 def duration(value: object) -> float:
-    """Seconds of a Go duration such as ``8s``, ``1m30s``, ``1.5h``, ``300ms``."""
+    """Return the seconds of a Go duration such as ``8s``, ``1m30s``, ``1.5h``, ``300ms``. Raises ValueError."""
     if not isinstance(value, str) or len(value) > 64 or not re.fullmatch(_DURATION, value):
         raise ValueError("must be a duration with its unit, such as 300ms, 8s, 1m30s or 24h")
     return float(sum(Decimal(number) * Decimal(_UNITS[unit]) for number, unit in _TERM.findall(value)))
 
 
 def show_duration(seconds: float) -> str:
-    """A Go duration that reads back as ``seconds``."""
+    """Return the Go duration that ``duration`` parses as ``seconds``."""
     nanoseconds = round(seconds * 1_000_000_000)
     if nanoseconds % 1_000_000_000:
         unit = next(unit for unit, size in (("ms", 10**6), ("us", 10**3), ("ns", 1)) if nanoseconds % size == 0)
@@ -35,7 +35,7 @@ def show_duration(seconds: float) -> str:
 
 
 def size(value: object) -> int:
-    """Bytes of a number or of a text such as ``20GiB``."""
+    """Return the bytes of a number or of a text such as ``20GiB``. Raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The sections ``rateLimits`` and ``pullReserve``: what all workers together may ask of a registry."""
+"""The sections ``rateLimits`` and ``pullReserve``: limits of requests to a registry, for all workers together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HostRateLimit(Section):
 
     @property
     def limits(self) -> dict[str, float]:
-        """By the engine's operations."""
+        """The limits by operation of the engine."""
         given = {
             "request": self.requests,
             "write": self.writes,

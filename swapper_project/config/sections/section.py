@@ -1,4 +1,4 @@
-"""The base class of all sections of the file, and the credentials that two of them have."""
+"""The base class of all sections of the file, and the base classes of sections that describe a registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swapper_project.config.sections.values import CredentialVariable, DialAddre
 
 
 class Section(BaseModel):
-    """A mapping of the file: its keys in camelCase, unknown ones refused, nothing converted in silence."""
+    """A mapping in the file. Keys are in camelCase, unknown keys are rejected, and values are not converted."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True
@@ -21,13 +21,13 @@ class Section(BaseModel):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Problems between keys. ``given`` has them as in the file: single keys may have problems too, which are
-        reported separately."""
+        """Yield problems between keys. ``given`` has the keys and values of the file. Its values can be invalid, which
+        is reported separately."""
         yield from ()
 
 
 class Reach(Section):
-    """How a registry is reached."""
+    """How to connect to a registry."""
 
     ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
     connect_to: DialAddress | None = Field(
@@ -50,7 +50,7 @@ class LogIn(Reach):
 
     @classmethod
     def password_keys(cls) -> tuple[str, ...]:
-        """The keys that may say where the password is."""
+        """Return the keys that can specify the location of the password."""
         return ("passwordFile", "passwordEnv")
 
     @classmethod
@@ -68,7 +68,7 @@ class LogIn(Reach):
 
 
 def prefix_problems(given: Mapping[str, Any], longest: int = MAX_REPOSITORY) -> Iterator[str]:
-    """A prefix that no image name can have."""
+    """Yield a problem if the prefix cannot be a part of an image name."""
     try:
         TargetName("registry.example.com", str(given.get("prefix", "")), longest)
     except InvalidReferenceError as error:

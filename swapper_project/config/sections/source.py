@@ -46,12 +46,12 @@ class SourceRegistry(LogIn):
 
     @property
     def registry_host(self) -> str:
-        """The host of these credentials, for any type; may start with ``*.``."""
+        """The host of these credentials, for any type; it can start with ``*.``."""
         return self.cloud.host if self.cloud else self.host or ""
 
     @property
     def cloud(self) -> AwsRegistry | GcpRegistry | None:
-        """The section of its type; None for type oci."""
+        """The section of this registry's type; None for type oci."""
         return {"aws": self.aws, "gcp": self.gcp}.get(self.type)
 
     @property

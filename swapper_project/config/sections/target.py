@@ -50,7 +50,7 @@ class Target(Section):
 
     @property
     def name(self) -> TargetName:
-        """Where mirrored images are put."""
+        """The registry and prefix of mirrored images."""
         return self.chosen.name
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The kinds of values that the file's keys take: account numbers, policies, host names. Those with a unit are in
+"""Types of the values in the configuration file: account numbers, policies, host names. Types with a unit are in
 `quantities.py`."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLACEHOLDER_ACCOUNT = "12345678"
 
 
 def account_id(value: object, info: ValidationInfo) -> str:
-    """The 12 digits of an AWS account. Numbers lose leading zeros in YAML and in Helm, and get them back."""
+    """Return the 12 digits of an AWS account. YAML and Helm drop leading zeros of numbers, so they are restored."""
     warnings: list[str] = (info.context or {}).get("warnings", [])
     if isinstance(value, str):
         digits = value
@@ -52,14 +52,14 @@ def account_id(value: object, info: ValidationInfo) -> str:
 
 
 def plain_text(value: object) -> object:
-    """Numbers as they are written: tags and labels are text, and often made of digits."""
+    """Return numbers as text, as written in the file: tags and labels are text, but often consist of digits."""
     if isinstance(value, Number):
         return value.text
     return str(value) if isinstance(value, float) else value
 
 
 def policy(value: str) -> str:
-    """A policy document, which AWS takes as JSON text."""
+    """Check a policy document, which the cloud's API expects as JSON text."""
     try:
         document = json.loads(value)
     except (ValueError, RecursionError) as error:
@@ -85,7 +85,7 @@ def _filter(value: str) -> str:
 
 
 def _host_pattern(value: str) -> str:
-    """A host, or ``*.`` and a domain."""
+    """Normalise a host, ``*.`` and a domain, or ``*``."""
     if value == "*":
         return value
     return f"*.{normalise_host(value[2:])}" if value.startswith("*.") else normalise_host(value)
@@ -142,11 +142,11 @@ Platform = Annotated[
     str, _pattern(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", "must be a platform such as linux/amd64 or linux/arm/v7")
 ]
 AUTO: Final = "auto"
-"""Of ``platforms``: those of the clusters' nodes."""
+"""The value of ``platforms`` that means the platforms of the clusters' nodes."""
 
 
 def _tag_of_platforms(value: object) -> str:
-    """Every other text is refused as no list."""
+    """Return the tag of the alternative for a value. Any text but ``auto`` is rejected because it is not a list."""
     return "<auto>" if isinstance(value, str) and value.strip().lower() == AUTO else "<list>"
 
 

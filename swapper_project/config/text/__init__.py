@@ -1,4 +1,4 @@
-"""A configuration file as text: YAML whose values know their lines, and problems that name them.
+"""A configuration file as text: YAML values with their line numbers, and problems that name the lines.
 
-Imports no other folder of ``config``. Begin in ``document.py``.
+This package imports no other folder of ``config``. Start with ``document.py``.
 """

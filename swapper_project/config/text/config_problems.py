@@ -1,4 +1,4 @@
-"""Problems of a configuration: each problem a line of its own, with file, line and key path."""
+"""Problems of a configuration. Each problem is one line of text, with file, line number and key path."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WORDS = {
 }
 
 _QUOTED = re.compile(r"'([^']*)'")
-"""Each value in pydantic's words for several: ``'a', 'b' or 'c'``."""
+"""Matches each value in pydantic's list of expected values: ``'a', 'b' or 'c'``."""
 
 
 class ConfigError(ValueError):
-    """The configuration can't be used; ``problems`` has one readable line for each reason."""
+    """The configuration cannot be used; ``problems`` has one readable line for each reason."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -57,9 +57,9 @@ class Findings:
         self.warnings.append(f"{show(path)}: {message}")
 
     def add_all(self, errors: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the errors of a pydantic validation, in the words of the file."""
+        """Add the errors of a pydantic validation, in the terms of the file."""
         for error in errors:
-            # Alternatives of a value, as the models mark them, are no keys.
+            # The location includes the tags of alternatives, such as `<list>`, which are not keys of the file.
             path = (part for part in error["loc"] if not str(part).startswith("<"))
             self.add(tuple(path), _words(error))
 
@@ -68,12 +68,12 @@ class Findings:
             raise ConfigError([text for _, text in sorted(self.problems, key=lambda problem: problem[0])])
 
     def _line(self, path: KeyPath) -> int | None:
-        """The line of the key, or of the nearest section around it."""
+        """Return the line of the key, or of the nearest enclosing section."""
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
 
 def show(path: KeyPath) -> str:
-    """``source.filters[0].jmespath``"""
+    """Return the path as text, such as ``source.filters[0].jmespath``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
@@ -85,7 +85,7 @@ def lowered(path: KeyPath) -> KeyPath:
 def _words(error: Mapping[str, Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
-        # The keys with a choice of values hold no secrets, so what was written may be shown.
+        # Keys with a choice of values contain no secrets, so the given value can be shown.
         if error["input"] == "generic" and "oci" in context["expected"]:
             return "must be oci, not 'generic': give endpoint, prefix, username and passwordFile below oci"
         near = difflib.get_close_matches(str(error["input"]), _QUOTED.findall(context["expected"]), 1)

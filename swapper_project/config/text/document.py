@@ -1,4 +1,4 @@
-"""YAML text to a tree that knows its lines. Keys given twice are refused, as is anything but plain data."""
+"""Parses YAML text into a tree with line numbers. Duplicate keys are rejected, and so is anything but plain data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mirrors.kubernetes.objects.yaml_loader import (
 from swapper_project.config.text.config_problems import ConfigError
 
 MAX_NODES = 20_000
-"""Values of a configuration file: room for thousands of filters and registries."""
+"""The maximum number of values of a configuration file: enough for thousands of filters and registries."""
 
 _LIMITS = (TOO_DEEP, TOO_MANY_VALUES)
 
 
 class Number(int):
-    """A whole number that remembers how it is written: ``0123`` is octal."""
+    """A whole number with its spelling in the file, because ``0123`` is octal in YAML."""
 
     text: str
 
@@ -45,7 +45,7 @@ class Item:
 
 
 def read(text: str, name: str) -> dict[str, Pair]:
-    """The file's top-level mapping, empty for an empty file; raises :class:`ConfigError`."""
+    """Return the file's top-level mapping, which is empty for an empty file. Raises :class:`ConfigError`."""
     reader = _TreeBuilder(name)
     try:
         roots = documents(text, most_nodes=MAX_NODES)
@@ -75,7 +75,7 @@ class _TreeBuilder:
                 return self._mapping(node)
             return [Item(child.line, self.convert(child)) for child in node.children]
         value = node.value
-        # Also 08, which is not a valid octal number and so a float in YAML.
+        # This includes 08, which is not a valid octal number, so YAML reads it as a float.
         is_digits = isinstance(value, float) and node.is_plain and node.text.isdecimal()
         if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and is_digits):
             number = Number(value)

@@ -1,4 +1,5 @@
-"""Files that hold a configuration somewhere inside: a chart's values, a ConfigMap. People give them as they are."""
+"""Detects files that only contain a configuration, such as the values of a chart or a ConfigMap. Users often pass such
+a file in place of the configuration file."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Final
 from swapper_project.config.text.document import Pair, Tree
 
 _KEYS: Final = frozenset({"target", "source", "dryrun", "imageswappolicy", "imagecopypolicy", "loglevel", "logformat"})
-"""In lower case: keys by which a configuration is recognised."""
+"""Keys, in lower case, by which a configuration is recognised."""
 
 _CHART: Final = frozenset(
     [
@@ -50,7 +51,8 @@ _CHART: Final = frozenset(
 
 
 def misplaced(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
-    """The line, and what to give instead, where the file is of another kind; None where it may be a configuration."""
+    """Return the line and a message that says what to pass instead, if the file is of another kind; None if it can be a
+    configuration."""
     keys = {pair.key.lower(): pair for pair in tree.values()}
     if keys.keys() & _KEYS:
         return None
@@ -80,7 +82,8 @@ def _object(keys: Mapping[str, Pair]) -> tuple[int, str]:
 
 
 def _configurations(tree: Mapping[str, Pair]) -> Iterator[tuple[str, int]]:
-    """``config`` at the top, or below the chart's name in the values of a chart around it."""
+    """Yield the path and line of each configuration below ``config``: at the top level, or below the name of the chart
+    in the values of a parent chart."""
     for pair in tree.values():
         if pair.key.lower() == "config" and _is_configuration(pair.value):
             yield pair.key, pair.line

@@ -1,4 +1,4 @@
-"""The common part of all management commands: flags, and one line for what fails.
+"""The common parts of all management commands: flags, and error messages of one line.
 
-Begin in ``base_command.py``.
+Start with ``base_command.py``.
 """

@@ -1,4 +1,4 @@
-"""The base of our management commands: the help of the flags that ``command_line`` takes."""
+"""The base class of this project's management commands: it documents the flags that ``command_line`` parses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swapper_project.process.environment import Environment
 
 
 class ConfiguredCommand(BaseCommand):
-    """A command with ``--config`` and ``--data-dir``, in its help too."""
+    """A command that lists ``--config`` and ``--data-dir`` in its help."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -22,7 +22,7 @@ class ConfiguredCommand(BaseCommand):
 
 
 def add_shared_flags(parser: CommandParser) -> None:
-    """For a parser of a command, or of one of its actions."""
+    """Add ``--config`` and ``--data-dir`` to the parser of a command, or of one of its actions."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -39,6 +39,6 @@ def add_shared_flags(parser: CommandParser) -> None:
 
 
 def environment_with(config: Path | None) -> Environment:
-    """The process environment, with the configuration file of a command that Python code has called."""
+    """Return the process environment. ``config`` replaces its configuration file, for a command called from Python."""
     environment: Environment = settings.ENVIRONMENT
     return environment if config is None else dataclasses.replace(environment, config=config)

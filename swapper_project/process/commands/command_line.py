@@ -1,4 +1,4 @@
-"""The flags of all commands that say where configuration and data are, and one line for what fails."""
+"""The flags of all commands for the locations of configuration and data, and error messages of one line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from swapper_project.process.database_errors import explain_database
 from swapper_project.process.private_files.permissions import missing_access
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
-"""Flags that each command takes, and the variable that is set by each."""
+"""The flags that each command accepts, and the environment variable that each flag sets."""
 
 REFUSING: Mapping[str, str] = {
     "demo": "it makes a configuration and a data directory of its own. To run your configuration: manage.py up"
 }
-"""Commands that take none of the flags, and why."""
+"""Commands that accept none of the flags, and the reason."""
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -31,18 +31,18 @@ _STEPS: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free space there"),
     errno.ENOTDIR: "Move this file away",
 }
-"""What to do first after an error of the system."""
+"""The first step to take after an operating system error."""
 
 _NO_SECRET_KEY: Final = ("The SECRET_KEY setting must not be empty", "SWAPPER_SECRET_KEY is not set")
-"""What Django and our settings say where there is no key. Other errors about it name a variable or a file."""
+"""The errors of Django and of ``settings.py`` without a key. Other errors about the key name a variable or a file."""
 
 ROLE_OF_COMMAND: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
-"""Commands that are a role of the system: their settings are read in that role."""
+"""Commands that run one role of the system, with that role's settings."""
 
 
 def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
-    """The arguments without the shared flags, whose values go into the environment: settings are read from there, and
-    child processes inherit them. A flag wins over a variable that was set before."""
+    """Return the arguments without the shared flags, and put the flags' values into the environment: settings read them
+    from there, and child processes inherit them. A flag overrides a variable that was already set."""
     parser = argparse.ArgumentParser(prog="manage.py", add_help=False, allow_abbrev=False)
     for flag in FLAGS:
         parser.add_argument(flag, type=_path)
@@ -64,7 +64,8 @@ def _path(text: str) -> str:
 
 
 def explain_write(error: OSError, place: str = "") -> str:
-    """Return what to do about a file that cannot be read or written; ``place`` where the error names none."""
+    """Return a message about a file that cannot be read or written, with the remedy. ``place`` is the path if the error
+    names none."""
     path = str(error.filename or place)
     where = f" {path}" if path else ""
     if error.errno in _DENIED and path and (missing := missing_access(Path(os.path.abspath(path)))):
@@ -76,14 +77,14 @@ def explain_write(error: OSError, place: str = "") -> str:
 
 
 def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """Have a command that is a role of the system run in it, whatever the variable said."""
+    """Set the role for a command that runs one, whatever the previous value of the variable."""
     if argv[1:2] and argv[1] in ROLE_OF_COMMAND:
         environ["SWAPPER_ROLE"] = ROLE_OF_COMMAND[argv[1]]
         environ.pop("SWAPPER_ROLE_FILE", None)
 
 
 def explain_error(error: Exception) -> str:
-    """Return what went wrong and what to do, in one line; empty for an error that only its traceback explains."""
+    """Return the problem and the remedy in one line; empty if only the traceback explains the error."""
     if isinstance(error, ImproperlyConfigured):
         if str(error).startswith(_NO_SECRET_KEY):
             return (

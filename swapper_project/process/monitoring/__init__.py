@@ -1,4 +1,4 @@
-"""Monitoring of a process over HTTP: metrics and probes, and the sockets that they are served on.
+"""Monitoring of a process over HTTP: metrics, probes, and the sockets that serve them.
 
-Begin in ``metrics.py``.
+Start with ``metrics.py``.
 """

@@ -1,5 +1,5 @@
-"""Sockets that listen where an address says; no host, or ``[::]``, means all addresses of both families,
-where the machine has both."""
+"""Sockets that listen at an address. An address without a host, or with ``[::]``, means all addresses of IPv4 and IPv6,
+if the machine has both."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ ALL_ADDRESSES: Final = ("", "::")
 
 
 def split(address: str) -> tuple[str, int]:
-    """Host, without brackets, and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``. Raises ValueError."""
+    """Return host, without brackets, and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``. Raises ValueError."""
     host, _, port = address.rpartition(":")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def listen(address: str, *, backlog: int = 128) -> socket.socket:
-    """A socket that accepts connections at ``address``. Raises OSError: the address is taken, or not this machine's.
+    """Return a socket that listens at ``address``. Raises OSError if the address is in use, or not of this machine.
 
-    A machine without IPv6 has its IPv4 addresses alone.
+    On a machine without IPv6, only IPv4 addresses are used.
     """
     host, port = split(address)
     if host in ALL_ADDRESSES:
@@ -36,13 +36,13 @@ def listen(address: str, *, backlog: int = 128) -> socket.socket:
 
 
 def for_gunicorn(address: str) -> list[str]:
-    """The addresses that gunicorn binds for ``address``: without a host, all of both families where there are both."""
+    """Return the addresses that gunicorn binds for ``address``: without a host, all of IPv4 and IPv6, if available."""
     host, port = split(address)
     if host not in ALL_ADDRESSES:
         return [address]
     if not _has_ipv6():
         return [f"0.0.0.0:{port}"]
-    # Where the system keeps the families apart, one socket of each.
+    # If the system separates IPv4 and IPv6, each needs a socket.
     with socket.socket(socket.AF_INET6) as probe:
         is_apart = probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     return [f"0.0.0.0:{port}", f"[::]:{port}"] if is_apart else [f"[::]:{port}"]

@@ -1,4 +1,4 @@
-"""Prometheus metrics, all that there are, and the page that shows those of a role."""
+"""All Prometheus metrics, and the view that exposes those of one role."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from swapper_project.process.monitoring.metrics_files import exposition
 
 
 class PublishedGauge(Gauge):
-    """A gauge without labels that is on no page before it has been set: 0 would be a statement, and an alert."""
+    """A gauge without labels that is not exposed before it has been set: an initial 0 would be wrong, and could cause
+    an alert."""
 
     def _metric_init(self) -> None:
         self._is_published = False
@@ -139,14 +140,15 @@ OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
     ),
     "watcher": (WATCHER_LEADS, WATCHER_PROBLEM, CLUSTER_REQUESTS),
     "worker": (JOB_ATTEMPTS, COPY_BYTES, COPY_SECONDS, REGISTRY_REQUESTS),
-    # Explaining pods runs the webhook's code there, which counts; web's own figures come from the database.
+    # The web process runs the webhook's code to explain pods, which counts too. Its own metrics are from the database.
     "web": (),
 }
-"""Which metrics a role's page has. All processes load all of them, and another role's would say 0."""
+"""The metrics that each role exposes. All processes load all metrics, so those of other roles would be 0."""
 
 
 def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], None]:
-    """Called by the copy engine for each exchange: method, host and status. ``label`` names the host."""
+    """Return a callback for the copy engine, which calls it with method, host and status of each exchange. ``label``
+    returns the label of a host."""
 
     def count(method: str, host: str, status: int) -> None:
         REGISTRY_REQUESTS.labels(label(host), method, str(status)).inc()
@@ -155,11 +157,11 @@ def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], No
 
 
 def text(role: str, *collectors: Collector) -> bytes:
-    """The metrics page of a role, with the metrics of these collectors."""
+    """Return the metrics of a role and of the collectors in Prometheus's text format."""
     names = {family.name for metric in OF_ROLE[role] for family in metric.describe()}
     return exposition(names, *collectors)
 
 
 def page(role: str, *collectors: Collector) -> HttpResponse:
-    """The same, as an answer."""
+    """Return the metrics of a role and of the collectors as a response."""
     return HttpResponse(text(role, *collectors), content_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,6 @@
 """Metrics of several processes: each writes its own files, and the one that serves a request reads all of them.
 
-To be begun before prometheus_client is imported, by the process that is the parent of all others.
+The parent of all other processes calls ``begin`` before it imports prometheus_client.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 ALL_DEAD: Final = 0
-"""Used in file names in place of a process ID: the sums of processes that have stopped."""
+"""The number in the names of the files with the sums of stopped processes, in place of a process ID."""
 
 
 def begin() -> None:
-    """Make the directory, in memory where the machine has that; it goes with this process."""
+    """Create the directory, in memory if possible. It is removed when this process exits."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     directory = tempfile.mkdtemp(prefix="swapper-metrics-", dir=base)
     os.environ[VARIABLE] = directory
@@ -33,14 +33,14 @@ def begin() -> None:
 
 
 def _remove(directory: str, owner: int) -> None:
-    """Children that are forked inherit this, and must not do it."""
+    """Remove the directory. Forked children inherit this exit handler, but must not remove it."""
     if os.getpid() == owner:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def exposition(names: Collection[str], *collectors: Collector) -> bytes:
-    """All processes' metrics of these names, this process's own CPU and memory, and ``collectors``, in Prometheus's
-    text format."""
+    """Return, in Prometheus's text format, the metrics with these names from all processes, CPU and memory of this
+    process, and the metrics of ``collectors``."""
     from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -59,7 +59,7 @@ def exposition(names: Collection[str], *collectors: Collector) -> bytes:
 
 
 class _Named:
-    """Of what ``source`` collects, the families of these names."""
+    """Collects the metric families of ``source`` that have one of these names."""
 
     def __init__(self, names: Collection[str], source: Collector) -> None:
         self._names = names
@@ -70,14 +70,14 @@ class _Named:
 
 
 def fold_dead(directory: Path) -> None:
-    """Take the files of processes that have ended into one, so that neither counts nor disk space are lost."""
+    """Merge the files of stopped processes into one per kind of metric, so that neither counts nor space are lost."""
     from prometheus_client.mmap_dict import MmapedDict
 
     for path in directory.glob("*.db"):
         kind, _, number = path.stem.rpartition("_")
         if not number.isdecimal() or int(number) == ALL_DEAD or Path(f"/proc/{number}").exists():
             continue
-        # A gauge is about its own process only.
+        # A gauge describes only its own process, so it is not summed.
         if not kind.startswith("gauge"):
             total = MmapedDict(str(directory / f"{kind}_{ALL_DEAD}.db"))  # type: ignore[no-untyped-call]
             for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
@@ -88,7 +88,7 @@ def fold_dead(directory: Path) -> None:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Two readers at once would count the dead twice."""
+    """Lock the directory, because two concurrent readers would add the counts of stopped processes twice."""
     with (directory / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The small HTTP server of a role that serves nothing else: metrics of all its processes, and its probes."""
+"""A small HTTP server for roles without another one: it serves probes, and the metrics of all processes of the role."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swapper_project.process.monitoring.process_readiness import Readiness
 log = structlog.get_logger(__name__)
 
 ALIVE_WITHIN: Final = 60.0
-"""Seconds since the last sign of life after which a process is taken for stuck."""
+"""Seconds without a sign of life after which a process counts as stuck."""
 
 
 class ProbeHandler(BaseHTTPRequestHandler):
@@ -50,11 +50,12 @@ class ProbeHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Probes come every few seconds."""
+        """Log nothing, because probes arrive every few seconds."""
 
 
 class ProbeServer(ThreadingHTTPServer):
-    """At a socket that listens already. ``age`` gives the seconds since the last sign of life, None without any."""
+    """A server with a socket of ``listen``. ``age`` returns the seconds since the last sign of life; None before the
+    first one."""
 
     daemon_threads = True
 
@@ -68,7 +69,8 @@ class ProbeServer(ThreadingHTTPServer):
 
 
 def serve_in_background(address: str, readiness: Readiness, age: Callable[[], float | None]) -> None:
-    """Serve until the process ends; to be called after the fork. An address that is taken costs the metrics alone."""
+    """Serve in a thread until the process exits; call this after the fork. If the address is in use, the process runs
+    without metrics and probes."""
     role = readiness.role
     try:
         server = ProbeServer(address, readiness, age)

@@ -1,4 +1,4 @@
-"""Whether a process can do its work: its configuration is loaded, and what it needs answers."""
+"""The readiness of a process: its configuration is loaded, and the services that it needs respond."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """Set by the thread that does the work, or looks at it; read by probes."""
+    """The result of the last turn of a process. The thread that works or monitors sets it, and probes read it."""
 
     def __init__(self, role: str) -> None:
         self.role = role
@@ -21,7 +21,7 @@ class Readiness:
         self._noted_at: float | None = None
 
     def note(self, problem: str) -> None:
-        """Note how the last turn ended; empty: well."""
+        """Record the problem of the last turn; empty if it succeeded."""
         with self._lock:
             is_first = not problem and not self._has_been_ready
             self._problem = problem
@@ -36,6 +36,6 @@ class Readiness:
             return self._problem
 
     def age(self) -> float | None:
-        """Seconds since the last turn, however it ended; None before the first."""
+        """Return the seconds since the last turn, whether it succeeded or not; None before the first one."""
         with self._lock:
             return time.monotonic() - self._noted_at if self._noted_at is not None else None

@@ -1,4 +1,4 @@
-"""Files that a process keeps in its data directory: certificates and keys, which nobody else reads.
+"""Private files of a process in its data directory, such as certificates and keys.
 
-Imports no other folder of ``process``. Begin in ``data_directory.py``.
+This package imports no other folder of ``process``. Start with ``data_directory.py``.
 """

@@ -1,4 +1,4 @@
-"""The webhook's certificate: read again when its files change, and created if there is none."""
+"""The webhook's certificate. It is reloaded when its files change, and created if it does not exist."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ VALID_FOR: Final = dt.timedelta(days=825)
 
 
 class CertificateError(Exception):
-    """The pair can't be used; the message says why."""
+    """The pair of certificate and key cannot be used; the message says why."""
 
 
 class ReloadingContext:
-    """A TLS context that follows its files. A torn, broken or expired pair leaves the last good one in use.
+    """A TLS context that follows its files. If the pair in the files is incomplete, invalid or expired, the last good
+    pair stays in use.
 
-    ``problem`` says why what the files now hold is not in use, or that the pair in use has expired; ``expires_at`` is
-    that of the pair in use.
-    Raises CertificateError if there is no valid pair at the start.
+    ``problem`` is the reason why the pair in the files is not in use, or says that the pair in use has expired;
+    ``expires_at`` is the expiry of the pair in use. Raises CertificateError if there is no valid pair at the start.
     """
 
     def __init__(self, cert_file: str, key_file: str) -> None:
@@ -106,7 +106,8 @@ class ReloadingContext:
 
 
 def ensure_self_signed(directory: Path, *, names: Sequence[str]) -> tuple[Path, Path]:
-    """Certificate and key in ``directory``, made for ``names`` (host names and addresses) where they are missing."""
+    """Return the paths of certificate and key in ``directory``. Create them for ``names`` (host names and addresses) if
+    one is missing."""
     cert_file, key_file = directory / "webhook.crt", directory / "webhook.key"
     if not (cert_file.exists() and key_file.exists()):
         cert, key = self_signed(names)
@@ -117,7 +118,7 @@ def ensure_self_signed(directory: Path, *, names: Sequence[str]) -> tuple[Path, 
 
 
 def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
-    """A new certificate and its key, as PEM."""
+    """Create a self-signed certificate and its key. Return them as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = dt.datetime.now(dt.UTC)
@@ -127,7 +128,7 @@ def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # An hour back: clocks of a cluster differ.
+        # An hour earlier, because the clocks of a cluster differ.
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + VALID_FOR)
         .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
@@ -142,12 +143,12 @@ def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, never readable by others in between; all of it or nothing."""
+    """Write a file atomically that only its owner can read, at no time others."""
     _write(path, content, mode=0o600)
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
-    """A full disk leaves what was there before."""
+    """Write a file atomically: on a full disk, the previous file stays."""
     path = path.resolve()
     new = path.with_name(f"{path.name}.new")
     try:

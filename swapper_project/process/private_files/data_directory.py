@@ -1,8 +1,8 @@
-"""The data directory keeps its promise: nobody but its owner reads the keys, passwords and database in it.
+"""Permissions of the data directory: only its owner can read the keys, passwords and database in it.
 
-Every process goes through :func:`protect` when it reads its settings, so that a directory from a copy, a restore or an
-earlier release is closed too. Setgid on the directory says that its group shares it, as Kubernetes' ``fsGroup`` does:
-then the group keeps its access.
+Every process calls :func:`protect` when it loads its settings, so that the permissions of a directory from a copy, a
+restore or an earlier release are restricted too. The setgid bit of the directory means that its group shares it, as
+with Kubernetes' ``fsGroup``: then the group keeps its access.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ DATABASE_FILE: Final = "swapper.sqlite3"
 PRIVATE_FILES: Final = ("secret-key", "admin-password", "webhook.key")
 OURS: Final = frozenset({*PRIVATE_FILES, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"})
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
-"""Of SQLite's files."""
+"""The suffixes of SQLite's files."""
 
 OTHERS: Final = 0o007
-"""Permission bits of everybody but owner and group."""
+"""The permission bits of users other than owner and group."""
 
 GROUP_AND_OTHERS: Final = 0o077
-"""Permission bits of everybody but the owner."""
+"""The permission bits of users other than the owner."""
 
 
 def protect(directory: Path, database: Path | None = None) -> list[Path]:
-    """Take access from those who should have none; what is left open, which log lines name with what to do.
+    """Remove unwanted access to the private files and the directory. Return the paths that remain accessible; log lines
+    name them and the remedy.
 
-    ``database`` is the file of SQLite, wherever that is. Paths that do not exist are no problem. A directory that holds
-    files of others is not closed by us: it may be ``/tmp`` or a home directory.
+    ``database`` is the file of SQLite, at any path. Paths that do not exist are skipped. The permissions of a directory
+    that also contains other files are not changed, because it could be ``/tmp`` or a home directory.
     """
     files = [path for path in _private_paths(directory, database) if not _close(path, _unwanted(path.parent))]
     is_shared = bool(_mode(directory) & _unwanted(directory)) and not _is_ours(directory)
@@ -59,18 +60,19 @@ def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
     databases = dict.fromkeys((directory / DATABASE_FILE, database or directory / DATABASE_FILE))
     yield from (file.with_name(f"{file.name}{suffix}") for file in databases for suffix in _SUFFIXES)
     credentials = directory / "credentials"
-    # A mounted Secret is read-only, and its modes are those of the pod's manifest.
+    # A mounted Secret is read-only, and the pod's manifest sets its modes.
     if not credentials.is_mount():
         yield credentials
 
 
 def _unwanted(directory: Path) -> int:
-    """The access that nobody should have to a directory and what is in it."""
+    """Return the permission bits that a directory and its files must not have."""
     return OTHERS if _mode(directory) & stat.S_ISGID else GROUP_AND_OTHERS
 
 
 def _close(path: Path, unwanted: int) -> bool:
-    """Whether nobody has the unwanted access any more; true for what does not exist."""
+    """Remove the unwanted permission bits. Return whether the path has none of them any longer; true if the path does
+    not exist."""
     mode = _mode(path)
     if not mode & unwanted:
         return True
@@ -82,7 +84,7 @@ def _close(path: Path, unwanted: int) -> bool:
 
 
 def _is_ours(directory: Path) -> bool:
-    """Whether all that it holds is named as files of ours are."""
+    """Return whether all names in the directory are those of files that this project creates there."""
     try:
         names = os.listdir(directory)
     except OSError:

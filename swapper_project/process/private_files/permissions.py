@@ -1,4 +1,4 @@
-"""Which permission a process lacks for a path, in words that name the path and what to do."""
+"""Describes the permission that a process lacks for a path, with the path and the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ELSEWHERE = "name another path: --data-dir for the data directory, --config for
 
 
 def missing_access(path: Path) -> str:
-    """Why this user cannot read and write a file or directory, and what to do; empty where it can."""
+    """Return why this user cannot read and write a file or directory, and the remedy; empty if the user can."""
     for parent in reversed(path.parents):
         if problem := _problem(parent, os.X_OK):
             return problem

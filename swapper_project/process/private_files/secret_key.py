@@ -1,4 +1,4 @@
-"""The secret key of an installation on one machine: made once, kept in its data directory."""
+"""The secret key of an installation on one machine. It is created once, and stored in the data directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY_FILE = "secret-key"
 
 
 def kept_secret_key(data_dir: Path) -> str:
-    """The key that ``up`` created, so that other commands use the same one; empty if there is none."""
+    """Return the key that ``up`` created, so that other commands use the same one; empty if it does not exist."""
     try:
         return (data_dir / KEY_FILE).read_text().strip()
     except OSError:
@@ -19,6 +19,6 @@ def kept_secret_key(data_dir: Path) -> str:
 
 
 def ensure_secret_key(data_dir: Path) -> None:
-    """Creates a key, readable only by its owner, if there is none."""
+    """Create a key, readable only by its owner, if none exists."""
     if not kept_secret_key(data_dir):
         write_private(data_dir / KEY_FILE, f"{secrets.token_urlsafe(48)}\n".encode())

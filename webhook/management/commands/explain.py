@@ -1,4 +1,4 @@
-"""``manage.py explain POD.yaml``: what would happen to this pod, image by image, and why."""
+"""``manage.py explain POD.yaml``: explains what the webhook would do with each image of a pod, and why."""
 
 from __future__ import annotations
 
