@@ -174,10 +174,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = {"Content_Type": "application/octet-stream", "Docker_Content_Digest": self.rest}
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
-        if asked is None or int(asked[1]) >= len(content):
+        first = int(asked[1]) if asked else len(content)
+        last = min(int(asked[2] or len(content)) if asked else 0, len(content) - 1)
+        if last < first:
             self.answer(200, content, **headers)
             return
-        first, last = int(asked[1]), int(asked[2] or len(content) - 1)
         self.answer(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
 
     def _start_upload(self) -> None:

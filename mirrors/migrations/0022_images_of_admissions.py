@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import ensure_search
+from mirrors.models.base.indexes import AddFieldOnce, ensure_search
 
 AT_ONCE = 1_000
 """Rows in one statement. They are few, so that no statement takes long."""
@@ -30,7 +30,7 @@ def drop_search(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    # Indexes are built without blocking writers. Search indexes whose build was interrupted are built again.
+    # Indexes are built without blocking writers. An interrupted migration can be run again.
     atomic = False
 
     dependencies = [
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
+        AddFieldOnce(
             model_name='admissionsample',
             name='image_names',
             field=models.TextField(blank=True, db_default='', default='', editable=False, help_text='Images of the pod and their targets, one per line: what a search by image reads.'),

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, AddUniqueAside, ensure_search
+from mirrors.models.base.indexes import AddIndexAside, AddUniqueAside, RemoveConstraintOnce, ensure_search
 
 UNIQUE = (
     ('imageuse', 'image_use_unique', 'use_in_cluster_unique', ('mapping', 'cluster', 'namespace', 'workload_kind', 'workload')),
@@ -13,7 +13,7 @@ def replaced(model, former, name, fields):
     """Add the new constraint before the former one is removed, because the previous release inserts rows concurrently
     and relies on a constraint to skip existing rows."""
     yield AddUniqueAside(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
-    yield migrations.RemoveConstraint(model_name=model, name=former)
+    yield RemoveConstraintOnce(model_name=model, name=former)
 
 
 def search(apps, schema_editor):

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('trigger', 'backfill')), fields=['-id'], name='job_of_backfill'),
         ),
-        migrations.AddIndex(
+        AddIndexAside(
             model_name='backfillimage',
             index=models.Index(fields=['-run', 'rank'], name='backfill_image_listed'),
         ),

@@ -129,11 +129,15 @@ class TokenKeeper:
     def _rest(self, pause: float, *, at_least: float) -> None:
         """Wait until the next attempt is due, or one is requested. While the cloud fails, a request starts none before
         ``at_least`` seconds have passed."""
-        earliest = time.monotonic() + at_least
+        start = time.monotonic()
         with self._changed:
             # The attempt that has just ended serves all requests until now.
             self._is_wanted = False
-            self._changed.wait_for(lambda: self._is_closed or (self._is_wanted and time.monotonic() >= earliest), pause)
+            while not self._is_closed:
+                until = start + (min(pause, at_least) if self._is_wanted else pause)
+                if (left := until - time.monotonic()) <= 0:
+                    return
+                self._changed.wait(left)
 
     def _renewed(self, token: Token, asked_at: float) -> None:
         if self._problem is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -123,5 +124,5 @@ def _trail(decision: dict[str, Any]) -> dict[str, Any]:
         **decision,
         "meaning": meaning_of(decision["reason"]),
         "would_meaning": meaning_of(decision.get("would") or ""),
-        "filter_link": f"{reverse('admin:mirrors_filter_changelist')}?name={name}" if name else "",
+        "filter_link": f"{reverse('admin:mirrors_filter_changelist')}?{urlencode({'name': name})}" if name else "",
     }

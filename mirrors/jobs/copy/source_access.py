@@ -74,14 +74,21 @@ class Tried:
     grants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     trouble: ClusterError | None = None
+    unsure: set[str] = field(default_factory=set)
+    """Namespaces of which not all Secrets were read."""
 
     def note(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
-        """Record the result of one requester. A namespace is refused only if all Secrets of the requester were read."""
+        """Record the result of one requester. A namespace is refused only if all Secrets of all its requesters were
+        read."""
         self.problems += [problem for problem in found.problems if problem not in self.problems]
-        if reads or (found.is_sure and namespace not in self.grants):
-            self.grants[namespace] = reads
-        elif not found.is_sure and not self.grants.get(namespace):
+        if not found.is_sure:
+            self.unsure.add(namespace)
+        if reads:
+            self.grants[namespace] = True
+        elif namespace in self.unsure and not self.grants.get(namespace):
             self.grants.pop(namespace, None)
+        else:
+            self.grants.setdefault(namespace, False)
         self.trouble = self.trouble or found.trouble
 
 

@@ -71,10 +71,15 @@ class PullLimits:
             before, now = self._heard.get((host, username)), time.monotonic()
             if before is not None and now - before.at < OVERTAKING_SECONDS and before.limit.remaining < limit.remaining:
                 return
-            # The number is bounded, because pods choose the hosts.
-            if before is not None or len(self._heard) < MOST_HOSTS_HELD:
-                self._heard[host, username] = _Heard(limit, now)
-                self._unwritten.add((host, username))
+            self._heard.pop((host, username), None)
+            self._heard[host, username] = _Heard(limit, now)
+            self._unwritten.add((host, username))
+            # The number is bounded, because pods choose the hosts. The account that was silent longest is dropped.
+            if len(self._heard) > MOST_HOSTS_HELD:
+                dropped = next(iter(self._heard))
+                del self._heard[dropped]
+                self._unwritten.discard(dropped)
+                self._read.discard(dropped[0])
 
     def was_read(self, host: str) -> None:
         """Record that a manifest was read from this host: if the host reported a limit, that limit is known by now."""

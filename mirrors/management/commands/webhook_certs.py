@@ -75,7 +75,7 @@ def _token(namespace: str, secret: str | None) -> str:
     if not secret:
         return ""
     stored = stored_secrets.read(namespace, secret)
-    token = stored.values.get("webhook-token", b"").decode().strip() if stored else ""
+    token = stored.values.get("webhook-token", b"").decode(errors="replace").strip() if stored else ""
     if not token:
         raise InstallationError(
             f"Secret {namespace}/{secret} has no webhook-token: create it with setup_secrets, "

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.operations import AddConstraint, AddIndex, RemoveIndex
+from django.db.migrations.operations import AddConstraint, AddField, AddIndex, RemoveConstraint, RemoveIndex
 from django.db.models import UniqueConstraint
 
 log = structlog.get_logger(__name__)
@@ -43,12 +43,17 @@ _MISSING: Final = (
 
 
 class AddIndexAside(AddIndex):
-    """Add an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
+    """Add an index without blocking writers, on Postgres. Only for migrations that are not atomic.
+
+    The index of a migration that was interrupted is built again, because it might be invalid.
+    """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f"DROP INDEX IF EXISTS {self.index.name}")
             return super().database_forwards(app_label, schema_editor, from_state, to_state)
         with _patient(schema_editor.connection):
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
             schema_editor.add_index(to_state.apps.get_model(app_label, self.model_name), self.index, concurrently=True)
 
 
@@ -57,10 +62,23 @@ class RemoveIndexAside(RemoveIndex):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
-            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+            schema_editor.execute(f"DROP INDEX IF EXISTS {self.name}")
+            return
         index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
         model = from_state.apps.get_model(app_label, self.model_name)
         schema_editor.remove_index(model, index, concurrently=True)
+
+
+class AddFieldOnce(AddField):
+    """Add a field, unless a migration that was interrupted has added its column. For migrations that are not atomic."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        table = from_state.apps.get_model(app_label, self.model_name)._meta.db_table
+        connection = schema_editor.connection
+        with connection.cursor() as cursor:
+            columns = {column.name for column in connection.introspection.get_table_description(cursor, table)}
+        if self.name not in columns:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class AddUniqueAside(AddConstraint):
@@ -76,11 +94,32 @@ class AddUniqueAside(AddConstraint):
         meta = to_state.apps.get_model(app_label, self.model_name)._meta
         columns = ", ".join(meta.get_field(name).column for name in self.constraint.fields)
         name, table = self.constraint.name, meta.db_table
+        if name in _constraints(schema_editor.connection, table):
+            return
         with _patient(schema_editor.connection):
             # An interrupted build leaves an invalid index.
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})")
         schema_editor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
+
+
+class RemoveConstraintOnce(RemoveConstraint):
+    """Remove a constraint, unless a migration that was interrupted has removed it. For migrations that are not
+    atomic."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        table = from_state.apps.get_model(app_label, self.model_name)._meta.db_table
+        if schema_editor.connection.vendor != "postgresql" or self.name in _constraints(
+            schema_editor.connection, table
+        ):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+def _constraints(connection: BaseDatabaseWrapper, table: str) -> set[str]:
+    """Return the names of the constraints of a table on Postgres, without indexes of no constraint."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", [table])
+        return {name for (name,) in cursor.fetchall()}
 
 
 def ensure_search(connection: BaseDatabaseWrapper) -> None:

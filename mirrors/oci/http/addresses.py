@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from dataclasses import dataclass
 
 from mirrors.images.hosts import ipv4_text
@@ -114,6 +115,7 @@ def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
     """Call getaddrinfo for at most `timeout` seconds. It cannot be interrupted, so its thread may be left running."""
     if _is_literal(name):
         return _getaddrinfo(name, host, port)
+    deadline = time.monotonic() + timeout
     if not _lookups.acquire(timeout=timeout):
         raise RegistryError("timeout", f"too many name look-ups are under way to resolve {host}", host=host)
     outcome: list[Found | RegistryError] = []
@@ -128,7 +130,7 @@ def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
 
     thread = threading.Thread(target=run, name="oci-lookup", daemon=True)
     thread.start()
-    thread.join(timeout)
+    thread.join(max(0.0, deadline - time.monotonic()))
     if not outcome:
         raise RegistryError("timeout", f"the name {host} was not resolved in time", host=host)
     if isinstance(outcome[0], RegistryError):

@@ -98,7 +98,8 @@ def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, An
 def _with(document: dict[str, Any], referrers: Sequence[Referrer]) -> dict[str, Any] | None:
     """Return the index with these referrers added; None if it already has them."""
     listed = document["manifests"]
-    digests = {entry.get("digest") for entry in listed if isinstance(entry, dict)}
+    # A list, because any client can write the index, and values such as objects cannot be in a set.
+    digests = [entry.get("digest") for entry in listed if isinstance(entry, dict)]
     missing = [referrer.entry for referrer in referrers if referrer.digest not in digests]
     return {**document, "manifests": [*listed, *missing]} if missing else None
 

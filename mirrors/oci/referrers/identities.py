@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ObjectIdentifier
 
 CERTIFICATE_ANNOTATION: Final = "dev.sigstore.cosign/certificate"
@@ -31,6 +32,14 @@ MAX_LAYERS: Final = 20
 
 MAX_SIGNER: Final = 300
 """Characters of a signer that are shown; URLs of workflows have about 120."""
+
+_INVALID: Final = (
+    x509.InvalidVersion,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""Errors of a malformed certificate, in addition to ValueError."""
 
 _LONG_DER_LENGTH: Final = 0x80
 """The bit in the length of a DER value that means that the other bits are the number of bytes of the length."""
@@ -65,7 +74,7 @@ def _of_certificate(encoded: bytes, *, is_pem: bool) -> Iterator[str]:
         extensions = load(encoded).extensions
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         issuer = _issuer(extensions)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (ValueError, UnsupportedAlgorithm, *_INVALID):
         return
     found = [*names.get_values_for_type(x509.RFC822Name), *names.get_values_for_type(x509.UniformResourceIdentifier)]
     for name in found[:MAX_LAYERS]:

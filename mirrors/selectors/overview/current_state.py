@@ -40,6 +40,9 @@ SEEN_WITHIN: Final = {
 }
 """For each role, the time after its last report for which a process counts as running."""
 
+MOST_RETRIES: Final = 5
+"""The most rows of ``waiting_retries``. If more registries fail at the same time, the network is the cause."""
+
 MOST_HOSTS_NAMED: Final = 100
 """The most hosts with a rate limit or known remaining pulls that pages and the API show."""
 
@@ -65,7 +68,7 @@ class SmallFacts:
     """The number of images that nodes cannot pull (``images``), by ``cause``, ``at`` and ``is_mirrored``; None if there
     are none."""
     retries: Sequence[Mapping[str, Any]] | None = None
-    """The rows of ``waiting_retries``; None if there are none."""
+    """The first rows of ``waiting_retries``; None if there are none."""
     failures: Sequence[Mapping[str, Any]] | None = None
     """The rows of ``unsolved_failures``; None if there are none."""
     is_stale: bool = False
@@ -106,7 +109,7 @@ def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts
         loops=rows_counted(RestartLoop.objects.active().filter(**of)),
         disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
         pulls=JsonRows(failing_images(**of)),
-        retries=JsonRows(waiting_retries()),
+        retries=JsonRows(waiting_retries()[:MOST_RETRIES]),
         failures=JsonRows(unsolved_failures(since)),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),

@@ -121,7 +121,7 @@ def recover_missing(
         if copies:
             request_copies(target_registry_id=target_registry_id, requests=[_request(row) for row in rows])
     for row in rows:
-        log.warning("A node did not find a mirrored image at the target; it is copied again", image=row.source)
+        log.warning("A node did not find a mirrored image at the target", image=row.source, copied_again=copies)
     return rows
 
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import psycopg
-import pytest
 
 from tests.support.databases import ROOT, query
 from tests.support.system import run_manage, write_config
@@ -29,19 +24,6 @@ OLDER_ROWS = (
     "INSERT INTO mirrors_hostbudget (host, credential, operation, resting_until, updated_at) VALUES"
     " ('quay.io:8443', '', '', '2999-01-01 00:00:00+00', '2026-01-01 00:00:00+00')",
 )
-
-
-@pytest.fixture
-def empty(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without tables, of the kind that this run tests."""
-    if database_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path}/empty.sqlite3"
-        return
-    server, name = os.environ["SWAPPER_DATABASE_URL"], f"empty_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield f"{server.rpartition('/')[0]}/{name}"
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def prepare_at_once(url: str, directory: Path) -> list[tuple[int, str]]:
