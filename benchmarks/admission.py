@@ -39,7 +39,6 @@ Case = tuple[bool, int, int]
 CASES: list[Case] = [(tls, containers, n) for tls in (False, True) for containers in SIZES for n in (1, 8)]
 MIRRORED = tuple(image(number) for number in range(max(SIZES)))
 HEADLINE: Case = (True, 5, 8)
-COLUMNS = ("", "containers", "connections", "server", "CPU µs", "of DRF", "req/s", "p50 ms", "p99 ms", "RSS MiB")
 
 
 def main() -> int:

@@ -185,7 +185,7 @@ def main() -> int:
                 for step in check(Path(previous), stack.enter_context(_installation(url))):
                     print(f"{ref} on {kind}: {step}", flush=True)
     except subprocess.CalledProcessError as error:
-        said = error.stderr if isinstance(error.stderr, str) else error.stderr.decode()
+        said = error.stderr.decode() if isinstance(error.stderr, bytes) else error.stderr or str(error)
         print(f"The previous release cannot be read from git: {said.strip()}", file=sys.stderr)
         return 1
     except ReleaseError as error:

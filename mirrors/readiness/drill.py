@@ -21,6 +21,7 @@ from mirrors.readiness.registry_names import registry_host, unused_registry
 from mirrors.readiness.running_manifests import running_manifests
 from mirrors.selectors.clusters.clusters import stale_words
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.kept_reasons import POSTPONED
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.snapshot import OperatorRows, Snapshot, compose
@@ -170,6 +171,7 @@ class _Row(NamedTuple):
     kept: str
     kept_details: str
     decided_at: datetime | None
+    decided_for: str
 
 
 @dataclass(slots=True)
@@ -190,7 +192,7 @@ class _Pass:
     def run(self, rows: QuerySet[RunningImage]) -> None:
         for row in _read(rows):
             self.workloads.add(row.workload)
-            self.undecided += row.decided_at is None
+            self.undecided += row.decided_at is None or row.decided_for == POSTPONED
             self._look_at(row)
 
     def _look_at(self, row: _Row) -> None:
@@ -245,7 +247,7 @@ class _Pass:
 def _read(rows: QuerySet[RunningImage]) -> Iterator[_Row]:
     """Yield the rows, ordered by source, so that the same reference is not parsed repeatedly."""
     names = ("namespace", "workload_kind", "workload", "pod_name", "source", "image", "digest")
-    found = rows.order_by(F("source")).values_list(*names, "kept", "kept_details", "decided_at")
+    found = rows.order_by(F("source")).values_list(*names, "kept", "kept_details", "decided_at", "decided_for")
     for namespace, kind, name, pod, *rest in found.iterator(chunk_size=ROWS_AT_ONCE):
         key = WorkloadKey(namespace, kind, name) if name else WorkloadKey(namespace, kind or "Pod", pod)
         yield _Row(key, (namespace, kind, name), *rest)

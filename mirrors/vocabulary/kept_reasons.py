@@ -9,6 +9,9 @@ from mirrors.vocabulary.reasons import Reason, meaning_of
 NOT_REVIEWED: Final = "not-reviewed"
 """A reason in addition to those of decisions: the API server does not send the pod to the webhook."""
 
+POSTPONED: Final = "postponed"
+"""The value of ``decided_for`` of a row whose pod could not be read when it was last tried."""
+
 REASON_LENGTH: Final = 40
 """The length of the column for reasons: the longest one has 21 characters."""
 

@@ -25,7 +25,7 @@ from mirrors.kubernetes.api_server.webhook_scope import WebhookScope, read_scope
 from mirrors.kubernetes.objects.pods import Json
 from mirrors.models import Cluster, RunningImage
 from mirrors.vocabulary.bounds import storable
-from mirrors.vocabulary.kept_reasons import DETAILS_LENGTH, NOT_REVIEWED
+from mirrors.vocabulary.kept_reasons import DETAILS_LENGTH, NOT_REVIEWED, POSTPONED
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 from webhook.decision.as_created import reason_to_keep
@@ -82,16 +82,25 @@ class KeptImages:
     def _decide(self, rows: Sequence[RunningImage], policy: ReviewPolicy, stamp: str) -> None:
         deadline = time.monotonic() + DECIDING_SECONDS
         verdicts: dict[KeptVerdict, list[int]] = defaultdict(list)
-        try:
-            for of_pod, found in groupby(rows, _pod_of):
+        unreadable: list[int] = []
+        problems: list[str] = []
+        for of_pod, group in groupby(rows, _pod_of):
+            found = list(group)
+            try:
                 pod = pod_or_template(*of_pod)
+            except ClusterError as error:
+                problems.append(str(error))
+                unreadable += [row.pk for row in found]
+                if error.is_passing:
+                    break
+            else:
                 for row in found:
                     verdicts[self._verdict(row, pod, policy)].append(row.pk)
-                if time.monotonic() >= deadline:
-                    break
-            self._problem = ""
-        except ClusterError as error:
-            self._note(str(error))
+            if time.monotonic() >= deadline:
+                break
+        self._note(problems[0] if problems else "")
+        # They come last in the next turns, so that objects that can never be read do not delay the others.
+        RunningImage.objects.filter(pk__in=unreadable).update(decided_for=POSTPONED, decided_at=Now())
         for (kept, details), keys in verdicts.items():
             of_these = RunningImage.objects.filter(pk__in=keys)
             of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
@@ -108,7 +117,7 @@ class KeptImages:
 
     def _note(self, problem: str) -> None:
         """Log a new problem. The same one is logged only once while it lasts, because each turn tries again."""
-        if problem != self._problem:
+        if problem not in ("", self._problem):
             log.warning("Cannot determine which images new pods would keep; trying again", error=problem)
         self._problem = problem
 

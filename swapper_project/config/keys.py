@@ -105,7 +105,7 @@ def _not_chosen(tree: Mapping[str, Pair], model: type[Section]) -> set[str]:
     if model not in (Target, SourceRegistry):
         return set()
     chosen = next((pair.value for pair in tree.values() if pair.key.lower() == "type"), None)
-    if chosen is None and model is Target:
+    if chosen in (None, "") and model is Target:
         chosen = "aws"
     return {section for section in _SECTIONS if section != chosen}
 

@@ -48,7 +48,10 @@ class Proxy:
         while not self._closing.is_set():
             try:
                 client, _ = self._listener.accept()
-                self.opened += 1
+            except OSError:
+                continue
+            self.opened += 1
+            try:
                 backend = socket.create_connection(("127.0.0.1", self.backends[self.opened % len(self.backends)]), 5)
             except OSError:
                 if self._closing.is_set():

@@ -177,6 +177,25 @@ def test_a_registration_that_cannot_be_read_is_pointed_out(watched: Watched, mon
     assert Cluster.objects.get().scope_problem == ""
 
 
+def test_pods_that_cannot_be_read_do_not_delay_the_others(
+    watched: Watched, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbidden = Shop(plane, f"forbidden-{next(_numbers)}")
+    for number in range(3):
+        forbidden.pod(f"first-{number}", "nginx:1.27")
+    watched.shop.pod("web", "nginx:1.27", metadata={"annotations": SKIP})
+    plane.let_worker_read(watched.shop.namespace, "pods")
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(OTHER)))
+
+    assert watched.decide()["web"] == "opted-out"
+    notices = run_drill(DrillRequest("default"), watched.source.current).notices
+    assert any("3 images have not been compared" in notice for notice in notices)
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
+    watched.decide()
+    notices = run_drill(DrillRequest("default"), watched.source.current).notices
+    assert not any("have not been compared" in notice for notice in notices)
+
+
 def test_a_row_is_decided_again_when_it_changes_and_not_before(watched: Watched) -> None:
     watched.shop.pod("web", "nginx:1.27")
     watched.decide()

@@ -54,9 +54,10 @@ class GarDriver:
 
     def apply_settings(self, repository: str) -> RepositoryState:
         api = self._api()
-        if self._target.create_repository and self._target.gar_options.labels:
-            api.update_labels()
         found = api.get()
+        if found is not None and self._target.create_repository and self._differences(dict(found.labels)):
+            api.update_labels(found)
+            found = api.get()
         if found is None:
             raise self._missing(api.name)
         return self._judge(found, api.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,10 +93,10 @@ def recent_mappings(
         at, pk = before
         # The first condition is redundant, but lets the database use the index.
         rows = rows.filter(Q(last_seen_at__lte=at) & (Q(last_seen_at__lt=at) | Q(pk__lt=pk)))
-    page = list(_known(rows.order_by("-last_seen_at", "-pk")[:limit]))
-    if len(page) < limit:
-        return page, None
-    return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
+    # The end is read with the page, because the last mapping can be seen again or deleted at any time.
+    found = list(rows.order_by("-last_seen_at", "-pk").values_list("last_seen_at", *_KNOWN_FIELDS)[:limit])
+    page = list(_snapshots([columns for _, *columns in found]))
+    return page, (found[-1][0], page[-1].mapping_id) if len(found) == limit else None
 
 
 def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[Any, str]) -> Iterable[MappingSnapshot]:
@@ -124,14 +124,17 @@ def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> li
 
 
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
-    found = list(rows.values_list(*_KNOWN_FIELDS))
+    return _snapshots(list(rows.values_list(*_KNOWN_FIELDS)))
+
+
+def _snapshots(found: Sequence[Sequence[Any]]) -> Iterator[MappingSnapshot]:
     # Most images are public. Grants are read only for the others.
     grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
     for row in found:
         yield _snapshot(row, grants)
 
 
-def _snapshot(row: tuple[Any, ...], grants: Mapping[int, Mapping[ClusterNamespace, Grant]]) -> MappingSnapshot:
+def _snapshot(row: Sequence[Any], grants: Mapping[int, Mapping[ClusterNamespace, Grant]]) -> MappingSnapshot:
     (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
     verified_at, source_checked_at, platforms, only_platforms, obstacle, paused, job_id, job_status = rest
     return MappingSnapshot(

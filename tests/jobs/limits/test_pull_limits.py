@@ -131,6 +131,20 @@ def test_the_reserve_is_configurable_and_other_with_credentials(
     assert HostBudget.objects.get(credential="ann", operation="pulls").pull_limit == 200
 
 
+def test_a_new_account_is_noticed_however_many_there_were() -> None:
+    limits = PullLimits(reserve=lambda authenticated: 30)
+    limits.hear("first.example.com", PullLimit(1, 100))
+    limits.was_read("first.example.com")
+    for number in range(pull_limits.MOST_HOSTS_HELD + 20):
+        limits.hear("active.example.com", PullLimit(1, 100))
+        limits.hear(f"host-{number}.example.com", PullLimit(1, 100))
+
+    assert limits.is_low(f"host-{pull_limits.MOST_HOSTS_HELD + 19}.example.com")
+    assert limits.is_low("active.example.com"), "the account that was silent longest is dropped"
+    assert not limits.is_low("first.example.com")
+    assert not limits.is_uncounted("first.example.com"), "it counted pulls, and is not known any more"
+
+
 @pytest.mark.django_db
 def test_each_account_has_its_row_and_none_shows_a_secret() -> None:
     heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)

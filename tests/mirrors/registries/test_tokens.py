@@ -51,6 +51,19 @@ def test_many_who_ask_at_once_get_one_token() -> None:
     assert (seen, cloud.calls) == (["token-1"] * 8, 1)
 
 
+def test_a_request_shortly_after_a_failure_is_not_delayed_until_the_next_regular_attempt() -> None:
+    cloud = Cloud()
+    cloud.is_down = True
+    made = TokenKeeper(cloud.fetch, host="r.example.com", retry=(0.3, 3_600.0))
+    for _ in range(8):
+        # Each failure doubles the pause, which is many seconds by now.
+        with pytest.raises(RegistryError):
+            made.issue(timeout=10)
+    cloud.is_down = False
+
+    assert password(made, timeout=10) == f"token-{cloud.calls}"
+
+
 def test_a_token_is_renewed_before_its_end() -> None:
     cloud = Cloud(lifetime=0.4)
     made = keeper(cloud)

@@ -108,3 +108,5 @@ def _print(console: Console, pod: ExplainedPod) -> None:
             console.print(line.rstrip(), highlight=False, markup=False)
     for line in pod.warnings:
         console.print(f"  {line}", highlight=False, markup=False)
+    if pod.denied:
+        console.print(f"  The pod would be denied: {pod.denied}", style="red", highlight=False, markup=False)

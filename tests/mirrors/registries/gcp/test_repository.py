@@ -103,12 +103,12 @@ def test_a_remote_repository_pulls_through(make_driver: MakeDriver, gar: Artifac
 
 
 def test_labels_are_compared_and_applied(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
-    gar.put(labels={"team": "db"})
+    gar.put(labels={"team": "db", "cost-center": "42"})
     driver = make_driver(createRepository=True, garOptions={"labels": [{"key": "team", "value": "web"}]})
     (difference,) = driver.ensure_repository(IMAGE).differences or ()
     assert (difference.setting, difference.wanted, difference.found) == ("labels.team", "web", "db")
     assert driver.apply_settings(IMAGE).differences == ()
-    assert dict(gar.repositories[NAME].labels) == {"team": "web"}
+    assert dict(gar.repositories[NAME].labels) == {"team": "web", "cost-center": "42"}, "labels of others are kept"
 
 
 def test_a_domain_scoped_project_has_a_colon_at_the_api_and_a_slash_in_names(

@@ -1,0 +1,33 @@
+"""A namespace is refused only if all Secrets of all its pods were read, in whatever order they were tried."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from mirrors.jobs.copy.source_access import Tried
+from mirrors.kubernetes.api_server.pull_secrets import FoundSecrets
+
+READS, REFUSED, UNREADABLE = "reads the source", "does not read the source", "could not be read"
+
+
+@pytest.mark.parametrize(
+    ("results", "grant"),
+    [
+        ([READS], True),
+        ([REFUSED], False),
+        ([UNREADABLE], None),
+        ([REFUSED, REFUSED], False),
+        ([REFUSED, UNREADABLE], None),
+        ([READS, UNREADABLE], True),
+        ([READS, REFUSED, UNREADABLE], True),
+        ([REFUSED, UNREADABLE, REFUSED], None),
+    ],
+)
+def test_the_order_of_the_requesters_does_not_matter(results: list[str], grant: bool | None) -> None:
+    for order in permutations(results):
+        tried = Tried()
+        for result in order:
+            tried.note("shop", FoundSecrets(is_sure=result != UNREADABLE), reads=result == READS)
+        assert tried.grants.get("shop") is grant, order
