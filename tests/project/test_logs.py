@@ -1,4 +1,5 @@
-"""The log: one line an admission, in JSON or for a console, which nothing in a pod can break or steer."""
+"""The log has one line for each admission, as JSON or for a console. No content of a pod can break or control a
+line."""
 
 from __future__ import annotations
 
