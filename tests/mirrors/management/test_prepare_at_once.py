@@ -1,4 +1,4 @@
-"""``prepare`` from several places at once: all of them end well, and what they leave is as one would have left it."""
+"""Several concurrent ``prepare`` commands all succeed, and leave the same result as a single one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OLDER_ROWS = (
 
 @pytest.fixture
 def empty(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without tables, of the kind that this run tests."""
+    """The URL of a database without tables, of the vendor with which the tests run."""
     if database_url.startswith("sqlite"):
         yield f"sqlite:///{tmp_path}/empty.sqlite3"
         return
@@ -45,7 +45,7 @@ def empty(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 
 def prepare_at_once(url: str, directory: Path) -> list[tuple[int, str]]:
-    """Status and standard error of each."""
+    """Return exit status and standard error of each process."""
     config = write_config(directory / "config.yaml", target="mirror.example.com")
     environment = {
         **os.environ,
@@ -70,7 +70,7 @@ def test_several_prepare_one_empty_database(empty: str, tmp_path: Path) -> None:
 
 
 def test_several_prepare_a_database_of_an_older_release(database_url: str, tmp_path: Path) -> None:
-    """Which has a job with the times and without the hosts of that release."""
+    """The database has a job with the times and without the hosts of that release."""
     environment = {"SWAPPER_DATABASE_URL": database_url, "SWAPPER_DATA_DIR": str(tmp_path)}
     run_manage("migrate", "mirrors", "0010", "--verbosity", "0", environment=environment)
     for statement in OLDER_ROWS:
