@@ -1,4 +1,4 @@
-"""The first user, and users by setting: what a start does and what stops it."""
+"""The first user, and users from settings: what is created at startup, and which settings prevent the start."""
 
 from __future__ import annotations
 
