@@ -1,4 +1,5 @@
-"""The first user, and users from settings: what is created at startup, and which settings prevent the start."""
+"""The first user and its password, and authentication backends: settings that work, and settings that prevent the
+start."""
 
 from __future__ import annotations
 

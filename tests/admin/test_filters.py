@@ -110,7 +110,7 @@ def test_each_filter_answers_in_order_and_the_first_wins(admin_client: Client, f
     asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
     page = text_of(admin_client.post(ANSWERS, asked).content.decode())
     assert "this filter excludes it" in page
-    # In the order after saving: at position 0, before the other filter.
+    # The order is that after saving: at position 0, before the other filter.
     assert page.index("source.filters[0]") < page.index("this filter true – decides") < page.index("tools false")
     last = text_of(admin_client.post(ANSWERS, {**asked, "position": 99}).content.decode())
     assert last.index("source.filters[0]") < last.index("tools false") < last.index("this filter true – decides")

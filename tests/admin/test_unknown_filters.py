@@ -125,7 +125,7 @@ def test_a_link_with_an_unknown_filter_says_that_it_is_left_out(admin_client: Cl
 
 
 def test_each_list_names_a_filter_that_is_not_valid(admin_client: Client) -> None:
-    """Also for a filter by any field with a time."""
+    """The links also filter by a field with a time, if the list has one."""
     silent = []
     for url, listed in list(lists(admin_client)):
         times = [field.name for field in listed.model._meta.fields if isinstance(field, DateTimeField)]

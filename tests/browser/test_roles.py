@@ -39,7 +39,7 @@ def test_registries_are_the_admins_to_edit(seeded: Site, visitors: Visitors, rol
 
 
 def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Visitors) -> None:
-    """From the start of the page to the first card, and with Enter to the list behind the card."""
+    """Tab leads from the start of the page to the first card, and Enter to the list behind the card."""
     page = visitors.visit(seeded, "viewer").open("/admin/")
     for _ in range(80):
         page.keyboard.press("Tab")

@@ -129,7 +129,7 @@ def test_no_object_is_there_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_each_object_is_in_its_namespace(name: str) -> None:
-    """Also if users apply the output of `helm template`."""
+    """The namespace must be in each object for users who apply the output of `helm template`."""
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
     for found in render({**SETS[name], "extraManifests": [], "extraManifestsTemplated": []}, namespace="ops").objects:
         allowed: list[str | None] = [None] if found["kind"] in cluster_wide else ["ops", "shop", "billing"]

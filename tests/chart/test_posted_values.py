@@ -77,7 +77,7 @@ def test_numbers_where_text_is_meant() -> None:
 
 @pytest.mark.parametrize("number", ["123456789012", "023456789012"])
 def test_an_account_number_of_the_command_line(number: str) -> None:
-    """As in the getting-started page. Helm's --set converts it to a number."""
+    """The getting-started page has this argument. Helm's --set converts its value to a number."""
     region = "config.target.aws.region=eu-central-1"
     found = loaded(render(None, f"config.target.aws.accountId={number}", region, "awsSecretName=k8s-image-swapper-aws"))
 

@@ -56,7 +56,7 @@ def test_a_budget_where_there_is_more_than_one_replica(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("least", "shown"), [("1", 1), (2, 2), ("50%", "50%")])
 def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> None:
-    """Also for a release with another name than the chart, for which the budget of estahn's chart selected no pods."""
+    """The second release is not named like the chart. There, the budget of estahn's chart selected no pods."""
     manifests = render(block(role, pdb={"enabled": True, "minAvailable": least}))
     other = render(block(role, pdb={"enabled": True}), release="prod")
 
@@ -123,7 +123,7 @@ def test_in_an_external_database_too() -> None:
 
 @pytest.mark.django_db
 def test_the_query_counts_due_jobs() -> None:
-    """With real rows: jobs that are not due yet and finished jobs are not counted."""
+    """The query runs on real rows. It does not count jobs that are not due yet, and finished jobs."""
     now = timezone.now()
     for number, (status, seconds) in enumerate([("pending", -1), ("pending", 3600), ("failed", -1), ("succeeded", -1)]):
         name = f"docker.io/library/a:{number}"

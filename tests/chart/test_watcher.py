@@ -23,7 +23,7 @@ OFF: list[dict[str, Any]] = [
 READ = ("get", "list", "watch")
 NODES = {
     ("", "nodes"): READ,
-    # To decide which pods the API server sends to the webhook.
+    # The watcher decides with these which pods the API server sends to the webhook.
     ("", "namespaces"): ("get",),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): ("get",),
 }

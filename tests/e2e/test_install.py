@@ -74,7 +74,8 @@ UPSTREAM = Path(__file__).parent / "upstream"
 
 
 def test_it_takes_the_place_of_an_upstream_release(cluster: Cluster, tmp_path: Path) -> None:
-    """With the same release name and values file, although fields of Deployment and ClusterRole are immutable."""
+    """The upgrade works with the same release name and values file, although some fields of Deployment and ClusterRole
+    are immutable."""
     namespace = cluster.namespace("upstream")
     name = "k8s-image-swapper"
     with FaultyRegistry() as source, distribution(tmp_path / "target") as target:

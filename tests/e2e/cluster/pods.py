@@ -189,7 +189,7 @@ class RunningPod(threading.Thread):
         ports = {port.get("name"): port["containerPort"] for port in container["ports"]}
         url = f"{get.get('scheme', 'HTTP').lower()}://{self.address}:{ports.get(get['port'], get['port'])}{get['path']}"
         try:
-            # As a kubelet does: a pod that ends does not wait for a connection that is kept open.
+            # Close the connection as a kubelet does: a pod that ends does not wait for a connection that is kept open.
             return PROBE.request("GET", url, headers={"Connection": "close"}).status == 200
         except urllib3.exceptions.HTTPError:
             return False
