@@ -1,4 +1,4 @@
-"""The first user and its password, and authentication backends: settings that work, and settings that prevent the
+"""The first user, its password, and authentication backends: settings that work, and settings that prevent the
 start."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The admin: all models are registered and searchable, jobs can be retried and cancelled, rows of the file are
+"""The admin: all models are registered and searchable, jobs are retried and cancelled, rows of the file are
 read-only."""
 
 from __future__ import annotations

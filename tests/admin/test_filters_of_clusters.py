@@ -1,5 +1,4 @@
-"""Filters and registries where several clusters share the database: their clusters, and their numbers for each
-cluster."""
+"""Filters and registries where several clusters share the database: their clusters, and their numbers by cluster."""
 
 from __future__ import annotations
 

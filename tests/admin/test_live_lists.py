@@ -1,4 +1,4 @@
-"""Lists that refresh themselves: a message is shown once, on the list's page and for its CSV file."""
+"""Lists that refresh themselves: a message is shown once, on the list's page and when its CSV file is requested."""
 
 from __future__ import annotations
 

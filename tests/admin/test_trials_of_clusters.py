@@ -25,8 +25,7 @@ NGINX = "contains(container.image, 'nginx')"
 
 @pytest.fixture(autouse=True)
 def samples() -> dict[str, AdmissionSample]:
-    """Two pods in namespace ``shop`` of each of two clusters. ``prod-us`` excludes redis, ``default`` excludes
-    nothing."""
+    """Two pods in namespace ``shop`` of each of two clusters. Only ``prod-us`` has a filter that excludes redis."""
     found = {}
     for cluster, excluded in (("default", "none-such"), ("prod-us", "redis")):
         sync_config(config=parse(CONFIG.format(cluster, excluded)))

@@ -45,8 +45,7 @@ def filters(client: Client) -> Iterator[tuple[str, ChangeList, Any, list[str]]]:
 
 
 def rows_of(client: Client, url: str, query: dict[str, str]) -> Any:
-    """Request only the part of a list that refreshes itself, if it has one, which takes half of the time of the
-    page."""
+    """Request only the part of a list that refreshes itself, if it has one. It takes half of the time of the page."""
     return client.get(url, query, headers={"HX-Target": LIVE_PART})
 
 

@@ -1,5 +1,4 @@
-"""At every URL of the API, the error for an invalid request contains the allowed values. URLs are found
-automatically."""
+"""At every URL of the API, the error for an invalid request contains the allowed values. All URLs are checked."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Site:
 
 @dataclass(frozen=True)
 class System(Site):
-    """A system in which all processes run. ``source`` can inject faults, ``private`` and ``target`` are real
+    """A system in which all processes run. ``source`` injects faults, ``private`` and ``target`` are real
     registries."""
 
     source: FaultyRegistry

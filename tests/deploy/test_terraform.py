@@ -39,8 +39,7 @@ ACCOUNT_OF_POD = {
 
 @cache
 def example(name: str) -> dict[str, list[Any]]:
-    """Load an example when the first test needs it, because that takes longer than to collect all tests of this
-    directory."""
+    """Load an example when the first test needs it, because loading takes longer than collecting all tests here."""
     return load(EXAMPLES / name)
 
 

@@ -18,8 +18,7 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced code block. ``place`` is the page and the line of its start; ``language`` is all text after the
-    fence."""
+    """A fenced code block. ``place`` is the page and the number of its first line; ``language`` follows the fence."""
 
     place: str
     language: str

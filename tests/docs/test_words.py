@@ -1,5 +1,4 @@
-"""Texts use the terms of docs/glossary.md: pages, documentation, messages and docstrings do not contain banned
-words."""
+"""Texts use the terms of docs/glossary.md: pages, documentation, messages and docstrings contain no banned words."""
 
 from __future__ import annotations
 

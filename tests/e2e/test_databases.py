@@ -16,7 +16,7 @@ from tests.support.postgres import require_postgres, running_server
 pytestmark = pytest.mark.timeout(600)
 
 PASSWORD = "p@ss:w/rd#%41?&"
-"""Characters that have a meaning in URLs, because the password must never become a part of a URL."""
+"""A password with characters that have a meaning in URLs, because it must never become a part of a URL."""
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @contextmanager
 def private_registry() -> Iterator[FaultyRegistry]:
-    """A registry for one release. The webhooks of all releases review each pod, and any that knows the image swaps
-    it."""
+    """A registry for one release. The webhooks of all releases review each pod, and any can swap an image it knows."""
     with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "pass")) as registry:
         sample_image(layers=1, layer_bytes=1_000).load(registry.storage, "team/secret", "1.0")
         yield registry

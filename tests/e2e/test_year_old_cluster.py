@@ -1,5 +1,5 @@
-"""A cluster that ran for a year without the product: after the installation its images are mirrored, without
-restarts."""
+"""A cluster that ran for a year without the product: after the installation its images are mirrored, with no
+restart."""
 
 from __future__ import annotations
 

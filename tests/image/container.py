@@ -1,5 +1,4 @@
-"""Runs the image under the rules of Pod Security "restricted": any user, no capability, a read-only root file
-system."""
+"""Runs the image as Pod Security "restricted" requires: any user, no capability, a read-only root file system."""
 
 from __future__ import annotations
 

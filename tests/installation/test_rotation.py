@@ -25,8 +25,7 @@ def run(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> t
 
 
 def is_trusted(current: Certificates, bundle: tuple[x509.Certificate, ...], now: dt.datetime) -> bool:
-    """Return whether a client that trusts the bundle accepts the served certificate for the name that Kubernetes
-    uses."""
+    """Return whether a client that trusts the bundle accepts the served certificate for the name in Kubernetes."""
     verifier = PolicyBuilder().store(Store(list(bundle))).time(now).build_server_verifier(x509.DNSName(NAMES[2]))
     try:
         verifier.verify(current.served.certificate, [])

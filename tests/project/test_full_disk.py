@@ -129,8 +129,7 @@ def test_mirror(installation: Installation, flags: list[str]) -> None:
 
 
 def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
-    """The source accepts the connection and does not respond until the disk is full. After that, nothing can be
-    recorded."""
+    """The source accepts the connection and is silent until the disk is full. After that, nothing can be recorded."""
     with socket.create_server(("127.0.0.1", 0)) as source:
         host = f"127.0.0.1:{source.getsockname()[1]}"
         installation = Installation(tmp_path)
@@ -179,7 +178,7 @@ def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation
 
 @contextlib.contextmanager
 def filled(database: Path, size: int) -> Iterator[None]:
-    """Fill the write-ahead log with ``size`` bytes, so that the next write goes beyond them."""
+    """Fill the write-ahead log with ``size`` bytes, so that the next write is beyond that offset."""
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")

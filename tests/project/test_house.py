@@ -94,8 +94,7 @@ ONE_FILE_A_RESOURCE = {
 """Directories that are flat on purpose, because a resource, a command or a migration is found by its name."""
 
 MOST_FILES = 12
-"""Modules in a directory besides ``__init__``. A larger directory mixes several topics, or has no clear starting
-point."""
+"""Modules in a directory besides ``__init__``. A larger directory mixes several topics, or has no clear start."""
 
 OUTSIDE = {"mirrors.apps", "webhook.apps", "mirrors.migrations", "mirrors.accounts.migrations"}
 """Modules that Django requires. Their imports follow from their purpose."""
@@ -275,7 +274,7 @@ def exports(package: str) -> set[str]:
 
 
 def names_used(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the names that a module imports from packages or reads as attributes of packages, with the package."""
+    """Yield package and name of each name that a module imports, or reads as an attribute of an imported package."""
     tree = ast.parse(path.read_text())
     packages: dict[str, str] = {}
     for node in ast.walk(tree):

@@ -1,5 +1,4 @@
-"""The log has one line for each admission, as JSON or for a console. No content of a pod can break or control a
-line."""
+"""The log has one line for each admission, as JSON or for a console. No content of a pod can break a line."""
 
 from __future__ import annotations
 

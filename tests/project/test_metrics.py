@@ -128,8 +128,7 @@ def is_counted(port: int, sample: str, number: int) -> bool:
 
 
 def copying_processes(worker: Process) -> list[int]:
-    """Return the processes of the cluster that hold a histogram file of copy durations, which are django-q2's
-    workers."""
+    """Return the processes of the cluster with a histogram file of copy durations, which are django-q2's workers."""
     assert worker.popen is not None
     found = []
     for pid in descendants(worker.popen.pid):

@@ -1,5 +1,4 @@
-"""The previous release runs on the new schema during an upgrade of a cluster, and its inserts do not name new
-columns."""
+"""The previous release runs on the new schema during an upgrade of a cluster. Its inserts do not name new columns."""
 
 from __future__ import annotations
 

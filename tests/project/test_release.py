@@ -1,5 +1,4 @@
-"""A release has one version in all files. Its workflows run only pinned actions, with the fewest possible
-permissions."""
+"""A release has one version in all files. Its workflows run only pinned actions, with no more rights than needed."""
 
 from __future__ import annotations
 

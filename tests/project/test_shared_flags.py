@@ -1,4 +1,5 @@
-"""All commands accept and show `--config` and `--data-dir`. The one command that does not reports that."""
+"""All commands accept `--config` and `--data-dir` and show them in their help. A command that accepts neither reports
+that."""
 
 from __future__ import annotations
 

@@ -58,8 +58,7 @@ def runs(image: str, workload: str, *, namespace: str = "shop", digest: str = OL
 
 
 def small_cluster() -> None:
-    """Create four running workloads in two namespaces, one of them protected and three with a gap, and one that has
-    ended."""
+    """Create four running workloads, of which one is protected and three have a gap, and a workload that has ended."""
     cluster()
     mirrored("nginx:1.27")
     mirrored("team/moved:1", target_digest=NEW, source_digest=NEW)

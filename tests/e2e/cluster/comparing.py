@@ -14,8 +14,7 @@ RECONCILE_EVERY = 0.3
 
 
 class ComparingController(threading.Thread):
-    """A controller whose workload is a ConfigMap with the keys ``image`` and ``replicas``, a kind that no list
-    contains."""
+    """A controller of ConfigMaps with the keys ``image`` and ``replicas``. The product does not know such workloads."""
 
     def __init__(self, api: Api, namespace: str, name: str, image: str, replicas: int) -> None:
         super().__init__(name=f"controller-{name}", daemon=True)

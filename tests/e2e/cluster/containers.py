@@ -57,8 +57,7 @@ class Environment:
         """Cluster IPs by the names of their Services."""
 
     def of(self, container: Any, volumes: Volumes) -> dict[str, str]:
-        """Return the container's environment variables. Raises MissingError if a Secret, ConfigMap or key does not
-        exist."""
+        """Return the container's environment variables. Raises MissingError if an object or key does not exist."""
         values: dict[str, str] = {}
         for source in container.get("envFrom") or []:
             values |= self._all_of(source)
@@ -70,8 +69,7 @@ class Environment:
         return {name: self.here(value, places) for name, value in values.items()}
 
     def here(self, value: str, places: Mapping[str, Path]) -> str:
-        """Replace paths of mounts, names of Services and listening on all addresses with their equivalents on this
-        machine."""
+        """Replace mount paths, names of Services and listening on all addresses with this machine's equivalents."""
         paths = "|".join(re.escape(path) for path in places)
         if paths:
             # Replace all in one pass, because the directories on this machine are below /tmp, which most pods mount.
@@ -115,8 +113,7 @@ class Environment:
 
 
 def stop_signal(container: Any) -> signal.Signals:
-    """Return the stop signal of the container's image. The Postgres image uses SIGINT, which does not wait for
-    clients."""
+    """Return the stop signal of the container's image. With SIGINT, Postgres does not wait for its clients."""
     return signal.SIGTERM if is_own(container["image"]) else signal.SIGINT
 
 

@@ -1,5 +1,4 @@
-"""A stand-in for scheduler and kubelet: binds pods to one node, runs the project's pods, and reports others as
-running."""
+"""A stand-in for scheduler and kubelet: binds pods to one node, runs the project's pods, reports others as running."""
 
 from __future__ import annotations
 
@@ -17,8 +16,7 @@ from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
 LOOK_EVERY = 0.1
-"""Seconds between two checks of all pods and Services. A check takes a few milliseconds of the API server and of this
-process."""
+"""Seconds between two checks of all pods and Services. A check costs the API server and this process milliseconds."""
 
 
 class Node(threading.Thread):

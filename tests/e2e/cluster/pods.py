@@ -58,8 +58,7 @@ class RunningPod(threading.Thread):
 
     @property
     def is_ready(self) -> bool:
-        """Whether Services send to this pod: not while it is being deleted, even if its last probe succeeds during that
-        time."""
+        """Whether Services send to this pod. They do not while it is being deleted, even if its last probe succeeds."""
         return self._passes_probes and self.is_in_services and not self._ending.is_set()
 
     def run(self) -> None:

@@ -15,8 +15,7 @@ from tests.support.ports import wait_until
 pytestmark = pytest.mark.timeout(400)
 
 NOTICED = 150
-"""Seconds until a loop is noticed: five rounds at least five seconds apart, and a turn of the watcher. 35 on an idle
-machine."""
+"""Seconds: five rounds at least five seconds apart, and a turn of the watcher, in all 35 on an idle machine."""
 
 
 def loops(installation: Installation, namespace: str) -> dict[str, dict[str, Any]]:

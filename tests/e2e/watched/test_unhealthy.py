@@ -19,7 +19,7 @@ from tests.watcher.objects import Objects
 pytestmark = pytest.mark.timeout(400)
 
 SIX_MINUTES_LATER = "UPDATE mirrors_targethealth SET changed_at = changed_at - interval '6 minutes'"
-"""SQL that ends the time before tests of an unhealthy target."""
+"""SQL that backdates the last change of the target's health, so that its state becomes ``testing`` immediately."""
 
 
 class Target:
@@ -52,7 +52,7 @@ class Target:
         self._objects.report(self._namespace, name, image, waiting=waiting)
 
     def fail(self, image: str, state: str) -> dict[str, Any]:
-        """Create a swapped pod of the image on each rack, report that it cannot pull, and return the resulting
+        """Create a swapped pod of the image on each rack, and report that it cannot pull. Return the resulting
         health."""
         health = self.health()
         if health:
