@@ -76,8 +76,7 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
     answer = client.get("/admin/mirrors/imagemapping/")
     page = answer.content.decode()
     assert answer.status_code == status and is_ours(page) and "canary" not in page
-    # The next pod requests the copy, it is not requested automatically: see the tests of the webhook without its
-    # database.
+    # The next pod requests the copy. It is not requested automatically: see the tests of the webhook without database.
     assert ("requested by the next pod" in " ".join(page.split())) == (status == 503)
 
 

@@ -67,7 +67,7 @@ def test_prometheus_reads_the_images_of_open_runs_by_state(
 
 @pytest.mark.django_db
 def test_a_run_that_ended_with_failed_images_is_no_success(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list, the page of the run and the metrics report it until the next run of the cluster."""
+    """The list, the page of the run and the metrics report the failed images until the next run of the cluster."""
     monkeypatch.setattr(queue_metrics, "METRICS_SECONDS", 0.0)
     run = previewed(state="finished", finished_at=timezone.now())
     BackfillImage.objects.filter(state="ready").update(state="failed")

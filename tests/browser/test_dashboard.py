@@ -91,7 +91,7 @@ def without_database(system: System) -> Iterator[threading.Event]:
     """An event that starts the database again when it is set. The database also runs again after the test."""
     back = threading.Event()
     with psycopg.connect(f"{system.server.url}/postgres", autocommit=True) as connection:
-        # The tests' server does not write to disk without a checkpoint.
+        # The tests' server does not flush its writes to disk without a checkpoint.
         connection.execute("CHECKPOINT")
     yield back
     if not back.is_set():

@@ -71,7 +71,7 @@ def test_the_set_up_may_do_no_more_than_it_does() -> None:
 
 
 def test_under_fail_it_may_grant_one_permission_that_means_nothing_else() -> None:
-    """Resource names cannot limit `create`, but `bind` limits it to this Role."""
+    """Resource names cannot limit `create`. The permission to `bind` limits it to this Role."""
     webhook = {"failurePolicy": "Fail", "exemptNamespaces": ["karpenter"]}
     manifests = render({"webhook": webhook, "certmanager": {"enabled": True}})
     more = [rule for rule in rules(manifests.get("Role", SETUP)) if rule[0]]

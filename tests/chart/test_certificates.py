@@ -52,7 +52,7 @@ def test_the_same_command_renews_it() -> None:
 
 
 def test_what_the_job_writes_is_not_rendered() -> None:
-    """Helm and GitOps tools would revert it."""
+    """Helm and GitOps tools would revert the fields that the Job writes."""
     client = render().hook["clientConfig"]
 
     assert "caBundle" not in client
@@ -81,7 +81,7 @@ def test_the_secret_path_can_be_left_out() -> None:
 
 
 def test_cert_manager_wins_over_the_job() -> None:
-    """With both, estahn's chart rendered the volume twice, and its Jobs still ran."""
+    """With cert-manager and the Job, estahn's chart rendered the volume twice, and its Jobs still ran."""
     manifests = render({"certmanager": {"enabled": True}})
     certificate = manifests.get("Certificate", TLS_SECRET)
 

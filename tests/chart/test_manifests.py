@@ -174,7 +174,7 @@ def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespac
 
 
 def test_its_version_is_the_one_that_helm_renders_for() -> None:
-    """Otherwise conditions would be omitted where tests expect them."""
+    """With another version, conditions would be omitted where tests expect them."""
     assert (
         helm("template", str(CHART), "--debug", "--kube-version", VERSION).stdout == helm("template", str(CHART)).stdout
     )

@@ -116,7 +116,7 @@ def test_each_mount_has_its_volume(name: str) -> None:
 
 
 def test_nodes_run_linux_and_no_links_of_services_are_set() -> None:
-    """With links, a Service named `swapper` would set SWAPPER_PORT."""
+    """With links of Services, a Service named `swapper` would set SWAPPER_PORT."""
     for where, pod in pods(EVERYTHING):
         assert pod["spec"]["nodeSelector"]["kubernetes.io/os"] == "linux", where
         assert pod["spec"]["enableServiceLinks"] is False, where

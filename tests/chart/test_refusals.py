@@ -51,7 +51,7 @@ def test_keys_match_in_any_case(key: str) -> None:
 
 
 def test_sections_of_other_types_are_not_looked_at() -> None:
-    """The application ignores them too."""
+    """The application ignores such sections too."""
     target = {"type": "oci", "oci": {"endpoint": "registry.example.com"}, "aws": {"whatever": 1}}
 
     assert configuration.parse(render({"config": {"target": target}}).config_text).target.type == "oci"

@@ -56,7 +56,8 @@ def test_a_budget_where_there_is_more_than_one_replica(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("least", "shown"), [("1", 1), (2, 2), ("50%", "50%")])
 def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> None:
-    """The second release is not named like the chart. There, the budget of estahn's chart selected no pods."""
+    """The second release is not named like the chart. With such a name, the budget of estahn's chart selected no
+    pods."""
     manifests = render(block(role, pdb={"enabled": True, "minAvailable": least}))
     other = render(block(role, pdb={"enabled": True}), release="prod")
 

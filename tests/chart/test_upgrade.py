@@ -88,7 +88,7 @@ def test_the_set_up_job_has_a_name_for_each_content() -> None:
 
 
 def test_a_change_of_the_configuration_leaves_running_webhooks_alone() -> None:
-    """They reload the file. Web writes the rows of the configuration, and workers those of a new target."""
+    """Webhooks reload the file. Web writes the rows of the configuration, and workers those of a new target."""
     before, after = render(), render({"config": {"imageSwapPolicy": "always"}})
 
     assert before.deployment() == after.deployment()

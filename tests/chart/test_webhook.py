@@ -49,7 +49,7 @@ def test_the_service_is_named_with_its_port() -> None:
 
 
 def test_under_ignore_our_own_pods_alone_are_left_out() -> None:
-    """They are selected by label, because other pods can run in the same namespace."""
+    """The product's pods are excluded by label, because other pods can run in the same namespace."""
     hook = render().hook
 
     assert hook["namespaceSelector"] == {}

@@ -18,7 +18,7 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced code block. ``place`` is the page and the number of its first line; ``language`` follows the fence."""
+    """A fenced code block. ``place`` is its page and line number; ``language`` is all text after the opening fence."""
 
     place: str
     language: str

@@ -66,7 +66,7 @@ def test_styles_load_nothing_from_other_hosts(site: Path) -> None:
 
 
 def test_no_page_asks_github_for_its_stars(site: Path) -> None:
-    """In the browser, Material requests them if a repository is configured."""
+    """In the browser, Material requests the stars if a repository is configured."""
     assert [page for page in pages(site) if 'data-md-component="source"' in page.read_text()] == []
 
 

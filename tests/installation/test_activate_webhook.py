@@ -153,7 +153,7 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
 
 
 def test_a_binding_of_an_earlier_installation_does_not_count(site: Site) -> None:
-    """The garbage collector deletes it soon, and after that the API server would skip the webhook."""
+    """The garbage collector soon deletes such a binding, and after that the API server would skip the webhook."""
     let_bind(site)
     site.register()
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE}

@@ -25,7 +25,7 @@ def run(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> t
 
 
 def is_trusted(current: Certificates, bundle: tuple[x509.Certificate, ...], now: dt.datetime) -> bool:
-    """Return whether a client that trusts the bundle accepts the served certificate for the name in Kubernetes."""
+    """Return whether a client that trusts the bundle accepts the served certificate for the Service's ``.svc`` name."""
     verifier = PolicyBuilder().store(Store(list(bundle))).time(now).build_server_verifier(x509.DNSName(NAMES[2]))
     try:
         verifier.verify(current.served.certificate, [])
@@ -71,8 +71,7 @@ def test_daily_runs_over_years_never_serve_what_is_not_trusted() -> None:
     for day in range(1, 1500):
         now = NOW + day * DAY
         prepared, finished = run(current, POLICY, now)
-        # When the bundle changes, processes still serve the old certificate. Before, API servers still have the old
-        # bundle.
+        # When the bundle changes, processes serve the old certificate, and API servers have the old bundle until then.
         assert is_trusted(prepared, bundle, now) and is_trusted(current, prepared.bundle, now)
         bundle = prepared.bundle
         assert is_trusted(finished, bundle, now)

@@ -263,7 +263,7 @@ def test_what_names_no_registry_is_an_error(ask: Ask, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "is_used"), [("quay.oi", False), ("docker.io", True), ("index.docker.io", True)])
 def test_a_registry_that_no_image_comes_from_is_named(ask: Ask, name: str, is_used: bool) -> None:
-    """All workloads are protected from it, but its name may be misspelt."""
+    """All workloads are protected from such a registry, but its name may be misspelt."""
     small_cluster()
 
     said = ask("--without", name)[1]

@@ -1,4 +1,4 @@
-"""Tokens of Google from the metadata server, a key file or an external account: retries, and errors that are clear."""
+"""Tokens of Google from the metadata server, a key file or an external account, with retries and clear errors."""
 
 from __future__ import annotations
 
