@@ -71,7 +71,8 @@ def test_daily_runs_over_years_never_serve_what_is_not_trusted() -> None:
     for day in range(1, 1500):
         now = NOW + day * DAY
         prepared, finished = run(current, POLICY, now)
-        # When the bundle changes, processes serve the old certificate, and API servers have the old bundle until then.
+        # API servers still use the old bundle with a new certificate, and processes still serve the old one with a new
+        # bundle.
         assert is_trusted(prepared, bundle, now) and is_trusted(current, prepared.bundle, now)
         bundle = prepared.bundle
         assert is_trusted(finished, bundle, now)
