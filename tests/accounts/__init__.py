@@ -1,1 +1,1 @@
-"""Who may sign in."""
+"""Tests of users, roles, tokens and sign-in."""

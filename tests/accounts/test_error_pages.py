@@ -1,4 +1,4 @@
-"""Error pages: ours, saying what to do, also when the database is unavailable."""
+"""Error pages are the product's own and contain what to do, also when the database is unavailable."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
     answer = client.get("/admin/mirrors/imagemapping/")
     page = answer.content.decode()
     assert answer.status_code == status and is_ours(page) and "canary" not in page
-    # By its next pod, and not by itself: see the tests of the webhook without its database.
+    # The next pod requests the copy. It is not requested automatically: see the tests of the webhook without database.
     assert ("requested by the next pod" in " ".join(page.split())) == (status == 503)
 
 

@@ -1,4 +1,4 @@
-"""What every page says to the browser: no frames, no scripts but ours, no address sent to others."""
+"""Security headers of every page: no frames, only the product's own scripts, and no referrer for other hosts."""
 
 from __future__ import annotations
 

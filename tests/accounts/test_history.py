@@ -1,4 +1,4 @@
-"""The history of changes: who, what and when, by either door, and no secret."""
+"""The change history: user, change and time, for admin and API, without secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def admin(client: Client) -> Client:
 
 
 def told() -> list[tuple[str, str, int]]:
-    """Who, what, and how, in order."""
+    """Return actor, object and action of each entry, in order."""
     rows = LogEntry.objects.order_by("id")
     return [(str(row.actor or "-"), row.object_repr, row.action) for row in rows]
 

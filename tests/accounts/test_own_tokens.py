@@ -1,4 +1,4 @@
-"""Tokens that users create for themselves, by page and API: never more than their own role, and ended by them."""
+"""Tokens that users create on a page or with the API: limited to the user's role, and revoked by the user."""
 
 # ruff: noqa: F401, F811 (fixtures)
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forwarded headers: those of listed proxies count, and no others."""
+"""Forwarded headers are used only from listed proxies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def listed(settings: Settings) -> None:
 
 
 def seen(**headers: str) -> HttpRequest:
-    """The request as views see it."""
+    """Return the request as views receive it."""
     requests: list[HttpRequest] = []
 
     def view(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,5 @@
-"""Sign-in: guesses are locked out with a page that says what to do; a role is what lets one in."""
+"""Sign-in: failed attempts lock a user out, with a page that contains what to do. Only users with a role can sign
+in."""
 
 from __future__ import annotations
 

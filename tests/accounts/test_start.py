@@ -1,4 +1,5 @@
-"""The first user, and users by setting: what a start does and what stops it."""
+"""The first user, its password, and authentication backends: settings that work, and settings that prevent the
+start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator who is signed in, a target, and an installation in which much happens."""
+"""An operator who is signed in, a target, and an installation with much activity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def target(db: None) -> Registry:
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """Jobs in all states, of the last day and before; decisions, and a host that rests."""
+    """Jobs in all states, of the last day and before; decisions; and a paused host."""
     Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
     now = timezone.now()
     ends = [("succeeded", "")] * 4 + [("failed", "denied")] * 2 + [("failed", "tls")] + [("pending", "")] * 3

@@ -1,4 +1,4 @@
-"""What the tests of operating share: an operator, images with jobs, and an action with its confirmation."""
+"""Helpers for tests of operators' actions: images with jobs, and an action with its confirmation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def failed(image: str, error: ErrorClass = ErrorClass.UNAUTHORIZED, host: str = 
 
 
 def chosen(client: Client, url: str, action: str, *keys: int) -> tuple[str, str]:
-    """What the page asks before the act, and what it says after it."""
+    """Run an action. Return the text of the confirmation page and the messages after the action."""
     form = {"action": action, "_selected_action": [str(key) for key in keys]}
     before = client.post(url, form).content.decode()
     after = client.post(url, {**form, "confirmed": ",".join(map(str, keys))}, follow=True)

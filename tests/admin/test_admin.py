@@ -1,4 +1,5 @@
-"""The admin: every row is registered and searchable, jobs can be retried and cancelled, what the file says is fixed."""
+"""The admin: all models are registered and searchable, jobs are retried and cancelled, rows of the file are
+read-only."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ def test_nothing_is_shown_without_a_login(client: Client) -> None:
 
 
 def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
-    """Run an action on jobs; what the page then says."""
+    """Run an action on jobs, and return the messages of the next page."""
     url = reverse("admin:mirrors_mirrorjob_changelist")
     chosen = {"action": action, "_selected_action": [job.id for job in jobs]}
     asked = operator.post(url, chosen)
@@ -258,7 +259,7 @@ def test_a_token_is_shown_once_and_opens_the_api(admin_client: Client) -> None:
 
 
 def test_what_pods_and_workers_say_is_text_on_every_page(operator: Client, job: MirrorJob) -> None:
-    """Names and words come from those who write pods, and from registries."""
+    """Names and messages are written by the authors of pods and by registries."""
     mark = "<script>alert(1)</script>"
     ImageMapping.objects.update(source=f"quay.io/{mark}:1", target=f"mirror.example.com/{mark}")
     MirrorJob.objects.update(status=JobStatus.FAILED, error_message=mark, namespace=mark, error_host=mark)

@@ -1,4 +1,4 @@
-"""Actions on rows that were selected: what they ask before, what they do, where they lead."""
+"""Actions on selected rows: their confirmation, their effect, and the page that follows."""
 
 from __future__ import annotations
 

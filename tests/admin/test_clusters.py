@@ -1,4 +1,4 @@
-"""Pages and API where several clusters share the database: whose namespace is meant, and the rows of one cluster."""
+"""Pages and API where several clusters share the database: the cluster of a namespace, and the rows of one cluster."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TARGET = "target: {type: oci, oci: {endpoint: mirror.example.com}}"
 
 @pytest.fixture
 def two_clusters() -> None:
-    """Rows of namespace ``shop`` in the cluster ``default``, which is that of the web process, and in ``b``."""
+    """Rows of namespace ``shop`` in the cluster of the web process, ``default``, and in ``b``."""
     for cluster in ("default", "b"):
         sync_config(config=parse(f"clusterName: {cluster}\n{TARGET}"))
         job = order(f"quay.io/team/{cluster}:1", target="mirror.example.com", cluster=cluster, namespace="shop")
@@ -122,7 +122,7 @@ def test_details_and_search_name_the_cluster(admin_client: Client) -> None:
 
 @pytest.fixture
 def watched(two_clusters: None) -> None:
-    """What watchers of both clusters have written: a row of each kind in ``default``, and in ``b``."""
+    """Rows as written by the watchers of both clusters: one of each kind in ``default``, and one in ``b``."""
     now = timezone.now()
     for cluster in ("default", "b"):
         of = {"cluster": cluster, "namespace": "shop", "workload": "web", "source": "quay.io/team/a:1"}

@@ -1,4 +1,4 @@
-"""Cells of the CSV file of each list: values that a program can read, never the words of a page."""
+"""Cells of the CSV files of lists: values that programs can parse, never texts of pages."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ISO_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 WORDS_OF_PAGES: Final = re.compile(
     r"\n|<|\bago\b|\bin \d+ (s|min|h|d)\b|\d [KMGT]?i?B\b|\d\d? [A-Z][a-z][a-z]\b|^(True|False|None|job \d+)$"
 )
-"""Line breaks, tags, relative times, sizes with a unit, dates without a year, and names of Python's values."""
+"""Line breaks, tags, relative times, sizes with a unit, dates without a year, and names of Python values."""
 
 
 def cells(client: Client, model: type[models.Model]) -> dict[str, str]:
-    """The cells of the newest row by the title of their column."""
+    """Return the cells of the newest row by the titles of their columns."""
     head, *rows = file_of(client, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_export"))
     row, *_ = rows
     return dict(zip(head, row, strict=True))

@@ -1,4 +1,4 @@
-"""The dashboard as a page: what needs attention, charts, the banner, and what it costs the database."""
+"""The dashboard page: problems that need attention, charts, the banner, and the number of database queries."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_the_page_asks_the_database_a_bounded_number_of_times(
     viewer = User.objects.create_user("vera")
     viewer.groups.add(Group.objects.get(name="viewer"))
     client.force_login(viewer)
-    # Days that are over are read by the first, and known to the second.
+    # The first request reads past days from the database. The second one has them cached.
     for _ in range(2):
         with django_assert_max_num_queries(14):
             client.get(reverse("admin:index"), {"hours": hours})

@@ -1,4 +1,4 @@
-"""Numbers of the dashboard: each is what SQL says, and a link to a list of just as many rows."""
+"""Each number of the dashboard equals the result of an SQL query, and links to a list of the same number of rows."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Cl
 def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: Client, busy: None) -> None:
     now = timezone.now()
     job = MirrorJob.objects.filter(status=JobStatus.SUCCEEDED)[0]
-    # An attempt that failed has copied something too; one of last week is not of the last day.
+    # A failed attempt has copied bytes too. An attempt of last week is not part of the last day.
     for number, (outcome, hours, copied) in enumerate(
         [("failed", 3, 512), ("succeeded", 2, 1024), ("failed", 99, 4096)]
     ):

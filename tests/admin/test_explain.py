@@ -1,4 +1,4 @@
-"""What would happen to a pod: the page and the API say what the webhook would, and change nothing by saying it."""
+"""The explanation of a pod: page and API report what the webhook would do, and change nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ spec:
 
 @pytest.fixture
 def registry(tmp_path: Path, settings: Settings) -> Iterator[MemoryRegistry]:
-    """A target that has nothing, configured for this process."""
+    """An empty target that is configured for this process."""
     with MemoryRegistry() as target:
         path = write_config(tmp_path / "config.yaml", target=target.host, privateImages="mirror")
         settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, config=path)
@@ -208,7 +208,7 @@ def test_an_invalid_text_is_reported_at_its_field_and_kept(admin_client: Client,
 def test_explaining_leaves_no_trace_of_a_webhook(api: APIClient, registry: MemoryRegistry) -> None:
     Filter.objects.create(name="fails", jmespath="contains(obj.metadata.labels, 'x')")
     explained(api, DEPLOYMENT)
-    # What a webhook would have noticed is written at its end.
+    # A webhook writes its records when it stops.
     runtime.stop()
     assert not AdmissionSample.objects.exists() and not DecisionCount.objects.exists()
     assert not ImageMapping.objects.exists()

@@ -1,4 +1,4 @@
-"""Which registry a job failed at: pages, lists and retries go by its host with its port, whatever was recorded."""
+"""The registry at which a job failed: pages, lists and retries use its host with port, whatever was recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def target() -> Registry:
 
 
 def failed(source: str, error_host: str) -> MirrorJob:
-    """A job that failed with a host as a release recorded it."""
+    """Create a failed job with a host as a release recorded it."""
     row = Registry.objects.get(role=RegistryRole.TARGET)
     order = RequestedCopy(source=source, target=f"{row.endpoint}/{source.replace(':', '_')}")
     job_id = services.request_copies(target_registry_id=row.pk, requests=[order])[0].job_id
@@ -35,7 +35,7 @@ def failed(source: str, error_host: str) -> MirrorJob:
 
 
 CASES = [
-    # source, recorded, the registry that is meant
+    # source, recorded host, registry that is meant
     ("reg.example.com:5001/a:1", "reg.example.com:5001", "reg.example.com:5001"),
     ("reg.example.com:5001/b:1", "reg.example.com", "reg.example.com:5001"),
     ("reg.example.com:5002/c:1", "reg.example.com", "reg.example.com:5002"),
@@ -54,7 +54,7 @@ MEANT = sorted({meant for _, _, meant in CASES})
 
 @pytest.fixture
 def history() -> dict[str, set[int]]:
-    """Jobs by the registry that they failed at."""
+    """Jobs by the registry at which they failed."""
     found: dict[str, set[int]] = {}
     for source, recorded, meant in CASES:
         job = failed(source, recorded)

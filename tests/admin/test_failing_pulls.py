@@ -1,4 +1,4 @@
-"""Pages about failing pulls: lists, dashboard, banner of all pages, a mapping's page, and actions."""
+"""Pages about failing pulls: lists, dashboard, the banner of all pages, the page of a mapping, and actions."""
 
 from __future__ import annotations
 

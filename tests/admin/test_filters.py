@@ -1,4 +1,4 @@
-"""Filters in the admin: hits that their list adds up to, errors at their place, and trying before saving."""
+"""Filters in the admin: hits that match the linked list, errors at their position, and trying before saving."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POD = "kind: Pod\nmetadata: {namespace: shop}\nspec:\n  containers: [{name: web,
 
 @pytest.fixture
 def filters() -> tuple[Filter, Filter]:
-    """One of the file and one of the admin."""
+    """One filter of the file and one of the admin."""
     of_file = Filter.objects.create(
         name="source.filters[0]", jmespath="obj.metadata.namespace == 'kube-system'", managed_by=ManagedBy.CONFIG
     )
@@ -110,7 +110,7 @@ def test_each_filter_answers_in_order_and_the_first_wins(admin_client: Client, f
     asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
     page = text_of(admin_client.post(ANSWERS, asked).content.decode())
     assert "this filter excludes it" in page
-    # As it would be saved: at position 0, before the other one.
+    # The order is that after saving: at position 0, before the other filter.
     assert page.index("source.filters[0]") < page.index("this filter true – decides") < page.index("tools false")
     last = text_of(admin_client.post(ANSWERS, {**asked, "position": 99}).content.decode())
     assert last.index("source.filters[0]") < last.index("tools false") < last.index("this filter true – decides")

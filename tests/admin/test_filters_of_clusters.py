@@ -1,4 +1,4 @@
-"""Filters and registries where several clusters share the database: whose they are, and what each has done there."""
+"""Filters and registries where several clusters share the database: their clusters, and their numbers by cluster."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def excluded(cluster: str, images: int, name: str = "source.filters[0]") -> None
 
 
 def failed(cluster: str, jobs: int, host: str = "quay.io") -> None:
-    """Jobs that failed at a source; empty: requested by users."""
+    """Create jobs that failed at a source. An empty cluster means that users requested them."""
     for number in range(jobs):
         job = order(f"{host}/team/of-{cluster or 'user'}:{number}", target="mirror.example.com")
         ended = {"status": JobStatus.FAILED, "error_class": "denied", "finished_at": timezone.now()}
@@ -95,7 +95,7 @@ def test_one_cluster_is_not_named(admin_client: Client, url: str) -> None:
 
 
 def dashboard_rows(client: Client) -> dict[tuple[str, str], Any]:
-    """Failed jobs, and their list, by the name and the clusters of a registry."""
+    """Return failed jobs, and the link to their list, by the name and the clusters of a registry."""
     table = client.get(LIVE).content.decode().partition('aria-label="Registries"')[2].partition("</table>")[0]
     rows = [re.findall(r"<td>(.*?)</td>", row, re.S) for row in table.split("<tr>")[2:]]
     links = {row[-2]: re.findall(r'href="([^"]+)"', row[-2]) for row in rows}

@@ -1,4 +1,4 @@
-"""Pages and API of the web process go by the configuration file as it is, also after an edit without ``prepare``."""
+"""Pages and API of the web process use the current configuration file, also after an edit without ``prepare``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HARBOR = {"type": "oci", "host": "harbor.example.com", "username": "robot", "pas
 
 
 class File:
-    """The configuration file, edited as an operator does it."""
+    """The configuration file, edited as an operator does."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""The list of hosts: which are paused, and how a person ends a pause."""
+"""The list of hosts: paused hosts, and how a user ends a pause."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paused() -> HostBudget:
 
 
 def resume(client: Client, row: HostBudget) -> str:
-    """Ask for it, say yes, and read the page that follows."""
+    """Request to resume a host, confirm it, and return the page that follows."""
     form = {"action": "resume", "_selected_action": [row.pk]}
     asked = client.post(LIST, form)
     assert b"quay.io" in asked.content and b"copies wait again" in asked.content
@@ -82,7 +82,7 @@ def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
 
 @pytest.mark.parametrize("until", ABSURD)
 def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: HostBudget, until: str) -> None:
-    """As versions before this one wrote it."""
+    """Earlier versions stored such times."""
     job = order("quay.io/org/app:1")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
@@ -125,7 +125,7 @@ def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
 
 
 def test_copies_that_wait_for_the_pulls_of_credentials_are_counted(client: Client) -> None:
-    """Of exhausted pulls all copies wait; of the last ones those in the background, from that host alone."""
+    """If the pulls are exhausted, all copies wait. If only a few remain, the background copies from that host wait."""
     later = timezone.now() + timedelta(minutes=10)
     HostBudget.objects.create(host="a.example.com", operation="pulls", credential="ann", resting_until=later)
     HostBudget.objects.create(host="b.example.com", operation="pulls", credential="bob", held_until=later, held_from=20)

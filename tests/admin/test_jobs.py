@@ -1,4 +1,4 @@
-"""Jobs on their pages: progress, priority, and what can be done; a registry with its test and its last errors."""
+"""The pages of jobs: progress, priority and actions; and the page of a registry with its test and its last errors."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_an_action_leads_back_to_the_job_and_a_retry_to_the_new_one(operator: Cl
     page = f"{JOBS}{job.pk}/change/"
 
     def act(action: str) -> tuple[str, str]:
-        """The page that confirming leads to, and that of Keep."""
+        """Return the location after confirming an action, and the link to keep the job as it is."""
         found = re.search(r'name="back" value="([^"]+)"', operator.get(page).content.decode())
         assert found is not None
         form = {"action": action, "_selected_action": [job.pk], "back": found[1]}

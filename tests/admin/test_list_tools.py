@@ -1,4 +1,4 @@
-"""What a list offers beside its rows: their number, pages, chips of filters, an order, a file, a refresh."""
+"""The tools of a list: number of rows, pages, chips of filters, order, CSV file and refresh."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sources(page: str) -> list[str]:
 
 
 def chips(page: str) -> dict[str, tuple[str, str]]:
-    """Words and link by title."""
+    """Return text and link of each chip by its title."""
     found = re.findall(r'<a href="([^"]*)" title="Remove this filter"><span>([^:]+): <b>(.+?)</b>', page)
     return {title: (re.sub("<[^>]+>", "", words), unescape(link)) for link, title, words in found}
 
@@ -81,7 +81,7 @@ def test_many_rows_are_not_counted_to_the_end(
     monkeypatch.setattr(counting, "MOST_EXACT", 60)
     page = admin_client.get(MAPPINGS).content.decode()
     assert re.search(r"(more than 60|about \d+) mappings", page)
-    # The last page says how many there are.
+    # The last page shows the exact number.
     assert "120 mappings" in admin_client.get(MAPPINGS, {"p": 3}).content.decode()
 
 

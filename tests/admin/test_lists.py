@@ -1,4 +1,4 @@
-"""Lists of the admin: what they were narrowed to stays, can be seen and taken back; pages of rows are for people."""
+"""Lists of the admin: active filters persist, are shown and can be removed; pages of rows are readable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Form(HTMLParser):
-    """What the form of a list's filters would send."""
+    """The fields that the form of a list's filters would submit."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Lists that refresh themselves: what they have to say is said once, on their own page and in their file."""
+"""Lists that refresh themselves: a message is shown once, on the list's page and when its CSV file is requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a mapping: it follows its job, says an error once, and names who may use a private image."""
+"""The page of a mapping follows its job, shows an error once, and lists the namespaces that can use a private image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mappings on their pages: how they are found, who uses them, and who may."""
+"""The pages of mappings: search, the workloads that use an image, and permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles use the names of the menu, and values of lists and histories are words."""
+"""Titles use the names of the menu, and lists and histories show values as words."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_breadcrumbs_of_our_own_pages_begin_with_their_section(admin_client: Cli
 
 
 def active_entries(page: str) -> list[str]:
-    """The entries of the menu that are shown as the ones of this page."""
+    """Return the menu entries that are marked as active on this page."""
     return re.findall(r'<a href="([^"]+)" class="[^"]* active"', page)
 
 
@@ -171,7 +171,7 @@ def test_labels_of_values_are_in_sentence_case() -> None:
 
 
 def test_a_check_mark_is_green_only_where_yes_is_good(admin_client: Client) -> None:
-    """On pages, yes and no are words; lists colour a yes that is good."""
+    """Pages show yes and no as words. Lists colour a yes that is good."""
     Registry.objects.create(name="plain", endpoint="quay.io", insecure=True, managed_by="config")
     page = admin_client.get(reverse("admin:mirrors_registry_change", args=[Registry.objects.get().pk])).content.decode()
     assert "check_small" not in page and "close_small" not in page

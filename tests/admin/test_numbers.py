@@ -1,4 +1,4 @@
-"""Large numbers have separators on pages, and none in files and in JSON."""
+"""Large numbers have separators on pages, but not in CSV files and in JSON."""
 
 from __future__ import annotations
 

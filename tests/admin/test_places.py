@@ -1,4 +1,4 @@
-"""A namespace as pages print it, ``CLUSTER/NAMESPACE``, finds its rows wherever a namespace is searched or filtered."""
+"""A namespace in the form that pages print, ``CLUSTER/NAMESPACE``, works in every search and filter for namespaces."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ CLUSTERS = ("default", "prod-us")
 
 @pytest.fixture
 def rows() -> None:
-    """In each of two clusters a row of each kind in namespace ``shop``, and in ``default`` an image whose name has the
-    text ``prod-us/shop``."""
+    """In each of two clusters, a row of each kind in namespace ``shop``. In ``default``, also an image whose name
+    contains ``prod-us/shop``."""
     for cluster in CLUSTERS:
         sync_config(
             config=parse(f"clusterName: {cluster}\ntarget: {{type: oci, oci: {{endpoint: mirror.example.com}}}}")
@@ -114,7 +114,7 @@ def test_the_api_searches_admissions_by_place_and_by_image(admin_client: Client)
 
 
 def results(client: Client, text: str) -> dict[str, str]:
-    """Links of the search in the menu, by their words."""
+    """Return the links of the search in the menu by their text."""
     page = client.get("/admin/search/", {"q": text}).content.decode()
     return {text_of(words): unescape(link) for link, words in re.findall(r'<a href="([^"]+)">(.*?)</a>', page, re.S)}
 

@@ -1,4 +1,4 @@
-"""The form of a registry: names that fold into one, credentials that stay with their host, namespaces."""
+"""The form of a registry: names that become the same, credentials that belong to their host, namespaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a registry at a glance: role, kind, namespaces, failures with their port, and storage used."""
+"""The page of a registry: role, kind, namespaces, failures with their port, and used storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page of the admin, in every role: who may see, add, change and delete, and that no page is forgotten."""
+"""Every page of the admin in every role: who can see, add, change and delete rows. No page is omitted."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ pytestmark = pytest.mark.django_db
 
 SEE, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 NEVER: Final = None
-"""For superusers at most."""
+"""At most for superusers."""
 
 PAGES = ("changelist", "add", "change", "delete")
 READ_ONLY = (SEE, NEVER, SEE, NEVER)
 OF_ADMINS = (SET, NEVER, SET, NEVER)
-# Who gets a list, a form to add, a row, and its deletion.
+# The roles for list, form to add a row, form to change a row, and deletion.
 MODELS: dict[str, tuple[Role | None, ...]] = {
     "mirrors.filter": (SEE, SET, SEE, SET),
     "mirrors.registry": (SEE, SET, SEE, SET),
@@ -45,10 +45,10 @@ MODELS: dict[str, tuple[Role | None, ...]] = {
     "axes.accessfailurelog": OF_ADMINS,
     "axes.accesslog": OF_ADMINS,
 }
-# All other rows of ours are shown to viewers, and written by the system or by services.
+# All other models: viewers see the rows, and only the system or services write them.
 ROWS = {model._meta.label_lower: READ_ONLY for model in apps.get_app_config("mirrors").get_models()}
 TABLE = {**ROWS, **MODELS}
-# Pages beside those of a model. Logging in and out is for everybody.
+# Pages that do not belong to a model. All users can sign in and out.
 OTHERS: dict[str, Role] = {
     "index": SEE,
     "search": SEE,
@@ -63,7 +63,7 @@ OTHERS: dict[str, Role] = {
     "mirrors_mirrorjob_retry_failed": ACT,
     "mirrors_readinesssample_mirror": ACT,
 }
-# Pages of a row beside its form, by the method that they take.
+# Pages of a row other than its form, with the HTTP method that they accept.
 OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_imagemapping_live": ("GET", "mirrors.imagemapping", SEE),
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
@@ -73,14 +73,14 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
 }
-# Forms on a list, by the role that may send them.
+# Forms on a list, with the role that can submit them.
 POSTED: dict[str, Role] = {"mirrors_backfillrun_preview": ACT}
 FOR_ALL = {"login", "logout"}
-# Belong to a model or a row of it, and ask for its rights themselves.
+# Pages of a model or of one of its rows, which check permissions themselves.
 OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change", "mirrors_filter_try_it"}
-# Parts of the try-it page, whose test asks for their role.
 OF_ALL_USERS = {"accounts_apitoken_revoke_own"}
-"""A POST that changes rows of the user alone; its test is with the tokens."""
+"""A POST that changes only rows of the user. The tests of tokens cover it."""
+# Parts of the try-it page, whose own test covers their roles.
 OF_THE_TRY_IT_PAGE = {"mirrors_filter_answers", "mirrors_filter_impact"}
 EVERYBODY = (Role.NOBODY, *ROLES)
 
@@ -97,7 +97,7 @@ def client_of(client: Client) -> Callable[[Role], Client]:
 
 @pytest.fixture(scope="class")
 def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
-    """A row of what is written by people, or about them, by its model."""
+    """One row of each model whose rows are written by users or about users, by model."""
     with rows_of_class(django_db_blocker):
         Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
         job, _ = request_image(image="nginx:1.27", requested_by="somebody")

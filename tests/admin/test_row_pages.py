@@ -1,4 +1,4 @@
-"""The page of a row has the names of its list, and values in words; walked over all lists, not listed here."""
+"""The page of a row uses the names of its list, and shows values as words. All lists are checked automatically."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ pytestmark = pytest.mark.django_db
 OF_NUMBERS = {"Select row", "ID", "Next attempt", "Finished", "Duration", "Error type"}
 OF_DECISIONS = {"Images", "Reasons"}
 OF_FORMS = {"Hits (24 h)", "Managed by", "Last test", "Prefix", "Role", "Kind"}
-"""Of lists alone: the number is in the title, a job shows those of its state, the decisions on images are a table,
-and forms have what can be changed."""
+"""Columns that only lists have: the number is in the title of a page, a job shows only the fields of its state, the
+decisions on images are a table, and forms contain only fields that can be changed."""
 
 TECHNICAL = re.compile(r"\{&#x27;|\[&#x27;|\[\]|\{\}|\bNone\b|\bTrue\b|\bFalse\b|\b\w+_\w+:")
 
 
 @pytest.fixture(scope="class")
 def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A row of nearly every kind."""
+    """Rows of nearly all models."""
     with rows_of_class(django_db_blocker):
         seed(mappings=80)
         write_cluster()
@@ -54,7 +54,7 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 
 @pytest.fixture
 def signed_in(admin_client: Client) -> None:
-    """Sign-ins after that of the client itself."""
+    """Sign-ins after the client's own."""
     sign_in = {"username": "vera", "ip_address": "10.0.0.1", "user_agent": "Firefox"}
     AccessLog.objects.create(**sign_in)
     AccessFailureLog.objects.create(**sign_in, locked_out=True)
@@ -62,7 +62,7 @@ def signed_in(admin_client: Client) -> None:
 
 
 def first_row(page: str) -> tuple[str, list[str]]:
-    """The link and the column names of the first row; both empty for a list without rows."""
+    """Return the link and the column names of the first row, both empty if the list has no rows."""
     table = page.partition('id="result_list"')[2].partition("</tr>")[2].partition("</tr>")[0]
     link = re.search(r'href="(/admin/[^"?]+/change/)', table)
     return (link[1] if link else ""), [unescape(name) for name in re.findall(r'data-label="([^"]+)"', table)]
@@ -85,7 +85,7 @@ class Walked:
 
 
 def walk(client: Client) -> Iterator[Walked]:
-    """All lists with rows."""
+    """Yield all lists that have rows."""
     for model in admin.site._registry:
         listed = client.get(_list(model)).content.decode()
         link, names = first_row(listed)
@@ -109,7 +109,7 @@ class TestRows:
             values = re.findall(r'<div class="readonly[^>]*>(.*?)</div>', found.page, re.S)
             technical = [value for value in values if TECHNICAL.search(value)]
             assert not technical, (found.model, technical)
-            # A phone shows the names in each row.
+            # On a phone, each row shows the names of its columns.
             assert all(name[:1] == name[:1].upper() for name in found.columns), found.model
             assert "before:capitalize" not in found.table, found.model
         assert seen > 25

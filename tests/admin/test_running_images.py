@@ -1,4 +1,4 @@
-"""The list of running images: what is shown first, its filters, and the same by the API."""
+"""The list of running images: the rows it shows by default, its filters, and the same in the API."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def images() -> None:
 )
 def test_the_list(operator: Client, images: None, query: str, shown: set[str]) -> None:
     page = operator.get(f"{reverse(LIST)}{query}").content.decode()
-    # References wrap after their slashes.
+    # References can wrap after a slash.
     assert {name for name in ("known", "new", "old") if f"<wbr>{name}:1" in page} == shown
 
 

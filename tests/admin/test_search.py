@@ -1,4 +1,4 @@
-"""The search in the menu finds images, jobs, namespaces and workloads, and says so when it finds nothing."""
+"""The search in the menu finds images, jobs, namespaces and workloads, or reports that it found nothing."""
 
 # ruff: noqa: F401, F811 (fixtures)
 from __future__ import annotations
@@ -27,7 +27,7 @@ def viewer(client: Client) -> Client:
 
 
 def results(client: Client, text: str) -> dict[str, str]:
-    """Links by their words."""
+    """Return the links of the results by their text."""
     page = client.get(f"/admin/search/?q={quote(text)}").content.decode()
     links = re.findall(r'<a href="([^"]+)">(.*?)</a>', page)
     return {" ".join(re.sub("<[^>]+>", "", words).split()): link.replace("&amp;", "&") for link, words in links}

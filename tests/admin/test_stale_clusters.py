@@ -1,4 +1,4 @@
-"""A cluster whose watcher does not report: its numbers are shown as old ones, and end at last."""
+"""A cluster whose watcher does not report: pages mark its numbers as old, and finally omit them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGES = ("cluster", "runningimage", "pullfailure", "readinesssample", "backfillr
 
 
 def unwatched(**ago: float) -> None:
-    """``west`` was last reported so long ago, and ``default`` just now."""
+    """Record that ``west`` was last reported this long ago, and ``default`` just now."""
     cluster()
     target()
     cluster("west", seen_at=timezone.now() - timedelta(**ago))

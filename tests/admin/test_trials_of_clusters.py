@@ -1,4 +1,4 @@
-"""Filters that are tried where several clusters share the database: each pod by the filters of its own cluster."""
+"""Trying a filter where several clusters share the database: each pod is evaluated with the filters of its cluster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NGINX = "contains(container.image, 'nginx')"
 
 @pytest.fixture(autouse=True)
 def samples() -> dict[str, AdmissionSample]:
-    """A pod in namespace ``shop`` of two clusters, of which ``prod-us`` excludes redis and the other one nothing."""
+    """Two pods in namespace ``shop`` of each of two clusters. Only ``prod-us`` has a filter that excludes redis."""
     found = {}
     for cluster, excluded in (("default", "none-such"), ("prod-us", "redis")):
         sync_config(config=parse(CONFIG.format(cluster, excluded)))
@@ -66,7 +66,7 @@ def test_a_filter_for_a_cluster_is_tried_on_its_pods_alone(admin_client: Client,
 
 
 def test_each_pod_is_decided_by_the_filters_of_its_cluster(admin_client: Client) -> None:
-    """Redis is excluded in ``prod-us`` anyway."""
+    """``prod-us`` already excludes redis."""
     assert places(impact(admin_client, jmespath="`true`")["left_out"]) == [
         ("prod-us/shop", "nginx:1"),
         ("shop", "nginx:1"),

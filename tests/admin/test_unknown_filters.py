@@ -1,4 +1,4 @@
-"""A list with a filter value that does not exist says so, and does not look like a list without rows."""
+"""A list with a filter value that does not exist reports that, and does not look like a list without rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JOBS = "admin:mirrors_mirrorjob_changelist"
 
 
 def lists(client: Client) -> Iterator[tuple[str, ChangeList]]:
-    """Each list of the admin by its URL."""
+    """Yield each list of the admin with its URL."""
     for model in admin.site._registry:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         context: Any = client.get(url).context
@@ -38,14 +38,14 @@ def lists(client: Client) -> Iterator[tuple[str, ChangeList]]:
 
 
 def filters(client: Client) -> Iterator[tuple[str, ChangeList, Any, list[str]]]:
-    """Each filter of each list, with the URL of the list and the filter's parameters."""
+    """Yield each filter of each list, with the URL of the list and the filter's parameters."""
     for url, listed in lists(client):
         for spec in listed.filter_specs:
             yield url, listed, spec, [name for name in spec.expected_parameters() if name]
 
 
 def rows_of(client: Client, url: str, query: dict[str, str]) -> Any:
-    """The part of a list that refreshes itself, where it does: it takes half of the time of the page."""
+    """Request only the part of a list that refreshes itself, if it has one. It takes half of the time of the page."""
     return client.get(url, query, headers={"HX-Target": LIVE_PART})
 
 
@@ -55,7 +55,7 @@ def takes_any_text(spec: Any) -> bool:
 
 @pytest.fixture
 def rows(target: Registry) -> None:
-    """Rows for the filters that offer what rows have, in two clusters."""
+    """Rows in two clusters, for filters that offer values of existing rows."""
     for cluster in ("default", "b"):
         sync_config(config=parse(f"clusterName: {cluster}\n{TARGET}"))
     request_image(image="nginx:1", requested_by="x")
@@ -88,7 +88,7 @@ def test_a_filter_without_a_value_does_not_filter(admin_client: Client) -> None:
     for url, whole, _, names in filters(admin_client):
         for name in names:
             if name == "error_class__exact":
-                continue  # jobs without an error
+                continue  # selects jobs without an error
             listed = rows_of(admin_client, url, {name: ""}).context["cl"]
             assert list(listed.result_list) == list(whole.result_list), (url, name)
             assert not listed.chips and not listed.unknown_values, (url, name)
@@ -124,7 +124,7 @@ def test_a_link_with_an_unknown_filter_says_that_it_is_left_out(admin_client: Cl
 
 
 def test_each_list_names_a_filter_that_is_not_valid(admin_client: Client) -> None:
-    """Whatever field of time a link filters by."""
+    """The links also filter by a field with a time, if the list has one."""
     silent = []
     for url, listed in list(lists(admin_client)):
         times = [field.name for field in listed.model._meta.fields if isinstance(field, DateTimeField)]

@@ -1,4 +1,4 @@
-"""Users on their pages: what is deleted with one."""
+"""The pages of users: the rows that are deleted with a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scripts do by the API: verify, forget, reprioritise, retry all of one error, test registries, look at health."""
+"""Actions of scripts in the API: verify, forget, change priority, retry by error, test registries, read health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes about clusters: bad input is named with 400, on rows that exist."""
+"""Routes about clusters, for which rows exist, respond to invalid input with 400 and name the input."""
 
 from __future__ import annotations
 

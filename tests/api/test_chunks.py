@@ -1,4 +1,4 @@
-"""Bodies in HTTP chunks, as curl and Go send what they don't know the length of, on the running web process."""
+"""Request bodies in HTTP chunks, as curl and Go send bodies of unknown length, with the running web process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Api:
             return False
 
     def send(self, method: str, path: str, body: Any) -> urllib3.BaseHTTPResponse:
-        """In three chunks or more."""
+        """Send a request whose body has at least three chunks."""
         text = json.dumps(body).encode()
         size = min(100_000, len(text) // 3 + 1)
         parts = (text[at : at + size] for at in range(0, len(text), size))

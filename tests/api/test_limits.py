@@ -1,4 +1,4 @@
-"""Limits of the API: sent with every answer, exact over processes, and no reason to fail."""
+"""The limits of the API: in every response, exact across processes, and without errors if counting fails."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ URL = "/api/v1/jobs/"
 
 @pytest.fixture
 def limited(settings: Settings) -> None:
-    """Three requests a minute for those who are known, two for others."""
+    """Three requests a minute for authenticated clients, two for others."""
     settings.ENVIRONMENT = dataclasses.replace(
         settings.ENVIRONMENT, api_requests_per_minute=3, api_anonymous_per_minute=2
     )
 
 
 def remaining(answer: object) -> tuple[str, int, int]:
-    """Policy, requests that remain and seconds."""
+    """Return policy, remaining requests and seconds."""
     found = re.fullmatch(r'"(\w+)";r=(\d+);t=(\d+)', answer.headers["RateLimit"])  # type: ignore[attr-defined]
     assert found, answer
     return found[1], int(found[2]), int(found[3])
@@ -66,7 +66,7 @@ def test_each_client_has_its_own(limited: None, client_of: Clients) -> None:
 def test_who_is_not_let_in_is_counted_by_address(limited: None) -> None:
     guess = APIClient(HTTP_AUTHORIZATION="Token swp_wrong", REMOTE_ADDR="192.0.2.1")
     assert [guess.get(URL).status_code for _ in range(3)] == [401, 401, 429]
-    # Another guess is the same client, another address another one.
+    # Another invalid token from the same address counts as the same client. Another address is another client.
     assert APIClient(HTTP_AUTHORIZATION="Token swp_2", REMOTE_ADDR="192.0.2.1").get(URL).status_code == 429
     assert APIClient(REMOTE_ADDR="192.0.2.2").get(URL).status_code == 401
     subscriber = [APIClient(REMOTE_ADDR=f"2001:db8::{number}").get(URL).status_code for number in range(1, 4)]

@@ -1,4 +1,4 @@
-"""Many images requested by one POST: each entry has a result of its own."""
+"""Many images requested with one POST: each entry has a separate result."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.api.test_resources import problem
 URL = "/api/v1/jobs/"
 
 STATEMENTS = 90
-"""Of 500 images, authentication included: Django inserts at most 999 values by one statement on SQLite, which are 47
-jobs; Postgres needs fewer."""
+"""For 500 images, including authentication. On SQLite, Django inserts at most 999 values with one statement, which are
+47 jobs. Postgres needs fewer statements."""
 
 
 def results(client: APIClient, images: list[Any]) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ def test_each_process_that_has_enough_to_do_is_woken_at_once(
 def test_workers_begin_with_the_first_images_while_the_others_are_requested(
     operator: APIClient, target: Registry
 ) -> None:
-    """What another connection sees at each insert of jobs."""
+    """Record the jobs that another connection sees at each insert of jobs."""
     seen = set()
 
     def look(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:

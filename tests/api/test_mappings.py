@@ -1,4 +1,4 @@
-"""Mappings in the API: state, error of the last job, and filters by both; time ranges of all lists."""
+"""Mappings in the API: state, error of the last job, and filters by both; and the time ranges of all lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mirrors.services import request_image
 from tests.api.conftest import Clients
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    # source: columns of the mapping, status of its last job or "" for none; in the order of the expected states.
+    # state: columns of the mapping, and status of its last job, or "" without a job
     "mirrored": ({"existence": "present"}, "failed"),
     "copying": ({"existence": "absent"}, "running"),
     "queued": ({}, "pending"),

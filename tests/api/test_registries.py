@@ -1,4 +1,4 @@
-"""Registries through the API: names that fold into one, credentials that stay with their host, namespaces."""
+"""Registries in the API: names that become the same, credentials that belong to their host, namespaces."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_of_many_that_create_the_same_at_once_one_does(admin: APIClient) -> None
 
 
 def stored(client: APIClient, fields: dict[str, Any]) -> tuple[dict[str, Any], Registry]:
-    """A registry with credentials, changed by PATCH: the answer, and what is stored."""
+    """Create a registry with credentials and change it with PATCH. Return the response and the stored row."""
     key = create(client, endpoint="old.example.com", **CREDENTIALS).json()["id"]
     answer = client.patch(f"{URL}{key}/", fields, format="json")
     assert answer.status_code == 200, answer.content

@@ -1,4 +1,4 @@
-"""What the API answers: jobs, filters, registries, numbers; each refusal as a problem with a code."""
+"""Responses of the API: jobs, filters, registries and numbers. Each refusal is a problem document with a code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route, in every role: who may do what, and that no route is forgotten."""
+"""Every route of the API in every role: allowed and forbidden methods. No route is omitted."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ EVERYBODY = (Role.NOBODY, *ROLES)
 
 @pytest.fixture(scope="class")
 def ids(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, int]]:
-    """Rows that the routes are about; the job has ended, so that it can be retried."""
+    """IDs of rows for the routes."""
     with rows_of_class(django_db_blocker):
         Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
         job = request_image(image="nginx:1.27", requested_by="somebody")[0]
@@ -133,7 +133,7 @@ def ids(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[d
 
 @pytest.fixture(scope="class")
 def tokens(ids: dict[str, int]) -> dict[Role, str]:
-    """One of each role, beside those rows."""
+    """A token of each role, in addition to those rows."""
     return {role: ApiToken.issue(user=user_of(role), name="test", role=role)[1] for role in ROLES}
 
 

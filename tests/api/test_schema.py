@@ -1,4 +1,4 @@
-"""The schema: the committed one is the one of the code, and what the API answers keeps to it."""
+"""The schema: the committed file matches the code, and responses of the API conform to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def test_the_committed_schema_is_the_one_of_the_code() -> None:
-    """After a change: manage.py spectacular --file docs/openapi.yaml"""
+    """After a change, run: manage.py spectacular --file docs/openapi.yaml"""
     out = StringIO()
     call_command("spectacular", "--fail-on-warn", "--validate", stdout=out)
     assert out.getvalue() == COMMITTED.read_text()
@@ -49,7 +49,7 @@ def test_schema_and_documentation_are_served_with_assets_of_our_own(client_of: C
 
 @pytest.fixture
 def api(transactional_db: None, live_server: Any, configured_web: None) -> Any:
-    """Some rows, and an administrator's token."""
+    """The schema of a server that has some rows, with the token of an administrator."""
     call_command("migrate", verbosity=0)
     registry = target()
     request_image(image="busybox:1", requested_by="somebody")
@@ -69,7 +69,7 @@ def api(transactional_db: None, live_server: Any, configured_web: None) -> Any:
 
 @pytest.mark.timeout(900)
 def test_no_input_breaks_the_api_or_what_it_promises(api: Any) -> None:
-    """Each operation with what its schema allows, and with more."""
+    """Send input that the schema allows, and input that it does not allow, to each operation."""
     _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="another", role=Role.ADMIN)
     operations = [result.ok() for result in api.get_all_operations()]
     assert len(operations) > 25

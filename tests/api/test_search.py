@@ -1,4 +1,4 @@
-"""A search of the API finds what the search of the same rows in the admin finds."""
+"""A search in the API finds the same rows as the search in the admin."""
 
 # ruff: noqa: F811 (fixtures)
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trying filters and reading admissions by API."""
+"""Trying filters and reading admissions with the API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_impact_is_listed_by_image(operator: APIClient) -> None:
 def test_an_expression_over_its_budget_is_reported_and_stops(operator: APIClient) -> None:
     for number in range(40):
         sampled("shop", f"nginx:{number}")
-    # Each level doubles what is looked at.
+    # Each level doubles the number of values that are evaluated.
     costly = f"to_string({' | '.join(['[@, @]'] * 20)}) == 'x'"
     told = operator.post("/api/v1/filters/impact/", {"jmespath": costly}, format="json")
     assert told.status_code == 200

@@ -1,4 +1,4 @@
-"""A wrong request gets an error that says what is allowed, at every URL of the API: walked, not listed here."""
+"""At every URL of the API, the error for an invalid request contains the allowed values. All URLs are checked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Route:
-    """A URL of the API with an ID that no row has, and its view. ``actions`` are the methods that it has."""
+    """A URL of the API with an ID that no row has, and its view. ``actions`` maps its HTTP methods to actions."""
 
     path: str
     view: Any
@@ -139,7 +139,7 @@ def test_a_change_of_a_row_that_is_a_list_is_refused_as_a_body(method: str, admi
 
 
 def expected(field: Any, found: object) -> str:
-    """What the error about a wrong value has to say; empty for free text."""
+    """Return the text of the error about an invalid value, empty for free text."""
     if isinstance(found, BooleanFilter):
         return "Must be true or false."
     if isinstance(field, forms.ModelChoiceField):
@@ -220,7 +220,7 @@ def test_a_wrong_field_lists_what_is_allowed(
 
 
 def changeable() -> list[Route]:
-    """The resources whose rows a client can change."""
+    """Return the routes of rows that a client can change."""
     return [route for route in ROUTES if "patch" in route.actions]
 
 
@@ -304,7 +304,7 @@ def test_a_body_that_is_not_json_is_refused_with_the_reason(
 
 
 def without_body() -> list[str]:
-    """The POST operations of the schema that describe no body."""
+    """Return the paths of POST operations without a body in the schema."""
     paths: dict[str, dict[str, Any]] = yaml.load(COMMITTED.read_text(), Loader=yaml.CSafeLoader)["paths"]
     return [path for path, found in paths.items() if "post" in found and "requestBody" not in found["post"]]
 

@@ -31,12 +31,12 @@ _numbers = count(1)
 
 @pytest.fixture
 def registry(db: None) -> Registry:
-    """The row of a target."""
+    """A row of the target."""
     return Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
 
 
 class Shop:
-    """A namespace of its own in the API server, and what the watcher would have written of it."""
+    """A separate namespace in the API server, and the rows that the watcher would write for it."""
 
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self.plane, self.namespace = plane, namespace
@@ -44,7 +44,7 @@ class Shop:
         plane.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", "default", "ServiceAccount")
 
     def pod(self, name: str, image: str, *, pods: int = 1, state: str = "running", **more: Any) -> None:
-        """A pod that no node has, and its row. ``more`` is ``metadata`` or of the spec."""
+        """Create a pod without a node, and its row. ``more`` are fields of the spec, and ``metadata``."""
         metadata = {"name": name, **more.pop("metadata", {})}
         body = {
             "apiVersion": "v1",
@@ -56,7 +56,7 @@ class Shop:
         self.row(image, pod_name=name, pods=pods, state=state)
 
     def deployment(self, name: str, image: str) -> None:
-        """One that is scaled to zero."""
+        """Create a Deployment that is scaled to zero, and its row."""
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": image}]}}
         spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
@@ -69,7 +69,7 @@ class Shop:
 
 
 def running(image: str, **fields: Any) -> RunningImage:
-    """A row as the watcher writes it."""
+    """Create a row as the watcher does."""
     values = {"cluster": "default", "namespace": "shop", "state": "running", "pods": 1, **fields}
     reference = str(ImageRef.parse(image))
     return RunningImage.objects.create(key=str(next(_numbers)), image=image, source=reference, **values)
@@ -81,7 +81,7 @@ def shop(read_plane: ControlPlane) -> Shop:
 
 
 class Watcher:
-    """The watcher's turns, as long as a test wants them, with a configuration file that it may change."""
+    """Runs turns of the watcher as a test requests them, with a configuration file that the test can change."""
 
     def __init__(self, directory: Path, source: FaultyRegistry, target: FaultyRegistry) -> None:
         self._made_of = directory, source, target
@@ -103,7 +103,7 @@ class Watcher:
             self.task.run(Inventory())
 
     def turn_until(self, condition: Callable[[], bool], what: str) -> None:
-        """A turn decides as many images as it has time for."""
+        """Run turns until the condition is true. A turn decides about as many images as it has time for."""
 
         def is_so() -> bool:
             self.turn()
@@ -112,7 +112,7 @@ class Watcher:
         wait_until(is_so, what=what)
 
     def look(self) -> None:
-        """A turn in which ``backfill: on`` looks for images, which it does once a minute."""
+        """Run a turn in which ``backfill: on`` looks for images, which it otherwise does once a minute."""
         self.task._next_look = 0.0
         self.turn()
 
@@ -133,7 +133,7 @@ def worker(watcher: Watcher) -> Iterator[WorkerContext]:
 
 
 def preview(watcher: Watcher) -> BackfillRun:
-    """A complete one."""
+    """Request a preview, and return it when it is complete."""
     run = request_preview(cluster="default", requested_by="ann")
     while run.previewed_at is None:
         watcher.turn()
@@ -143,6 +143,6 @@ def preview(watcher: Watcher) -> BackfillRun:
 
 
 def states(run: BackfillRun) -> dict[str, str]:
-    """State of each image, or why it is skipped, by its repository and tag."""
+    """Return the state of each image, or the reason why it is skipped, by repository and tag."""
     rows = BackfillImage.objects.filter(run=run)
     return {row.source.partition("/")[2]: row.reason or row.state for row in rows}

@@ -1,4 +1,4 @@
-"""With ``platforms: auto`` a preview measures what the nodes have, and looks the nodes up once for many images."""
+"""With ``platforms: auto``, a preview measures the platforms of the nodes, and reads the nodes once for many images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A year-old cluster is brought in: previewed, mirrored in order, with the decisions of admissions."""
+"""The images of a year-old cluster are mirrored: previewed, in order, and with the same decisions as admissions."""
 
 from __future__ import annotations
 

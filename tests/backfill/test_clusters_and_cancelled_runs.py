@@ -1,4 +1,4 @@
-"""Backfills of several clusters on one database, and what a cancelled one leaves to the others."""
+"""Backfills of several clusters that share a database, and the effect of a cancelled run on other runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_run_that_is_cancelled_while_its_watcher_works_on_it_requests_nothing_
     run = BackfillRun.objects.create(cluster="default", state="running")
     BackfillImage.objects.create(run=run, source="quay.io/org/app:1", rank=0, state="ready")
     turns = Turns(lambda: watcher.config)
-    BackfillRun.objects.filter(pk=run.pk).update(state="cancelled")  # as another process does, after it was read
+    BackfillRun.objects.filter(pk=run.pk).update(state="cancelled")  # another process cancels it after it was read
 
     turns.turn(run, seconds=5)
 

@@ -1,4 +1,4 @@
-"""Backfills by page, API and command, and on the dashboard."""
+"""Backfills on pages, in the API, as a command, and on the dashboard."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_prometheus_reads_the_images_of_open_runs_by_state(
 
 @pytest.mark.django_db
 def test_a_run_that_ended_with_failed_images_is_no_success(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the list, on its page and for Prometheus, until the next run of the cluster."""
+    """The list, the page of the run and the metrics report the failed images until the next run of the cluster."""
     monkeypatch.setattr(queue_metrics, "METRICS_SECONDS", 0.0)
     run = previewed(state="finished", finished_at=timezone.now())
     BackfillImage.objects.filter(state="ready").update(state="failed")
@@ -87,7 +87,7 @@ def test_a_run_that_ended_with_failed_images_is_no_success(client: Client, monke
 
 
 def act(client: Client, run: BackfillRun, name: str) -> str:
-    """Ask for an action on the run's page, confirm it, and read the page that follows."""
+    """Request an action on the run's page, confirm it, and return the page that follows."""
     form = {"action": name, "_selected_action": [run.pk], "back": f"{LIST}{run.pk}/change/"}
     asked = client.post(LIST, form).content.decode()
     assert str(run) in asked and f"{name.capitalize()} (1)" in asked
@@ -184,7 +184,7 @@ def command(watcher: Watcher, *arguments: str) -> str:
 
 @contextmanager
 def working(worker: WorkerContext) -> Iterator[None]:
-    """Jobs are run as they come."""
+    """Run jobs as soon as they are queued."""
     over = threading.Event()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""What a backfill costs at the limits of registries, by table; and in which order it mirrors."""
+"""The cost of a backfill with the limits of registries, as a table; and the order in which it mirrors images."""
 
 from __future__ import annotations
 

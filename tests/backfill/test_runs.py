@@ -1,4 +1,4 @@
-"""Runs of a backfill: when one begins, which process works on it, what ends it."""
+"""Runs of a backfill: when a run starts, which process works on it, and when it ends."""
 
 from __future__ import annotations
 

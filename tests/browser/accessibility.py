@@ -1,4 +1,4 @@
-"""What axe-core finds serious or critical on a page, and what of it we cannot fix."""
+"""Serious and critical findings of axe-core on a page, and findings that the project cannot fix."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from playwright.sync_api import Page
 
 GRAVE: Final = ("serious", "critical")
 COLOURS: Final = ("color-contrast", "link-in-text-block")
-"""Rules that another theme alone can break."""
+"""Rules whose result only the theme can change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A finding of others' making: axe's rule, a pattern for the element's path, and why it stays."""
+    """A finding in code of other projects: axe's rule, a pattern for the element's path, and why it is accepted."""
 
     rule: str
     element: str
@@ -33,13 +33,13 @@ ALLOWED: Final = (
 )
 
 MANY_ROWS: Final = "#result_list > tbody:nth-of-type(n+21)"
-"""Rows that are left out, as they are like those before them: axe would look at each for a tenth of a second."""
+"""Rows that are excluded because they are like the previous ones. axe needs a tenth of a second for each row."""
 
 _SCRIPT: Final = AXE_FILE_PATH.read_text()
 
 
 def grave_faults(page: Page, *, rules: tuple[str, ...] = ()) -> list[str]:
-    """Serious and critical findings, a line each: rule, element and what is wrong. ``rules``: these alone."""
+    """Return serious and critical findings, each as one line: rule, element and problem. ``rules`` limits the check."""
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright; it reaches nothing but this machine."""
+"""Debian's Chromium, controlled by Playwright. It can connect only to this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def running_chromium() -> Iterator[Browser]:
 
 
 def require_chromium() -> None:
-    """Skips in plain sight without the browser, which CI must have."""
+    """Skip visibly if the browser is missing, or fail in CI."""
     if shutil.which("chromium"):
         return
     if os.environ.get("CI") == "true":

@@ -1,4 +1,4 @@
-"""A cluster beside the running system: a real API server, whose pods stay as stories report them, and its watcher."""
+"""A cluster next to the running system: an API server whose pods have the states that tests report, and a watcher."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ for kind in kinds:
 
 @contextmanager
 def watched(system: System, plane: ControlPlane) -> Iterator[Objects]:
-    """While a watcher of the system reads the cluster; its objects."""
+    """Run a watcher of the system on the cluster, and yield the cluster's objects."""
     environment = {
         **system.webhook.environment,
         "DJANGO_SETTINGS_MODULE": "tests.jobs.worker_settings",
@@ -52,7 +52,7 @@ def watched(system: System, plane: ControlPlane) -> Iterator[Objects]:
 
 
 def forget_clusters(system: System) -> None:
-    """What another story's cluster has left."""
+    """Delete the rows that the cluster of another test has left."""
     run_manage("shell", "-c", FORGET, environment=system.webhook.environment)
 
 
@@ -63,7 +63,7 @@ def new_namespace(objects: Objects) -> str:
 
 
 def faults_of(page: Page) -> list[str]:
-    """What is grave on the page as it is, in both themes, at a desk and on a phone."""
+    """Return the serious faults of the page as it is, in both themes, at a desk and on a phone."""
     faults = []
     for width, height in (DESK, PHONE):
         page.set_viewport_size({"width": width, "height": height})

@@ -1,4 +1,4 @@
-"""The running system and the browser, once for all stories of a process; no story ends with a fault unseen."""
+"""The running system and the browser, shared by all tests of a process. A test fails if a page has a fault."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def chromium() -> Iterator[Browser]:
     require_chromium()
     expect.set_options(timeout=20_000)
     with pytest.MonkeyPatch.context() as patch:
-        # Playwright keeps an event loop in this thread; other tests of the process use the ORM in it all the same.
+        # Playwright runs an event loop in this thread, in which other tests of the process use the ORM.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         with running_chromium() as browser:
             yield browser
@@ -41,14 +41,14 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def seeded(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """500 images of which 40 failed, at rest."""
+    """A site with 500 images, of which 40 failed, without activity."""
     with seeded_site(server, tmp_path_factory.mktemp("seeded")) as site:
         yield site
 
 
 @pytest.fixture(scope="session")
 def system(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole running system. Stories share it: each uses repositories of its own."""
+    """The whole running system. Tests share it, so each uses separate repositories."""
     require_docker_registry()
     with running_system(server, tmp_path_factory.mktemp("system")) as running:
         yield running
@@ -61,6 +61,6 @@ def _visitors(chromium: Browser) -> Visitors:
 
 @pytest.fixture
 def visitors(_visitors: Visitors) -> Iterator[Visitors]:
-    """Opens pages: ``visitors.visit(system, "operator").open("/admin/")``. Any fault on them fails the story."""
+    """Opens pages: ``visitors.visit(system, "operator").open("/admin/")``. Any fault on them fails the test."""
     yield _visitors
     assert _visitors.leave() == []

@@ -1,4 +1,4 @@
-"""What the stories of jobs share: waiting for the rows of jobs, and acting on those that are selected."""
+"""Helpers for tests of jobs: waiting for rows of jobs, and running an action on selected rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RETRY = "Retry …"
 
 
 def wait_for(system: System, image: str, status: str, *, jobs: int = 1) -> None:
-    """So many jobs of images whose source is like this, in this status."""
+    """Wait for this number of jobs with this status. ``image`` is a LIKE pattern for their sources."""
     rows = (
         "SELECT count(*) FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"  # noqa: S608
         f" WHERE m.source LIKE '{image}' AND j.status = '{status}'"
@@ -28,12 +28,12 @@ def wait_for(system: System, image: str, status: str, *, jobs: int = 1) -> None:
 
 
 def act_on_selected(page: Page, action: str) -> None:
-    """Choose an action for the rows that are selected, and confirm it on the page that says what will be done."""
+    """Choose an action for the selected rows, and confirm it on the confirmation page."""
     page.get_by_label("Select action to run").select_option(label=action)
     page.get_by_role("button", name="Run").click()
     confirm(page)
 
 
 def confirm(page: Page) -> None:
-    """The page that says what will be done names the number of rows on its button."""
+    """Confirm an action: the confirmation page shows the number of rows on its button."""
     page.get_by_role("button", name=re.compile(r"\(\d+\)$")).click()

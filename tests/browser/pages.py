@@ -1,4 +1,4 @@
-"""Which pages there are: those of the menu, as a person sees it, and the first row's page of each list."""
+"""The pages of the admin: those of the menu, as a user sees it, and the page of the first row of each list."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tests.browser.visits import Visit
 MENU = "#nav-sidebar-apps a[href]"
 ROWS = "#result_list tbody th a"
 BESIDE_THE_MENU = ("/admin/mirrors/filter/try/",)
-"""Pages that others lead to."""
+"""Pages that only other pages link to."""
 
 OF_OUR_OWN = "/admin/"
-"""Where our pages are; the API's documentation is Swagger's own page."""
+"""The path of the admin's pages. The API's documentation is a page of Swagger."""
 
 
 def menu(visit: Visit) -> list[str]:
-    """Paths of the menu's links."""
+    """Return the paths of the menu's links."""
     page = visit.open("/admin/")
     return list(dict.fromkeys(_paths(page, MENU)))
 
 
 def all_pages(visit: Visit) -> Iterator[str]:
-    """Opens one page after the other: the menu's, each with its first row's and its form to add one. Their paths."""
+    """Open each page of the menu, the page of its first row and its form to add a row. Yield their paths."""
     for path in menu(visit):
         page = visit.open(path)
         yield path
@@ -44,12 +44,12 @@ def _paths(page: Page, selector: str) -> list[str]:
 
 
 def overflow(page: Page) -> int:
-    """Pixels by which the document is wider than its window."""
+    """Return the pixels by which the document is wider than its window."""
     wider: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return wider
 
 
 def use_theme(page: Page, name: str) -> None:
-    """Switch the page that is open to its ``light`` or ``dark`` theme, as its menu does."""
+    """Switch the open page to its ``light`` or ``dark`` theme, as its menu does."""
     page.evaluate("name => { Alpine.$data(document.documentElement).adminTheme = name; }", name)
     page.wait_for_function("name => document.documentElement.classList.contains(name)", arg=name)

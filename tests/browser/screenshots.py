@@ -1,6 +1,6 @@
-"""``make screenshots``: pictures of the pages on made-up data, into docs/images/; give names to make these alone.
+"""``make screenshots``: save pictures of the pages with made-up data to docs/images/. Names limit it to these pictures.
 
-A picture is a line in ``PICTURES``. Only those that README and docs show are committed.
+Each picture is a line in ``PICTURES``. Only pictures that README and docs show are committed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IMAGES: Final = ROOT / "docs" / "images"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page by its path; with ``first_row`` the page behind the first link of that list."""
+    """A page by its path, or with ``first_row`` the page behind the first link of that list."""
 
     name: str
     path: str
@@ -37,7 +37,7 @@ class Picture:
     role: Role = "admin"
     first_row: bool = False
     whole: bool = False
-    """The whole length of the page, not only what the window shows."""
+    """Whether the picture shows the whole page, not only the part in the window."""
 
 
 PICTURES: Final = (
@@ -92,7 +92,7 @@ PICTURES: Final = (
 
 
 def take(visitors: Visitors, site: Site, picture: Picture, directory: Path) -> Path:
-    """One picture; the session and its state are shared by all of a role."""
+    """Take one picture. All pictures of a role share its session and its state."""
     page = visitors.visit(site, picture.role, size=picture.size, dark=picture.dark).open(picture.path)
     if picture.first_row:
         page.locator(ROWS).first.click()

@@ -1,4 +1,4 @@
-"""What the browser looks at: the whole running system, and the pages of a believable installation at rest."""
+"""The sites that the browser opens: the whole running system, and a realistic installation without activity."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.support.registries import USERNAME, Registry, distribution
 from tests.support.system import POOL, Process, Webhook, run_manage, web_process, write_config
 
 WORKER: Final = {"DJANGO_SETTINGS_MODULE": "tests.jobs.worker_settings", "TEST_JOB_TIMING": json.dumps(FAST)}
-"""The product's settings, with shortened times."""
+"""The product's settings with shorter times."""
 
 PRIVATE_PASSWORD: Final = "private-registry"
-"""Its file in the credentials directory."""
+"""The name of the password's file in the credentials directory."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """An installation's admin and API at ``url``."""
+    """The admin and API of an installation at ``url``."""
 
     url: str
     server: PostgresServer
@@ -41,7 +41,8 @@ class Site:
 
 @dataclass(frozen=True)
 class System(Site):
-    """Everything runs: ``source`` can be made to err, ``private`` and ``target`` are real registries."""
+    """A system in which all processes run. ``source`` injects faults, ``private`` and ``target`` are real
+    registries."""
 
     source: FaultyRegistry
     private: Registry
@@ -52,13 +53,13 @@ class System(Site):
         return self.webhook.directory / "credentials" / PRIVATE_PASSWORD
 
     def order(self, *images: str) -> None:
-        """Images that nobody waits for."""
+        """Queue copies of images without waiting for them."""
         run_manage("mirror", "--queue", *images, environment=self.webhook.environment)
 
 
 @contextmanager
 def seeded_site(server: PostgresServer, directory: Path) -> Iterator[Site]:
-    """500 images and their history; nothing works on them. See ``tests.support.operators_data``."""
+    """Run a site with 500 images and their history, without activity. See ``tests.support.operators_data``."""
     webhook = _installed(server, directory, target="mirror.example.com")
     _shell(webhook, "from tests.support.operators_data import seed; seed()")
     with _web(webhook) as url:
@@ -67,7 +68,7 @@ def seeded_site(server: PostgresServer, directory: Path) -> Iterator[Site]:
 
 @contextmanager
 def running_system(server: PostgresServer, directory: Path) -> Iterator[System]:
-    """Webhook, web and worker, with three registries, on an empty database."""
+    """Run webhook, web and worker, with three registries, on an empty database."""
     with ExitStack() as stack:
         source = stack.enter_context(FaultyRegistry())
         private = stack.enter_context(distribution(directory / "private", htpasswd=True))
@@ -92,7 +93,7 @@ def running_system(server: PostgresServer, directory: Path) -> Iterator[System]:
 
 
 def _installed(server: PostgresServer, directory: Path, *, target: str, **keys: Any) -> Webhook:
-    """A database of its own with tables, the configuration's rows and people."""
+    """Create a database with tables, the rows of the configuration, and users."""
     directory.mkdir(parents=True, exist_ok=True)
     name = f"site_{free_port()}"
     with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""With the Back button, people return to the page that asked for confirmation, and to the explanation of a pod."""
+"""The Back button returns to the page that asked for confirmation, and to the explanation of a pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backfill: an operator previews what a cluster runs, starts it, follows it, pauses, resumes and cancels it."""
+"""Backfill: an operator previews the images of a cluster, starts the run, follows, pauses, resumes and cancels it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def objects(system: System, plane: ControlPlane) -> Iterator[Objects]:
 
 
 def act(page: Page, name: str, state: str) -> None:
-    """Press an action's button, confirm it, and wait for the state that it leads to."""
+    """Press the button of an action, confirm it, and wait for the resulting state."""
     page.get_by_role("button", name=name, exact=True).click()
     confirm(page)
     expect(page.locator("[role=status].swapper-label")).to_have_text(state)
@@ -55,7 +55,7 @@ def test_a_cluster_is_backfilled_under_an_operator_s_eyes(system: System, visito
     expect(facts).to_contain_text(re.compile(r"Images\s*3\s*Excluded\s*0"))
     expect(facts).to_contain_text("no limit of a registry delays it")
 
-    # The layer of one image waits, so that the run is not over before it is looked at.
+    # The layer of one image is delayed, so that the run does not finish before the test has checked it.
     system.source.on("GET /v2/fill/app/blobs/", held(release, after=100_000), times=20)
     try:
         act(page, "Start", "Running")

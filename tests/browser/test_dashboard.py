@@ -1,4 +1,4 @@
-"""The dashboard lives: numbers and running copies change without a reload, and it says when its numbers are old."""
+"""The dashboard refreshes itself: numbers and running copies change without a reload, and old numbers are marked."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visito
     page = visitors.visit(system, "viewer").open("/admin/")
     card = page.get_by_role("link", name=re.compile("Succeeded jobs"))
     before = card.inner_text()
-    # One of three links that lead to the same list.
+    # One of three links to the same list.
     admitted = page.locator(".swapper-cards span a").nth(1)
     admitted.focus()
 
@@ -70,8 +70,8 @@ def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitor
         system.source.storage, "slow/app", "1"
     )
     release = threading.Event()
-    # The configuration of the image goes through; its layer waits when more than two chunks of it have come, as a copy
-    # keeps the newest one back.
+    # The configuration blob passes. The layer waits after more than two chunks, because a copy holds the newest chunk
+    # back.
     system.source.on("GET /v2/slow/app/blobs/", held(release, after=600_000), times=2)
     page = visitors.visit(system, "viewer").open("/admin/")
     try:
@@ -88,10 +88,10 @@ def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitor
 
 @pytest.fixture
 def without_database(system: System) -> Iterator[threading.Event]:
-    """Set the event to start the database again; it is there again after the story in any case."""
+    """An event that starts the database again when it is set. The database also runs again after the test."""
     back = threading.Event()
     with psycopg.connect(f"{system.server.url}/postgres", autocommit=True) as connection:
-        # The tests' server writes nothing through by itself.
+        # The tests' server does not flush its writes to disk without a checkpoint.
         connection.execute("CHECKPOINT")
     yield back
     if not back.is_set():

@@ -24,7 +24,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "503.html": ("503", "Database unavailable"),
     "403_csrf.html": ("403", "This form is no longer valid"),
 }
-"""Pages that no request of a healthy system leads to: their template, as the browser gets it."""
+"""Pages that a healthy system never returns: the template by status, as the browser receives it."""
 
 each_size = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 each_theme = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -1,4 +1,4 @@
-"""From a failed copy to a good one: the operator sees it, reads why, fixes it, and retries."""
+"""From a failed copy to a successful one: the operator sees the failure, reads the reason, fixes it, and retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failing pulls: which images, why, and what to do; a target that nodes cannot pull from; the end of a restart loop."""
+"""Failing pulls: images, reasons and advice; a target that nodes cannot pull from; the end of a restart loop."""
 
 from __future__ import annotations
 

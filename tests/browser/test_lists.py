@@ -1,4 +1,4 @@
-"""Lists at a desk: nothing scrolls sideways, no row is covered, and rows refresh without disturbing a selection."""
+"""Lists at a desk: no horizontal scrolling, no covered row, and refreshed rows do not disturb a selection."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_no_list_scrolls_sideways_and_its_last_row_is_not_covered(seeded: Site, 
 
 @pytest.fixture
 def long_names(seeded: Site) -> Iterator[str]:
-    """The newest rows have names that are as long as those of generated projects; the old ones again at the end."""
+    """Give the newest rows names as long as those of generated projects. The previous names are restored on exit."""
     name = f"registry.example.com/{'team-with-a-long-name/' * 5}{LONG}:v2.14.0-rc.3"
     with psycopg.connect(seeded.webhook.database_url, autocommit=True) as database:
         newest = "SELECT m.id, m.source FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"
@@ -85,7 +85,7 @@ def test_long_names_are_readable_to_their_end(seeded: Site, visitors: Visitors, 
 
 @pytest.fixture
 def registry_of_another_cluster(seeded: Site) -> Iterator[None]:
-    """A registry with a name as long as those of Amazon ECR, for one cluster: lists then show the clusters."""
+    """A registry of one cluster with a name as long as Amazon ECR's, which makes lists show the clusters."""
     host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
     copied = "kind, role, prefix, username, credential_ref, insecure, ca_file, enabled, settings, namespaces, clusters"
     copied += ", managed_by, created_at, updated_at"
@@ -121,6 +121,6 @@ def test_rows_that_were_refreshed_can_be_selected(seeded: Site, visitors: Visito
 
 
 def _refreshed(page: Page) -> None:
-    """Waits for the rows that the server sends next."""
+    """Wait for the next rows that the server sends."""
     page.evaluate(f"{OLD} = 'yes'")
     page.wait_for_function(f"{OLD} === undefined", timeout=40_000)

@@ -1,4 +1,4 @@
-"""The page of a mapping follows the job that an action started, without a reload."""
+"""The page of a mapping shows the progress of the job that an action started, without a reload."""
 
 from __future__ import annotations
 

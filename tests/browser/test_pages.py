@@ -1,4 +1,4 @@
-"""Every page of the menu, for every role: it opens without a fault, at a desk and on a phone, in light and dark."""
+"""Every page of the menu opens without a fault: for every role, at a desk and on a phone, in light and dark."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_sign_in_page_is_accessible(seeded: Site, visitors: Visitors, dark: 
 
 
 def test_the_documentation_of_the_api_has_the_theme_of_the_admin(seeded: Site, visitors: Visitors) -> None:
-    """As the system has it, until the user chooses one in the admin."""
+    """The theme of the system, until the user chooses a theme in the admin."""
 
     def ground(page: Page) -> str:
         found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")

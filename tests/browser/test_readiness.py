@@ -1,4 +1,4 @@
-"""The fire drill: an operator sees what could not start without its source, mirrors it, and sees it protected."""
+"""The fire drill: an operator sees workloads that could not start, mirrors their images, and sees them protected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_what_is_missing_is_mirrored_by_one_button(system: System, visitors: Vis
     expect(page.get_by_text("1 image queued.")).to_be_visible()
     wait_for(system, image, "succeeded")
 
-    # An answer is kept for a minute: this one was not asked for yet.
+    # A result is cached for a minute. This one was not requested before.
     page.goto(f"{system.url}{URL}?without={system.source.host}")
     expect(page.locator("#content")).to_contain_text("1 of 1 workloads could start on a new node")
 

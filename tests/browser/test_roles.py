@@ -1,4 +1,4 @@
-"""What each role can do on the pages: a viewer looks, an operator acts, an admin configures."""
+"""What each role can do on the pages: a viewer reads, an operator acts, an admin configures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_registries_are_the_admins_to_edit(seeded: Site, visitors: Visitors, rol
 
 
 def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Visitors) -> None:
-    """From the top of the page to the first card, and from there by Enter to the list behind it."""
+    """Tab leads from the start of the page to the first card, and Enter to the list behind the card."""
     page = visitors.visit(seeded, "viewer").open("/admin/")
     for _ in range(80):
         page.keyboard.press("Tab")
@@ -66,7 +66,7 @@ def test_hours_of_decisions_are_ranges_in_the_zone_of_who_looks(seeded: Site, vi
 
 
 def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
-    """Berlin's, which is an hour ahead of the server's in winter."""
+    """The zone is that of Berlin, which is one hour ahead of the server's in winter."""
     since = "finished_at_from_0=2026-01-01&finished_at_from_1=23:30:00"
     page = visitors.visit(seeded, "viewer").open(f"/admin/mirrors/mirrorjob/?{since}")
     page.get_by_role("button", name=re.compile("^Filters")).press("Enter")

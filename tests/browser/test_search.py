@@ -1,4 +1,4 @@
-"""The search in the menu, by the keyboard alone; and the pages of one's tokens and of a sample pod are accessible."""
+"""The search in the menu with only the keyboard; and accessible pages for a user's tokens and a sample pod."""
 
 from __future__ import annotations
 

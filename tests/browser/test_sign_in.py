@@ -1,4 +1,4 @@
-"""Signing in: with a wrong password an error is shown, with the right one the dashboard."""
+"""Signing in: a wrong password shows an error, the right one the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying before acting: filters answer as one types, a pod is explained and mirrored, a registry is tested."""
+"""Trying before acting: filters respond while the user types, a pod is explained and mirrored, a registry is tested."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_pod_is_explained_and_what_it_misses_is_mirrored(system: System, visit
     expect(page.get_by_role("heading", name="Requested copies")).to_be_visible()
     wait_for(system, image, "succeeded")
 
-    # What is known of the target reaches the web process within seconds.
+    # Knowledge about the target reaches the web process within seconds.
     wait_until(lambda: "present" in _explained(page), what="the explanation that it is present")
     expect(page.locator("pre")).to_contain_text(f"{system.target.host}/{system.source.host.replace(':', '_')}")
 

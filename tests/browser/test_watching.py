@@ -1,4 +1,4 @@
-"""The watch itself: what it must see, it sees."""
+"""The recording of faults detects the faults that it must detect."""
 
 from __future__ import annotations
 

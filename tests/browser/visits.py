@@ -1,4 +1,4 @@
-"""A person before the browser: logged in by role, in light or dark, at a desk or on a phone; watched all the time."""
+"""A user with a browser: signed in with a role, light or dark, at a desk or on a phone. All faults are recorded."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ PHONE: Final = (390, 844)
 
 @dataclass(frozen=True)
 class Visit:
-    """One page of one person, and what went wrong on it so far."""
+    """One page of one user, and the faults on it so far."""
 
     page: Page
     watch: Watch
     site: Site
 
     def open(self, path: str) -> Page:
-        """Go to a path of the site, and wait for its scripts."""
+        """Open a path of the site, and wait for its scripts."""
         self.page.goto(f"{self.site.url}{path}", wait_until="load")
         return self.page
 
 
 @dataclass
 class Visitors:
-    """Opens visits; each person logs in once for all of them."""
+    """Opens visits. Each user signs in once for all of them."""
 
     browser: Browser
     states: dict[tuple[str, Role], StorageState] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Visitors:
         return self._open(site, self.states.get((site.url, role)), size, dark=dark)
 
     def leave(self) -> list[str]:
-        """Close what is open; all faults that were seen there."""
+        """Close all open contexts, and return the faults that occurred in them."""
         opened, self.opened = self.opened, []
         for context, _ in opened:
             context.close()
@@ -69,13 +69,13 @@ class Visitors:
         log_in(visit, PEOPLE[role])
         visit.page.wait_for_url(f"{site.url}/admin/")
         state = visit.page.context.storage_state()
-        # The dashboard that it has led to would continue to ask for numbers.
+        # The dashboard that it has opened would continue to request numbers.
         visit.page.close()
         return state
 
 
 def log_in(visit: Visit, name: str, password: str = PASSWORD) -> None:
-    """Fill in the form and send it; what comes of it is the story's to look at."""
+    """Fill in the sign-in form and submit it. The test checks the result."""
     page = visit.open("/admin/login/?next=/admin/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)

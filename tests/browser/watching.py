@@ -1,4 +1,4 @@
-"""What must not happen in any story: script errors, failed requests, other hosts, breaches of the content policy."""
+"""Faults that no test may cause: script errors, failed requests, other hosts, violations of the content policy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 """
 SAID_ELSEWHERE = ("Failed to load resource", "Response Status Error Code")
-"""Chromium's and htmx's own lines for an answer of 4xx or 5xx, which is seen as an answer."""
+"""Console messages of Chromium and htmx about 4xx and 5xx responses, which are recorded as responses."""
 
 LEFT = "net::ERR_ABORTED"
-"""Requests that were under way when their page was left."""
+"""The failure of requests that were in progress when the user left their page."""
 
 
 class Watch:
-    """Faults of all pages of a browser context, as they come; ``allow`` what a story provokes."""
+    """Collects the faults of all pages of a browser context. ``allow`` faults that a test provokes."""
 
     def __init__(self, context: BrowserContext, *, site: str) -> None:
         self.faults: list[str] = []
@@ -34,7 +34,7 @@ class Watch:
         context.on("response", self._on_response)
 
     def allow(self, pattern: str) -> None:
-        """A regular expression for the beginning of what ``faults`` would say: ``503 GET /admin/``, for example."""
+        """Ignore faults whose text starts with this regular expression, such as ``503 GET /admin/``."""
         self._allowed.append(re.compile(pattern))
 
     def _add(self, fault: str) -> None:

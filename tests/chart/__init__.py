@@ -1,1 +1,1 @@
-"""The Helm chart: rendered by helm, and read as an operator would."""
+"""The Helm chart, rendered by helm and checked from the view of an operator."""

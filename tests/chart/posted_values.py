@@ -1,4 +1,4 @@
-"""Values files for estahn's chart as people have posted them, and more that it would have taken."""
+"""Values files for estahn's chart as users have published them, and others that it would have accepted."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ FOLDER: Final = Path(__file__).parent / "values"
 
 
 def posted() -> dict[str, dict[str, Any]]:
-    """The files by name."""
+    """Return the files by name."""
     return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}

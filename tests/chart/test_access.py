@@ -1,4 +1,4 @@
-"""Who may do what: roles of workers, of the set-up and of the test, and who may connect to which port."""
+"""Permissions: the roles of workers, set-up and test, and the clients that can connect to each port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MADE = [f"{FULLNAME}-{name}" for name in ("app", "admin", "postgresql", "tls")]
 
 
 def rules(found: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
-    """Each rule by its one resource: group, resource, names and verbs."""
+    """Return each rule by resource: group, resource, names and verbs."""
     return [
         (rule["apiGroups"][0], resource, tuple(rule.get("resourceNames", [])), tuple(rule["verbs"]))
         for rule in found["rules"]
@@ -71,7 +71,7 @@ def test_the_set_up_may_do_no_more_than_it_does() -> None:
 
 
 def test_under_fail_it_may_grant_one_permission_that_means_nothing_else() -> None:
-    """Names cannot limit the right to create; `bind` does: to this Role."""
+    """Resource names cannot limit `create`. The permission to `bind` limits it to this Role."""
     webhook = {"failurePolicy": "Fail", "exemptNamespaces": ["karpenter"]}
     manifests = render({"webhook": webhook, "certmanager": {"enabled": True}})
     more = [rule for rule in rules(manifests.get("Role", SETUP)) if rule[0]]
@@ -131,20 +131,20 @@ def test_roles_can_be_left_to_the_user() -> None:
 
 
 def allowed(manifests: Manifests, name: str = FULLNAME) -> dict[str, Any]:
-    """Who may connect, by port; None: all."""
+    """Return the permitted clients by port. None means all clients."""
     policy = manifests.get("NetworkPolicy", name)["spec"]
     assert policy["policyTypes"] == ["Ingress"]
     return {port["port"]: rule.get("from") for rule in policy.get("ingress", []) for port in rule["ports"]}
 
 
 def test_no_empty_list_is_rendered() -> None:
-    """API servers do not store one, and GitOps tools show a difference at each look."""
+    """API servers do not store an empty list, so GitOps tools would always show a difference."""
     for policy in render().all("NetworkPolicy"):
         assert policy["spec"].get("ingress") != []
 
 
 def test_the_webhook_is_open_and_nothing_else() -> None:
-    """API servers have no labels to select them by."""
+    """API servers have no labels that a policy could select."""
     manifests = render()
 
     assert allowed(manifests) == {"https": None}

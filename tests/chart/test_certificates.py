@@ -1,4 +1,4 @@
-"""Where the webhook's certificate comes from: our own Job, cert-manager, or a Secret of the user's."""
+"""The source of the webhook's certificate: the set-up Job, cert-manager, or a Secret of the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def certificate_volumes(manifests: Manifests) -> list[Any]:
 
 
 def commands(manifests: Manifests) -> list[str]:
-    """What the set-up Job runs, in turn."""
+    """Return the commands of the set-up Job, in order."""
     return [c["args"][0] for job in manifests.all("Job") for c in containers(job["spec"]["template"])]
 
 
@@ -52,7 +52,7 @@ def test_the_same_command_renews_it() -> None:
 
 
 def test_what_the_job_writes_is_not_rendered() -> None:
-    """Neither Helm nor a GitOps tool would keep it."""
+    """Helm and GitOps tools would revert the fields that the Job writes."""
     client = render().hook["clientConfig"]
 
     assert "caBundle" not in client
@@ -81,7 +81,7 @@ def test_the_secret_path_can_be_left_out() -> None:
 
 
 def test_cert_manager_wins_over_the_job() -> None:
-    """With both, the volume of estahn's chart was there twice, and its Jobs still ran."""
+    """With cert-manager and the Job, estahn's chart rendered the volume twice, and its Jobs still ran."""
     manifests = render({"certmanager": {"enabled": True}})
     certificate = manifests.get("Certificate", TLS_SECRET)
 

@@ -1,4 +1,4 @@
-"""The database: a Postgres of the release's own, one of the user's, or SQLite in one pod."""
+"""The database: a Postgres of the release, a Postgres of the user, or SQLite in one pod."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLAIM = {"sqlite": {"enabled": True, "volume": {"persistentVolumeClaim": {"claim
 
 
 def processes(manifests: Manifests) -> list[Object]:
-    """All containers that talk to the database."""
+    """Return all containers that connect to the database."""
     return [
         container
         for role in ("", "web", "worker", "watcher")
@@ -38,7 +38,7 @@ def test_a_postgres_of_our_own() -> None:
 
 
 def test_it_can_keep_its_data() -> None:
-    """A claim beside the StatefulSet, which may not change its own templates of claims."""
+    """The claim is separate, because a StatefulSet's own claim templates are immutable."""
     values = {"postgresql": {"persistence": {"enabled": True, "storageClassName": "gp3", "size": "20Gi"}}}
     manifests = render(values)
     claim = manifests.get("PersistentVolumeClaim", OWN)
@@ -53,7 +53,7 @@ def test_it_can_keep_its_data() -> None:
 
 
 def test_nothing_is_kept_by_default() -> None:
-    """Clusters without a default StorageClass would wait for ever."""
+    """Clusters without a default StorageClass would wait permanently."""
     assert not render().all("PersistentVolumeClaim")
 
 
@@ -92,7 +92,7 @@ def test_an_external_database_whose_certificate_is_verified() -> None:
 
 
 def test_a_cluster_of_cloudnative_pg() -> None:
-    """Its Secret has the whole URL."""
+    """The Secret of CloudNativePG contains the complete URL."""
     manifests = render({"externalDatabase": {"existingSecret": "images-app", "existingSecretUrlKey": "uri"}})
 
     for container in processes(manifests):

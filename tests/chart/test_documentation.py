@@ -1,4 +1,4 @@
-"""The commands of the documentation that install the chart render, and the chart's README leads somewhere."""
+"""The documented commands that install the chart can be rendered, and the links of the chart's README are valid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ README = CHART / "README.md"
 
 
 def installs() -> list[tuple[str, list[str]]]:
-    """Each `helm install` of this checkout's chart in a block of code, by its place."""
+    """Return each `helm install` of this checkout's chart in a code block, with its position."""
     found = []
     for page in [*PAGES, README]:
         for block in blocks(page):
@@ -29,7 +29,7 @@ def installs() -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("place", "command"), installs(), ids=lambda part: part if isinstance(part, str) else "")
 def test_an_install_of_the_documentation_renders(place: str, command: list[str]) -> None:
-    """Others are in docs/install.md, of the published chart; tests/docs/test_commands.py has them."""
+    """Commands for the published chart are in docs/install.md, and are tested in tests/docs/test_commands.py."""
     assert (command[3], command[4:6]) == ("charts/k8s-image-swapper", ["--namespace", "k8s-image-swapper"])
 
     assert render(flags=tuple(part for part in command[6:] if part != "--create-namespace")).objects

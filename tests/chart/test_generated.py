@@ -1,4 +1,4 @@
-"""Generated files of the chart are what the models and values.yaml make of them; versions are the product's."""
+"""Generated files of the chart match the models and values.yaml, and versions are those of the product."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def leaves(values: dict[str, object], path: str = "") -> list[str]:
-    """Paths of all keys without further keys below them."""
+    """Return the paths of all keys that have no keys below them."""
     found = []
     for key, value in values.items():
         here = f"{path}.{key}" if path else key

@@ -1,4 +1,4 @@
-"""Each object is one that the API server takes: by its own schemas, and by asking it."""
+"""The API server accepts each object, according to its schemas and in a server-side dry run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.helm import CHART, helm, render
 from tests.support.kube_build import VERSION
 
 FOREIGN = "Certificate,HTTPRoute,Issuer,PodMonitor,PrometheusRule,ScaledObject,ServiceMonitor"
-"""Kinds of others, of which the API server has no schema."""
+"""Kinds of other projects, for which the API server has no schema."""
 
 MONITORED: dict[str, Any] = {
     "metrics": {
@@ -77,7 +77,7 @@ SETS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def schemas(request: pytest.FixtureRequest) -> Path:
-    """From the API server; it is started only where they have not been made yet."""
+    """The API server's schemas. The API server is started only if they do not exist yet."""
     return kube_schemas.directory(lambda: request.getfixturevalue("plane").request("GET", "/openapi/v2"))
 
 
@@ -129,7 +129,7 @@ def test_no_object_is_there_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_each_object_is_in_its_namespace(name: str) -> None:
-    """Also for those who apply what `helm template` gives."""
+    """The namespace must be in each object for users who apply the output of `helm template`."""
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
     for found in render({**SETS[name], "extraManifests": [], "extraManifestsTemplated": []}, namespace="ops").objects:
         allowed: list[str | None] = [None] if found["kind"] in cluster_wide else ["ops", "shop", "billing"]
@@ -144,7 +144,7 @@ def test_helm_has_nothing_to_say() -> None:
 
 @pytest.fixture
 def namespace(plane: ControlPlane) -> Iterator[str]:
-    """A namespace that shows what Pod Security "restricted" would refuse."""
+    """A namespace that refuses pods that violate Pod Security "restricted", and warns of them."""
     name = f"restricted-{uuid.uuid4().hex[:8]}"
     labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
@@ -162,10 +162,10 @@ def apply(plane: ControlPlane, objects: list[dict[str, Any]], *flags: str) -> su
 
 @pytest.mark.timeout(300)
 def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespace: str) -> None:
-    """Expressions compile, and no pod breaks Pod Security "restricted"."""
+    """Expressions compile, and no pod violates Pod Security "restricted"."""
     for name in ("default", "terraform", "large-cluster", "sqlite", "monitored", "fail", "persistent"):
         objects = [o for o in render(SETS[name], namespace=namespace).objects if o["kind"] not in FOREIGN.split(",")]
-        # A pod is refused without its account, and nothing else is kept.
+        # A pod is refused without its service account. Only service accounts are really created.
         apply(plane, [found for found in objects if found["kind"] == "ServiceAccount"]).check_returncode()
         ended = apply(plane, objects, "--dry-run=server")
 
@@ -174,7 +174,7 @@ def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespac
 
 
 def test_its_version_is_the_one_that_helm_renders_for() -> None:
-    """Or conditions would be left out where they are expected."""
+    """With another version, conditions would be omitted where tests expect them."""
     assert (
         helm("template", str(CHART), "--debug", "--kube-version", VERSION).stdout == helm("template", str(CHART)).stdout
     )

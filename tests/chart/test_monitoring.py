@@ -1,4 +1,4 @@
-"""Monitors, alerts and dashboard: what they name exists, promtool takes the rules, and each alert has its runbook."""
+"""Monitors, alerts and dashboard use existing metrics, promtool accepts the rules, and each alert has a runbook."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FOREIGN = {
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
 }
-"""Metrics of the API server and of each process."""
+"""Metrics of the API server, and metrics that every process has."""
 
 
 def documented() -> set[str]:
-    """The metrics of docs/metrics.md, with what a histogram has."""
+    """Return the metrics in docs/metrics.md, with the buckets of histograms."""
     names = {code(cells[0])[0] for cells in rows(ROOT / "docs/metrics.md", "Metric", "Where", "Labels", "Meaning")}
     return names | {f"{name}_bucket" for name in names if name.endswith("_seconds")} | FOREIGN
 
@@ -155,7 +155,7 @@ SAMPLES = {
     "ImageSwapperWorkloadsUnprotected": ('swapper_unprotected_workloads{namespace="swapper",cluster="a"}', "3x120"),
     "ImageSwapperCopiesFail": ('swapper_job_attempts_total{namespace="swapper",outcome="failed"}', "0+1x120"),
 }
-"""A series that each alert is about, and values under which it fires."""
+"""For each alert, a series and the values for which the alert fires."""
 
 
 def test_each_alert_has_a_sample() -> None:

@@ -1,4 +1,4 @@
-"""What `helm install` and `helm upgrade` print: the next steps, and what to know at once."""
+"""The output of `helm install` and `helm upgrade`: the next steps, and important warnings."""
 
 from __future__ import annotations
 

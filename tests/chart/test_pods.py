@@ -1,4 +1,4 @@
-"""All pods: Pod Security "restricted", no API token but where it is used, writable directories, probes, ends."""
+"""All pods: Pod Security "restricted", API tokens only where needed, writable directories, probes and termination."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_pod_security_restricted(name: str) -> None:
 
 
 def test_any_user_may_run_our_image() -> None:
-    """OpenShift chooses a user for each namespace."""
+    """OpenShift assigns a user to each namespace."""
     for where, pod in pods(EVERYTHING):
         if where != f"StatefulSet/{FULLNAME}-postgresql":
             assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["spec"]["securityContext"]), where
@@ -56,7 +56,7 @@ def test_the_user_of_postgres_can_be_left_to_the_cluster() -> None:
 
 
 def test_who_has_a_token_of_the_api() -> None:
-    """Workers read pull secrets, the watcher pods, the set-up writes Secrets and the test reads the registration."""
+    """Workers read pull secrets, the watcher reads pods, the set-up writes Secrets, the test reads the registration."""
     tokens = {where: pod["spec"]["automountServiceAccountToken"] for where, pod in pods(EVERYTHING)}
 
     assert {where.split("-")[-1] for where, has_token in tokens.items() if not has_token} == {
@@ -116,7 +116,7 @@ def test_each_mount_has_its_volume(name: str) -> None:
 
 
 def test_nodes_run_linux_and_no_links_of_services_are_set() -> None:
-    """A Service called `swapper` would set SWAPPER_PORT."""
+    """With links of Services, a Service named `swapper` would set SWAPPER_PORT."""
     for where, pod in pods(EVERYTHING):
         assert pod["spec"]["nodeSelector"]["kubernetes.io/os"] == "linux", where
         assert pod["spec"]["enableServiceLinks"] is False, where
@@ -163,7 +163,7 @@ def test_probes(role: str, port: str, scheme: str) -> None:
 
 
 def test_each_container_can_have_limits() -> None:
-    """A quota of the namespace may ask for them."""
+    """A quota of the namespace can require limits."""
     limits = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
     values = {**limits, **dict.fromkeys(("web", "worker", "watcher", "patch", "postgresql", "test"), limits)}
 

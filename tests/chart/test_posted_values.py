@@ -1,4 +1,4 @@
-"""Values files of estahn's chart work as they are: what they configure is what the application loads."""
+"""Values files of estahn's chart work unchanged: the application loads the configuration that they contain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POSTED = posted()
 
 
 def loaded(manifests: Manifests) -> config.Config:
-    """The configuration as the application reads it."""
+    """Return the configuration as the application reads it."""
     return config.parse(manifests.config_text)
 
 
@@ -77,7 +77,7 @@ def test_numbers_where_text_is_meant() -> None:
 
 @pytest.mark.parametrize("number", ["123456789012", "023456789012"])
 def test_an_account_number_of_the_command_line(number: str) -> None:
-    """As the getting-started page has it; helm's --set makes a number of it."""
+    """The getting-started page has this argument. Helm's --set converts its value to a number."""
     region = "config.target.aws.region=eu-central-1"
     found = loaded(render(None, f"config.target.aws.accountId={number}", region, "awsSecretName=k8s-image-swapper-aws"))
 

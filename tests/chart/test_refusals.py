@@ -1,4 +1,4 @@
-"""What the chart refuses: unknown keys below ``config``, wrong types, images that cannot run it."""
+"""Values that the chart refuses: unknown keys below ``config``, wrong types, images that cannot run the product."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_keys_match_in_any_case(key: str) -> None:
 
 
 def test_sections_of_other_types_are_not_looked_at() -> None:
-    """The application ignores them as well."""
+    """The application ignores such sections too."""
     target = {"type": "oci", "oci": {"endpoint": "registry.example.com"}, "aws": {"whatever": 1}}
 
     assert configuration.parse(render({"config": {"target": target}}).config_text).target.type == "oci"
@@ -143,7 +143,7 @@ def test_what_kubernetes_would_refuse(values: dict[str, Any], words: str) -> Non
 
 
 def nothing(values: dict[str, Any]) -> dict[str, Any]:
-    """The keys whose default is empty, without a value."""
+    """Return the keys whose default is empty, without a value."""
     sections = {key: nothing(value) for key, value in values.items() if isinstance(value, dict) and value}
     return sections | dict.fromkeys(key for key, value in values.items() if value in ({}, [], "", None))
 

@@ -1,4 +1,4 @@
-"""Replicas: autoscalers, budgets that select, spread over nodes."""
+"""Replicas: autoscalers, disruption budgets that select pods, and distribution across nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLES = ("", "web", "worker")
 
 
 def block(role: str, **values: Any) -> dict[str, Any]:
-    """Values of a role: the webhook's are at the top."""
+    """Return values of a role. Those of the webhook are at the top level."""
     return {role: values} if role else values
 
 
@@ -56,7 +56,8 @@ def test_a_budget_where_there_is_more_than_one_replica(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("least", "shown"), [("1", 1), (2, 2), ("50%", "50%")])
 def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> None:
-    """Of a release that is not called like the chart: there estahn's selected nothing."""
+    """The second release is not named like the chart. With such a name, the budget of estahn's chart selected no
+    pods."""
     manifests = render(block(role, pdb={"enabled": True, "minAvailable": least}))
     other = render(block(role, pdb={"enabled": True}), release="prod")
 
@@ -123,7 +124,7 @@ def test_in_an_external_database_too() -> None:
 
 @pytest.mark.django_db
 def test_the_query_counts_due_jobs() -> None:
-    """On the real table: what waits for its time, and what has ended, is not counted."""
+    """The query runs on real rows. It does not count jobs that are not due yet, and finished jobs."""
     now = timezone.now()
     for number, (status, seconds) in enumerate([("pending", -1), ("pending", 3600), ("failed", -1), ("succeeded", -1)]):
         name = f"docker.io/library/a:{number}"

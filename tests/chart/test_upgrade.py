@@ -1,4 +1,4 @@
-"""What must stay as estahn's chart has it, so that an upgrade in place works; and what an upgrade of ours changes."""
+"""Properties that must match estahn's chart for an upgrade in place, and the effects of upgrades of this chart."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_fullname(release: str, values: dict[str, str], expected: str) -> No
 
 
 def test_the_selector_does_not_change() -> None:
-    """Kubernetes refuses another selector of an existing Deployment."""
+    """Kubernetes refuses a change to the selector of an existing Deployment."""
     values = {"commonLabels": {"team": "a"}, "podLabels": {"app.kubernetes.io/component": "mine"}}
     for manifests in (render(), render(values), render(posted()["large-cluster"])):
         spec = manifests.deployment()["spec"]
@@ -55,14 +55,14 @@ def test_the_container_and_the_webhook_keep_their_names() -> None:
 
 
 def test_the_role_of_the_binding_does_not_change() -> None:
-    """Kubernetes refuses another roleRef of an existing binding."""
+    """Kubernetes refuses a change to the roleRef of an existing binding."""
     binding = render({"secretReader": {"enabled": True}}).get("ClusterRoleBinding")
 
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": FULLNAME}
 
 
 def test_no_secret_is_rendered() -> None:
-    """Random values would change with each rendering; and the one of estahn's chart is not Helm's."""
+    """Random values would change with each rendering, and Helm does not manage the Secret of estahn's chart."""
     for values in posted().values():
         assert render(values).all("Secret") == []
 
@@ -79,7 +79,7 @@ def test_only_webhooks_are_behind_the_webhook_s_service() -> None:
 
 
 def test_the_set_up_job_has_a_name_for_each_content() -> None:
-    """A Job cannot be changed: an upgrade that changes it has to make another one."""
+    """A Job is immutable, so an upgrade with a change must create another one."""
     (first,) = render().all("Job")
     (same,) = render({"replicaCount": 2}).all("Job")
     (other,) = render({"image": {"tag": "9.9.9"}}).all("Job")
@@ -88,7 +88,7 @@ def test_the_set_up_job_has_a_name_for_each_content() -> None:
 
 
 def test_a_change_of_the_configuration_leaves_running_webhooks_alone() -> None:
-    """They follow the file; web writes the configuration's rows, and workers those of a new target."""
+    """Webhooks reload the file. Web writes the rows of the configuration, and workers those of a new target."""
     before, after = render(), render({"config": {"imageSwapPolicy": "always"}})
 
     assert before.deployment() == after.deployment()
@@ -128,7 +128,7 @@ def test_two_renderings_are_alike(name: str) -> None:
 
 
 def test_nothing_is_a_hook_but_the_test() -> None:
-    """Hooks deadlock with --wait, and run before ConfigMaps exist under Argo CD."""
+    """Hooks deadlock with --wait, and with Argo CD they run before ConfigMaps exist."""
     hooks = {
         found["metadata"]["annotations"]["helm.sh/hook"]
         for values in posted().values()

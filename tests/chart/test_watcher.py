@@ -1,4 +1,4 @@
-"""The watcher: what it may read and where, the account that it has, when it is installed, and how it is monitored."""
+"""The watcher: its permissions and their namespaces, its service account, when it is installed, and its monitoring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OFF: list[dict[str, Any]] = [
 READ = ("get", "list", "watch")
 NODES = {
     ("", "nodes"): READ,
-    # Which pods are sent to the webhook.
+    # The watcher decides with these which pods the API server sends to the webhook.
     ("", "namespaces"): ("get",),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): ("get",),
 }
@@ -35,7 +35,7 @@ WORKLOADS = {
 
 
 def permissions(role: Object) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Verbs by group and resource."""
+    """Return verbs by group and resource."""
     return {
         (group, resource): tuple(rule["verbs"])
         for rule in role["rules"]
@@ -45,7 +45,7 @@ def permissions(role: Object) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def configured(manifests: Manifests) -> dict[str, Any]:
-    """The section ``watcher`` of the configuration file, by keys in lower case."""
+    """Return the section ``watcher`` of the configuration file, with keys in lower case."""
     config = {key.lower(): value for key, value in yaml.safe_load(manifests.config_text).items()}
     return {key.lower(): value for key, value in (config.get("watcher") or {}).items()}
 
@@ -67,7 +67,7 @@ def test_it_reads_pods_workloads_and_nodes_and_nothing_else() -> None:
 
 
 def test_it_has_an_account_of_its_own_which_no_other_role_is_bound_to() -> None:
-    """Workers may read pull secrets; the watcher's account may not."""
+    """Workers can read pull secrets. The watcher's account cannot."""
     manifests = render({"secretReader": {"enabled": True}})
     bound = [
         binding["roleRef"]["name"]
@@ -139,7 +139,7 @@ def test_a_change_that_is_read_at_the_start_only_restarts_it() -> None:
 @pytest.mark.parametrize("values", OFF)
 @pytest.mark.parametrize("more", [{}, SQLITE])
 def test_switched_off_on_either_side_nothing_of_it_is_left(values: dict[str, Any], more: dict[str, Any]) -> None:
-    """And the configuration file says so to the other processes."""
+    """The configuration file also disables it for the other processes."""
     manifests = render({**values, **more, **MONITORED})
 
     assert configured(manifests)["enabled"] is False

@@ -1,4 +1,4 @@
-"""The registered webhook: what is sent to it, where, and what never is."""
+"""The registered webhook: the requests that the API server sends to it, its address, and the excluded requests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_service_is_named_with_its_port() -> None:
 
 
 def test_under_ignore_our_own_pods_alone_are_left_out() -> None:
-    """By label, since other pods may run in the same namespace."""
+    """The product's pods are excluded by label, because other pods can run in the same namespace."""
     hook = render().hook
 
     assert hook["namespaceSelector"] == {}
@@ -76,13 +76,13 @@ def test_under_fail_namespaces_that_must_start_without_us_are_left_out() -> None
 
 
 def condition(manifests: Manifests) -> str:
-    """The match condition that waits for the webhook's first answer; empty without it."""
+    """Return the match condition that waits for the webhook's first response, or an empty string without it."""
     found = {c["name"]: c["expression"] for c in manifests.hook.get("matchConditions", [])}
     return str(found.get("webhook-has-answered", ""))
 
 
 def set_up(manifests: Manifests, kind: str) -> list[str]:
-    """The commands of the set-up Job or CronJob, in turn."""
+    """Return the commands of the set-up Job or CronJob, in order."""
     pods = [template_of(found) for found in manifests.all(kind)]
     return [container["args"][0] for pod in pods if pod for container in containers(pod)]
 

@@ -1,4 +1,4 @@
-"""Configuration files in the shape of those that users of the earlier tool have."""
+"""Configuration files in the form of those of users of the earlier tool."""
 
 from __future__ import annotations
 

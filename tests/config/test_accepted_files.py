@@ -1,4 +1,4 @@
-"""Files that users of the earlier tool have: accepted in any spelling, with a warning where a key does nothing."""
+"""Files of users of the earlier tool are accepted with any spelling, with a warning for a key that has no effect."""
 
 from __future__ import annotations
 

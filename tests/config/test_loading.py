@@ -1,4 +1,4 @@
-"""What a file means once it is loaded: defaults, values, the name of the target, flags, and where it is found."""
+"""The result of loading a file: defaults, values, the name of the target, flags, and the paths that are searched."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is refused, and the line an operator reads."""
+"""Invalid configurations, and the error line that an operator reads."""
 
-# One row of the table is one line, as the operator's message is.
+# Each case of the table is on one line, as is the message that the operator sees.
 # ruff: noqa: E501
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The active configuration follows its file."""
+"""The active configuration follows changes of its file."""
 
 from __future__ import annotations
 

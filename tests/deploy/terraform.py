@@ -1,4 +1,4 @@
-"""Terraform files as plain values: parsed by python-hcl2, without quotes and the marks of heredocs."""
+"""Terraform files as plain values: parsed by python-hcl2, without quotes and heredoc markers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEREDOC = re.compile(r"<<-?(\w+)\n(.*?)\n\s*\1", re.DOTALL)
 
 
 def load(directory: Path) -> dict[str, list[Any]]:
-    """All blocks of a directory, by the kind of block."""
+    """Return all blocks of a directory, by the kind of block."""
     merged: dict[str, list[Any]] = {}
     for path in sorted(directory.glob("*.tf")):
         with path.open() as file:
@@ -26,7 +26,7 @@ def load(directory: Path) -> dict[str, list[Any]]:
 
 
 def block(loaded: Mapping[str, list[Any]], kind: str, *labels: str) -> dict[str, Any]:
-    """The block with these labels, such as ``resource "aws_iam_role" "name"``."""
+    """Return the block with these labels, such as ``resource "aws_iam_role" "name"``."""
     found: list[dict[str, Any]] = []
     for entry in loaded[kind]:
         for label in labels:
@@ -38,7 +38,7 @@ def block(loaded: Mapping[str, list[Any]], kind: str, *labels: str) -> dict[str,
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """A text with its ``${…}`` replaced; one that ``values`` does not have is a KeyError."""
+    """Replace each ``${…}`` of the text. Raises KeyError if ``values`` does not contain it."""
     return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], text)
 
 

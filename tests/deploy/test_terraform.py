@@ -1,4 +1,4 @@
-"""The examples for Terraform: their policies, and the values that they give to the chart."""
+"""The Terraform examples: their policies, and the values that they pass to the chart."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ACCOUNT_OF_POD = {
 
 @cache
 def example(name: str) -> dict[str, list[Any]]:
-    """Loaded for the first test that needs it: it takes longer than to read all tests of this directory."""
+    """Load an example when the first test needs it, because loading takes longer than collecting all tests here."""
     return load(EXAMPLES / name)
 
 
@@ -53,7 +53,7 @@ def release(loaded: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 def values(loaded: dict[str, list[Any]]) -> dict[str, Any]:
-    """What Helm gets, with samples for what Terraform fills in."""
+    """Return the values that Helm receives, with samples for those that Terraform computes."""
     (text,) = release(loaded)["values"]
     filled: dict[str, Any] = yaml.safe_load(fill(text, SAMPLES))
     return filled

@@ -1,4 +1,4 @@
-"""Reads what the documentation's pages say: tables and blocks of code."""
+"""Reads tables and code blocks of the documentation's pages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.support.databases import ROOT
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
-# A span of code in one backtick or more; spaces at its ends keep backticks of the content apart.
+# A code span with one or more backticks. Spaces at its ends separate backticks of its content.
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block of code. ``place`` is the page and the line it begins on; ``language`` is all after the fence."""
+    """A fenced code block. ``place`` is its page and line number; ``language`` is all text after the opening fence."""
 
     place: str
     language: str
@@ -26,7 +26,7 @@ class Block:
 
 
 def rows(page: Path, *headings: str) -> list[list[str]]:
-    """The cells of all tables of a page that have just these headings."""
+    """Return the rows of all tables of a page that have exactly these headings."""
     found: list[list[str]] = []
     is_wanted = False
     for line in page.read_text().splitlines():
@@ -42,12 +42,12 @@ def rows(page: Path, *headings: str) -> list[list[str]]:
 
 
 def code(cell: str) -> list[str]:
-    """The spans of code in a cell."""
+    """Return the code spans in a cell."""
     return [match[2].strip() for match in _CODE.finditer(cell)]
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The fenced blocks of a page."""
+    """Yield the fenced blocks of a page."""
     opened: Block | None = None
     lines: list[str] = []
     indent = ""
@@ -63,12 +63,12 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What links to a page's headings may name, by GitHub's rule."""
+    """Return the anchors of a page's headings, with GitHub's rule."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def script(page: Path, name: str) -> str:
-    """The text of the one block of shell commands with this name after its language."""
+    """Return the text of the only block of shell commands that has this name after its language."""
     (text,) = [block.text for block in blocks(page) if block.language == f"sh {name}"]
     return text

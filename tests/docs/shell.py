@@ -1,4 +1,4 @@
-"""The shell commands of the documentation's pages, those inside of lists too."""
+"""The shell commands of the documentation's pages, including those in lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGES = [
         "development/release",
     )
 ]  # fmt: skip
-"""Pages each of whose commands is run by a test, or says what it needs."""
+"""Pages on which each command is run by a test, or is marked with what it needs."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _NEEDS = re.compile(r"<!-- needs: (cluster|cloud) -->")
@@ -26,7 +26,7 @@ _NEEDS = re.compile(r"<!-- needs: (cluster|cloud) -->")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A fenced block. ``needs`` is ``cluster`` or ``cloud`` where no test can run it."""
+    """A fenced block. ``needs`` is ``cluster`` or ``cloud`` if no test can run it."""
 
     place: str
     info: str
@@ -44,7 +44,7 @@ class Fence:
 
 
 def fences(page: Path) -> Iterator[Fence]:
-    """All fenced blocks of a page, in their order."""
+    """Yield all fenced blocks of a page, in order."""
     before, opened = "", None
     lines: list[str] = []
     for number, line in enumerate(page.read_text().splitlines(), 1):

@@ -1,4 +1,4 @@
-"""The commands of the documentation back a running installation up, and restore it to an empty place."""
+"""The documented commands back up a running installation, and restore it to an empty directory or database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def run(name: str, environment: dict[str, str]) -> None:
-    """A block of the page, as somebody pastes it into a shell."""
+    """Run a block of the page as if it was pasted into a shell."""
     path = f"{postgres_bin()}:{os.environ['PATH']}" if "postgres" in name else os.environ["PATH"]
     subprocess.run(
         ["sh", "-euc", script(OPERATIONS, name)],
@@ -49,7 +49,7 @@ def run(name: str, environment: dict[str, str]) -> None:
 
 
 def assert_served(before: Webhook, directory: Path, url: str, source: MemoryRegistry, **extra: str) -> None:
-    """A webhook on the restored data swaps what the other one knew, although the target does not answer any more."""
+    """Check that a webhook with the restored data swaps known images, although the target no longer responds."""
     webhook = Webhook(before.config, url, directory, extra)
     webhook.start()
     try:

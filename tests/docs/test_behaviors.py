@@ -1,4 +1,4 @@
-"""What the list of behaviors names is where it says."""
+"""The names in the list of behaviors are defined in the files that the list gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACE = re.compile(r"`([\w./-]+\.py)`: ((?:`\w+`(?:, )?)+)")
 
 
 def places() -> Iterator[tuple[str, str]]:
-    """File and name."""
+    """Yield file and name of each entry."""
     for file, names in _PLACE.findall(PAGE.read_text()):
         for name in re.findall(r"`(\w+)`", names):
             yield file, name

@@ -1,4 +1,4 @@
-"""Each command of the pages for installation and operation is run here, or says that it needs a cluster or a cloud."""
+"""Each command of the pages for installation and operation is run, or is marked as needing a cluster or a cloud."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def place(fence: Fence) -> str:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkout with a prepared installation whose sources and target are registries of these tests."""
+    """A checkout with a prepared installation, whose sources and target are registries of these tests."""
     directory = tmp_path_factory.mktemp("checkout")
     with FaultyRegistry() as source, FaultyRegistry() as target:
         for tag in (release.VERSION, "0.2.0"):
@@ -58,7 +58,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(commands: str, directory: Path) -> str:
-    """Run commands in a shell that stops at the first error, as a worker's container would; give what they print."""
+    """Run commands with a worker's environment in a shell that stops at the first error, and return their output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SWAPPER_")}
     own = {
         "DJANGO_SETTINGS_MODULE": "swapper_project.settings",

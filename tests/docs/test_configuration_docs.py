@@ -1,4 +1,4 @@
-"""The tables of docs/configuration.md are those of the code, and every example in the documentation loads."""
+"""The tables of docs/configuration.md match the code, and every example in the documentation loads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.databases import ROOT
 CONFIGURATION = ROOT / "docs/configuration.md"
 FILTERS = ROOT / "docs/filters.md"
 
-# One of each, so that the defaults of every section can be seen.
+# One entry of each kind, so that the defaults of every section are present.
 TARGETS = {
     "aws": "aws: {accountId: '123456789012', region: eu-central-1, ecrOptions: {tags: [{key: a, value: b}]}}",
     "gcp": "gcp: {location: europe, projectId: gcp-project-123, repositoryId: main}",
@@ -32,7 +32,7 @@ SOURCE = "{registries: [{type: oci, host: registry.example.com}], filters: [{jme
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the file as the schema has it: what it takes, and whether it must be given."""
+    """A key of the file according to the schema: its kind and choices, and whether it is required and has a default."""
 
     kind: str
     choices: frozenset[str]
@@ -41,7 +41,7 @@ class Key:
 
 
 def keys(node: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[tuple[str, Key]]:
-    """All keys that hold a value, with their path."""
+    """Yield all keys that have a value, with their paths."""
     for name, field in node["properties"].items():
         here = f"{path}.{name}" if path else name
         inner = resolved(field, definitions)
@@ -56,10 +56,10 @@ def keys(node: dict[str, Any], definitions: dict[str, Any], path: str = "") -> I
 
 
 def resolved(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """What a field is when it is given: references followed, ``null`` left out."""
+    """Return the schema of a field that is set: references are resolved, and ``null`` is omitted."""
     choices = [choice for choice in field.get("anyOf", []) if choice.get("type") != "null"]
     if choices:
-        # Numbers beside text (accountId, sizes) are other spellings of the same.
+        # Numbers as an alternative to text (accountId, sizes) are other spellings of the same value.
         return resolved(next((c for c in choices if c.get("type") == "string"), choices[0]), definitions)
     if "$ref" in field:
         found: dict[str, Any] = definitions[field["$ref"].rpartition("/")[2]]
@@ -86,7 +86,7 @@ DOCUMENTED = {code(key)[0]: cells for key, *cells in rows(CONFIGURATION, "Key", 
 
 
 def default_of(path: str) -> object:
-    """The value that a key has when the file does not give it, as the file would write it."""
+    """Return the value of a key that the file omits, in the form in which a file would contain it."""
     kind = path.split(".")[1] if path.startswith("target.") and path != "target.type" else "oci"
     text = f"source: {SOURCE}\ntarget: {{type: {kind}, {TARGETS[kind]}}}"
     if path == "target.type":
@@ -156,7 +156,7 @@ def yaml_blocks() -> list[Block]:
 
 @pytest.mark.parametrize("block", yaml_blocks(), ids=lambda block: block.place)
 def test_an_example_loads(block: Block) -> None:
-    """What is marked as YAML is a configuration, unless it is an object of Kubernetes."""
+    """A block that is marked as YAML is a configuration, unless it is a Kubernetes object."""
     documents = list(yaml.safe_load_all(block.text))
     assert documents
     if any("kind" in document for document in documents):

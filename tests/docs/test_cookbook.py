@@ -1,4 +1,4 @@
-"""Each recipe of the cookbook compiles, and matches and does not match the pods beside it."""
+"""Each recipe of the cookbook compiles, and matches only the first of the two pods that follow it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """Queries and the pods that follow each of them."""
+    """Return each query with the pods that follow it."""
     found = list(blocks(PAGE))
     queries = [block.text.strip() for block in found if block.language == "jmespath"]
     pods = [yaml.safe_load(block.text) for block in found if block.language == 'yaml title="pods"']

@@ -1,4 +1,4 @@
-"""The pages for developers name each folder and each model, and only files that exist."""
+"""The pages for developers describe each directory and each model, and name only files that exist."""
 
 from __future__ import annotations
 

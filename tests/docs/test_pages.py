@@ -1,4 +1,4 @@
-"""Each reason, error class, metric and log line has its row in the documentation, and no other has one."""
+"""Each reason, error class, metric and log message has one row in the documentation, and no row is obsolete."""
 
 from __future__ import annotations
 

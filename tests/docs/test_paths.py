@@ -26,11 +26,11 @@ _PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w/?")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _MODULE = re.compile(r"\w+\.py")
 PLACEHOLDERS = {"mirrors/registries/NAME.py"}
-"""What readers are to write themselves."""
+"""Files that readers are to create."""
 
 
 def paths(text: str) -> set[str]:
-    """Paths of the repository in spans and fenced blocks of code, without arguments around them."""
+    """Return the paths of the repository in code spans and fenced blocks, without the arguments around them."""
     fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {path for part in (*fenced, *spans(text)) for path in _PATH.findall(part)} - PLACEHOLDERS
 

@@ -1,4 +1,4 @@
-"""The documentation builds strictly into a site that works without any other host."""
+"""The documentation builds in strict mode, and the site works without any other host."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.databases import ROOT
 from tools.diagrams.pictures import PICTURES
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
-"""Elements that make a browser load something, with the attribute that says from where."""
+"""Elements that make a browser load a file, with the attribute that contains its URL."""
 NOT_LOADED = {"canonical", "next", "prev", "alternate"}
-"""Relations of links that are not followed by themselves."""
+"""Relations of links that browsers do not load automatically."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` builds it."""
+    """The directory of the site, built as `make docs` builds it."""
     directory = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class _Loads(HTMLParser):
-    """Addresses that a page loads by itself."""
+    """Collects the URLs that a page loads automatically."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,12 +66,12 @@ def test_styles_load_nothing_from_other_hosts(site: Path) -> None:
 
 
 def test_no_page_asks_github_for_its_stars(site: Path) -> None:
-    """Material does that in the browser where a repository is configured."""
+    """In the browser, Material requests the stars if a repository is configured."""
     assert [page for page in pages(site) if 'data-md-component="source"' in page.read_text()] == []
 
 
 def test_each_page_is_in_the_navigation() -> None:
-    """mkdocs reports others; so it stays configured."""
+    """mkdocs reports pages that are not in the navigation, so this validation must stay configured."""
     text = (ROOT / "mkdocs.yml").read_text()
     validation = yaml.safe_load(re.split(r"^nav:", text.partition("\nvalidation:")[2], flags=re.MULTILINE)[0])
 
@@ -80,5 +80,5 @@ def test_each_page_is_in_the_navigation() -> None:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_what_its_program_draws(name: str) -> None:
-    """After a change: python -m tools.diagrams"""
+    """After a change, run: python -m tools.diagrams"""
     assert (ROOT / "docs/images" / name).read_text() == PICTURES[name].svg()

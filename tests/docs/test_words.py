@@ -1,4 +1,4 @@
-"""Texts use the terms of docs/glossary.md: pages, documentation, messages and docstrings do not have these words."""
+"""Texts use the terms of docs/glossary.md: pages, documentation, messages and docstrings contain no banned words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BANNED: Final = {
     "order a copy": r"\border(s|ed)? (a|the|its|no) cop(y|ies)\b",
 }
 PATTERN: Final = re.compile(rf"\b(?:{'|'.join(f'(?:{pattern})' for pattern in BANNED.values())})", re.IGNORECASE)
-"""Each begins a word: the places within words need no attempt of each pattern."""
+"""All patterns start at the start of a word, so that the regular expression skips positions within words."""
 
 PAGES: Final = (
     *sorted(ROOT.glob("*.md")),
@@ -53,12 +53,12 @@ WRITTEN_FOR_MACHINES: Final = (
     *(path for path in sorted((ROOT / "deploy").rglob("*")) if path.suffix in (".tf", ".yaml")),
     *(path for path in sorted((ROOT / "charts").rglob("*")) if path.suffix in (".yaml", ".tpl", ".txt", ".in", ".md")),
 )
-"""Files whose comments and messages people read."""
+"""Files for programs, whose comments and messages people read."""
 CODE: Final = ("mirrors", "webhook", "swapper_project", "tools")
-"""Directories of which messages, comments and docstrings are checked."""
+"""Directories in which messages, comments and docstrings are checked."""
 
 TESTS: Final = ("tests", "benchmarks")
-"""Directories of which single words in quotes are data, and are not checked."""
+"""Directories in which quoted strings of a single word are data, and are not checked."""
 
 
 def python_files(*directories: str) -> list[Path]:
@@ -67,14 +67,14 @@ def python_files(*directories: str) -> list[Path]:
 
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
-    """Comments and all strings, with their line."""
+    """Yield all comments and strings, with their line numbers."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type in (tokenize.COMMENT, tokenize.STRING):
             yield token.start[0], token.string
 
 
 def prose(source: str) -> Iterator[tuple[int, str]]:
-    """Comments, docstrings and other strings of several words."""
+    """Yield comments, docstrings and other strings that have several words."""
     return ((line, text) for line, text in texts(source) if " " in text.strip())
 
 

@@ -1,4 +1,4 @@
-"""One cluster for all stories; each has namespaces and a release of its own."""
+"""One cluster for all tests, each with its own namespaces, and a release for each module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    """The chart, installed as its documentation says, with two registries; for stories that leave it as it was."""
+    """The chart, installed as documented, with two registries, for tests that do not change the release."""
     directory: Path = tmp_path_factory.mktemp("release")
     with ExitStack() as stack:
         yield stack.enter_context(installed(cluster, directory))

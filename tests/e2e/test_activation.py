@@ -1,4 +1,4 @@
-"""Under ``failurePolicy: Fail``: pods are sent to a webhook that has answered, and to no other."""
+"""With ``failurePolicy: Fail``, pods are sent to the webhook only after the webhook has responded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.timeout(600)
 
 FAIL = {"failurePolicy": "Fail", "exemptNamespaces": ["monitoring"]}
 BROKEN = [{"jmespath": "obj.metadata.namespace == ("}]
-"""A filter with which the webhook ends as soon as it has started."""
+"""A filter that makes the webhook exit immediately after its start."""
 
 
 @contextmanager
 def without_webhook(release: Release) -> Iterator[None]:
-    """All webhook pods are scaled away, and started again at the end."""
+    """Scale the webhook down to no pods, and up again on exit."""
     deployment = f"deployment/{release.fullname}"
 
     def scale(replicas: int) -> None:
@@ -47,7 +47,7 @@ def status_of_new_pod(release: Release, namespace: str) -> int:
 
 
 def helm(release: Release, directory: Path, *arguments: str, check: bool = True, **changes: Any) -> str:
-    """``helm install`` or ``upgrade`` with the release's values, and changes of its configuration."""
+    """Run ``helm install`` or ``upgrade`` with the release's values and changes to its configuration."""
     release.values["config"] |= changes
     file = directory / "values.json"
     file.write_text(json.dumps(release.values))
@@ -90,11 +90,11 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
         first = release.activation()
         assert first["metadata"]["ownerReferences"][0]["name"] == release.fullname
 
-        # What a GitOps tool compares: nothing of the release differs from its manifests.
+        # The comparison of GitOps tools: no object of the release differs from its manifests.
         manifests = tmp_path / "manifests.yaml"
         manifests.write_text(cluster.helm("get", "manifest", release.name, "-n", release.namespace))
         diff = ("diff", "--server-side", "--force-conflicts", "-f", str(manifests), "-n", release.namespace)
-        # The status of the set-up Job may just be written.
+        # The status of the set-up Job may be in the process of being written.
         wait_until(lambda: cluster.kubectl(*diff, check=False) == "", what="a release without differences")
 
         helm(release, tmp_path, "upgrade", "--wait", "--timeout", "180s", dryRun=True)
@@ -110,7 +110,7 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
             said = cluster.logs(f"{release.namespace}.{release.fullname}-test")
             assert "cannot be reached as the API server reaches it" in said
 
-        # In an outage one command has pods start without it, and the next run of the set-up ends that.
+        # In an outage, one command lets pods start without the webhook. The next run of the set-up reverts that.
         with without_webhook(release):
             cluster.kubectl("delete", "rolebinding", f"{release.fullname}-active", "-n", release.namespace)
             wait_until(lambda: status_of_new_pod(release, shop) == 201, what="a pod that starts without the webhook")

@@ -1,4 +1,4 @@
-"""Certificate and authority are renewed behind a real API server, while pods are created all the time."""
+"""Certificate and authority are renewed behind a real API server while pods are created continuously."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.support.ports import wait_until
 from tests.support.system import Process, write_config
 
 PROJECTED_AFTER = 1.0
-"""Seconds until this stand-in for a kubelet brings a changed Secret into the pod; a real one takes up to 90."""
+"""Seconds until this stand-in for a kubelet projects a changed Secret into the pod. A kubelet takes up to 90."""
 
 
 class MountedSecret:
-    """A Secret as files, replaced all at once as a kubelet does it: by a link to a folder."""
+    """A Secret as files, which are replaced in one step, as a kubelet does it: by a link to a directory."""
 
     def __init__(self, site: Site, directory: Path) -> None:
         self._site = site
@@ -70,7 +70,7 @@ class MountedSecret:
 
 
 class PodCreation:
-    """Pods created without pause, as dry runs, which the webhook is asked about as about any other."""
+    """Creates pods continuously, as dry runs, for which the API server calls the webhook as for any other pod."""
 
     def __init__(self, site: Site, clients: int = 2) -> None:
         self._site = site
@@ -91,7 +91,7 @@ class PodCreation:
                 thread.join()
 
     def has_created(self, more: int) -> Any:
-        """A condition: that many more pods since now."""
+        """Return a condition that is true after this many more pods."""
         wanted = self.created + more
         return lambda: self.created + len(self.refused) >= wanted
 
@@ -119,7 +119,7 @@ def site(plane: ControlPlane) -> Iterator[Site]:
 
 @contextmanager
 def webhook(site: Site, mounted: MountedSecret, address: str, directory: Path) -> Iterator[Process]:
-    """The webhook as its container runs it, at the Service's own address."""
+    """Run the webhook as its container does, at the Service's own address."""
     policies = {"imageSwapPolicy": "always", "imageCopyPolicy": "none"}
     config = write_config(directory / "config.yaml", target="mirror.example.com", **policies)
     flags = {
@@ -150,7 +150,7 @@ def webhook(site: Site, mounted: MountedSecret, address: str, directory: Path) -
 
 
 def shown(address: str) -> int:
-    """The serial number of the certificate that a new connection is shown."""
+    """Return the serial number of the certificate that a new connection receives."""
     host, _, port = address.rpartition(":")
     pem = ssl.get_server_certificate((host, int(port)), timeout=10)
     return x509.load_pem_x509_certificate(pem.encode()).serial_number

@@ -1,4 +1,4 @@
-"""Databases that are not the bundled one: a Postgres with a difficult password, and SQLite in one pod."""
+"""Databases other than the bundled one: a Postgres with a difficult password, and SQLite in one pod."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.postgres import require_postgres, running_server
 pytestmark = pytest.mark.timeout(600)
 
 PASSWORD = "p@ss:w/rd#%41?&"
-"""Characters that mean something in an address, which the password must never become a part of."""
+"""A password with characters that have a meaning in URLs, because it must never become a part of a URL."""
 
 
 @pytest.fixture(scope="module")
 def database_port() -> Iterator[int]:
-    """A Postgres that asks for the password."""
+    """The port of a Postgres that requires the password."""
     require_postgres()
     with running_server() as server:
         admin = f"{server.url}/postgres"

@@ -1,4 +1,4 @@
-"""What pods notice of a webhook that is killed, slow, or has a wrong certificate, under both failure policies."""
+"""How pods are affected by a webhook that is killed, slow, or has a wrong certificate, with both failure policies."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def policed(
 
 
 def is_refused(release: Release, namespace: str, image: str) -> bool:
-    """Whether a pod is not admitted; one that is must be unchanged."""
+    """Return whether the API server refuses a pod."""
     status, answer = release.cluster.api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod_of(image))
     assert status in (201, 500, 504), answer
     return status != 201
 
 
 def test_a_dead_webhook(policed: Release) -> None:
-    """Its own pod starts again, whatever the policy, and with it all others."""
+    """The webhook's own pod starts again with either policy, and after it all other pods."""
     cluster, shop = policed.cluster, policed.cluster.namespace("shop")
     image = policed.load("team/app")
     policed.wait_until_mirrored(shop, image)
     mirror = policed.mirror_of(image)
     fails = policed.webhook()["failurePolicy"] == "Fail"
 
-    # The pod is evicted, and the new one has to be admitted while no webhook runs.
+    # The pod is evicted, and the new one must be admitted while no webhook runs.
     (pod,) = cluster.node.pods(policed.namespace, "app")
     pod.is_in_services = False
     for process in pod.processes:
@@ -64,7 +64,7 @@ def test_a_dead_webhook(policed: Release) -> None:
         return bool(status == 201 and stored["spec"]["containers"][0]["image"] == mirror)
 
     wait_until(is_back, timeout=90, what="a swapped pod")
-    # What the cluster needs to come back does not depend on it.
+    # Pods that the cluster needs for its recovery do not depend on the webhook.
     system = cluster.api.create("/api/v1/namespaces/kube-system/pods", pod_of(image))
     if fails:
         assert system["spec"]["containers"][0]["image"] == image
@@ -89,7 +89,7 @@ def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> 
         return bool(status == 201 and stored["spec"]["containers"][0]["image"] == image)
 
     wait_until(is_noticed, timeout=60, what="a call that does not trust the webhook")
-    # The schedule's next run, at once.
+    # The next run of the schedule, immediately.
     cluster.kubectl("create", "job", "repair", f"--from=cronjob/{name}-certificate", "-n", policed.namespace)
     mirror = policed.mirror_of(image)
 
@@ -101,7 +101,7 @@ def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> 
 
 
 def test_a_pair_that_has_expired_is_not_taken(policed: Release, tmp_path: Path) -> None:
-    """Somebody puts an old certificate into the Secret: the webhook keeps the good one and says so."""
+    """An expired certificate is written to the Secret: the webhook keeps its valid one and logs that."""
     cluster, shop = policed.cluster, policed.cluster.namespace("shop")
     image = policed.load("team/expired")
     policed.wait_until_mirrored(shop, image)

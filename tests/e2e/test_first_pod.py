@@ -28,13 +28,13 @@ HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
 def any_registry(stack: ExitStack, directory: Path) -> tuple[dict[str, Any], Mapping[str, str], str]:
-    """``target``, the environment of our processes, and the registry's name in pods."""
+    """Return ``target``, the environment of the product's processes, and the registry's name in pods."""
     registry = stack.enter_context(distribution(directory / "registry"))
     return {"type": "oci", "oci": {"endpoint": registry.host, "insecure": True}}, {}, registry.host
 
 
 def amazon_ecr(stack: ExitStack, directory: Path) -> tuple[dict[str, Any], Mapping[str, str], str]:
-    """Another account's registry, with static keys and a role."""
+    """Return the same for a registry of another account, with static keys and a role."""
     aws = stack.enter_context(running_aws(directory))
     registry = stack.enter_context(ecr_registry(directory / "registry"))
     role = f"arn:aws:iam::{amazon.ACCOUNT}:role/mirror"
@@ -53,7 +53,7 @@ def artifact_registry(stack: ExitStack, directory: Path) -> tuple[dict[str, Any]
 
 @contextmanager
 def registered(plane: ControlPlane, webhook: Webhook, authority: Authority, namespace: str) -> Iterator[None]:
-    """The webhook as the API server calls it, for one namespace."""
+    """Register the webhook with the API server, for one namespace."""
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["pods"]}
     hook = {
         "name": "k8s-image-swapper.github.io",
@@ -77,7 +77,7 @@ def registered(plane: ControlPlane, webhook: Webhook, authority: Authority, name
 
 
 def pod_image(plane: ControlPlane, namespace: str, image: str) -> str:
-    """The image of a new pod, as the API server has stored it."""
+    """Create a pod, and return its image as the API server has stored it."""
     name = f"web-{uuid.uuid4().hex[:8]}"
     path = f"/api/v1/namespaces/{namespace}/pods"
     plane.create(path, name, "Pod", spec={"containers": [{"name": "web", "image": image}]})

@@ -1,4 +1,4 @@
-"""The chart on a real API server: installed, upgraded, rolled back, removed, and put over an upstream release."""
+"""The chart on a real API server: installed, upgraded, rolled back, removed, and installed over an upstream release."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_upgrade_rollback_and_removal(cluster: Cluster, tmp_path: Path) -> None:
         mirror = release.mirror_of(image)
         hook = release.webhook()
 
-        # dryRun is obeyed from the next look at the file on, and nothing else of the registration changes.
+        # dryRun takes effect when the webhook next reads the file, and nothing else of the registration changes.
         upgrade(release, tmp_path, dryRun=True)
         wait_until(lambda: release.image_of_new_pod(shop, image) == image, timeout=60, what="the dry run")
         assert release.webhook() == hook, "certificate and path are those of the set-up Job"
@@ -63,18 +63,19 @@ def test_upgrade_rollback_and_removal(cluster: Cluster, tmp_path: Path) -> None:
         namespace = release.namespace
         left = names(cluster, KINDS, "-n", namespace)
         mine = {name for name in left if release.fullname in name}
-        # What the set-up Job created, so that a new release finds its password and its key.
+        # The Secrets that the set-up Job created, so that a new release finds its password and its key.
         kept = {f"secret/{release.fullname}-{suffix}" for suffix in ("admin", "app", "postgresql", "tls")}
         assert {name for name in mine if not name.startswith("pod/")} == kept
         assert names(cluster, EVERYWHERE) == before
 
 
 UPSTREAM = Path(__file__).parent / "upstream"
-"""Objects as release 1.11 of estahn/k8s-image-swapper leaves them in a cluster, as a chart."""
+"""A chart with the objects that release 1.11 of estahn/k8s-image-swapper leaves in a cluster."""
 
 
 def test_it_takes_the_place_of_an_upstream_release(cluster: Cluster, tmp_path: Path) -> None:
-    """The same release name, the same values file; Deployment and ClusterRole have fields that can't be changed."""
+    """The upgrade works with the same release name and values file, although some fields of Deployment and ClusterRole
+    are immutable."""
     namespace = cluster.namespace("upstream")
     name = "k8s-image-swapper"
     with FaultyRegistry() as source, distribution(tmp_path / "target") as target:

@@ -1,4 +1,4 @@
-"""Watchers that are killed at random moments while workloads come and go, and an API server that stops meanwhile."""
+"""Watchers that are killed at random times while workloads change, and an API server that stops in the meantime."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(400)
 
 KILLS = 5
 KINDS = 8
-"""Pods, nodes, and six kinds of workloads: each is listed once by a watcher whenever it begins to lead."""
+"""Pods, nodes, and six kinds of workloads. A watcher lists each of them once when it becomes the leader."""
 
 NAMESPACES = ("blog", "shop")
 IMAGES = [f"quay.io/org/app-{number}:1" for number in range(12)]
@@ -32,7 +32,7 @@ IMAGES = [f"quay.io/org/app-{number}:1" for number in range(12)]
 
 @pytest.fixture
 def own_plane() -> Iterator[ControlPlane]:
-    """One that the story may stop, with its controllers."""
+    """An API server with controllers that the test can stop."""
     with control_plane() as plane, controllers(plane):
         api = Api(plane)
         for name in NAMESPACES:
@@ -74,7 +74,7 @@ class Churn(threading.Thread):
         self._objects.workload(namespace, "Deployment", f"app-{self._number}", [image], replicas=replicas)
 
     def _change(self, namespace: str) -> None:
-        """Another image, and another number of pods."""
+        """Change the image and the number of replicas of a Deployment."""
         if name := self._any(f"/apis/apps/v1/namespaces/{namespace}/deployments"):
             containers = [{"name": "c0", "image": self._random.choice(IMAGES)}]
             spec = {"replicas": self._random.randrange(4), "template": {"spec": {"containers": containers}}}
@@ -90,7 +90,7 @@ class Churn(threading.Thread):
         self._objects.pod(namespace, f"pod-{self._number}", self._random.choice(IMAGES))
 
     def _run_one(self, namespace: str) -> None:
-        """A pod starts, as its kubelet says."""
+        """Set a pod to running, as its kubelet does."""
         if name := self._any(f"/api/v1/namespaces/{namespace}/pods"):
             pod = self._objects.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
             (container,) = pod["spec"]["containers"]
@@ -114,8 +114,9 @@ def churning(plane: ControlPlane, seed: int) -> Iterator[Churn]:
 
 
 class Lists:
-    """The lists that each watcher has sent, as its metrics said last: one that is killed says no more. And how often it
-    has begun to lead: once, unless it came too late to renew its lease, as on a busy machine."""
+    """The number of list requests of each watcher according to its last metrics, because a killed watcher reports no
+    more; and how often it became the leader. That is once, unless it renewed its lease too late, as on a busy
+    machine."""
 
     def __init__(self) -> None:
         self.of: dict[str, float] = {}
@@ -182,7 +183,7 @@ def kill_leader(running: dict[str, Watcher], name: str) -> None:
 
 
 def counted(watching: Watching) -> Counter[tuple[str, ...]]:
-    """Pods by namespace, workload, image and state, as the rows have them."""
+    """Return the number of pods by namespace, workload, image and state, according to the rows."""
     found: Counter[tuple[str, ...]] = Counter()
     for namespace in NAMESPACES:
         for kind, workload, _, image, state, pods in watching.images(namespace):
@@ -192,7 +193,7 @@ def counted(watching: Watching) -> Counter[tuple[str, ...]]:
 
 
 def in_cluster(plane: ControlPlane) -> Counter[tuple[str, ...]]:
-    """The same, as the API server has them."""
+    """Return the same numbers according to the API server."""
     found: dict[tuple[str, ...], list[bool]] = {}
     for pod in Api(plane).get("/api/v1/pods")["items"]:
         metadata, (container,) = pod["metadata"], pod["spec"]["containers"]

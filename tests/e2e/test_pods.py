@@ -1,4 +1,4 @@
-"""Pods as Kubernetes makes them, behind the installed chart: by controllers, by kubectl, by kubelets and operators."""
+"""Pods as Kubernetes creates them, with the installed chart: by controllers, kubectl, kubelets and operators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shop(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="module")
 def known(release: Release, shop: str) -> str:
-    """An image that is mirrored, and that webhooks know."""
+    """An image that is mirrored and that webhooks know."""
     image = release.load("team/known")
     release.wait_until_mirrored(shop, image)
     return image
@@ -37,7 +37,7 @@ def template(image: str, labels: dict[str, str], **spec: Any) -> dict[str, Any]:
 
 
 def workload(kind: str, name: str, image: str) -> tuple[str, dict[str, Any]]:
-    """API and object."""
+    """Return the API version and the object."""
     labels = {"app": name}
     selector = {"selector": {"matchLabels": labels}}
     pods = template(image, labels)
@@ -63,7 +63,7 @@ def test_pods_of_controllers_are_swapped(kind: str, cluster: Cluster, release: R
         return [pod["spec"]["containers"][0]["image"] for pod in pods]
 
     expected = 2 if kind in ("Deployment", "StatefulSet") else 1
-    # A CronJob's first pod comes with the next minute.
+    # A CronJob creates its first pod in the next minute.
     wait_until(lambda: len(images()) >= expected, timeout=100, what=f"the pods of the {kind}")
     assert set(images()) == {release.mirror_of(known)}
     stored = cluster.api.get(f"/apis/{version}/namespaces/{namespace}/{kind.lower()}s/web")
@@ -79,7 +79,7 @@ def test_a_dry_run_and_a_diff_write_nothing(cluster: Cluster, release: Release, 
     diff = cluster.kubectl("diff", "-n", shop, "-f", "-", stdin=pod_of(known), check=False)
     assert release.mirror_of(known) in diff, "a dry run shows the patch"
 
-    # What was really asked for after that is mirrored; the other one never is.
+    # An image that a later, real pod requests is mirrored. The image of the dry run never is.
     other = release.load("team/asked")
     release.wait_until_mirrored(shop, other)
     assert release.source.count("GET .*/team/dry/") == 0
@@ -136,7 +136,7 @@ def test_a_static_pods_mirror_passes_untouched(cluster: Cluster, shop: str, know
 
 
 def test_an_operator_that_compares_images_does_not_loop(cluster: Cluster, known: str) -> None:
-    """It replaces each pod whose image is not the one that it wrote."""
+    """The operator replaces each pod whose image differs from the one that it wrote."""
     namespace = cluster.namespace("database")
     path = f"/api/v1/namespaces/{namespace}/pods"
     body = pod_of(known)
@@ -160,7 +160,7 @@ def test_an_operator_that_compares_images_does_not_loop(cluster: Cluster, known:
 
 
 def latency(api: Api, name: str) -> tuple[float, int]:
-    """Seconds and calls so far, as the API server itself measures them."""
+    """Return the total seconds and calls of a webhook, as measured by the API server."""
     metric = "apiserver_admission_webhook_admission_duration_seconds"
     _, text = api.call("GET", "/metrics")
     lines = [line for line in text.splitlines() if line.startswith(metric) and f'name="{name}"' in line]
@@ -170,7 +170,7 @@ def latency(api: Api, name: str) -> tuple[float, int]:
 
 @pytest.mark.parametrize("warmth", ["cold", "warm"])
 def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Release, known: str, capsys: Any) -> None:
-    """By one Deployment: with an image that nobody has seen, and with one that is mirrored."""
+    """One Deployment creates the pods: with an image that was never requested, and with one that is mirrored."""
     namespace = cluster.namespace("many")
     image = known if warmth == "warm" else release.load("team/many")
     before = latency(cluster.api, HOOK)
@@ -183,7 +183,7 @@ def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Relea
     def pods() -> list[Any]:
         return list(cluster.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"])
 
-    # Its own count first: to list hundreds of pods again and again slows down what makes them.
+    # Wait for the Deployment's own count first, because listing hundreds of pods repeatedly slows the controllers down.
     wait_until(lambda: cluster.api.get(f"{deployments}/web")["status"].get("replicas") == 500, timeout=240)
     wait_until(lambda: len(pods()) == 500, what="500 pods")
     seconds, calls = (now - then for now, then in zip(latency(cluster.api, HOOK), before, strict=True))
@@ -200,7 +200,7 @@ def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Relea
 def test_two_webhooks_restarted_under_load_lose_nothing(
     cluster: Cluster, release: Release, shop: str, known: str
 ) -> None:
-    """A roll-out while pods are created: each of them gets an answer, and is swapped."""
+    """In a rollout while pods are created, each pod receives a response and is swapped."""
     deployment = f"/apis/apps/v1/namespaces/{release.namespace}/deployments/{release.fullname}"
     mirror = release.mirror_of(known)
     before = {pod.name for pod in cluster.node.pods(release.namespace, "app")}

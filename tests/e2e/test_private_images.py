@@ -1,4 +1,4 @@
-"""Private images on a real API server: pull secrets are read with the rights of the chart, and nothing beyond."""
+"""Private images on a real API server: pull secrets are read with the rights of the chart, and with no others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @contextmanager
 def private_registry() -> Iterator[FaultyRegistry]:
-    """One for each release: the webhooks of all releases see each pod, and whichever knows the image swaps it."""
+    """A registry for one release. The webhooks of all releases review each pod, and any can swap an image it knows."""
     with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "pass")) as registry:
         sample_image(layers=1, layer_bytes=1_000).load(registry.storage, "team/secret", "1.0")
         yield registry
@@ -67,7 +67,7 @@ def test_a_private_image_is_mirrored_for_those_who_may_read_it(
     wait_until(
         lambda: image_of(reading, mine, image, **secrets) == mirror, timeout=90, what="the swapped private image"
     )
-    # Another namespace has shown no credentials: neither the image's name nor that of its mirror gives it the image.
+    # Another namespace has presented no credentials: neither the image's name nor its mirror's gives it the image.
     for _ in range(3):
         assert image_of(reading, other, image) == image
         assert image_of(reading, other, image, **secrets) == image, "a secret that it does not have"
@@ -106,5 +106,5 @@ def test_under_enforce_the_mirror_of_others_is_denied(cluster: Cluster, tmp_path
 
         status, answer = cluster.api.call("POST", f"/api/v1/namespaces/{other}/pods", pod_of(mirror))
         assert (status, "private" in answer["message"]) == (403, True), answer
-        # A namespace that may read the source may name its mirror too.
+        # A namespace that can read the source can also name its mirror.
         assert image_of(release, mine, mirror, **secrets) == mirror

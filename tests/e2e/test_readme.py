@@ -1,4 +1,4 @@
-"""README's lines for a cluster, one after the other as a newcomer types them."""
+"""The commands of README for a cluster, run one after another as a new user types them."""
 
 from __future__ import annotations
 

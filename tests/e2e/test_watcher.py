@@ -1,4 +1,4 @@
-"""The watcher of the installed chart: with its own account it writes what runs, and it may read no more than that."""
+"""The watcher of the installed chart: with its own account it writes the running images, and can read nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGES = "SELECT source, image, state FROM mirrors_runningimage WHERE cluster = 
 
 
 class Watched:
-    """A release that watches one namespace of two."""
+    """A release that watches only one of two namespaces."""
 
     def __init__(self, installation: Installation, shop: str, other: str) -> None:
         self.release, self.shop, self.other = installation.release, shop, other
@@ -32,7 +32,7 @@ class Watched:
         return self._installation.metrics("watcher")
 
     def may(self, verb: str, resource: str, namespace: str) -> bool:
-        """Whether the watcher's account may do it, as the API server says."""
+        """Return whether the watcher's account has this permission, according to the API server."""
         account = f"system:serviceaccount:{self.release.namespace}:{self.release.fullname}-watcher"
         said = self._cluster.kubectl("auth", "can-i", verb, resource, "-n", namespace, "--as", account, check=False)
         return said.startswith("yes")
@@ -63,13 +63,13 @@ def test_it_writes_what_runs_in_its_namespaces_alone(watched: Watched) -> None:
 
 
 def test_it_leads_without_a_problem(watched: Watched) -> None:
-    """Each kind that it asks for is one that its roles name."""
+    """The watcher's roles contain each kind that it requests."""
     wait_until(lambda: watched.metrics().get("swapper_watcher_leads") == 1, timeout=60, what="the watcher that leads")
     assert watched.metrics()["swapper_watcher_problem"] == 0
 
 
 def test_its_log_has_no_lines_of_the_http_client(cluster: Cluster, watched: Watched) -> None:
-    """At ``debug``, the chart's level, there were several for each line of a watch."""
+    """At ``debug``, the level of the chart, the HTTP client used to write several lines for each line of a watch."""
     (pod,) = cluster.node.pods(watched.release.namespace, "watcher")
     assert "This watcher leads" in pod.log.read_text()
     assert "receive_response" not in pod.log.read_text()

@@ -1,4 +1,4 @@
-"""A watcher beside real controllers: many workloads at once, and a leader that is killed meanwhile."""
+"""A watcher with real controllers: many workloads at once, and a leader that is killed in the meantime."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_workloads_that_are_created_at_once(cluster: Cluster, database_url: str,
 
 
 def counted(watching: Watching, namespaces: list[str]) -> Counter[tuple[str, str, str]]:
-    """Pods by namespace, workload and image, as the rows have them."""
+    """Return the number of pods by namespace, workload and image, according to the rows."""
     found: Counter[tuple[str, str, str]] = Counter()
     for namespace in namespaces:
         for _, workload, _, image, _, pods in watching.images(namespace):
@@ -63,7 +63,7 @@ def counted(watching: Watching, namespaces: list[str]) -> Counter[tuple[str, str
 
 
 def running(cluster: Cluster, namespaces: list[str]) -> Counter[tuple[str, str, str]]:
-    """The same, as kubectl has them."""
+    """Return the same numbers according to kubectl."""
     pods = json.loads(cluster.kubectl("get", "pods", "-A", "-o", "json"))["items"]
     return Counter(
         (pod["metadata"]["namespace"], pod["metadata"]["labels"]["app"], pod["spec"]["containers"][0]["image"])

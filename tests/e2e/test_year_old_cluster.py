@@ -1,4 +1,5 @@
-"""A cluster that ran for a year without us: the chart is installed, and brings in what runs before any pod restarts."""
+"""A cluster that ran for a year without the product: after the installation its images are mirrored, with no
+restart."""
 
 from __future__ import annotations
 
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.timeout(600)
 
 WORKLOADS = 300
 RUNNING, RESTING = 24, 6
-"""Images of workloads that have pods, and of those that are suspended or scaled to zero."""
+"""The numbers of images of workloads that have pods, and of workloads that are suspended or scaled to zero."""
 
 OPTED_OUT = {"k8s-image-swapper/skip": "true"}
 
 
 @dataclass
 class OldCluster:
-    """``contents`` are the images that an admission would mirror."""
+    """A cluster with workloads. ``contents`` has the images that an admission would mirror."""
 
     cluster: Cluster
     hub: str
@@ -42,12 +43,12 @@ class OldCluster:
     contents: dict[str, SampleImage]
 
     def pods(self) -> list[dict[str, Any]]:
-        """Of the workloads, as kubectl has them."""
+        """Return the pods of the workloads according to kubectl."""
         found = json.loads(self.cluster.kubectl("get", "pods", "-A", "-o", "json"))["items"]
         return [pod for pod in found if pod["metadata"]["namespace"] in self.namespaces]
 
     def lives(self) -> dict[str, tuple[str, str]]:
-        """Image and start of each pod by its UID: what a pod that nobody touches keeps."""
+        """Return image and start time of each pod by UID, which do not change unless the pod is touched."""
         return {
             pod["metadata"]["uid"]: (pod["spec"]["containers"][0]["image"], pod["status"]["startTime"])
             for pod in self.pods()
@@ -79,7 +80,7 @@ def old(tmp_path: Path) -> Iterator[OldCluster]:
 
 
 def replicas(number: int) -> int:
-    """Of a workload: the first are suspended, the next scaled to zero."""
+    """Return the replicas of a workload. The first workloads are suspended, the next are scaled to zero."""
     return 0 if number < 40 else 1 + number % 2
 
 
@@ -103,7 +104,7 @@ def deploy(old: OldCluster, number: int) -> None:
 
 
 def counted(installation: Installation, namespaces: list[str]) -> Counter[tuple[str, ...]]:
-    """Pods by namespace, kind, workload and image, as the rows have them."""
+    """Return the number of pods by namespace, kind, workload and image, according to the rows."""
     rows = installation.rows(
         "SELECT namespace, workload_kind, workload, image, pods FROM mirrors_runningimage WHERE state = 'running'"
     )
@@ -111,13 +112,13 @@ def counted(installation: Installation, namespaces: list[str]) -> Counter[tuple[
 
 
 def images_of_pods(installation: Installation) -> set[tuple[str, str]]:
-    """Namespace and image of each row that has not ended."""
+    """Return namespace and image of each row that has not ended."""
     found = installation.rows("SELECT namespace, image FROM mirrors_runningimage WHERE state <> 'ended'")
     return {(namespace, image) for namespace, image in found}
 
 
 def in_cluster(old: OldCluster) -> Counter[tuple[str, ...]]:
-    """The same, as kubectl has them."""
+    """Return the same numbers according to kubectl."""
     kinds = {"ReplicaSet": "Deployment"}
     return Counter(
         (
@@ -132,7 +133,7 @@ def in_cluster(old: OldCluster) -> Counter[tuple[str, ...]]:
 
 
 def is_complete(target: str, image: str, content: SampleImage) -> bool:
-    """Whether the target has all of an image."""
+    """Return whether the target has the complete image."""
     place = TargetName(target).retarget(ImageRef.parse(image))
     try:
         found = read_back(place.registry, place.repository, place.manifest_reference)

@@ -1,4 +1,4 @@
-"""Builds the container image with buildah, without a daemon, on a base that debootstrap has made."""
+"""Builds the container image with buildah, without a daemon, on a base that debootstrap has created."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REVISION: Final = "0123456789abcdef0123456789abcdef01234567"
 
 
 def require_tools() -> None:
-    """Skips in plain sight without them, which CI must have."""
+    """Skip visibly if the tools or root are missing, or fail in CI."""
     if os.geteuid() == 0 and not (left := tools.missing(TOOLS)):
         return
     message = "root is needed" if os.geteuid() else f"missing: {' '.join(left)}; run make tools"
@@ -39,7 +39,7 @@ def require_tools() -> None:
 
 @dataclass(frozen=True)
 class Buildah:
-    """Its own storage, where nothing of the machine's is."""
+    """buildah with separate storage, which contains no images of the machine."""
 
     directory: Path
 
@@ -61,7 +61,7 @@ class Buildah:
         return ended.stdout.strip()
 
     def load(self, archive: Path, name: str) -> None:
-        """A base image from a root file system."""
+        """Create a base image from a root file system."""
         container = self("from", "scratch")
         self("add", "--quiet", container, str(archive), "/")
         self("commit", "--rm", "--quiet", container, name)
@@ -69,7 +69,7 @@ class Buildah:
 
 @dataclass(frozen=True)
 class Image:
-    """The built image: its root file system, and itself as an OCI archive."""
+    """The built image: its root file system, and the image as an OCI archive."""
 
     buildah: Buildah
     root: Path
@@ -87,13 +87,13 @@ class Image:
 
     @property
     def layers(self) -> list[int]:
-        """Bytes of each, as they lie on a node."""
+        """The size in bytes of each layer, as it is stored on a node."""
         return [layer["size"] for layer in json.loads(self.inspected["Manifest"])["layers"]]
 
 
 @contextmanager
 def built() -> Iterator[Image]:
-    """Built once for a run: a minute, most of it the installation of packages."""
+    """Build the image. This takes a minute, most of it for the installation of packages."""
     require_tools()
     debian_base.build()
     memory = Path("/dev/shm")
@@ -113,7 +113,7 @@ def built() -> Iterator[Image]:
 
 
 def _arguments(directory: Path) -> list[str]:
-    """Packages come from a folder: the build has no network of its own."""
+    """Return the arguments of the build, which installs packages from a directory because it has no network."""
     pip = directory / "pip.conf"
     pip.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     values = {"BASE_IMAGE": "localhost/swapper-base", "BUILD_IMAGE": "localhost/swapper-build", "REVISION": REVISION}
@@ -122,7 +122,7 @@ def _arguments(directory: Path) -> list[str]:
 
 
 def _wheels() -> Path:
-    """The locked packages, as this machine's own pip gets them, for the Python of the base."""
+    """Return the directory of the locked packages for the base's Python, downloaded by this machine's pip."""
     requirements = ROOT / "requirements/run.txt"
     key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     place = cache_directory() / "wheels" / key

@@ -1,4 +1,4 @@
-"""compose.yaml as Docker reads it: with its variables filled in."""
+"""compose.yaml as Docker reads it, with its variables replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
 def document(variables: Mapping[str, str] = REQUIRED) -> Any:
-    """Raises KeyError for a variable that has to be set."""
+    """Return the parsed file. Raises KeyError if a required variable is not set."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, rest = match.groups()

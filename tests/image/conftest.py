@@ -1,4 +1,4 @@
-"""The image is built once for all of its tests."""
+"""The image, built once for all of its tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def image() -> Iterator[Image]:
 
 @pytest.fixture
 def container(image: Image, tmp_path: Path) -> Container:
-    """With a configuration file and a prepared database in its data directory."""
+    """A container with a configuration file in its data directory."""
     environment = {
         "SWAPPER_CONFIG": "/data/config.yaml",
         "SWAPPER_SECRET_KEY": SECRET_KEY,

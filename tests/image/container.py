@@ -1,4 +1,4 @@
-"""Runs the image as Pod Security "restricted" has it: any user, no capability, a read-only root file system."""
+"""Runs the image as Pod Security "restricted" requires: any user, no capability, a read-only root file system."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.support.processes import end
 from tests.support.system import POOL
 
 USER: Final = 1_000_650_000
-"""As OpenShift chooses one: it is in no /etc/passwd, and its group is 0."""
+"""A user as OpenShift assigns it: not in /etc/passwd, with group 0."""
 
-# buildah's own `run` writes into the root file system before it starts, so that cannot be read-only there.
+# buildah's own `run` writes to the root file system before it starts, so the root file system cannot be read-only.
 SCRIPT: Final = """
 mount --bind "$ROOT" "$ROOT"
 mount -o remount,ro,bind "$ROOT"
@@ -36,7 +36,7 @@ exec chroot "$ROOT" setpriv --reuid="$USER_ID" --regid=0 --clear-groups --no-new
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What it took until a container was ready."""
+    """The time that a container needed until it was ready."""
 
     seconds: float
     processor_seconds: float
@@ -44,7 +44,7 @@ class Start:
 
 @dataclass
 class Container:
-    """One container of the image with two writable directories."""
+    """A container of the image with two writable directories."""
 
     image: Image
     directory: Path
@@ -55,12 +55,12 @@ class Container:
         for name in ("data", "tmp"):
             place = self.directory / name
             place.mkdir(parents=True, exist_ok=True)
-            # As an emptyDir under `fsGroup` has it.
+            # The owner and mode of an emptyDir with `fsGroup`.
             os.chown(place, 0, 0)
             place.chmod(0o2770)
 
     def command(self, *arguments: str) -> list[str]:
-        """The image's entrypoint with these arguments, in a mount namespace of its own."""
+        """Return the command that runs the image's entrypoint with these arguments in a separate mount namespace."""
         return self.shell(*self.image.config["Entrypoint"], *arguments)
 
     def shell(self, *command: str) -> list[str]:
@@ -72,7 +72,7 @@ class Container:
         return self._run(self.command(*arguments))
 
     def run_command(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Another command than the image's entrypoint."""
+        """Run a command instead of the image's entrypoint."""
         return self._run(self.shell(*command))
 
     def run_shell(self, script: str) -> subprocess.CompletedProcess[str]:
@@ -80,7 +80,7 @@ class Container:
 
     @contextmanager
     def running(self, *arguments: str, url: str) -> Iterator[Start]:
-        """Once ``url`` answers 200."""
+        """Run the container, and yield when ``url`` responds with 200."""
         log = self.directory / "log"
         with log.open("ab") as file:
             began = time.monotonic()
@@ -109,7 +109,7 @@ class Container:
 
 
 def _processor_seconds(session: int) -> float:
-    """Of all processes of a session so far."""
+    """Return the CPU seconds of all processes of a session so far."""
     ticks = 0
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

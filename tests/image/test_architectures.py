@@ -1,4 +1,4 @@
-"""The image for linux/arm64: each locked package has a wheel for it, so that its build compiles nothing."""
+"""The image for linux/arm64: each locked package has a wheel, so that its build compiles nothing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.databases import ROOT
 
 LOCK = ROOT / "requirements/run.txt"
 GLIBC = ("manylinux2014", "manylinux_2_17", "manylinux_2_26", "manylinux_2_28", "manylinux_2_34")
-"""What the base image, Debian 12 with glibc 2.36, can load."""
+"""Wheel platforms that the base image, Debian 12 with glibc 2.36, can load."""
 
 
 def locked() -> Iterator[str]:
-    """Names of the packages that are installed on Linux."""
+    """Yield the names of the packages that are installed on Linux."""
     for line in LOCK.read_text().splitlines():
         if "==" in line and not line.startswith((" ", "#")):
             requirement = Requirement(line.rstrip("\\ "))
@@ -37,7 +37,7 @@ def python_of_the_image() -> str:
 
 
 def resolved(directory: Path, machine: str) -> list[Any]:
-    """What pip would install there, by the hashes of the lock; nothing is installed."""
+    """Return the packages that pip would install on that machine with the hashes of the lock. Nothing is installed."""
     platforms = [part for name in GLIBC for part in ("--platform", f"{name}_{machine}")]
     target = ["--target", str(directory / "packages"), "--python-version", python_of_the_image(), *platforms]
     what = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(LOCK)]

@@ -1,4 +1,4 @@
-"""compose.yaml follows the Compose Specification, and starts our processes with what they understand."""
+"""compose.yaml follows the Compose Specification, and starts the product's processes with valid settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.image.compose import REQUIRED, document
 from tests.support.databases import ROOT
 from tests.support.system import run_manage
 
-# The Compose Specification's own, Apache-2.0: github.com/compose-spec/compose-go v2.9.0, schema/compose-spec.json.
+# The schema of the Compose Specification, Apache-2.0: github.com/compose-spec/compose-go v2.9.0,
+# schema/compose-spec.json.
 SCHEMA = Path(__file__).parent / "compose-spec.json"
 OURS = ("prepare", "webhook", "web", "worker")
 SERVICES = document()["services"]

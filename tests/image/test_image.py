@@ -1,4 +1,4 @@
-"""The container image, built for real and run as a cluster runs it."""
+"""The container image, really built, and run as a cluster runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 from tests.support.registries import distribution
 from tests.support.system import POOL, run_manage
 
-# The first one waits for the image.
+# The first test waits until the image is built.
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 MEGABYTE = 1_000_000
@@ -93,13 +93,13 @@ def test_each_role_is_ready_within_three_seconds(container: Container, role: str
     scheme = "https" if role == "webhook" else "http"
 
     starts = []
-    # The first start pays for a cold disk.
+    # The first start is slower because of a cold disk.
     for _ in range(3):
         with container.running(role, url=f"{scheme}://{address}/livez") as start:
             starts.append(start)
     print(f"{role}: {', '.join(f'{s.seconds:.2f} s ({s.processor_seconds:.2f} s of processor)' for s in starts)}")
 
-    # While others take the processors, the time on the clock is theirs.
+    # If other processes use the CPUs, the elapsed time includes theirs.
     is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
     assert min(start.processor_seconds if is_busy else start.seconds for start in starts) <= 3
 
@@ -150,7 +150,7 @@ def test_static_files_are_sent_compressed(container: Container) -> None:
 
 
 def signed_in(url: str) -> str:
-    """The cookies of the first user."""
+    """Sign in as the first user, and return the cookies."""
     page = POOL.request("GET", f"{url}/admin/login/", headers={"Host": "localhost"}, timeout=20)
     token = page.headers["Set-Cookie"].split(";")[0]
     fields = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token.partition("=")[2]}

@@ -1,4 +1,4 @@
-"""A namespace for each test, in which the commands may do what our documentation gives them."""
+"""A namespace for each test, in which the commands have the documented permissions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def site(plane: ControlPlane) -> Iterator[Site]:
     site = Site(plane)
     site.permit()
     yield site
-    # It belongs to the whole cluster, and its webhook has ended.
+    # The configuration is not namespaced, and its webhook no longer runs.
     if any(item["metadata"]["name"] == site.configuration for item in plane.request("GET", HOOKS)["items"]):
         site.unregister()

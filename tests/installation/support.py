@@ -1,4 +1,4 @@
-"""An installation's namespace on a real API server: its Secrets, its webhook configuration, its service account."""
+"""The namespace of an installation on a real API server: its Secrets, webhook configuration and service account."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TLS, APP, DATABASE, ADMIN = "swapper-webhook-tls", "swapper-app", "swapper-datab
 
 
 def documented_roles() -> list[dict[str, Any]]:
-    """The roles as our documentation shows them: what the commands do, they do with these."""
+    """Return the roles in the documentation. The commands run with exactly these permissions."""
     (block,) = [block for block in blocks(ROOT / "docs/cluster-setup.md") if block.language == "yaml"]
     return list(yaml.safe_load_all(block.text))
 
 
 @dataclass(frozen=True)
 class Site:
-    """A namespace of one test. Names are unique, as the webhook configuration belongs to the whole cluster."""
+    """The namespace of one test. Names are unique, because a webhook configuration is not namespaced."""
 
     plane: ControlPlane
     namespace: str = field(default_factory=lambda: f"swapper-{uuid.uuid4().hex[:8]}")
@@ -46,7 +46,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a command that runs as the service account with the documented roles alone."""
+        """The environment of a command that runs as the service account with only the documented roles."""
         return {"KUBECONFIG": str(self.plane.kubeconfig(namespace=self.namespace))}
 
     def permit(self) -> None:
@@ -77,7 +77,7 @@ class Site:
         return {key: base64.b64decode(value) for key, value in self.secret(name)["data"].items()}
 
     def secrets(self) -> dict[str, str]:
-        """Names and versions."""
+        """Return the resource version of each Secret by name."""
         items = self.plane.request("GET", f"/api/v1/namespaces/{self.namespace}/secrets")["items"]
         return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in items}
 
@@ -100,7 +100,7 @@ class Site:
         return run_manage(*self.certs_command(*arguments), environment=given, check=check)
 
     def register(self, port: int = 443, **fields: Any) -> None:
-        """The webhook configuration as the chart renders it: without caBundle and path."""
+        """Create the webhook configuration as the chart renders it, without caBundle and path."""
         rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
         service = {"namespace": self.namespace, "name": self.service, "port": port}
         hook = {
@@ -125,12 +125,12 @@ class Site:
         return found
 
     def bundles(self) -> list[bytes]:
-        """caBundle of each webhook."""
+        """Return the caBundle of each webhook."""
         hooks = self.registration()["webhooks"]
         return [base64.b64decode(hook["clientConfig"].get("caBundle", "")) for hook in hooks]
 
     def serve_at(self) -> tuple[str, int]:
-        """The cluster IP and port of a new Service; the API server connects there, where a webhook has to listen."""
+        """Create a Service. Return its cluster IP and port, on which a webhook must listen for the API server."""
         port = free_port()
         spec = {"ports": [{"port": port}]}
         services = f"/api/v1/namespaces/{self.namespace}/services"
@@ -140,7 +140,7 @@ class Site:
 
 
 def without_ours(configuration: Mapping[str, Any]) -> Any:
-    """A webhook configuration without what the command may change, and what the API server counts."""
+    """Return a webhook configuration without the fields that the command can change, or that the API server updates."""
     copied = json.loads(json.dumps(configuration))
     for key in ("resourceVersion", "generation", "managedFields"):
         copied["metadata"].pop(key, None)

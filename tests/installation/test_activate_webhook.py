@@ -1,4 +1,4 @@
-"""The command that has pods sent to the webhook, on a real API server: what it waits for, and what it refuses."""
+"""The command that activates the webhook, on a real API server: its conditions, and its refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def activate(site: Site, *arguments: str) -> CompletedProcess[str]:
 
 
 def let_bind(site: Site) -> None:
-    """The Role that is bound, and the rights of the set-up, as the chart has them."""
+    """Create the Role that is bound, and the permissions of the set-up, as the chart does."""
     roles = f"{RBAC}/namespaces/{site.namespace}"
     review = {"apiGroups": ["k8s-image-swapper.github.io"], "resources": ["admissions"], "verbs": ["review"]}
     site.plane.create(f"{roles}/roles", ROLE, "Role", rules=[review])
@@ -54,7 +54,7 @@ def bindings(site: Site) -> dict[str, Any]:
 
 @contextmanager
 def answering(directory: Path, body: bytes) -> Iterator[tuple[str, str]]:
-    """The URL and caBundle of a server that answers each review with this."""
+    """Yield the URL and the caBundle of a server that responds to each review with this body."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -153,7 +153,7 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
 
 
 def test_a_binding_of_an_earlier_installation_does_not_count(site: Site) -> None:
-    """The garbage collector deletes it soon, and the webhook would be skipped then."""
+    """The garbage collector soon deletes such a binding, and after that the API server would skip the webhook."""
     let_bind(site)
     site.register()
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE}

@@ -1,4 +1,4 @@
-"""When certificates are renewed and authorities replaced, over years of daily runs."""
+"""The times at which certificates are renewed and authorities replaced, over years of daily runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ POLICY = CertificatePolicy(NAMES, validity=100 * DAY, renew_before=20 * DAY, kee
 
 
 def run(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[Certificates, Certificates]:
-    """One run of the command: what is stored before ``caBundle`` is written, and after it."""
+    """Run the command once. Return the certificates stored before ``caBundle`` is written, and after it."""
     prepared = rotation.prepare(current, policy, now)
     return prepared, rotation.finish(prepared, policy, now)
 
 
 def is_trusted(current: Certificates, bundle: tuple[x509.Certificate, ...], now: dt.datetime) -> bool:
-    """Whether a client that trusts the bundle takes what is served, as Kubernetes calls it."""
+    """Return whether a client that trusts the bundle accepts the served certificate for the Service's ``.svc`` name."""
     verifier = PolicyBuilder().store(Store(list(bundle))).time(now).build_server_verifier(x509.DNSName(NAMES[2]))
     try:
         verifier.verify(current.served.certificate, [])
@@ -71,7 +71,8 @@ def test_daily_runs_over_years_never_serve_what_is_not_trusted() -> None:
     for day in range(1, 1500):
         now = NOW + day * DAY
         prepared, finished = run(current, POLICY, now)
-        # Processes still serve the old one when the bundle changes, and API servers have the old bundle before.
+        # API servers still use the old bundle with a new certificate, and processes still serve the old one with a new
+        # bundle.
         assert is_trusted(prepared, bundle, now) and is_trusted(current, prepared.bundle, now)
         bundle = prepared.bundle
         assert is_trusted(finished, bundle, now)

@@ -1,4 +1,4 @@
-"""The command that makes and renews the webhook's certificate, on a real API server."""
+"""The command that creates and renews the webhook's certificate, on a real API server."""
 
 from __future__ import annotations
 
@@ -209,6 +209,6 @@ def test_an_api_server_that_does_not_answer_is_said_in_one_line(site: Site) -> N
 
 
 def start(site: Site, *arguments: str) -> subprocess.Popen[bytes]:
-    """The command, not waited for."""
+    """Start the command without waiting for it."""
     command = [sys.executable, "manage.py", *site.certs_command(*arguments)]
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **PRODUCT, **site.environment})

@@ -1,4 +1,4 @@
-"""The rows of configuration files, where several clusters share one database."""
+"""The rows of configuration files if several clusters share one database."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_target_is_disabled_when_no_file_names_it_any_more() -> None:
 
 
 def test_rows_of_an_earlier_release_are_taken_over() -> None:
-    """It knew no clusters."""
+    """Rows of a release that had no clusters."""
     Filter.objects.create(name="source.filters[0]", jmespath="`true`", managed_by=ManagedBy.CONFIG)
     Registry.objects.create(name="quay.io", endpoint="quay.io", managed_by=ManagedBy.CONFIG)
     Registry.objects.create(name="old", endpoint="old.example.com", role=RegistryRole.TARGET, managed_by="config")

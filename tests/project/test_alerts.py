@@ -1,4 +1,4 @@
-"""The documented alert rules on the real pages of webhook, web and worker: silent while all is well, heard when not."""
+"""The documented alert rules on real metrics of webhook, web and worker: they fire only if something is wrong."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ DOC = ROOT / "docs/metrics.md"
 ROLES = ("webhook", "web", "worker")
 RULES = [code(cells[0])[0] for cells in rows(DOC, "Expression", "Meaning, and what to do")]
 OF_CLUSTERS = [code(cells[0])[0] for cells in rows(DOC, "Expression", "For a cluster")]
-"""Rules on what a watcher reports, which the healthy system here does not have."""
+"""Rules on metrics of a watcher, which the healthy system of this module does not have."""
 WHERE = {code(cells[0])[0]: cells[1].split(", ") for cells in rows(DOC, "Metric", "Where", "Labels", "Meaning")}
 THIRTY_DAYS = dt.timedelta(days=30)
 FAILING = "starts_with(obj.metadata.labels.team, 'x')"
-"""On a pod without that label it is an error."""
+"""A filter that fails with an error on a pod without that label."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A healthy installation: one process of each role, and where each serves its page."""
+    """A healthy installation: one process of each role, and the URLs of their metrics."""
 
     webhook: Webhook
     urls: dict[str, str]
@@ -72,7 +72,7 @@ def system(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPat
 def running(webhook: Webhook, source: MemoryRegistry) -> Iterator[System]:
     ports = {"web": free_port(), "worker": free_port()}
     webhook.start()
-    # The certificate is the webhook's alone.
+    # Only the webhook uses the certificate.
     others = replace(webhook, extra={})
     worker = others.worker()
     worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{ports['worker']}"}
@@ -136,7 +136,7 @@ def is_shown(term: Term, page: Page) -> bool:
 
 
 def family_of(sample: str) -> str:
-    """A histogram is documented under the name of its family."""
+    """Return the name of the metric family, under which a histogram is documented."""
     return re.sub(r"_(bucket|count|sum)$", "", sample)
 
 

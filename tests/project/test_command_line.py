@@ -1,4 +1,4 @@
-"""Commands as an operator meets them: the same flags everywhere, and one line where something is wrong."""
+"""Commands as operators use them: all have the same flags, and each error is one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.system import run_manage, write_config
 
 
 def own_addresses() -> list[str]:
-    """Flags of `up` with ports of this test's own."""
+    """Return flags of `up` with free ports."""
     names = ("--listen-address", "--web-address", "--metrics-address")
     return [part for name in names for part in (name, f"127.0.0.1:{free_port()}")]
 

@@ -1,4 +1,4 @@
-"""Numbers in the code: each constant says its unit, and why it is this one."""
+"""Each numeric constant in the code has a docstring with its unit and its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE = ("mirrors", "webhook", "swapper_project")
 
 
 def is_number(value: ast.expr | None) -> bool:
-    """A number, a calculation with numbers alone, or a ``timedelta`` of them."""
+    """Return whether the value is a number, a calculation with only numbers, or a ``timedelta`` of them."""
     match value:
         case ast.Constant(value=number):
             return isinstance(number, int | float) and not isinstance(number, bool)
@@ -29,7 +29,7 @@ def is_number(value: ast.expr | None) -> bool:
 
 
 def undocumented(source: str) -> Iterator[tuple[int, str]]:
-    """Line and name of numeric constants of a module that no docstring follows."""
+    """Yield line and name of a module's numeric constants without a docstring."""
     body = ast.parse(source).body
     for node, following in zip_longest(body, body[1:]):
         targets = (
@@ -45,7 +45,7 @@ def undocumented(source: str) -> Iterator[tuple[int, str]]:
 
 
 def numbers(source: str) -> Iterator[str]:
-    """Public names of numeric constants of a module."""
+    """Yield the public names of a module's numeric constants."""
     for node in ast.parse(source).body:
         match node:
             case (
@@ -87,7 +87,7 @@ def test_each_number_says_its_unit_and_reason() -> None:
 def test_each_number_has_a_name_of_its_own() -> None:
     files: dict[str, list[str]] = {}
     for path in modules():
-        # The engine is a library of its own.
+        # The copy engine is a separate library.
         if not path.is_relative_to(ROOT / "mirrors/oci"):
             for name in numbers(path.read_text()):
                 files.setdefault(name, []).append(str(path.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""An existing data directory gets the modes that the documentation promises, or a warning with what to run."""
+"""An existing data directory gets the documented modes, or a warning with the command to run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%\n"
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """One that was copied or restored without care: everybody may read it."""
+    """A directory that was copied or restored without its modes: all users can read it."""
     made = tmp_path / "data"
     made.mkdir()
     made.chmod(0o755)
@@ -35,7 +35,7 @@ def directory(tmp_path: Path) -> Path:
 
 def run(directory: Path, *command: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
-    # The database is that of the data directory.
+    # The database is in the data directory.
     return run_manage(
         *command, "--config", str(config), "--data-dir", str(directory), environment={"SWAPPER_DATABASE_URL": ""}
     )
@@ -84,7 +84,7 @@ def test_the_group_of_a_kubernetes_volume_keeps_its_access(directory: Path, tmp_
 
 def test_what_may_not_be_changed_is_named_with_the_command_to_run(directory: Path, tmp_path: Path) -> None:
     (directory / "secret-key").unlink()
-    # Nobody may change the mode of a process's file in /proc, not even root.
+    # Not even root can change the mode of a process's file in /proc.
     (directory / "secret-key").symlink_to("/proc/self/status")
 
     (warning,) = warnings(run(directory, "config", "check", tmp_path=tmp_path))

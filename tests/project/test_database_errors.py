@@ -1,6 +1,6 @@
-"""Errors of the database as one line: the reason that the driver gives, and what to do."""
+"""Errors of the database as one line: the reason from the driver, and what to do."""
 
-# One row of the table is one line, as the operator's message is.
+# Each case of the table is on one line, as is the message that the operator sees.
 # ruff: noqa: E501
 
 from __future__ import annotations

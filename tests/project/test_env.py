@@ -1,4 +1,4 @@
-"""Process settings: defaults, file forms, and what an operator reads when one can't be used."""
+"""Process settings: defaults, values from files, and the error for a setting that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that commit leave a database as ``migrate`` makes it, whatever they did."""
+"""After a test that commits, the database is as ``migrate`` leaves it, whatever the test did."""
 
 from __future__ import annotations
 

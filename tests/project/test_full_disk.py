@@ -1,6 +1,6 @@
-"""A full disk: one line says what is wrong and what to do, and nothing is lost once there is space again.
+"""A full disk: one line reports the problem and what to do, and nothing is lost after space is freed.
 
-The disk is full by RLIMIT_FSIZE: the kernel refuses to write beyond that many bytes of any file, for everybody.
+RLIMIT_FSIZE simulates the full disk: the kernel refuses writes beyond that size of any file, for all users.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.system import PRODUCT, run_manage, write_config
 KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"
 MIB = 1024 * 1024
 WITHOUT_DATABASE = 20_000
-"""Bytes: room for the key and the certificate."""
+"""Bytes: enough for the key and the certificate."""
 
 
 class Installation:
@@ -41,7 +41,7 @@ class Installation:
         self.environment = {"SWAPPER_DATABASE_URL": "", "SWAPPER_SECRET_KEY": ""}
 
     def give_database(self) -> None:
-        """As ``prepare`` leaves it."""
+        """Create a database as ``prepare`` does."""
         self.data.mkdir(mode=0o700)
         shutil.copy(migrated_sqlite(), self.database)
 
@@ -93,12 +93,12 @@ def test_prepare(installation: Installation, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [0, 100, WITHOUT_DATABASE])
 def test_up(installation: Installation, limit: int) -> None:
-    """Bytes: without the key; with it, without its certificate; with both, without a database."""
+    """The limit is in bytes: without the key; with it, without its certificate; with both, without a database."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
     up = ["up", "--listen-address", addresses[0], "--web-address", addresses[1], "--metrics-address", addresses[2]]
     made = [installation.data / name for name in ("secret-key", "webhook.key", "webhook.crt")]
     if limit < WITHOUT_DATABASE:
-        installation.give_database()  # It ends before it looks at it, and the start after it has less to do.
+        installation.give_database()  # It exits before it uses the database, and its next start is faster with one.
 
     assert_one_line(installation.run(*up, limit=limit), installation.data)
 
@@ -129,7 +129,7 @@ def test_mirror(installation: Installation, flags: list[str]) -> None:
 
 
 def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
-    """The source accepts the connection and is silent until the disk is full; what follows cannot be recorded."""
+    """The source accepts the connection and is silent until the disk is full. After that, nothing can be recorded."""
     with socket.create_server(("127.0.0.1", 0)) as source:
         host = f"127.0.0.1:{source.getsockname()[1]}"
         installation = Installation(tmp_path)
@@ -178,7 +178,7 @@ def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation
 
 @contextlib.contextmanager
 def filled(database: Path, size: int) -> Iterator[None]:
-    """What is written next lies behind ``size`` bytes of the write-ahead log."""
+    """Fill the write-ahead log with ``size`` bytes, so that the next write is beyond that offset."""
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
@@ -194,7 +194,7 @@ def filled(database: Path, size: int) -> Iterator[None]:
 
 
 def reading(process: subprocess.Popen[str]) -> Iterator[str]:
-    """Lines of its log; ends with the process, which a timer kills."""
+    """Return the lines of the process's log, which end with the process."""
     assert process.stderr is not None
     return iter(process.stderr.readline, "")
 
@@ -208,7 +208,7 @@ def until(lines: Iterator[str], wanted: str) -> Iterator[str]:
 
 
 def processes(pid: int) -> Iterator[int]:
-    """A process and its descendants."""
+    """Yield a process and its descendants."""
     yield pid
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():

@@ -1,4 +1,4 @@
-"""The house: who may import whom, migrations that are complete, settings that Django finds nothing to say about."""
+"""The structure of the code: allowed imports, complete migrations, and settings without findings of Django's checks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ LAYERS: list[set[str]] = [
     {"mirrors.admin"},
     {"mirrors.management", "webhook.management"},
 ]
-"""A part may import those before it, and not one of its own line."""
+"""The layers of the code. A package may import packages of earlier lines, but not another package of its own line."""
 
 ROOF = {
     "swapper_project.error_handlers",
@@ -82,7 +82,7 @@ ROOF = {
     "swapper_project.web_settings",
     "swapper_project.wsgi",
 }
-"""Django and gunicorn load these by name; no code of ours imports them."""
+"""Modules that Django and gunicorn load by name. No module of the project imports them."""
 
 ONE_FILE_A_RESOURCE = {
     "mirrors/api/filtersets",
@@ -91,18 +91,18 @@ ONE_FILE_A_RESOURCE = {
     "mirrors/management/commands",
     "mirrors/migrations",
 }
-"""Flat on purpose: a resource, a command or a migration is found by its name."""
+"""Directories that are flat on purpose, because a resource, a command or a migration is found by its name."""
 
 MOST_FILES = 12
-"""Modules in a folder beside its ``__init__``: more are several ideas, or one that nobody finds the beginning of."""
+"""Modules in a directory besides ``__init__``. A larger directory mixes several topics, or has no clear start."""
 
 OUTSIDE = {"mirrors.apps", "webhook.apps", "mirrors.migrations", "mirrors.accounts.migrations"}
-"""Django's own: what they may import follows from what they are."""
+"""Modules that Django requires. Their imports follow from their purpose."""
 
 
 def part_of(module: str) -> str | None:
     if module.startswith("mirrors.templatetags"):
-        # The admin's, in the one place where Django looks for them.
+        # The admin's tags, in the only directory in which Django looks for them.
         return "mirrors.admin.tools"
     parts = [*(part for layer in LAYERS for part in layer), *ROOF, *OUTSIDE]
     around = [part for part in parts if module == part or module.startswith(f"{part}.")]
@@ -169,7 +169,7 @@ def test_imports_go_one_way() -> None:
 
 
 def patched(source: str) -> list[str]:
-    """What is imported from Django or unfold and gets an attribute assigned or set by name."""
+    """Return objects imported from Django or unfold of which an attribute is assigned, or set by name."""
     tree = ast.parse(source)
     foreign = {
         (alias.asname or alias.name).partition(".")[0]
@@ -184,7 +184,7 @@ def patched(source: str) -> list[str]:
             found.append(node.value)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
             found.append(node.args[0])
-    # What a call returns is an object that its package lets others change.
+    # Exclude results of calls, because these are objects that their package allows callers to change.
     named = [ast.unparse(node) for node in found if not any(isinstance(part, ast.Call) for part in ast.walk(node))]
     return [name for name in named if name.partition(".")[0] in foreign]
 
@@ -274,7 +274,7 @@ def exports(package: str) -> set[str]:
 
 
 def names_used(path: Path) -> Iterator[tuple[str, str]]:
-    """Packages with what a module imports from them, or reads of them as an attribute."""
+    """Yield package and name of each name that a module imports, or reads as an attribute of an imported package."""
     tree = ast.parse(path.read_text())
     packages: dict[str, str] = {}
     for node in ast.walk(tree):

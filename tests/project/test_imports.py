@@ -1,4 +1,4 @@
-"""The webhook role imports what it needs, and not what is for web, workers and commands."""
+"""The webhook role imports only what it needs, without the modules of web, workers and commands."""
 
 from __future__ import annotations
 

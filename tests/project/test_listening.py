@@ -1,4 +1,4 @@
-"""Where processes listen: all addresses are those of both families, and the start says which."""
+"""Listening addresses: all addresses include IPv4 and IPv6, and the log at startup names the address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log: one line an admission, in JSON or for a console, which nothing in a pod can break or steer."""
+"""The log has one line for each admission, as JSON or for a console. No content of a pod can break a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of several processes on one page, on webhook, web and worker; and their documentation."""
+"""Metrics of several processes on one page, for webhook, web and worker, and the documentation of the metrics."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_each_role_shows_its_metrics(
         with web_process(webhook, web_port):
             for number in range(3):
                 webhook.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
-            # Nobody has this one: its copy fails for good.
+            # No registry has this image, so its copy fails permanently.
             webhook.admit(pod_of(f"{source.host}/team/missing:1"))
             _shows_the_copies(worker_port, target.host)
             _shows_the_reviews(webhook)
@@ -99,7 +99,7 @@ def _shows_the_reviews(webhook: Webhook) -> None:
 def test_a_workers_metrics_outlive_its_processes(
     registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
 ) -> None:
-    """A process of the cluster is killed; what it has counted stays, and its successor counts on."""
+    """After a process of the cluster is killed, its counts remain, and its successor continues from them."""
     source, target = registries
     entry = {"type": "oci", "host": source.host, "insecure": True}
     config = write_config(tmp_path / "config.yaml", target=target.host, source={"registries": [entry]})
@@ -128,11 +128,11 @@ def is_counted(port: int, sample: str, number: int) -> bool:
 
 
 def copying_processes(worker: Process) -> list[int]:
-    """Processes of the cluster that hold a file of durations of copies: django-q2's workers."""
+    """Return the processes of the cluster with a histogram file of copy durations, which are django-q2's workers."""
     assert worker.popen is not None
     found = []
     for pid in descendants(worker.popen.pid):
-        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
             if re.search(rf"swapper-metrics-\w+/histogram_{pid}\.db", Path(f"/proc/{pid}/maps").read_text()):
                 found.append(pid)
     return found

@@ -1,4 +1,4 @@
-"""The previous release runs on the new schema while a cluster is upgraded: its inserts do not name new columns."""
+"""The previous release runs on the new schema during an upgrade of a cluster. Its inserts do not name new columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS = {"mirrors", "accounts"}
 
 
 def added_columns(operations: Sequence[Operation]) -> Iterator[tuple[str, Field[Any, Any]]]:
-    """Columns of tables that were there before, with their names."""
+    """Yield columns that are added to existing tables, with their names."""
     created = {operation.name_lower for operation in operations if isinstance(operation, migrations.CreateModel)}
     for operation in operations:
         if isinstance(operation, migrations.AddField) and operation.model_name_lower not in created:
@@ -23,7 +23,7 @@ def added_columns(operations: Sequence[Operation]) -> Iterator[tuple[str, Field[
 
 
 def is_filled(field: Field[Any, Any]) -> bool:
-    """Whether the database has a value for a row that does not name the column."""
+    """Return whether the database provides a value for a row that does not name the column."""
     return field.null or field.db_default is not NOT_PROVIDED or bool(field.many_to_many)
 
 

@@ -1,4 +1,4 @@
-"""What has one way in the code: names of targets, and requests for copies."""
+"""Only one place in the code creates target names, and only one creates jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CODE = ("mirrors", "webhook", "swapper_project")
 
 
 def makers(name: str) -> set[str]:
-    """Files of the code that call a class, or create its rows in bulk, by its name."""
+    """Return the files of the product that call a class or function by this name."""
     files = [path for package in CODE for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts]
     return {str(path.relative_to(ROOT)) for path in files if name in called(path)}
 
@@ -28,9 +28,9 @@ def called(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "files"),
     [
-        # A target is named by `target_name` alone; the configuration tries a prefix with it.
+        # Only `target_name` names a target. The configuration also creates one to validate a prefix.
         ("TargetName", {"mirrors/images/target_name.py", "swapper_project/config/sections/section.py"}),
-        # A job comes from `request_copies` alone, which has its own file for that.
+        # Only `request_copies` creates a job, in a separate file.
         ("MirrorJob", {"mirrors/services/jobs/live_jobs.py"}),
         ("live_jobs", {"mirrors/services/jobs/mirroring.py"}),
     ],

@@ -1,4 +1,4 @@
-"""A path that this user cannot read or write: the line says which path, which permission is missing and what to do."""
+"""A path that the user cannot read or write: the error names the path, the missing permission and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEP = "or name another path: --data-dir for the data directory, --config for th
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Of a user who is not root, as whom the test runs: root may read and write all."""
+    """A directory of a user other than root, as whom the test runs, because root can read and write everything."""
     is_root = os.geteuid() == 0
     with tempfile.TemporaryDirectory() as made:
         if is_root:

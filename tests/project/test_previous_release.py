@@ -1,4 +1,4 @@
-"""The check that the previous release runs on the schema of this one, with this code as the previous release."""
+"""The check that the previous release runs on this release's schema, with this code as the previous release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.support.databases import ROOT
 
 PRODUCT = ("manage.py", "mirrors", "swapper_project", "templates", "webhook")
-"""What runs of a release."""
+"""The files that a release runs."""
 
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_CONFIG_GLOBAL": "/dev/null"}
 IDENTITY |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com"}
@@ -28,7 +28,7 @@ def git(repository: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The product of this checkout, not committed yet."""
+    """A repository with this checkout's product, not committed yet."""
     git(tmp_path, "init", "--quiet")
     for name in PRODUCT:
         place = tmp_path / name
@@ -62,7 +62,7 @@ def test_a_release_that_runs_on_the_schema_passes(repository: Path) -> None:
 
 
 def test_a_column_that_this_release_has_removed_is_reported(repository: Path) -> None:
-    """As if a migration of this release had dropped a column that the previous one writes."""
+    """Simulate a migration that drops a column to which the previous release writes."""
     model = repository / "mirrors/models/jobs/jobs.py"
     text = model.read_text()
     assert "    attempts = " in text

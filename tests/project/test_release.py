@@ -1,4 +1,4 @@
-"""A release: one version in all places, and workflows that run only what is pinned, with no more rights than needed."""
+"""A release has one version in all files. Its workflows run only pinned actions, with no more rights than needed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES = {
     ),
     VALUES_YAML: 'image: {repository: ghcr.io/k8s-image-swapper/k8s-image-swapper, tag: ""}\n',
 }
-"""A release that is complete."""
+"""The files of a complete release."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`manage.py webhook` and `manage.py web`, the commands that a container runs."""
+"""`manage.py webhook` and `manage.py web`, the commands that containers run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.system import POOL, Process, pod_of, review_of, run_manage, w
 
 @contextmanager
 def running(directory: Path, *arguments: str, url: str, **environment: str) -> Iterator[Process]:
-    """The command, once it is ready at ``url``."""
+    """Run the command, and yield its process when it is ready at ``url``."""
     process = Process([sys.executable, "manage.py", *arguments], environment, directory / "log")
     process.start()
     try:
@@ -49,7 +49,7 @@ def test_the_webhook_takes_address_and_certificate_as_flags(config: Path, tmp_pa
     flags = ["--listen-address", address, "--tls-cert-file", f"{tmp_path}/a.crt", "--tls-key-file", f"{tmp_path}/a.key"]
     flags += ["--config", str(config), "--data-dir", str(tmp_path), "--dry-run"]
 
-    # The variables are another container's, and flags win.
+    # The variables are those of another container, and flags take precedence.
     with running(tmp_path, "webhook", *flags, url=f"https://{address}", SWAPPER_ROLE="worker", SWAPPER_BIND=":1"):
         trusting = urllib3.PoolManager(ca_certs=str(authority.file))
         answer = trusting.request("POST", f"https://{address}/webhook", json=review_of(pod_of("nginx")), timeout=10)

@@ -1,4 +1,4 @@
-"""What ``make test`` says of its suites."""
+"""The summary that ``make test`` prints for its suites."""
 
 from __future__ import annotations
 

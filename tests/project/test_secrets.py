@@ -1,4 +1,4 @@
-"""A canary: passwords of source and target, secret key and path are in no log, metric, row, answer or process list."""
+"""A canary test: no password, secret key or secret path is in any log, metric, row, response or process list."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_no_secret_is_to_be_seen(
         other = pod_of(f"{private.host}/team/other:1.0")
         other["spec"]["imagePullSecrets"] = [{"name": "pull"}]
         webhook.admit(other, namespace="canaries")
-        # Refused credentials are reported, and errors have the longest texts.
+        # Cause refused credentials, because their errors have the longest texts.
         source.gatekeeper = Gatekeeper("basic", "robot", "changed")
         webhook.admit(pod_of(f"{source.host}/team/app-1:1.0"))
         failed = "SELECT 1 FROM mirrors_mirrorattempt WHERE outcome = 'failed'"
         wait_until(lambda: _query(tmp_path, failed), timeout=60, what="a failed attempt")
-        # What is refused on the secret path is logged too.
+        # Refused requests on the secret path are logged too.
         assert webhook.post(b"{}").status == 400
         assert webhook.post(b" " * (5 << 20)).status == 413
         assert POOL.request("DELETE", f"{webhook.url}{webhook.path}", retries=False, timeout=5).status == 405
@@ -123,7 +123,7 @@ print(ApiToken.issue(user=User.objects.create_superuser("script"), name="t", rol
 
 
 def _pages(webhook: Webhook, port: int) -> list[str]:
-    """What the API shows of it all."""
+    """Return the responses of the API for all resources."""
     token = run_manage("shell", "-v0", "-c", MAKE_TOKEN, environment=webhook.environment).stdout.strip()
     headers = {"Authorization": f"Token {token}"}
     base = f"http://127.0.0.1:{port}"
@@ -147,7 +147,7 @@ def _query(directory: Path, sql: str) -> list[object]:
 
 
 def _command_lines() -> Iterator[str]:
-    """Of all processes that run now; other tests' processes end meanwhile."""
+    """Yield the command lines of all running processes. Processes of other tests can end in the meantime."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(FileNotFoundError, ProcessLookupError):
             yield file.read_bytes().decode(errors="replace")

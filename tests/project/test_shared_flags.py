@@ -1,4 +1,5 @@
-"""All commands take `--config` and `--data-dir` alike, and show them; the one that takes neither says so."""
+"""All commands accept `--config` and `--data-dir` and show them in their help. A command that accepts neither reports
+that."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ COMMANDS: dict[str, list[str]] = {
     "worker": ["worker"],
 }
 WITHOUT_FILE = {name: [name] for name in ("activate_webhook", "setup_secrets", "webhook_certs")}
-"""They take the flags, and read no configuration."""
+"""Commands that accept the flags, but read no configuration."""
 
 SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"}
 

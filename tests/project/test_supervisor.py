@@ -1,4 +1,4 @@
-"""``manage.py up``: a process that is killed is started again, and leaves nothing behind; what can't start ends all."""
+"""``manage.py up`` restarts a process that is killed, leaves no process behind, and stops if a process cannot start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.system import POOL, Process, write_config
 
 @contextlib.contextmanager
 def up(directory: Path, *arguments: str) -> Iterator[tuple[Process, dict[str, int]]]:
-    """The whole system, and its ports."""
+    """Run the whole system. Yield its process and its ports."""
     config = write_config(directory / "config.yaml", target="mirror.example.com:5000")
     ports = {name: free_port() for name in ("listen", "web", "metrics")}
     addresses = [f"--{name}-address=127.0.0.1:{port}" for name, port in ports.items()]
@@ -44,7 +44,7 @@ def answers(port: int, path: str = "/livez") -> bool:
 
 
 def members(group: int) -> set[int]:
-    """Living processes of a process group."""
+    """Return the running processes of a process group."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Commands that are forked from a project that is set up behave as those that start by themselves."""
+"""Commands that are forked from an initialised project behave like commands that are started separately."""
 
 from __future__ import annotations
 

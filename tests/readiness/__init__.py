@@ -1,1 +1,1 @@
-"""The fire drill."""
+"""Tests of readiness and of the fire drill."""

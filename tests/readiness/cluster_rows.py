@@ -1,4 +1,4 @@
-"""A watched cluster of a few workloads, as its watcher and the workers write it."""
+"""Rows of a watched cluster with a few workloads, as its watcher and the workers write them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def config_in(directory: Path, **keys: Any) -> Path:
 
 
 def cluster(name: str = "default", **fields: Any) -> Cluster:
-    """Listed, with a node that has pulled from the target."""
+    """Create a listed cluster, with a node that has pulled from the target."""
     given = {"platforms": ["linux/amd64"], "listed_at": timezone.now(), **fields}
     ClusterNode.objects.create(
         cluster=name, name="node-1", platform="linux/amd64", ready=True, pulled_at=timezone.now()
@@ -58,7 +58,7 @@ def runs(image: str, workload: str, *, namespace: str = "shop", digest: str = OL
 
 
 def small_cluster() -> None:
-    """Five workloads in two namespaces: one is protected whatever happens, and each other one has a gap."""
+    """Create four running workloads, of which one is protected and three have a gap, and a workload that has ended."""
     cluster()
     mirrored("nginx:1.27")
     mirrored("team/moved:1", target_digest=NEW, source_digest=NEW)

@@ -1,4 +1,4 @@
-"""The configuration of the web process."""
+"""A fixture that configures the web process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/v1/readiness/``: the same answer for programs."""
+"""``/api/v1/readiness/`` returns the same result for programs."""
 
 from __future__ import annotations
 

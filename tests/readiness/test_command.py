@@ -1,4 +1,4 @@
-"""``manage.py readiness``: shares, what is missing, drift, and the status for scripts."""
+"""``manage.py readiness``: shares, missing images, digest drift, and the exit status for scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ask = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Status and output of the command."""
+    """A function that runs the command, and returns its exit status and output."""
     config = config_in(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -263,7 +263,7 @@ def test_what_names_no_registry_is_an_error(ask: Ask, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "is_used"), [("quay.oi", False), ("docker.io", True), ("index.docker.io", True)])
 def test_a_registry_that_no_image_comes_from_is_named(ask: Ask, name: str, is_used: bool) -> None:
-    """All workloads are protected from it, and its name may be misspelt."""
+    """All workloads are protected from such a registry, but its name may be misspelt."""
     small_cluster()
 
     said = ask("--without", name)[1]

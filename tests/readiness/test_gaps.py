@@ -1,4 +1,4 @@
-"""Whether an image could start from its mirror alone: a line for each reason."""
+"""Whether an image could start from only its mirror: one case for each reason."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_private_image_is_protected_where_the_namespace_is_served(tmp_path: Pa
 @pytest.mark.parametrize(
     ("digest", "asked", "expected"),
     [
-        (OTHER, {}, False),  # It may be a platform's manifest.
+        (OTHER, {}, False),  # The digest may be that of a platform's manifest.
         (OTHER, {"reports_indexes": True}, True),
         (RUNS, {"reports_indexes": True}, False),
         (OTHER, {"manifests": IndexManifests({str(SOURCE)}, {(str(SOURCE), OTHER)}), "reports_indexes": True}, False),

@@ -1,4 +1,4 @@
-"""The page Readiness: shares, reasons, lists, the trend, and the button that mirrors what is missing."""
+"""The page Readiness: shares, reasons, lists, the trend, and the button that mirrors missing images."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_registry_that_cannot_be_one_is_refused_on_the_page(admin_client: Clie
 def test_queries_do_not_grow_with_rows(
     role: Role, query: str, words: str, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """By the lowest role that may see the page; users who are no superusers have their permissions read too."""
+    """The user has the lowest role that can open the page. Unlike for a superuser, the permissions are queried too."""
     cluster()
     for number in range(120):
         mirrored(f"team/app-{number}:1", access="secrets")

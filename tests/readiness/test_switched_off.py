@@ -1,4 +1,4 @@
-"""The drill's answer, compared with registries that are really switched off."""
+"""The result of the fire drill, compared with registries that are really switched off."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ cluster()
 for image, digest in {images!r}:
     runs(image, image.rpartition("/")[2].partition(":")[0], digest=digest)
 """
-"""What a watcher would have written of a Deployment for each image."""
+"""Creates the rows that a watcher would write for one Deployment of each image."""
 
 
 def can_start(image: str, target: TargetName, content: SampleImage) -> bool:
-    """Whether a new node could read all of the image, from the mirror or from its source."""
+    """Return whether a new node could read the complete image, from the mirror or from its source."""
     source = ImageRef.parse(image)
     for place in (target.retarget(source), source):
         try:
@@ -48,7 +48,7 @@ def unprotected(environment: dict[str, str], *arguments: str) -> set[str]:
 
 @pytest.fixture
 def off() -> ExitStack:
-    """Its ``close`` switches registries off."""
+    """An ExitStack whose ``close`` switches registries off."""
     return ExitStack()
 
 

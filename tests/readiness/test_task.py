@@ -1,4 +1,4 @@
-"""What the watcher writes of readiness, and what Prometheus reads of it."""
+"""The readiness rows that the watcher writes, and the metrics that Prometheus reads from them."""
 
 from __future__ import annotations
 

@@ -1,2 +1,2 @@
-"""A small cluster on one machine: a real API server and real controllers; a stand-in for scheduler, kubelet and Service
-network that starts our processes from the pods that the chart rendered. Begin in ``cluster.py``."""
+"""A small cluster on one machine. API server and controllers are real. A stand-in for scheduler, kubelet and Service
+network starts the project's processes from the pods that the chart rendered. Start reading in ``cluster.py``."""

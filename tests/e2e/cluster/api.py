@@ -1,4 +1,4 @@
-"""Calls of the API server that answer with their status, over connections that are kept."""
+"""An API client that returns the status of each response, and reuses its connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ APPLY = "application/apply-patch+yaml"
 
 
 class Api:
-    """As a cluster administrator, or by another token. Thread-safe."""
+    """Sends requests as a cluster administrator, or with another token. Thread-safe."""
 
     def __init__(self, plane: ControlPlane, token: str = ADMIN) -> None:
         self.url = plane.url
@@ -26,7 +26,7 @@ class Api:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def call(self, method: str, path: str, body: Any = None, *, content_type: str = "") -> tuple[int, Any]:
-        """Status and answer."""
+        """Return the status and the body of the response."""
         headers = {**self._headers, "Content-Type": content_type or "application/json"}
         data = json.dumps(body).encode() if body is not None else None
         answer = self._pool.request(method, f"{self.url}{path}", body=data, headers=headers)
@@ -34,7 +34,7 @@ class Api:
         return answer.status, json.loads(text) if text.startswith("{") else text
 
     def lines(self, path: str) -> Iterator[bytes]:
-        """The lines of an answer as they come, such as the events of a watch; ends with the answer."""
+        """Yield the lines of a response as they arrive, such as the events of a watch, until the response ends."""
         forever = urllib3.Timeout(connect=30, read=None)
         answer = self._pool.request(
             "GET", f"{self.url}{path}", headers=self._headers, preload_content=False, timeout=forever
@@ -49,7 +49,7 @@ class Api:
             answer.close()
 
     def get(self, path: str) -> Any:
-        """None for what does not exist."""
+        """Return the object, or None if it does not exist."""
         status, found = self.call("GET", path)
         if status == 404:
             return None

@@ -1,4 +1,4 @@
-"""The cluster: API server, controller manager, node; and what tests do with it."""
+"""The cluster, which consists of API server, controller manager and node, and the operations that tests run on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cluster:
     directory: Path
 
     def namespace(self, prefix: str) -> str:
-        """A new one, with its default service account."""
+        """Create a namespace, wait for its default service account, and return its name."""
         name = f"{prefix}-{uuid.uuid4().hex[:6]}"
         self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
@@ -37,7 +37,7 @@ class Cluster:
         return name
 
     def kubectl(self, *arguments: str, stdin: Any = None, check: bool = True) -> str:
-        """Its output; ``stdin`` is a manifest."""
+        """Run kubectl with the manifest ``stdin``, and return its output."""
         command = ["kubectl", "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
         text = json.dumps(stdin) if stdin is not None else None
         ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
@@ -51,7 +51,7 @@ class Cluster:
         return ended.stdout + ended.stderr
 
     def logs(self, name: str = "") -> str:
-        """The ends of the logs of the pods whose names begin with ``name``, for a failed assertion."""
+        """Return the last part of the logs of pods whose names start with ``name``, for a failed assertion."""
         files = sorted((self.directory / "logs").glob(f"{name}*.log"))
         return "\n".join(f"== {file.name}\n{file.read_text()[-4000:]}" for file in files)
 
@@ -73,7 +73,7 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def controllers(plane: ControlPlane) -> Iterator[None]:
-    """The controller manager, without what looks after nodes and clouds."""
+    """Run the controller manager without the controllers for nodes and clouds."""
     place = require_binaries()
     without: Sequence[str] = ("node-lifecycle-controller", "node-ipam-controller", "taint-eviction-controller")
     arguments = [

@@ -1,4 +1,4 @@
-"""A controller that compares images: pods whose image is not the one that it wrote are deleted and created again."""
+"""A controller that compares images: it deletes and recreates pods whose image differs from the one that it wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECONCILE_EVERY = 0.3
 
 
 class ComparingController(threading.Thread):
-    """Its objects are ConfigMaps with the keys ``image`` and ``replicas``: a kind and a label that nobody knows."""
+    """A controller of ConfigMaps with the keys ``image`` and ``replicas``. The product does not know such workloads."""
 
     def __init__(self, api: Api, namespace: str, name: str, image: str, replicas: int) -> None:
         super().__init__(name=f"controller-{name}", daemon=True)
@@ -28,17 +28,17 @@ class ComparingController(threading.Thread):
         self.image = image
         self.replicas = replicas
         self.created: list[str] = []
-        """The image of each pod that it has created, as the API server has stored it."""
+        """The image of each pod that this controller has created, as the API server has stored it."""
         self.changed_at = time.monotonic()
-        """When it last created or deleted a pod."""
+        """The time at which this controller last created or deleted a pod."""
 
     @property
     def deleted(self) -> int:
-        """Pods that did not have its image, all of which it deletes."""
+        """The number of created pods with another image, all of which this controller deletes."""
         return sum(image != self.image for image in self.created)
 
     def rests(self, seconds: float) -> bool:
-        """Whether it has had nothing to do for so long."""
+        """Return whether the controller has changed nothing for this number of seconds."""
         return time.monotonic() - self.changed_at > seconds
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""A container as a process of this machine: its command, its environment, its files."""
+"""A container as a process of this machine, with the container's command, environment and files."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from tests.support.postgres import OPTIONS, postgres_bin
 OWN_IMAGE = "k8s-image-swapper"
 
 Running = subprocess.Popen[bytes] | Forked
-"""A container that runs."""
+"""The process of a running container."""
 
 
 def is_own(image: str) -> bool:
-    """Whether it is an image of ours, under whichever tag."""
+    """Return whether this is the project's image, with any tag."""
     return OWN_IMAGE in image
 
 
 def is_program(container: Any) -> bool:
-    """Whether its command is a program of its own, that looks for files and names itself."""
+    """Return whether the command is an inline script (``-c``), which finds its files and resolves names itself."""
     return bool((container.get("command") or [])[1:2] == ["-c"])
 
 
 def looks_names_up(container: Any) -> bool:
-    """Whether it connects to a Service that it has read of, so that no argument shows the name."""
+    """Return whether the container connects to a Service whose name is in none of its arguments."""
     return is_program(container) or (container.get("args") or [])[:1] == ["activate_webhook"]
 
 
 class Environment:
-    """The environment of a container, with this machine's names for what the cluster's network and file system have."""
+    """The environment of a container, with addresses and paths of this machine instead of those of the cluster."""
 
     def __init__(self, api: Api, pod: Any, address: str, hosts: Mapping[str, str]) -> None:
         self._api = api
         self._pod = pod
         self._address = address
         self._hosts = hosts
-        """Cluster IP by the names that a Service has."""
+        """Cluster IPs by the names of their Services."""
 
     def of(self, container: Any, volumes: Volumes) -> dict[str, str]:
-        """Raises MissingError."""
+        """Return the container's environment variables. Raises MissingError if an object or key does not exist."""
         values: dict[str, str] = {}
         for source in container.get("envFrom") or []:
             values |= self._all_of(source)
@@ -69,10 +69,10 @@ class Environment:
         return {name: self.here(value, places) for name, value in values.items()}
 
     def here(self, value: str, places: Mapping[str, Path]) -> str:
-        """Paths of mounts, names of Services, and all addresses of the pod, as this machine has them."""
+        """Replace mount paths, names of Services and listening on all addresses with this machine's equivalents."""
         paths = "|".join(re.escape(path) for path in places)
         if paths:
-            # In one pass: the places themselves lie below /tmp, which is a mount of most pods.
+            # Replace all in one pass, because the directories on this machine are below /tmp, which most pods mount.
             value = re.sub(rf"(?<![\w/.-])({paths})(?=/|$|[\s:'\",])", lambda match: str(places[match[1]]), value)
         for name in sorted(self._hosts, key=len, reverse=True):
             value = re.sub(rf"(?<=[@/])({re.escape(name)})(?=[:/]|$)", self._hosts[name], value)
@@ -113,7 +113,7 @@ class Environment:
 
 
 def stop_signal(container: Any) -> signal.Signals:
-    """What its image asks for: the official Postgres image SIGINT, upon which it waits for no client."""
+    """Return the stop signal of the container's image. With SIGINT, Postgres does not wait for its clients."""
     return signal.SIGTERM if is_own(container["image"]) else signal.SIGINT
 
 
@@ -125,7 +125,7 @@ def start(
     address: str,
     kubeconfig: Path | None,
 ) -> Running:
-    """Start a container of ours, or of Postgres."""
+    """Start a container of the project's image or of Postgres."""
     if is_own(container["image"]):
         return _own(container, environment, arguments, log, kubeconfig)
     return _postgres(environment, log, address)
@@ -137,7 +137,7 @@ def _own(
     command = [*container["command"], *arguments] if "command" in container else ["python", "manage.py", *arguments]
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
-    # Nothing of the test's own environment: what a process needs has to be in the manifest.
+    # Nothing of the test's own environment: every variable that a process needs must be in the manifest.
     base = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "swapper_project.settings",
@@ -163,12 +163,12 @@ def _own(
 
 
 def _ends_with_us() -> Callable[[], None]:
-    """However the test runner ends, no container is left."""
+    """Return a ``preexec_fn`` that has the container killed when the test runner ends, however it ends."""
     return partial(follower(signal.SIGKILL), os.getpid())
 
 
 def _inside(directory: Path) -> list[str]:
-    """For programs that read the service account and look names up themselves: in a mount namespace of their own."""
+    """Return a command prefix that mounts the service account and ``/etc/hosts`` in a separate mount namespace."""
     account = "/run/secrets/kubernetes.io/serviceaccount"
     mounts = (
         f"mount -t tmpfs none /run && mkdir -p {account} && mount --bind {directory}/account {account} && "
@@ -183,9 +183,9 @@ def _api_server(kubeconfig: Path) -> tuple[str, str]:
 
 
 def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subprocess.Popen[bytes]:
-    """Debian's Postgres as the official image starts: with a user, a password and a database by the environment."""
+    """Start Debian's Postgres as the official image does: user, password and database are from the environment."""
     place = Path(tempfile.mkdtemp(prefix="swapper-pod-postgres-"))
-    # Its own child, and not one of a program that changes the user: only so does it end with the test runner.
+    # A direct child, not started by a program that changes the user: only a direct child ends with the test runner.
     account: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     if account:
         shutil.chown(place, "postgres")

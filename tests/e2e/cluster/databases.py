@@ -1,7 +1,7 @@
-"""The files of a Postgres in a pod. The first one of a run is empty, as in any new installation.
+"""The data directories of Postgres pods. The first one of a test run is empty, as in any new installation.
 
-Later ones have our tables already: to migrate an empty database takes several seconds of the processor each time, and
-stories are about what follows.
+The others already contain the product's tables, because migrating an empty database takes several seconds of CPU each
+time, and the tests are about later steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _numbers: Final = itertools.count()
 
 
 def fill(place: Path, environment: Mapping[str, str], account: Mapping[str, Any]) -> None:
-    """Make ``place / "data"`` with the user, password and database of the environment."""
+    """Create ``place / "data"`` with the user, password and database of the environment."""
     user, name, password = (environment[f"POSTGRES_{key}"] for key in ("USER", "DB", "PASSWORD"))
     is_first = next(_numbers) == 0
     if is_first or user != MIGRATED_USER:
@@ -43,7 +43,7 @@ def _initialise(place: Path, user: str, password: str, account: Mapping[str, Any
 
 
 def _run(place: Path, account: Mapping[str, Any], *statements: str) -> None:
-    """By a server that serves nobody else."""
+    """Run SQL statements with a single-user server, which accepts no connections."""
     single = [str(postgres_bin() / "postgres"), "--single", "-D", str(place / "data"), "template1"]
     given = "".join(f"{statement}\n" for statement in statements).encode()
     subprocess.run(single, input=given, check=True, stdout=subprocess.DEVNULL, cwd=place, **account)

@@ -1,4 +1,4 @@
-"""All objects of a kind, followed by a watch: to list thousands of pods again and again takes most of a processor."""
+"""All objects of a kind, updated by a watch, because listing thousands of pods repeatedly takes most of a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import urllib3
 from tests.e2e.cluster.api import Api
 
 RETRY_AFTER = 0.2
-"""Seconds until the next try where the API server does not answer, as while it is stopped."""
+"""Seconds until the next try if the API server does not respond, such as while it is stopped."""
 
 
 class Informer(threading.Thread):
@@ -26,12 +26,12 @@ class Informer(threading.Thread):
         self._stopping = threading.Event()
 
     def objects(self) -> list[Any]:
-        """As the API server has them, a few milliseconds ago."""
+        """Return the objects as the API server had them a few milliseconds ago."""
         with self._lock:
             return list(self._objects.values())
 
     def stop(self) -> None:
-        """It ends with its next event, or with the process."""
+        """Request the stop. The thread ends with its next event, or with the process."""
         self._stopping.set()
 
     def run(self) -> None:
@@ -42,14 +42,14 @@ class Informer(threading.Thread):
                 self._stopping.wait(RETRY_AFTER)
 
     def _list(self) -> str:
-        """The version of the list, from which on a watch has the changes."""
+        """List the objects. Return the version of the list, from which a watch reports the changes."""
         found = self._api.get(self._path)
         with self._lock:
             self._objects = {item["metadata"]["uid"]: item for item in found["items"]}
         return str(found["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> None:
-        """Returns when the API server ends the watch, or no longer has the version."""
+        """Apply changes until the API server ends the watch, or no longer has the version."""
         for line in self._api.lines(f"{self._path}?watch=1&resourceVersion={version}"):
             event = json.loads(line)
             if self._stopping.is_set() or event["type"] == "ERROR":

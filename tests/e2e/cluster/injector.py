@@ -19,7 +19,8 @@ from tests.support.ports import wait_until
 
 @contextmanager
 def injector(cluster: Cluster, directory: Path, namespace: str, image: str) -> Iterator[None]:
-    """For pods of one namespace. Its name sorts behind ours: it is called after us, and we are called again."""
+    """Register the webhook for pods of one namespace. Its name sorts after the product's webhook, so the API server
+    calls it second, and then calls the product's webhook again."""
     authority = Authority(directory)
     authority.issue(directory / "injector.crt", directory / "injector.key")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(image))
@@ -53,7 +54,7 @@ def injector(cluster: Cluster, directory: Path, namespace: str, image: str) -> I
 
 
 def _is_called(cluster: Cluster, namespace: str) -> bool:
-    """Whether the API server knows the configuration by now: it learns of new ones by a watch."""
+    """Return whether the API server already uses the new configuration, which it learns of by a watch."""
     pod = cluster.api.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod_of("injector.example.com/any:1"))
     return len(pod["spec"]["containers"]) > 1
 

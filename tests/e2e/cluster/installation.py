@@ -1,4 +1,4 @@
-"""What an operator reads of an installed release: its rows, metrics, API, pages and commands."""
+"""Access to an installed release as an operator has it: database rows, metrics, API, pages and commands."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.support.ports import wait_until
 from tests.support.system import read_metrics, run_manage
 
 SECONDS = 30
-"""For an answer of the web process."""
+"""Timeout of a request to the web process."""
 
 GET_EVERY = 0.5
-"""Seconds between two reads of the API: half of what its limit for one user allows."""
+"""Seconds between two GET requests to the API: half of the rate that its limit allows for one user."""
 
 HOST = {"Host": "localhost"}
-"""A name that the web process serves whatever its configuration."""
+"""A host name that the web process accepts with any configuration."""
 
 TOKEN = """
 from django.contrib.auth.models import Group, User
@@ -40,7 +40,7 @@ print(ApiToken.issue(user=user, name="stories", role=Role.ADMIN)[1])
 
 @dataclass
 class Installation:
-    """Of a release with the chart's own Postgres. ``directory`` is for files of its commands."""
+    """A release with the chart's own Postgres. ``directory`` is for the files of commands."""
 
     release: Release
     directory: Path
@@ -56,18 +56,18 @@ class Installation:
         return query(self.database_url, sql)
 
     def metrics(self, role: str = "web") -> dict[str, float]:
-        """Of the pod of a role, ``web`` or ``watcher``."""
+        """Return the metrics of the pod of a role, ``web`` or ``watcher``."""
         port = {"web": 8000, "watcher": 8002}[role]
         answer = requests.get(f"http://{self._address(role)}:{port}/metrics", headers=HOST, timeout=SECONDS)
         return read_metrics(answer.text)
 
     def get(self, path: str) -> list[dict[str, Any]]:
-        """All rows of a resource of the API, such as ``pull-failures/?at=target``."""
+        """Return all rows of a resource of the API, such as ``pull-failures/?at=target``."""
         rows: list[dict[str, Any]] = self.read(path)["results"]
         return rows
 
     def read(self, path: str) -> dict[str, Any]:
-        """One object of the API."""
+        """Return one object of the API."""
         self._await_turn()
         answer = requests.get(self._api(path), headers=self._headers(), timeout=SECONDS)
         assert answer.status_code == 200, answer.text
@@ -75,14 +75,14 @@ class Installation:
         return found
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
-        """A new row, or an action, by the API."""
+        """Create a row or run an action with the API, and return the response."""
         answer = requests.post(self._api(path), json=fields, headers=self._headers(), timeout=SECONDS)
         assert answer.status_code < 300, answer.text
         made: dict[str, Any] = answer.json()
         return made
 
     def page(self, path: str = "/admin/") -> str:
-        """A page of the admin, as its first user sees it."""
+        """Return a page of the admin as the first user sees it."""
         with requests.Session() as session:
             session.headers.update(HOST)
             url = f"http://{self._address('web')}:8000"
@@ -95,7 +95,7 @@ class Installation:
             return answer.text
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command with the installation's configuration and database, and the rights of an administrator."""
+        """Run a command with the installation's configuration and database and the rights of an administrator."""
         api, release = self.release.cluster.api, self.release
         found = api.get(f"/api/v1/namespaces/{release.namespace}/configmaps/{release.fullname}")
         config = self.directory / "installed.yaml"
@@ -109,7 +109,7 @@ class Installation:
         return run_manage(*arguments, environment=environment, check=check)
 
     def configure(self, *, waits: bool = True, **config: Any) -> None:
-        """``helm upgrade`` with these keys of the configuration; others stay. It ``waits`` until all pods have them."""
+        """Run ``helm upgrade`` with these configuration keys changed. ``waits``: wait until all pods have them."""
         release = self.release
         release.values["config"] |= config
         file = self.directory / "upgraded.json"
@@ -118,7 +118,7 @@ class Installation:
         release.cluster.helm("upgrade", release.name, str(CHART), "-n", release.namespace, "-f", str(file), *wait)
 
     def _await_turn(self) -> None:
-        """Stories ask again and again; a user of the API may do so a few times a second."""
+        """Wait between requests, because tests poll, and the API allows a user only a few requests each second."""
         time.sleep(max(0.0, self._asked_at + GET_EVERY - time.monotonic()))
         self._asked_at = time.monotonic()
 
@@ -131,7 +131,7 @@ class Installation:
         return {**HOST, "Authorization": f"Token {self._token}"}
 
     def _address(self, component: str) -> str:
-        """Of its only pod, once a roll-out is over."""
+        """Return the address of the component's only pod, after a rollout has finished."""
         node, namespace = self.release.cluster.node, self.release.namespace
         wait_until(lambda: len(node.pods(namespace, component)) == 1, timeout=90, what=f"one pod of {component}")
         return node.pods(namespace, component)[0].address

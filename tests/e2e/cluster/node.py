@@ -1,4 +1,4 @@
-"""A stand-in for scheduler and kubelet: binds pods to one node, runs ours, and says of the others that they run."""
+"""A stand-in for scheduler and kubelet: binds pods to one node, runs the project's pods, reports others as running."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
 LOOK_EVERY = 0.1
-"""Seconds between two looks at all pods and Services: each takes the API server and this process a few milliseconds."""
+"""Seconds between two checks of all pods and Services. A check costs the API server and this process milliseconds."""
 
 
 class Node(threading.Thread):
-    """One node; pods of others are only deleted. ``running`` are the pods whose containers are processes."""
+    """One node. Pods on other nodes are only deleted. ``running`` has the pods whose containers are processes."""
 
     def __init__(self, api: Api, network_address: str, logs: Path) -> None:
-        """``network_address``: the first two numbers of its pods' addresses."""
+        """Create the node. ``network_address`` is the first two numbers of the addresses of pods."""
         super().__init__(name="node", daemon=True)
         self._api = api
         self._network_address = network_address
@@ -35,7 +35,7 @@ class Node(threading.Thread):
         self._ended: set[str] = set()
         self._ending = ThreadPoolExecutor(8, thread_name_prefix="pod-end")
         self.running: dict[str, RunningPod] = {}
-        """By UID."""
+        """The running pods by UID."""
         self._network = ServiceNetwork(lambda: list(self.running.values()))
         self._pods = Informer(api, "/api/v1/pods")
 
@@ -44,7 +44,7 @@ class Node(threading.Thread):
         self._pods.start()
         while not self._stopping.wait(LOOK_EVERY):
             pods = self._pods.objects()
-            # After the pods: so the Services are there that have been created before one of them.
+            # Read after the pods, so that Services created before a pod are included.
             services = self._api.get("/api/v1/services")["items"]
             self._network.follow(services)
             hosts = dict(_names(services))
@@ -65,7 +65,7 @@ class Node(threading.Thread):
         self._network.stop()
 
     def pods(self, namespace: str, component: str) -> list[RunningPod]:
-        """Ours of one component."""
+        """Return the running pods of one component."""
         label = "app.kubernetes.io/component"
         found = list(self.running.values())
         return [pod for pod in found if pod.namespace == namespace and pod.labels.get(label) == component]
@@ -77,7 +77,7 @@ class Node(threading.Thread):
             self._end(uid, path)
         elif not pod["spec"].get("nodeName"):
             if uid in self._bound:
-                return  # The watch has not shown it yet.
+                return  # The watch has not reported the binding yet.
             target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
             body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
             if self._api.call("POST", f"{path}/binding", body)[0] == 201:
@@ -124,7 +124,8 @@ def _is_run_here(pod: Any) -> bool:
 
 
 def _names(services: list[Any]) -> list[tuple[str, str]]:
-    """The names of Services, and their cluster IP. A name alone is for pods of the same namespace; here for all."""
+    """Return the names of Services with their cluster IPs. A name without namespace is valid for all pods on this node,
+    while a cluster resolves it only in the same namespace."""
     found = []
     for service in services:
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]

@@ -1,4 +1,4 @@
-"""One pod from its start to its end, as a kubelet looks after it."""
+"""One pod from its start to its deletion, managed as a kubelet does it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tests.support.controlplane import kubeconfig_text
 
 PROBE = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False, timeout=3)
 REFRESH_EVERY = 1.0
-"""Seconds between two looks for changed Secrets and ConfigMaps; a kubelet takes up to a minute and a half."""
+"""Seconds between two checks for changed Secrets and ConfigMaps. A kubelet takes up to 90 seconds."""
 
 PROBE_EVERY = 0.5
-"""Seconds between two probes of a pod that is ready. One that is not is probed whenever it is looked at, so that no
-test waits for it."""
+"""Seconds between two probes of a pod that is ready. A pod that is not ready is probed in every turn, so that no test
+waits for the probe."""
 
 RESTART_AFTER = 0.5
 
 
 class RunningPod(threading.Thread):
-    """A thread for each pod whose containers are processes here. ``address`` is its IP on the loopback network."""
+    """A thread that runs the containers of a pod as processes. ``address`` is the pod's IP on the loopback network."""
 
     def __init__(self, api: Api, pod: Any, address: str, hosts: Mapping[str, str], logs: Path) -> None:
         super().__init__(name=f"pod-{pod['metadata']['name']}", daemon=True)
@@ -54,11 +54,11 @@ class RunningPod(threading.Thread):
         self._ending = threading.Event()
         self.processes: list[Running] = []
         self.waits_for = ""
-        """Why no container has started yet."""
+        """The reason why no container has started yet."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether Services send to it: not once it is being deleted, even where its last probe succeeds after that."""
+        """Whether Services send to this pod. They do not while it is being deleted, even if its last probe succeeds."""
         return self._passes_probes and self.is_in_services and not self._ending.is_set()
 
     def run(self) -> None:
@@ -79,11 +79,11 @@ class RunningPod(threading.Thread):
             self._report("Failed", is_ready=False)
 
     def end(self) -> None:
-        """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then delete it."""
+        """Stop the pod as a kubelet does: preStop, SIGTERM, and SIGKILL after the grace period. Then delete the pod."""
         self._ending.set()
         grace = min(30.0, float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
-        time.sleep(min(1.0, grace))  # A short preStop: Services stop sending to it before it stops.
-        self.join(20)  # It starts no further process after that.
+        time.sleep(min(1.0, grace))  # A short preStop: Services stop sending to the pod before it stops.
+        self.join(20)  # The thread starts no further process after this.
         wanted = stop_signal(self.pod["spec"]["containers"][0])
         for process in self.processes:
             if process.poll() is None:
@@ -98,13 +98,13 @@ class RunningPod(threading.Thread):
         self._api.call("DELETE", self._path, {"gracePeriodSeconds": 0})
 
     def kill(self) -> None:
-        """SIGKILL to all of its processes; they are started again."""
+        """Send SIGKILL to all processes of the pod, which are then started again."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
 
     def abandon(self) -> None:
-        """Kill it, and look after it no longer: its cluster is stopped."""
+        """Kill the pod and stop managing it, because its cluster is being stopped."""
         self._ending.set()
         self.join(10)
         self.kill()
@@ -139,7 +139,7 @@ class RunningPod(threading.Thread):
         return process
 
     def _complete(self, container: Any, kubeconfig: Path | None) -> None:
-        """Run a container until it has succeeded; again where it fails, unless its pod is never restarted."""
+        """Run a container until it succeeds. A failed container runs again, unless the restart policy is ``Never``."""
         while True:
             process = self._start(container, kubeconfig)
             while process.poll() is None:
@@ -188,13 +188,13 @@ class RunningPod(threading.Thread):
         ports = {port.get("name"): port["containerPort"] for port in container["ports"]}
         url = f"{get.get('scheme', 'HTTP').lower()}://{self.address}:{ports.get(get['port'], get['port'])}{get['path']}"
         try:
-            # As a kubelet: a pod that ends does not wait for a connection that is kept.
+            # Close the connection as a kubelet does: a pod that ends does not wait for a connection that is kept open.
             return PROBE.request("GET", url, headers={"Connection": "close"}).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
     def _kubeconfig(self) -> Path | None:
-        """With a token of the pod's service account, where the pod mounts one."""
+        """Write a kubeconfig with a token of the pod's service account. Return None if the pod mounts no token."""
         spec = self.pod["spec"]
         if spec.get("automountServiceAccountToken") is False:
             return None
@@ -221,7 +221,7 @@ class _EndedError(Exception):
 
 
 class _FailedError(Exception):
-    """A container of a pod that is never restarted has failed."""
+    """A container of a pod with restart policy ``Never`` has failed."""
 
 
 def _accepts(address: str, port: int) -> bool:
@@ -233,7 +233,7 @@ def _accepts(address: str, port: int) -> bool:
 
 
 def report(api: Api, pod: Any, phase: str, *, is_ready: bool, address: str) -> None:
-    """The status of a pod, as the kubelet writes it. It may have been deleted meanwhile."""
+    """Write the status of a pod as the kubelet does. The pod may have been deleted in the meantime."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     ready = "True" if is_ready else "False"
     ended = phase in ("Succeeded", "Failed")

@@ -1,4 +1,4 @@
-"""The chart installed by helm, with a source and a target registry on this machine."""
+"""The chart as installed by Helm, with a source and a target registry on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 @dataclass
 class Release:
-    """``values`` are those it was installed with."""
+    """An installed release. ``values`` are the values that it was installed with."""
 
     cluster: Cluster
     name: str
@@ -39,12 +39,12 @@ class Release:
         return self.cluster.api.get(f"{WEBHOOKS}/{self.fullname}")["webhooks"][0]
 
     def activation(self) -> Any:
-        """The RoleBinding that has pods sent to the webhook under Fail; None where it does not exist."""
+        """The RoleBinding that activates the webhook under ``failurePolicy: Fail``, or None if it does not exist."""
         roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/rolebindings"
         return self.cluster.api.get(f"{roles}/{self.fullname}-active")
 
     def load(self, repository: str, tag: str = "1.0") -> str:
-        """A new image at the source; its reference."""
+        """Add a new image to the source, and return its reference."""
         sample_image(seed=uuid.uuid4().int % 10_000, layers=1, layer_bytes=1_000).load(
             self.source.storage, repository, tag
         )
@@ -55,7 +55,7 @@ class Release:
         return f"{self.target}/{host.replace(':', '_')}/{path}"
 
     def pod(self, namespace: str, image: str, **spec: Any) -> dict[str, Any]:
-        """Create a pod; what the API server has stored."""
+        """Create a pod, and return it as the API server has stored it."""
         body = pod_of(image, **spec)
         made: dict[str, Any] = self.cluster.api.create(f"/api/v1/namespaces/{namespace}/pods", body)
         return made
@@ -64,7 +64,7 @@ class Release:
         return str(self.pod(namespace, image)["spec"]["containers"][0]["image"])
 
     def wait_until_mirrored(self, namespace: str, image: str) -> None:
-        """Create pods until one is swapped."""
+        """Create pods until one of them is swapped."""
         mirror = self.mirror_of(image)
         wait_until(lambda: self.image_of_new_pod(namespace, image) == mirror, timeout=60, what=f"a pod of {mirror}")
 
@@ -80,7 +80,7 @@ def pod_of(image: str, **spec: Any) -> dict[str, Any]:
 
 
 def values_of(source: str, target: str, **more: Any) -> dict[str, Any]:
-    """As an operator writes them for two plain registries."""
+    """Return the values that an operator writes for two plain registries."""
     config = {
         "dryRun": False,
         "logFormat": "json",
@@ -95,7 +95,7 @@ def values_of(source: str, target: str, **more: Any) -> dict[str, Any]:
 def installed(
     cluster: Cluster, directory: Path, *, secrets: Mapping[str, Mapping[str, str]] | None = None, **more: Any
 ) -> Iterator[Release]:
-    """``helm install --wait``, and ``helm uninstall`` at its end; ``secrets`` are there before it, as plain text."""
+    """Run ``helm install --wait``, and ``helm uninstall`` on exit. ``secrets``, as plain text, are created before."""
     with FaultyRegistry() as source, distribution(directory / "target") as target:
         namespace = cluster.namespace("swapper")
         for secret, data in (secrets or {}).items():

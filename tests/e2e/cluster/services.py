@@ -1,4 +1,4 @@
-"""Services: each cluster IP listens here, and passes connections on to a pod that is ready."""
+"""Services: this process listens on each cluster IP, and forwards connections to a ready pod."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.cluster.pods import RunningPod
 
 
 class ServiceNetwork:
-    """A thread with one event loop for all Services. ``pods`` gives those that run."""
+    """A thread with one event loop for all Services. ``pods`` returns the running pods."""
 
     def __init__(self, pods: Callable[[], Sequence[RunningPod]]) -> None:
         self._pods = pods
@@ -39,7 +39,7 @@ class ServiceNetwork:
         await asyncio.gather(*passing, return_exceptions=True)
 
     def follow(self, services: Sequence[Any]) -> None:
-        """Listen for those that there are."""
+        """Listen for the given Services, and for no others."""
         wanted = {
             (service["spec"]["clusterIP"], port["port"]): (service, port)
             for service in services

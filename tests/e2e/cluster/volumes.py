@@ -1,4 +1,4 @@
-"""A pod's volumes as directories. Secrets and ConfigMaps are projected as a kubelet does it, and followed."""
+"""A pod's volumes as directories. Secrets and ConfigMaps are projected and updated as a kubelet does it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.e2e.cluster.api import Api, decoded
 
 
 class MissingError(Exception):
-    """A Secret, a ConfigMap or a key of it does not exist yet: the kubelet waits for it."""
+    """A Secret, a ConfigMap or one of its keys does not exist yet. A kubelet waits for it."""
 
 
 class Volumes:
-    """Below ``directory`` there is one directory for each volume."""
+    """The volumes of a pod, each as one directory below ``directory``."""
 
     def __init__(self, api: Api, pod: Any, directory: Path) -> None:
         self._api = api
@@ -25,14 +25,14 @@ class Volumes:
         self._written: dict[str, dict[str, bytes]] = {}
 
     def mount(self) -> None:
-        """Make all of them; raises MissingError."""
+        """Create all volumes. Raises MissingError."""
         for volume in self._volumes:
             place = self._directory / volume["name"]
             place.mkdir(parents=True, exist_ok=True)
         self.refresh()
 
     def refresh(self) -> None:
-        """Project what has changed; raises MissingError."""
+        """Project changed Secrets and ConfigMaps. Raises MissingError."""
         for volume in self._volumes:
             files = self._files(volume)
             if files is not None and files != self._written.get(volume["name"]):
@@ -40,13 +40,13 @@ class Volumes:
                 self._written[volume["name"]] = files
 
     def places(self, container: Any) -> dict[str, Path]:
-        """Directory or file on this machine by path in the container, the longest first."""
+        """Return the directory or file on this machine for each path in the container, the longest paths first."""
         mounts = container.get("volumeMounts") or []
         found = {m["mountPath"]: self._directory / m["name"] / m.get("subPath", "") for m in mounts}
         return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
     def _files(self, volume: Any) -> dict[str, bytes] | None:
-        """None for directories that are the pod's own."""
+        """Return the files of a Secret or ConfigMap, or None for other volumes."""
         if "secret" in volume:
             given = volume["secret"]
             data = decoded(self._object("secrets", given["secretName"], given.get("optional", False)))
@@ -71,7 +71,7 @@ class Volumes:
 
 
 def _project(directory: Path, files: Mapping[str, bytes]) -> None:
-    """All files change in one step: they are links through ``..data``, which is replaced."""
+    """Replace all files in one step: they are links through ``..data``, which is replaced atomically."""
     number = sum(1 for _ in directory.glob("..v*"))
     version = directory / f"..v{number}"
     version.mkdir()

@@ -1,4 +1,4 @@
-"""One release with its watcher for all stories of this folder; each has a namespace and images of its own."""
+"""One release with its watcher for all tests of this folder, each with its own namespace and images."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tests.e2e.cluster.release import Release, installed
 from tests.watcher.objects import Objects
 
 RACKS = ("rack-1", "rack-2")
-"""Nodes whose pods have the states that a story writes; no kubelet looks after them."""
+"""Nodes on which tests write the states of pods. No kubelet manages these nodes."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One after the other, in whatever order: else the release is installed again after each story from elsewhere."""
+    """Run the tests of this folder one after another, because otherwise the release is installed again after each test
+    of another folder."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     if here:
         first = items.index(here[0])
@@ -45,7 +46,7 @@ def release(installation: Installation) -> Release:
 
 @pytest.fixture
 def shop(cluster: Cluster) -> Iterator[str]:
-    """A namespace that ends with its story, so that none of its pods is in the next one."""
+    """A namespace that is deleted after the test, so that the next test sees none of its pods."""
     namespace = cluster.namespace("shop")
     yield namespace
     cluster.api.delete(f"/api/v1/namespaces/{namespace}")

@@ -34,7 +34,7 @@ WORKLOADS: dict[str, tuple[str, dict[str, Any]]] = {
     "forgotten": ("Deployment", {"replicas": 1}),
     "resting": ("Deployment", {"replicas": 0}),
 }
-"""All run images of the registry that is switched off."""
+"""All workloads run images of the registry that is switched off."""
 
 PATHS = {
     "Deployment": ("apps/v1", "deployments"),
@@ -45,7 +45,7 @@ PATHS = {
 
 @pytest.fixture
 def switch_off() -> Iterator[ExitStack]:
-    """Its ``close`` switches the registry off."""
+    """An ExitStack whose ``close`` switches the registry off."""
     with ExitStack() as stack:
         yield stack
 
@@ -58,7 +58,7 @@ def hub(installation: Installation, switch_off: ExitStack, tmp_path: Path) -> Re
 
 
 def workload(cluster: Cluster, namespace: str, name: str, image: str) -> dict[str, Any]:
-    """Create it; the pod template."""
+    """Create a workload, and return its pod template."""
     kind, spec = WORKLOADS.get(name, ("Deployment", {"replicas": 1}))
     version, plural = PATHS[kind]
     labels = {"app": name}
@@ -79,7 +79,7 @@ def workload(cluster: Cluster, namespace: str, name: str, image: str) -> dict[st
 
 
 def unprotected(installation: Installation, namespace: str, *arguments: str) -> dict[str, str]:
-    """Reason by workload."""
+    """Return the reasons of unprotected workloads by the name of the workload."""
     ended = installation.manage("readiness", "--json", "--namespace", namespace, *arguments, check=False)
     found = {row["name"]: row["reason"] for row in json.loads(ended.stdout)["missing"]}
     assert ended.returncode == (1 if found else 0), ended.stderr
@@ -87,7 +87,7 @@ def unprotected(installation: Installation, namespace: str, *arguments: str) -> 
 
 
 def can_be_read(image: str, content: SampleImage) -> bool:
-    """All of it, by a node that has nothing of it."""
+    """Return whether a node without any of the image's layers can read the whole image."""
     place = ImageRef.parse(image)
     try:
         found = read_back(place.registry, place.repository, place.manifest_reference)
@@ -120,7 +120,7 @@ def test_what_is_protected_starts_and_nothing_else(
 
     wait_until(is_listed, timeout=60, what="the rows")
     without_hub = {"forgotten": "not-swapped", "resting": "not-mirrored", "paused": "blocked"}
-    # That a pod opts out is noted by the watcher's next turn.
+    # The watcher records an opt-out in its next turn.
     wait_until(
         lambda: unprotected(installation, shop, "--without", hub.host) == without_hub, what="the drill with opt-outs"
     )

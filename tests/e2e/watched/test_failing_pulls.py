@@ -1,4 +1,4 @@
-"""Pulls that fail, in the states that kubelets write, behind the installed chart: shown, and put right where we can."""
+"""Failing pulls in the states that kubelets write, with the installed chart: they are shown, and fixed if possible."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.watcher.objects import Objects
 pytestmark = pytest.mark.timeout(400)
 
 SEEN = 60
-"""Seconds until the rows of a new state are there; a turn of the watcher, ten, on an idle machine."""
+"""Seconds until rows for a new state exist: one turn of the watcher, which takes ten on an idle machine."""
 
 PULL = 'failed to pull and unpack image "{image}": '
 HEAD = PULL + 'failed to resolve reference "{image}": '
 STATES = {
-    # By name of the image: cause, reason and message. containerd, then CRI-O.
+    # Cause, reason and message by the name of the image: first of containerd, then of CRI-O.
     "absent": ("not-found", "ErrImagePull", "rpc error: code = NotFound desc = " + HEAD + "{image}: not found"),
     "forbidden": (
         "denied",
@@ -103,14 +103,14 @@ def objects(cluster: Cluster) -> Objects:
 
 
 def state_of(name: str, image: str) -> tuple[str, str]:
-    """Reason and message, with the image's own names in them."""
+    """Return the reason and the message of a state, with the names of this image."""
     _, reason, message = STATES[name]
     repository = image.rpartition(":")[0]
     return reason, message.format(image=image, host=image.partition("/")[0], repository=repository)
 
 
 def failures(installation: Installation, namespace: str) -> dict[str, dict[str, Any]]:
-    """By image, those of pods of a namespace."""
+    """Return the failing pulls of a namespace's pods by image."""
     rows = installation.get("pull-failures/?page_size=100")
     return {row["image"]: row for row in rows if namespace in row["namespaces"]}
 
@@ -134,13 +134,13 @@ def test_each_kind_is_shown_with_its_cause_until_the_pull_works(
         )
         for cause in ("not-found", "denied", "unreachable", "rate-limited", "platform-missing")
     }
-    # Numbers of the database may be some seconds old.
+    # Metrics from the database may be some seconds old.
     wait_until(lambda: counts.items() <= installation.metrics().items(), timeout=SEEN, what=f"metrics: {counts}")
     row = failures(installation, shop)[images["untrusted"]]
     assert (row["pods"], row["nodes"], row["samples"][0]["node"]) == (1, 1, RACKS[0])
     assert "x509" in row["message"] and row["advice"]
 
-    # The kubelet alternates with a back-off that names no cause on older clusters; others start.
+    # On older clusters the kubelet alternates with a back-off that names no cause. The other images start.
     for name, image in images.items():
         back_off = ("ImagePullBackOff", f'Back-off pulling image "{image}"')
         objects.report(shop, name, image, waiting=back_off if name == "absent" else ("", ""))
@@ -159,7 +159,8 @@ def test_a_swapped_image_that_the_target_lost_is_copied_again(
     is_let_through = hold(release, "team/lost")
     try:
         objects.report(shop, "waits", image, waiting=state_of("absent", mirror))
-        # Webhooks know it as present until the watcher has seen the pod; from then on every pod keeps its source.
+        # Webhooks regard the image as present until the watcher has seen the pod. After that, every pod keeps its
+        # source.
         wait_until(lambda: release.image_of_new_pod(shop, image) == image, timeout=SEEN, what="a kept source")
         assert {release.image_of_new_pod(shop, image) for _ in range(5)} == {image}
         row = failures(installation, shop)[mirror]
@@ -212,7 +213,7 @@ def phase(cluster: Cluster, namespace: str, pod: dict[str, Any]) -> str:
 
 
 def hold(release: Release, repository: str) -> threading.Event:
-    """The source does not answer for a repository until the event is set; so the copy takes that long."""
+    """Delay the source's responses for a repository, and thus the copy, until the event is set."""
     event = threading.Event()
 
     def waits(handler: Handler) -> bool:
@@ -224,7 +225,7 @@ def hold(release: Release, repository: str) -> threading.Event:
 
 
 def delete_manifest(mirror: str) -> None:
-    """As a lifecycle rule of the registry does."""
+    """Delete the manifest, as a lifecycle rule of the registry does."""
     answer = requests.head(manifest_url(mirror), headers={"Accept": ACCEPT}, timeout=20)
     digest = answer.headers["Docker-Content-Digest"]
     url = manifest_url(mirror).rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Controllers that delete swapped pods, and that no list of ours knows, behind the installed chart."""
+"""Controllers that delete swapped pods and that the product does not know, with the installed chart."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.support.ports import wait_until
 pytestmark = pytest.mark.timeout(400)
 
 NOTICED = 150
-"""Seconds: five rounds at least five seconds apart, and a turn of the watcher; on an idle machine 35 in all."""
+"""Seconds: five rounds at least five seconds apart, and a turn of the watcher, in all 35 on an idle machine."""
 
 
 def loops(installation: Installation, namespace: str) -> dict[str, dict[str, Any]]:
-    """By workload, those of a namespace."""
+    """Return the restart loops of a namespace by workload."""
     rows = installation.get("restart-loops/?page_size=100")
     return {row["workload"]: row for row in rows if row["namespace"] == namespace}
 
@@ -64,7 +64,7 @@ def test_controllers_that_compare_images_come_to_rest(
 def assert_it_keeps_its_source(
     controller: ComparingController, found: dict[str, dict[str, Any]], release: Release
 ) -> None:
-    """Five pods at least were deleted before; the newest ones have the image that was written."""
+    """Check that at least five pods were deleted, and that the newest pods have the image that the controller wrote."""
     loop = found[controller.workload]
     assert controller.deleted >= 5
     assert controller.created[-controller.replicas :] == [controller.image] * controller.replicas

@@ -1,4 +1,4 @@
-"""A target that nodes cannot pull from, behind the installed chart: pods keep their source until a pull works."""
+"""A target that nodes cannot pull from, with the installed chart: pods keep their source until a pull succeeds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.watcher.objects import Objects
 pytestmark = pytest.mark.timeout(400)
 
 SIX_MINUTES_LATER = "UPDATE mirrors_targethealth SET changed_at = changed_at - interval '6 minutes'"
-"""So that tests begin now."""
+"""SQL that backdates the last change of the target's health, so that its state becomes ``testing`` immediately."""
 
 
 class Target:
-    """The health of the release's target, and pods on the nodes whose kubelets are the test."""
+    """The health of the release's target, and pods on nodes for which the test acts as the kubelet."""
 
     def __init__(self, cluster: Cluster, installation: Installation, namespace: str) -> None:
         self.installation, self.release = installation, installation.release
@@ -31,7 +31,7 @@ class Target:
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
 
     def health(self) -> dict[str, Any]:
-        """Empty as long as there was no trouble."""
+        """Return the health of the target; empty if the target has had no failures."""
         return next(iter(self.installation.get("target-health/")), {})
 
     def is_in(self, state: str) -> bool:
@@ -42,20 +42,21 @@ class Target:
         return self.health()
 
     def pod(self, name: str, image: str, node: str) -> str:
-        """The image of a new pod there."""
+        """Create a pod on the node, and return its image."""
         self._objects.pod(self._namespace, name, image, node=node)
         return str(self._objects.api.get(f"{self._pods}/{name}")["spec"]["containers"][0]["image"])
 
     def report(self, name: str, image: str, state: str = "") -> None:
-        """The kubelet's words: one of the failing pulls' states, or that it runs."""
+        """Report a pod as a kubelet does: in one of the states of failing pulls, or as running."""
         waiting = state_of(state, image) if state else ("", "")
         self._objects.report(self._namespace, name, image, waiting=waiting)
 
     def fail(self, image: str, state: str) -> dict[str, Any]:
-        """A pod of the image on each rack is swapped and cannot pull; the health that follows."""
+        """Create a swapped pod of the image on each rack, and report that it cannot pull. Return the resulting
+        health."""
         health = self.health()
         if health:
-            # Pods from before a recovery do not count, and their times are whole seconds.
+            # Pods from before a recovery do not count, and the times of pods are whole seconds.
             changed_at = datetime.fromisoformat(health["changed_at"]).timestamp()
             wait_until(lambda: time.time() > changed_at + 1, what="the next second")
         mirror = self.release.mirror_of(image)

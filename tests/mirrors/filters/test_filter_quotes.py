@@ -1,4 +1,4 @@
-"""Text in double quotes is noticed where it is compared, and fields with odd names are not."""
+"""A warning is given for text in double quotes in a comparison, and none for quoted names of fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters: the answers users of the earlier tool rely on, and the bounds on what an evaluation may cost."""
+"""Filters: the results that users of the earlier tool rely on, and the limits of what an evaluation can cost."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_deeply_nested_data_makes_a_filter_fail_not_the_review(expression: str) 
 
 
 def test_comparing_deeply_nested_data_answers_or_says_why_not() -> None:
-    """How deep is too deep differs between versions of Python."""
+    """The depth that is too deep differs between versions of Python."""
     try:
         assert matches("a == b", {"a": nested(5000), "b": nested(5000)}) is True
     except FilterEvaluationError as error:
@@ -269,7 +269,7 @@ def test_a_hostile_expression_is_stopped_by_its_budget(expression: str) -> None:
     started = time.process_time()
     with pytest.raises(FilterEvaluationError, match=f"hostile took more than {FILTER_BUDGET} steps"):
         compiled.matches(BIG, budget)
-    # About 14 ms is meant. Without the budget these take minutes, which no busy machine makes of that.
+    # About 14 ms are expected. Without the budget the evaluation takes minutes, much more than on a busy machine.
     assert time.process_time() - started < 2
     assert budget.remaining <= REVIEW_BUDGET - FILTER_BUDGET
 

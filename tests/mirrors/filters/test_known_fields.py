@@ -1,4 +1,4 @@
-"""A path that no Pod has is noticed, and a path that it may have is not."""
+"""A warning is given for a path that no Pod can have, and none for a path that a Pod can have."""
 
 from __future__ import annotations
 

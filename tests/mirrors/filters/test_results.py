@@ -1,4 +1,4 @@
-"""A filter whose result is not true or false is noticed before it is skipped on every pod."""
+"""A filter whose result is not true or false is reported before it is skipped for every pod."""
 
 from __future__ import annotations
 

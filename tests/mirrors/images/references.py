@@ -1,4 +1,4 @@
-"""Valid image references of any form, for property tests."""
+"""Valid image references of all forms, for property tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ hosts = st.one_of(
 @st.composite
 def references(draw: st.DrawFn) -> str:
     text = draw(paths)
-    # Without a host the first component must not look like one.
+    # Without a host, the first component must not look like a host.
     text = f"{draw(hosts)}/{text}" if draw(st.booleans()) else f"acme/{text}"
     if draw(st.booleans()):
         text += f":{draw(tags)}"

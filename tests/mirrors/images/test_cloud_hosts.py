@@ -1,4 +1,4 @@
-"""Host names of the clouds' registries, in all partitions, made and read back."""
+"""Host names of the registries of clouds, in all partitions, built and parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name of an image at the target: valid, never shared, and recognised when it is met again."""
+"""The name of an image at the target: valid, unique, and recognised as the name of a mirror."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A target is known by all of its names: hosts of ECR, configured aliases, spellings of an address, default ports."""
+"""All names of a target are recognised: hosts of ECR, configured aliases, forms of an IP address, default ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which credentials of a pull secret are for an image: as the kubelet has it."""
+"""The credentials of a pull secret that are used for an image, with the rules of the kubelet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def secret(auths: dict[str, Any], kind: str = JSON) -> tuple[str, dict[str, str]
 
 
 def users_for(image: str, *keys: str) -> list[str]:
-    """The usernames that are tried, where each key has a user of its name."""
+    """Return the usernames that are tried. The username of each key equals the key."""
     entries, problems = read(*secret({key: {"username": key, "password": "p"} for key in keys}))
     assert problems == []
     return [credential.username for credential in matching(entries, ImageRef.parse(image))]

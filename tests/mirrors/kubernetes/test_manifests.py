@@ -1,4 +1,4 @@
-"""Manifests as anyone may paste them: pods are found in all workloads, and hostile text costs little."""
+"""Manifests that users paste: pods are found in all kinds of workloads, and hostile text costs little CPU time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POD = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: 
 
 
 def laughs(join: str) -> str:
-    """Nine levels of aliases, each of ten: a thousand million values in half a kilobyte."""
+    """Return nine levels, of which eight have ten aliases each: over a hundred million values in half a kilobyte."""
     lines = ["a: &a {x: y}"]
     for before, name in zip("abcdefgh", "bcdefghi", strict=True):
         lines.append(f"{name}: &{name}{join}[{', '.join([f'*{before}'] * 10)}]")
@@ -117,7 +117,7 @@ def test_odd_lists_are_passed_over(items: object) -> None:
 
 
 def test_json_is_read_as_json() -> None:
-    """Escapes that YAML does not know, tabs, a byte order mark."""
+    """Escapes that YAML does not support, tabs, and a byte order mark."""
     text = '\ufeff{\n\t"kind": "Pod", "metadata": {"name": "\\ud83d\\ude00", "namespace": "shop"}, "spec": {}}'
     (pod,) = read_pods(text, namespace="default")
     assert (pod.title, pod.namespace) == ("Pod/😀", "shop")

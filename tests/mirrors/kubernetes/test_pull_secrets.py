@@ -24,7 +24,7 @@ def log_in(username: str, host: str = "registry.example.com") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def cluster(plane: ControlPlane) -> ControlPlane:
-    """Namespace ``shop``, which the worker may read, and ``closed``, which it may not."""
+    """An API server with namespace ``shop``, which the worker can read, and ``closed``, which it cannot read."""
     for name in ("shop", "closed"):
         plane.namespace(name)
         plane.secret(name, "one", JSON, log_in("one"))
@@ -106,7 +106,7 @@ def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypat
 
 
 def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Secret that is not there says no; one that may not be read, or not now, says nothing."""
+    """A missing Secret is a definite result. A Secret that cannot be read, or not at the moment, is not."""
     assert PullSecrets().find(IMAGE, Brought("shop", "", ("missing",))).is_sure
     assert not PullSecrets().find(IMAGE, Brought("closed", "", ("one",))).is_sure
     away = cluster.kubeconfig(token="other-token", namespace="shop")

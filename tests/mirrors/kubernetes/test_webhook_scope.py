@@ -1,4 +1,4 @@
-"""Which pods are sent to the webhook: label selectors as Kubernetes reads them."""
+"""The pods that the API server sends to the webhook: label selectors with the rules of Kubernetes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML comes as Kubernetes reads it, and the worst text of its size costs little."""
+"""YAML is read as Kubernetes reads it, and the most expensive text of its size costs little CPU time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mirrors.kubernetes.objects.yaml_scalars import dump
 from swapper_project import config
 from swapper_project.config import ConfigError
 
-# Seconds of this thread's CPU for 1 MiB. Measured: at most 0.25 s; without limits minutes.
+# CPU seconds of this thread for 1 MiB. Measured: at most 0.25 s; minutes without limits.
 LONGEST = 1.5
 
 
@@ -173,7 +173,7 @@ WORST = {
 
 
 def spent(work: object, *arguments: object) -> float:
-    """Seconds of CPU: a busy machine does not count."""
+    """Return the CPU seconds of a call, which do not depend on the load of the machine."""
     began = time.thread_time()
     with suppress(ManifestError, ConfigError):
         work(*arguments)  # type: ignore[operator]

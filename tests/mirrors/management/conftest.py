@@ -1,4 +1,4 @@
-"""An empty database of the kind that this run tests."""
+"""A fixture for an empty database of the vendor with which the tests run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def empty(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without tables, of the kind that this run tests."""
+    """Yield the URL of a database without tables, of the vendor with which the tests run."""
     if database_url.startswith("sqlite"):
         yield f"sqlite:///{tmp_path}/empty.sqlite3"
         return

@@ -1,4 +1,4 @@
-"""``manage.py config check`` as an operator runs it: a process of its own, without database or secret key."""
+"""``manage.py config check`` as operators run it: as a process, without database and secret key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``prepare`` from several places at once: all of them end well, and what they leave is as one would have left it."""
+"""Several concurrent ``prepare`` commands all succeed, and leave the same result as a single one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OLDER_ROWS = (
 
 
 def prepare_at_once(url: str, directory: Path) -> list[tuple[int, str]]:
-    """Status and standard error of each."""
+    """Return exit status and standard error of each process."""
     config = write_config(directory / "config.yaml", target="mirror.example.com")
     environment = {
         **os.environ,
@@ -52,7 +52,7 @@ def test_several_prepare_one_empty_database(empty: str, tmp_path: Path) -> None:
 
 
 def test_several_prepare_a_database_of_an_older_release(database_url: str, tmp_path: Path) -> None:
-    """Which has a job with the times and without the hosts of that release."""
+    """The database has a job with the times and without the hosts of that release."""
     environment = {"SWAPPER_DATABASE_URL": database_url, "SWAPPER_DATA_DIR": str(tmp_path)}
     run_manage("migrate", "mirrors", "0010", "--verbosity", "0", environment=environment)
     for statement in OLDER_ROWS:

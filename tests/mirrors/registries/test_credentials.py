@@ -1,4 +1,4 @@
-"""Credentials by reference: found, read again, and clear about what is missing."""
+"""Credentials by reference: found, read again after changes, and with clear errors if something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which namespaces of which cluster the credentials of a registry serve: one line a rule."""
+"""The namespaces and clusters for which the credentials of a registry are used: each rule is one case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
         ("", ["*"], "b/pay", True),
         ("", ["a/shop"], "a/shop", True),
         ("", ["a/shop"], "b/shop", False),
-        # Of a file, or of an operator for one cluster.
+        # A registry of a file, or one that an operator added for one cluster.
         ("a", ["shop"], "a/shop", True),
         ("a", ["shop"], "b/shop", False),
         ("a", ["*"], "a/pay", True),

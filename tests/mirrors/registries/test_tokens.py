@@ -1,4 +1,4 @@
-"""Tokens that end: renewed in time, for ever; the old one is used until its end."""
+"""Tokens that expire: renewals are in time and are retried permanently, and the old token is used until it expires."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.ports import wait_until
 
 
 class Cloud:
-    """Issues numbered tokens, or fails as long as ``is_down``."""
+    """Issues numbered tokens, or fails while ``is_down`` is true."""
 
     def __init__(self, lifetime: float = 3600.0) -> None:
         self.lifetime = lifetime

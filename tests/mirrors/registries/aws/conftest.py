@@ -1,4 +1,4 @@
-"""moto's server, one a session, and the driver that talks to it."""
+"""moto's server, started once for the session, and the driver that uses it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture
 def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """A new AWS, which this process's botocore talks to."""
+    """An AWS without state, which botocore uses in this process."""
     aws_server.reset()
     for name, value in aws_server.environment.items():
         monkeypatch.setenv(name, value)
     client.cache_clear()
     log_in.cache_clear()
     yield aws_server
-    # Or they would continue, and ask the real one.
+    # Otherwise token renewals would continue, with requests to the real AWS.
     cloud_tokens.close_all()
 
 
 def target_of(**keys: Any) -> AwsTarget:
-    """``target.aws`` of a configuration with these keys."""
+    """Return ``target.aws`` of a configuration with these keys."""
     config = configuration.parse(json.dumps({"target": target_keys(**keys)}))
     assert isinstance(config.target.chosen, AwsTarget)
     return config.target.chosen

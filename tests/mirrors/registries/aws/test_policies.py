@@ -1,4 +1,4 @@
-"""The IAM policies that docs/aws.md names are what botocore's calls need: no more, no less."""
+"""The IAM policies in docs/aws.md contain exactly the permissions that the requests of botocore need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATA_PLANE = {
     "ecr:CompleteLayerUpload",
     "ecr:PutImage",
 }
-"""What AWS asks of those who push and pull by the registry's own API, which botocore has no part in."""
+"""Permissions for pushing and pulling with the registry's own API, for which botocore is not used."""
 
 OPTIONAL = "ecr:DescribePullThroughCacheRules"
 
@@ -45,7 +45,7 @@ def of_feature(start: str) -> set[str]:
 
 
 def sent(aws: Aws, *drivers: EcrDriver) -> set[str]:
-    """The actions of making a repository, and of meeting it again by the second driver."""
+    """Return the actions of the drivers, of which the first one creates a repository, and the others find it."""
     with aws.recording() as calls:
         for driver in drivers:
             driver.ensure_repository(NAME)
@@ -74,7 +74,7 @@ def test_a_feature_needs_what_its_row_says(
     feature: str, keys: dict[str, Any], aws: Aws, make_driver: MakeDriver
 ) -> None:
     beyond = sent(aws, make_driver(**keys), make_driver(**keys)) - minimal()
-    # Tags are set by CreateRepository, for which IAM asks TagResource too.
+    # CreateRepository sets the tags, for which IAM also requires TagResource.
     asked_by_iam = {"ecr:TagResource"} if "tags" in feature else set()
     assert beyond | asked_by_iam == of_feature(feature)
 
@@ -86,7 +86,7 @@ def test_applying_needs_what_its_row_says(aws: Aws, make_driver: MakeDriver) -> 
 
 
 def test_the_guides_own_policy_is_enough() -> None:
-    """What users of the earlier tool have attached already."""
+    """The policy that users of the earlier tool have already attached."""
     guide = DATA_PLANE | {
         "ecr:GetAuthorizationToken",
         "ecr:DescribeRepositories",

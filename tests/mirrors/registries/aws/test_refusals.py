@@ -1,4 +1,4 @@
-"""What AWS refuses is reported with the permission, the ARN, and what to do next."""
+"""Refusals of AWS are reported with the permission, the ARN, and what to do next."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_no_credentials_at_all_name_the_ways_to_give_them(
 def test_credentials_that_come_late_or_change_are_read_anew(
     make_driver: MakeDriver, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The shared file is there a minute after the start; later its keys are replaced."""
+    """The shared file appears after the start. Later its keys are replaced."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     shared = tmp_path / "credentials"

@@ -1,4 +1,4 @@
-"""ECR's repositories: made once, set up as configured, compared, and never touched without being asked."""
+"""ECR repositories: created once, configured as requested, compared, and changed only if that is configured."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ LIFECYCLE = json.dumps(
 
 @pytest.fixture
 def ecr(aws: Aws) -> ECRClient:
-    """A client of the tests' own."""
+    """A separate client for the tests."""
     return boto3.client("ecr", region_name=REGION)
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repositories count as set up from the moment that they are made."""
+    """Repositories count as set up immediately after their creation."""
     monkeypatch.setattr("mirrors.registries.aws.driver.JUST_MADE", 0.0)
 
 
@@ -79,7 +79,7 @@ def test_a_repository_is_made_with_all_that_is_configured(make_driver: MakeDrive
 
 
 def test_the_guides_permissions_are_enough_where_nothing_more_is_configured(make_driver: MakeDriver, aws: Aws) -> None:
-    """Rules of pull-through caches are asked for, but not needed."""
+    """Rules of pull-through caches are requested, but the permission is not needed."""
     with aws.recording() as calls:
         driver = make_driver()
         aws.fail("ecr:DescribePullThroughCacheRules")
@@ -108,7 +108,7 @@ def test_a_repository_is_looked_at_once_an_hour_or_after_trouble(make_driver: Ma
 
 
 def test_eight_processes_that_need_the_same_repository_make_it_once(aws: Aws) -> None:
-    """Each on its own, all at the same moment."""
+    """Each process is independent, and all start at the same moment."""
     script = (
         "import sys; from mirrors.registries.aws.driver import EcrDriver;"
         "from tests.mirrors.registries.aws.conftest import target_of;"
@@ -208,7 +208,7 @@ def test_without_createrepository_a_missing_one_is_a_clear_error(make_driver: Ma
 
 
 def test_a_policy_that_can_not_be_set_fails_until_it_can(make_driver: MakeDriver, ecr: ECRClient, aws: Aws) -> None:
-    """Nodes of other accounts could not pull what was copied there."""
+    """Without the policy, nodes of other accounts could not pull the copied images."""
     driver = make_driver(accessPolicy=POLICY)
     aws.fail("ecr:SetRepositoryPolicy")
     for _ in range(2):
@@ -232,7 +232,7 @@ def test_what_one_worker_could_not_set_up_another_one_does_not_take_for_ready(
 
 
 def test_an_account_is_the_same_as_its_root_user() -> None:
-    """AWS writes the latter where the former was given."""
+    """AWS stores the root user's ARN if the policy contained the account number."""
     given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
     kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
     found = repository_settings.FoundSettings("MUTABLE", True, "AES256", access_policy=kept)

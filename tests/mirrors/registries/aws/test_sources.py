@@ -1,4 +1,4 @@
-"""ECR registries as sources: any account and region, by any of their host names, with a role where one is given."""
+"""ECR registries as sources: any account and region, with each of their host names, and with a role if configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A slow answer of AWS holds up the repository that it is for, and no other."""
+"""A slow response of AWS delays only the repository that it is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-ins for Google, and the driver that talks to them."""
+"""The stand-ins for Google, and the driver that uses them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MakeDriver = Callable[..., GarDriver]
 
 @pytest.fixture(scope="session")
 def metadata_server() -> Iterator[TokenServer]:
-    """One a session: google.auth reads its address once."""
+    """One server for the session, because google.auth reads its address only once."""
     with token_server() as server, pytest.MonkeyPatch.context() as patch:
         for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP"):
             patch.setenv(name, server.host)
@@ -30,7 +30,7 @@ def metadata_server() -> Iterator[TokenServer]:
 
 @pytest.fixture
 def metadata(metadata_server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenServer]:
-    """A metadata server as it is when new, which this process's google.auth finds."""
+    """A metadata server without recorded requests, which google.auth finds in this process."""
     log_in.cache_clear()
     metadata_server.reset()
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)

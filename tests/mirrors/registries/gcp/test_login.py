@@ -1,4 +1,4 @@
-"""Tokens of Google: from the metadata server, a key file, an external account; patient, and clear about trouble."""
+"""Tokens of Google from the metadata server, a key file or an external account, with retries and clear errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.registries import PASSWORD
 
 
 def test_the_metadata_server_issues_the_token(metadata: TokenServer) -> None:
-    """Workload Identity answers in its place on GKE."""
+    """On GKE, Workload Identity responds instead of the metadata server."""
     metadata.lifetime = 1_800
     token = fetch(HOST, None)
     assert (token.username, token.password) == ("oauth2accesstoken", PASSWORD)
@@ -72,7 +72,7 @@ def use_file(document: dict[str, Any], directory: Path, monkeypatch: pytest.Monk
 
 
 def test_no_credentials_at_all_name_the_ways_to_give_them() -> None:
-    """In a process of its own: google.auth reads this variable once."""
+    """Runs in a separate process, because google.auth reads this variable only once."""
     script = f"from mirrors.registries.gcp.login import fetch; fetch({HOST!r}, None)"
     environment = {"PATH": os.environ["PATH"], "NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nonexistent", "HOME": "/"}
     ended = subprocess.run(

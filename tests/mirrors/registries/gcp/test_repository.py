@@ -1,4 +1,4 @@
-"""The one repository of Artifact Registry: looked at, made where that is wanted, never mistaken."""
+"""The repository of Artifact Registry: it is checked, created if configured, and rejected if it is not usable."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_whoever_comes_second_finds_the_repository(make_driver: MakeDriver, gar:
 
 
 def _appears(gar: ArtifactRegistry) -> Any:
-    """Missing at the first look, there at the second."""
+    """Return a ``get`` that finds no repository at first, and the repository from the second call on."""
     real = gar.get
 
     def get(request: Any, context: Any) -> Any:
