@@ -134,6 +134,13 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
     Instance.objects.filter(name="w:2").update(facts={"problem": "line 3: an unknown key"})
     target = Registry.objects.get(role=RegistryRole.TARGET)
     MirrorJob.objects.update(error_class="unavailable", error_host=target.endpoint, attempts=1)
+    for number in range(6):
+        # Other errors, of more jobs than the target's, do not hide it.
+        for image in ("busybox", "redis"):
+            other, _ = services.request_image(image=f"source-{number}.example.com/{image}", requested_by="somebody")
+            MirrorJob.objects.filter(pk=other.pk).update(
+                error_class="timeout", error_host=f"source-{number}.example.com", attempts=1
+            )
     problems = viewer.get("/api/v1/health/").json()["problems"]
     assert problems[0] == "The worker w:2 does not apply its configuration file: line 3: an unknown key"
     assert problems[1].startswith("Copies that wait for their next attempt after an error of the target mirror.")

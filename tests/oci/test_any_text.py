@@ -3,11 +3,13 @@ own error."""
 
 from __future__ import annotations
 
+import base64
 import json
 import string
 from contextlib import suppress
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution import challenges, headers
 from mirrors.oci.referrers import identities, listing
 from mirrors.oci.referrers.kinds import Referrer, cosign_tags, fallback_tag
+from tests.support.signing import Signer
 
 ANY = st.text(max_size=300)
 VISIBLE = st.text(alphabet=st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
@@ -40,6 +43,15 @@ DOCUMENTS: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=8),
     max_leaves=30,
 )
+CERTIFICATE = Signer("https://example.com/workflow").certificate().public_bytes(Encoding.DER)
+VERSION_3 = b"\xa0\x03\x02\x01\x02"
+"""The version of an X.509 certificate, in DER."""
+
+
+def bundle_with(certificate: bytes) -> bytes:
+    """Return a Sigstore bundle with this certificate (DER)."""
+    material = {"certificate": {"rawBytes": base64.b64encode(certificate).decode()}}
+    return json.dumps({"verificationMaterial": material}).encode()
 
 
 def quoted(value: str) -> str:
@@ -159,6 +171,26 @@ def test_any_bundle_has_identities_or_none(document: object) -> None:
 
     assert list(identities.of_bundle(raw)) == []
     assert list(identities.of_bundle(json.dumps(material).encode("utf-8", "surrogatepass"))) == []
+
+
+@given(st.integers(min_value=0, max_value=10**6), st.binary(min_size=1, max_size=3))
+def test_any_damaged_certificate_has_identities_or_none(place: int, bytes_there: bytes) -> None:
+    """A certificate in which some bytes were replaced, such as its version, raises no error."""
+    place %= len(CERTIFICATE)
+    der = CERTIFICATE[:place] + bytes_there + CERTIFICATE[place + len(bytes_there) :]
+
+    assert all(name.isprintable() for name in identities.of_bundle(bundle_with(der)))
+
+
+def test_only_a_certificate_of_version_3_has_identities() -> None:
+    place = CERTIFICATE.index(VERSION_3) + len(VERSION_3) - 1
+    versions = [
+        version
+        for version in range(256)
+        if list(identities.of_bundle(bundle_with(CERTIFICATE[:place] + bytes([version]) + CERTIFICATE[place + 1 :])))
+    ]
+
+    assert versions == [2], "X.509 counts versions from 0"
 
 
 @given(DOCUMENTS)

@@ -107,6 +107,9 @@ class RemoveConstraintOnce(RemoveConstraint):
     """Remove a constraint, unless a migration that was interrupted has removed it. For migrations that are not
     atomic."""
 
+    model_name: str
+    name: str
+
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         table = from_state.apps.get_model(app_label, self.model_name)._meta.db_table
         if schema_editor.connection.vendor != "postgresql" or self.name in _constraints(

@@ -6,6 +6,8 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_INDEX
 from mirrors.oci import Engine
@@ -64,6 +66,20 @@ def test_an_index_with_a_number_that_json_does_not_have_is_not_overwritten(
     found = target.storage.manifest("app", tag_of(image.root))
     assert found is not None
     assert found[2] == theirs
+
+
+@pytest.mark.parametrize("digest", [{}, [], {"a": [1]}, None, 7])
+def test_entries_without_a_digest_are_kept(engine: Engine, profiled: MakeProfiled, digest: object) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    signature = bundle(image.root).load(source.storage, "app")
+    raw = json.dumps({"schemaVersion": 2, "manifests": [{"digest": digest}]}).encode()
+    target.storage.add_manifest("app", OCI_INDEX, raw, tag_of(image.root))
+
+    result = mirror(engine, source, target)
+
+    assert result.problems == ()
+    assert [entry["digest"] for entry in fallback(target, image.root)] == [digest, signature]
 
 
 def test_a_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
