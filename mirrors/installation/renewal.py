@@ -42,8 +42,9 @@ class Renewal:
         yield from self._step(self._prepare)
         if self.registration.trust(self._read().bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"
-            if self._read().is_rotating:
-                time.sleep(self.spread_seconds)
+        # Also if another run has just changed it, which might have been interrupted.
+        if self._read().is_rotating:
+            time.sleep(self.spread_seconds)
         yield from self._step(self._finish)
 
     def _prepare(self) -> str:

@@ -72,6 +72,13 @@ def test_account_numbers_get_their_digits_back(written: str, read: str, warning:
 AWS = "accountId: '123456789012', region: eu-central-1"
 
 
+@pytest.mark.parametrize("written", ["type: ''", "type:", "type: aws", ""])
+def test_an_empty_type_of_the_target_is_the_default(written: str) -> None:
+    loaded = config.parse(f"target:\n  {written}\n  aws: {{{AWS}}}\n")
+    assert loaded.target.aws is not None
+    assert loaded.target.aws.account_id == "123456789012"
+
+
 @pytest.mark.parametrize(
     ("text", "read", "warning"),
     [

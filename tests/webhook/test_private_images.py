@@ -206,6 +206,9 @@ def test_a_pod_that_names_a_guarded_mirror_is_warned_or_denied(system: System) -
     denied = system.admit(stranger, system.mirror).response
     assert denied["status"]["code"] == 403 and "pull secret" in denied["status"]["message"]
     assert system.admit(owner, system.mirror).allowed
+    pod = json.dumps({**pod_of(system.mirror), "apiVersion": "v1", "kind": "Pod"})
+    explained = run_manage("explain", "-", "--namespace", stranger, environment=system.webhook.environment, stdin=pod)
+    assert f"would be denied: {denied['status']['message']}" in " ".join(explained.stdout.split())
     # A pod of the owner that was already swapped is reviewed again.
     assert system.admit(owner).images
     system.configure(privateImages="enforce", dryRun=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import IntegrityError
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -16,6 +18,19 @@ from mirrors.models import Filter, ManagedBy, Registry
 from mirrors.selectors.configuration import declared
 
 Declarable = TypeVar("Declarable", Filter, Registry)
+V = TypeVar("V", bound=type[viewsets.ModelViewSet[Any]])
+
+
+def writes_described(noun: str) -> Callable[[V], V]:
+    """Describe the actions of a view that change rows in the schema. Otherwise, each has the description of the
+    view."""
+    of_file = f"A {noun} of the configuration file cannot be changed here."
+    return extend_schema_view(
+        create=extend_schema(description=f"Create a {noun}."),
+        update=extend_schema(description=f"Replace a {noun}. {of_file}"),
+        partial_update=extend_schema(description=f"Change the given fields of a {noun}. {of_file}"),
+        destroy=extend_schema(description=f"Delete a {noun}. {of_file}"),
+    )
 
 
 class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):

@@ -13,13 +13,14 @@ from rest_framework.serializers import BaseSerializer
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.filters import FilterFilter
-from mirrors.api.views.declarable import DeclarableViewSet
+from mirrors.api.views.declarable import DeclarableViewSet, writes_described
 from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors.configuration import filter_impact
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
+@writes_described("filter")
 class FilterViewSet(DeclarableViewSet[Filter]):
     """Filters, which exclude images from mirroring and swapping. Filters of the configuration file are read-only."""
 

@@ -17,12 +17,13 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.registries import RegistryFilter
 from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
-from mirrors.api.views.declarable import DeclarableViewSet
+from mirrors.api.views.declarable import DeclarableViewSet, writes_described
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
+@writes_described("registry")
 class RegistryViewSet(DeclarableViewSet[Registry]):
     """Source and target registries. The target and the registries of the configuration file are read-only."""
 
