@@ -69,4 +69,4 @@ class MirrorAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.number} of job {self.job_id}"
+        return f"Attempt {self.number} of job {self.job_id}"
