@@ -1,20 +1,20 @@
-# One image for webhook, web, worker and the set-up commands; docs/container.md has how to build and run it.
-# Both arguments take a digest: --build-arg BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm@sha256:...
+# One image for webhook, web, worker and the set-up commands. docs/container.md describes how to build and run it.
+# Both arguments accept a digest: --build-arg BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm@sha256:...
 ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
-# The same Python in the same place, with its venv module. Nothing of it is left in the image but what is copied.
+# The same Python at the same path, with its venv module. The final image contains only the files copied from it.
 ARG BUILD_IMAGE=${BASE_IMAGE}
 
 FROM ${BUILD_IMAGE} AS packages
 COPY requirements/run.txt /requirements.txt
-# Wheels alone: nothing is compiled, on no architecture. The secret is a pip.conf, for an index of your own.
+# Install only wheels, so that nothing is compiled on any architecture. The secret is a pip.conf for your own index.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --no-compile --only-binary=:all: \
         --require-hashes --requirement /requirements.txt \
     && /opt/venv/bin/python -m pip uninstall --yes --quiet pip setuptools
-# What no process loads: tests, translations (the pages are English), descriptions of AWS's other services, stubs, lists of
-# installed files, older interfaces, a second copy of the time zones, and the lexers of languages that no log line is written
-# in. botocore reads its list of endpoints compressed too.
+# Remove files that no process loads: tests, translations (the pages are English), descriptions of other AWS services,
+# stubs, lists of installed files, older interfaces, a second copy of the time zones, and lexers of languages that do not
+# appear in logs. Compress botocore's list of endpoints, which botocore can read compressed.
 RUN cd /opt/venv/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -path '*/locale/*' ! -path '*/locale/en/*' -name '*.[mp]o' -delete \
@@ -32,14 +32,14 @@ RUN cd /opt/venv/lib/python3*/site-packages \
 FROM packages AS application
 WORKDIR /app
 COPY . .
-# Static files are served from one folder, compressed; their originals are not needed any more.
+# Static files are served compressed from one directory, so their originals are not needed.
 RUN mkdir staticfiles \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
         --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js \
     && /opt/venv/bin/python -m whitenoise.compress --quiet staticfiles \
     && find /opt/venv -type d -path '*/site-packages/*' -name static -prune -exec rm -r {} +
-# Of the descriptions of Kubernetes' objects, those that a module loads are left.
-# Bytecode is checked by no time stamp: those of layers may be changed, and the root file system is read-only.
+# Keep only those classes of Kubernetes objects that a module loads.
+# Bytecode is not validated by timestamps: image builds can change them, and the root file system is read-only.
 RUN find /app /opt/venv -name __pycache__ -prune -exec rm -r {} + \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python -B deploy/image/imported_files.py > /tmp/files \
     && find /opt/venv/lib/python3*/site-packages/lightkube/models /opt/venv/lib/python3*/site-packages/lightkube/resources \
@@ -66,9 +66,9 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /app
 COPY --from=application /opt/venv /opt/venv
 COPY --from=application /app /app
-# Any user may run it whose group is 0, which owns what is written.
+# Any user with group 0 can run the image, because group 0 owns the writable directories.
 COPY --from=application --chown=65532:0 /data /data
-# All that is ever written: database, keys and certificate of a single machine in /data, unfinished downloads in /tmp.
+# The only writable paths: /data (database, keys and certificate of a single machine) and /tmp (unfinished downloads).
 VOLUME ["/data", "/tmp"]
 USER 65532:0
 EXPOSE 8443 8000 8001

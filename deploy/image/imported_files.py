@@ -1,6 +1,6 @@
-"""Prints the files of all modules that our processes and commands import, for the image's bytecode.
+"""Prints the files of all modules that the processes and commands import. The image contains bytecode only for these.
 
-The rest of the packages, as much again, is never loaded: its bytecode would only make the image larger.
+The rest of the packages, about the same size, is never loaded: its bytecode would only make the image larger.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 OURS = ("mirrors", "swapper_project", "webhook")
 ALSO = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "django.core.management.commands.migrate")
-# They start to serve, or choose a role of their own, as soon as they are imported.
+# Modules that start to serve, or select a role, when they are imported.
 NOT_IMPORTED = ("swapper_project.gunicorn_conf",)
 
 

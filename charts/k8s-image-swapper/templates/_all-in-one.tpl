@@ -1,4 +1,4 @@
-{{/* webhook, web, worker and watcher in one container, over SQLite. */}}
+{{/* One container that runs webhook, web, worker and watcher on SQLite. */}}
 {{- define "swapper.allInOne" -}}
 args:
   - up

@@ -1,4 +1,4 @@
-{{/* Names that estahn's chart has, for extraManifestsTemplated and commonLabels of existing values. */}}
+{{/* Templates of estahn's chart, which existing values may use in extraManifestsTemplated and commonLabels. */}}
 
 {{- define "k8s-image-swapper.name" -}}{{ include "swapper.name" . }}{{- end -}}
 {{- define "k8s-image-swapper.fullname" -}}{{ include "swapper.fullname" . }}{{- end -}}

@@ -1,7 +1,7 @@
-{{/* The configuration file. Keys match in any case of letters, as the application has it; files/config-keys.yaml is
-generated from the application's models. */}}
+{{/* The configuration file. Keys are not case-sensitive, as in the application. files/config-keys.yaml is generated
+from the application's models. */}}
 
-{{/* The configuration as the ConfigMap has it, or a failure that names what is wrong. */}}
+{{/* The configuration for the ConfigMap. Fails with a message if the configuration is not valid. */}}
 {{- define "swapper.config" -}}
 {{- $keys := .Files.Get "files/config-keys.yaml" | fromYaml -}}
 {{- $config := include "swapper.withoutShadowed" (list .Values.config $keys.defaults) | fromYaml -}}
@@ -11,7 +11,8 @@ generated from the application's models. */}}
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* Without the chart's defaults of keys that the user spelled differently: list VALUES DEFAULTS. */}}
+{{/* The values without the chart's defaults of keys that the user spelled in a different case. Arguments: list VALUES
+DEFAULTS. */}}
 {{- define "swapper.withoutShadowed" -}}
 {{- $values := index . 0 -}}
 {{- $defaults := index . 1 -}}
@@ -31,7 +32,7 @@ generated from the application's models. */}}
 {{- toYaml $kept -}}
 {{- end -}}
 
-{{/* How many spellings a mapping has of each key, by the key in lower case. */}}
+{{/* The number of spellings of each key in a mapping, by the key in lower case. */}}
 {{- define "swapper.countSpellings" -}}
 {{- $counts := dict -}}
 {{- range $key := keys . -}}
@@ -40,7 +41,7 @@ generated from the application's models. */}}
 {{- toYaml $counts -}}
 {{- end -}}
 
-{{/* Fail on an unknown key, or on one that is given twice: list VALUES PATH KEYS. */}}
+{{/* Fail on an unknown key, or on a key that is set twice. Arguments: list VALUES PATH KEYS. */}}
 {{- define "swapper.checkKeys" -}}
 {{- $values := index . 0 -}}
 {{- $path := index . 1 -}}
@@ -63,7 +64,7 @@ generated from the application's models. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Look at the keys of a mapping, or of each mapping of a list: list VALUE PATH KEYS. */}}
+{{/* Check the keys of a mapping, or of each mapping in a list. Arguments: list VALUE PATH KEYS. */}}
 {{- define "swapper.checkValue" -}}
 {{- $value := index . 0 -}}
 {{- $path := index . 1 -}}
@@ -77,18 +78,18 @@ generated from the application's models. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* list PATH KEY */}}
+{{/* The path of a key. Arguments: list PATH KEY. */}}
 {{- define "swapper.path" -}}
 {{- if index . 0 -}}{{ printf "%s.%s" (index . 0) (index . 1) }}{{- else -}}{{ index . 1 }}{{- end -}}
 {{- end -}}
 
-{{/* A key as the application spells it, empty for an unknown one: list KEY NAMES. */}}
+{{/* A key in the application's spelling; empty for an unknown key. Arguments: list KEY NAMES. */}}
 {{- define "swapper.knownName" -}}
 {{- $key := lower (index . 0) -}}
 {{- range $name := index . 1 -}}{{- if eq (lower $name) $key -}}{{ $name }}{{- end -}}{{- end -}}
 {{- end -}}
 
-{{/* Sections of registries beside the one that `type` names; the application ignores them: list VALUES PATH KEYS. */}}
+{{/* Sections of registry types other than `type`, which the application ignores. Arguments: list VALUES PATH KEYS. */}}
 {{- define "swapper.sectionsNotChosen" -}}
 {{- $keys := index . 2 -}}
 {{- $defaultType := get $keys.chosenByType (index . 1) -}}
@@ -98,7 +99,7 @@ generated from the application's models. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* A key's value as text, whatever case its letters have: list VALUES PATH-IN-LOWER-CASE. */}}
+{{/* The value of a key as text; the key is not case-sensitive. Arguments: list VALUES PATH-IN-LOWER-CASE. */}}
 {{- define "swapper.find" -}}
 {{- $values := index . 0 -}}
 {{- $first := index . 1 | splitList "." | first -}}
@@ -111,7 +112,7 @@ generated from the application's models. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Account numbers as text of 12 digits, in place: YAML drops leading zeros. */}}
+{{/* Convert account numbers to text of 12 digits, in place, because YAML drops leading zeros. */}}
 {{- define "swapper.accountsAsText" -}}
 {{- $values := . -}}
 {{- range $key, $value := $values -}}

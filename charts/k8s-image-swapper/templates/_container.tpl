@@ -1,6 +1,6 @@
-{{/* What the containers of webhook, web and worker have in common. */}}
+{{/* The common parts of the containers of webhook, web and worker. */}}
 
-{{/* Where the webhook listens, and with which certificate. */}}
+{{/* Flags for the webhook's address and certificate. */}}
 {{- define "swapper.webhookFlags" -}}
 - --listen-address=:{{ .Values.containerPort }}
 {{- if eq (include "swapper.tls" .) "none" }}
@@ -11,7 +11,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Image, security and resources: list ROOT RESOURCES. */}}
+{{/* Image, security context and resources. Arguments: list ROOT RESOURCES. */}}
 {{- define "swapper.containerBasics" -}}
 {{- $root := index . 0 -}}
 image: {{ include "swapper.image" $root | quote }}
@@ -24,7 +24,7 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{/* Environment of a process: list ROOT ROLE OWN-VARIABLES, the latter as YAML. Those of the values come last. */}}
+{{/* Environment of a process. Variables from the values are last. Arguments: list ROOT ROLE OWN-VARIABLES (YAML). */}}
 {{- define "swapper.env" -}}
 {{- $root := index . 0 -}}
 env:
@@ -60,7 +60,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* The database's address; libpq takes the password and TLS settings from variables of its own. */}}
+{{/* The address of the database. libpq reads the password and the TLS settings from its own variables. */}}
 {{- define "swapper.databaseEnv" -}}
 {{- $mode := include "swapper.database" . -}}
 {{- $external := .Values.externalDatabase -}}
@@ -102,7 +102,7 @@ envFrom:
 {{- end -}}
 {{- end -}}
 
-{{/* The webhook's own variables. */}}
+{{/* Variables of the webhook only. */}}
 {{- define "swapper.webhookEnv" -}}
 - {name: SWAPPER_WEBHOOK_TIMEOUT_SECONDS, value: {{ include "swapper.timeout" . | quote }}}
 - {name: SWAPPER_SWAP_FILE, value: /config/swap}
@@ -113,7 +113,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* Web's own variables. */}}
+{{/* Variables of web only. */}}
 {{- define "swapper.webEnv" -}}
 {{- $service := include "swapper.suffixed" (list . "web") -}}
 - name: SWAPPER_ALLOWED_HOSTS
@@ -133,7 +133,7 @@ envFrom:
     secretKeyRef: {name: {{ include "swapper.adminSecret" . }}, key: password}
 {{- end -}}
 
-{{/* Mounts of a container: list ROOT OWN-MOUNTS, the latter as YAML. */}}
+{{/* Volume mounts of a container. Arguments: list ROOT OWN-MOUNTS (YAML). */}}
 {{- define "swapper.mounts" -}}
 {{- $root := index . 0 -}}
 volumeMounts:
@@ -158,7 +158,7 @@ volumeMounts:
 {{- if eq (include "swapper.database" .) "external" -}}{{ .Values.externalDatabase.caSecret.name }}{{- end -}}
 {{- end -}}
 
-{{/* Volumes of a role: list ROOT DATA-SOURCE TMP-SOURCE OWN-VOLUMES, all as YAML. */}}
+{{/* Volumes of a role. Arguments: list ROOT DATA-SOURCE TMP-SOURCE OWN-VOLUMES (all YAML except ROOT). */}}
 {{- define "swapper.volumes" -}}
 {{- $root := index . 0 -}}
 volumes:
@@ -186,7 +186,7 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{/* The certificate's volume; the authority's key, which the same Secret may hold, is not mounted. */}}
+{{/* The volume of the certificate. The key of the authority, which can be in the same Secret, is not mounted. */}}
 {{- define "swapper.tlsVolume" -}}
 {{- if ne (include "swapper.tls" .) "none" -}}
 - name: tls
@@ -202,8 +202,8 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* Migrates the database and writes the configuration's rows; of several at once one works and the others wait: list
-ROOT RESOURCES. */}}
+{{/* The init container that migrates the database and writes the rows of the configuration. If several run
+concurrently, one works and the others wait. Arguments: list ROOT RESOURCES. */}}
 {{- define "swapper.prepare" -}}
 {{- $root := index . 0 -}}
 - name: prepare

@@ -1,6 +1,6 @@
-{{/* What to write in place of an unknown key. */}}
+{{/* Suggestions for unknown keys. */}}
 
-{{/* list KEY PATH KEYS */}}
+{{/* The hint for an unknown key. Arguments: list KEY PATH KEYS. */}}
 {{- define "swapper.hint" -}}
 {{- $key := lower (index . 0) -}}
 {{- $keys := index . 2 -}}
@@ -18,8 +18,8 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The name that shares most pairs of letters with a key, if they are half of both (Dice's coefficient):
-list KEY-IN-LOWER-CASE NAMES. */}}
+{{/* The name that shares most pairs of letters with a key; empty if the similarity (Dice's coefficient) is less than a
+half. Arguments: list KEY-IN-LOWER-CASE NAMES. */}}
 {{- define "swapper.nearest" -}}
 {{- $key := index . 0 -}}
 {{- $best := "" -}}
@@ -34,7 +34,7 @@ list KEY-IN-LOWER-CASE NAMES. */}}
 {{- $best -}}
 {{- end -}}
 
-{{/* 0 to 1000: list TEXT TEXT. */}}
+{{/* The similarity of two texts, from 0 to 1000. Arguments: list TEXT TEXT. */}}
 {{- define "swapper.similarity" -}}
 {{- $first := index . 0 -}}
 {{- $second := index . 1 -}}
@@ -46,7 +46,7 @@ list KEY-IN-LOWER-CASE NAMES. */}}
 {{- div (mul 2000 $shared) $pairs -}}
 {{- end -}}
 
-{{/* Where a key of this name is, by the shortest path: list KEY-IN-LOWER-CASE KEYS. */}}
+{{/* The shortest path of a key with this name. Arguments: list KEY-IN-LOWER-CASE KEYS. */}}
 {{- define "swapper.elsewhere" -}}
 {{- $key := index . 0 -}}
 {{- $found := "" -}}

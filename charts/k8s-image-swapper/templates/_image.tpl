@@ -1,20 +1,20 @@
-{{/* Images. Values that name estahn's public image or one of its releases are taken as ours. */}}
+{{/* Images. If the values name estahn's public image or one of its releases, this chart's image is used. */}}
 
 {{- define "swapper.ownRepository" -}}
 ghcr.io/k8s-image-swapper/k8s-image-swapper
 {{- end -}}
 
-{{/* "true" where the repository is estahn's public one. */}}
+{{/* "true" if the repository is estahn's public one. */}}
 {{- define "swapper.namesUpstream" -}}
 {{- regexMatch "^((ghcr|docker)\\.io/)?estahn/k8s-image-swapper$" .Values.image.repository -}}
 {{- end -}}
 
-{{/* "true" where the tag is a release of estahn's: 1.x. */}}
+{{/* "true" if the tag is a release of estahn's image (1.x). */}}
 {{- define "swapper.tagIsUpstream" -}}
 {{- regexMatch "^v?1\\.[0-9]+(\\.[0-9]+)?([-+].*)?$" (include "swapper.text" .Values.image.tag) -}}
 {{- end -}}
 
-{{/* "true" where the image of the values is replaced by ours. */}}
+{{/* "true" if the image in the values is replaced by this chart's image. */}}
 {{- define "swapper.imageIsReplaced" -}}
 {{- $isOwn := eq .Values.image.repository (include "swapper.ownRepository" .) -}}
 {{- if eq (include "swapper.namesUpstream" .) "true" -}}true
@@ -38,7 +38,7 @@ ghcr.io/k8s-image-swapper/k8s-image-swapper
 {{- end -}}
 {{- end -}}
 
-{{/* list REPOSITORY TAG DIGEST */}}
+{{/* An image reference. Arguments: list REPOSITORY TAG DIGEST. */}}
 {{- define "swapper.reference" -}}
 {{- $digest := index . 2 -}}
 {{- if $digest -}}{{ printf "%s@%s" (index . 0) $digest }}{{- else -}}{{ printf "%s:%s" (index . 0) (index . 1) }}{{- end -}}

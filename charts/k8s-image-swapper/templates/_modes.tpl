@@ -1,6 +1,6 @@
-{{/* What the values choose: the database, where the certificate comes from, how long a review may take. */}}
+{{/* Modes that the values select: the database, the source of the certificate, the timeout of a review. */}}
 
-{{/* postgresql, external or sqlite */}}
+{{/* The database: postgresql, external or sqlite. */}}
 {{- define "swapper.database" -}}
 {{- $external := .Values.externalDatabase -}}
 {{- if .Values.sqlite.enabled -}}sqlite
@@ -9,7 +9,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* none (plain HTTP), secret, certmanager or job */}}
+{{/* The source of the certificate: none (plain HTTP), secret, certmanager or job. */}}
 {{- define "swapper.tls" -}}
 {{- if .Values.dev.enabled -}}none
 {{- else if .Values.tls.existingSecret -}}secret
@@ -22,7 +22,7 @@
 {{- .Values.tls.existingSecret | default (include "swapper.suffixed" (list . "tls")) -}}
 {{- end -}}
 
-{{/* "true" where reviews are served at a secret path: the Job that makes the certificate registers it. */}}
+{{/* "true" if reviews are served at a secret path. The Job that creates the certificate registers the path. */}}
 {{- define "swapper.requiresToken" -}}
 {{- if kindIs "bool" .Values.webhook.requireToken -}}{{ .Values.webhook.requireToken }}
 {{- else -}}{{ eq (include "swapper.tls" .) "job" }}
@@ -33,17 +33,18 @@
 {{- if semverCompare ">=1.28.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" where the set-up Job decides from when on the webhook is called; under Ignore nothing is refused anyway. */}}
+{{/* "true" if API servers call the webhook only after the set-up Job has activated it. Under Ignore no pod is refused
+anyway. */}}
 {{- define "swapper.isActivated" -}}
 {{- if and (eq .Values.webhook.failurePolicy "Fail") .Values.rbac.create (not .Values.dev.enabled) (include "swapper.hasMatchConditions" .) -}}
 true
 {{- end -}}
 {{- end -}}
 
-{{/* The Role that has to be bound for it. */}}
+{{/* The Role that must be bound to activate the webhook. */}}
 {{- define "swapper.activeRole" -}}{{ include "swapper.suffixed" (list . "active") }}{{- end -}}
 
-{{/* "true" where there is something to set up. */}}
+{{/* "true" if a set-up is needed. */}}
 {{- define "swapper.hasSetup" -}}
 {{- if or (include "swapper.madeSecrets" .) (include "swapper.isActivated" .) -}}true{{- end -}}
 {{- end -}}
@@ -64,7 +65,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* Names of the Secrets that the set-up Job makes, separated by commas. */}}
+{{/* Names of the Secrets that the set-up Job creates, separated by commas. */}}
 {{- define "swapper.madeSecrets" -}}
 {{- $names := list -}}
 {{- if not .Values.secrets.existingSecret -}}{{- $names = append $names (include "swapper.appSecret" .) -}}{{- end -}}
@@ -76,7 +77,7 @@ true
 {{- join "," $names -}}
 {{- end -}}
 
-{{/* Whole seconds of a duration such as 1m30s, rounded up. */}}
+{{/* The seconds of a duration such as 1m30s, rounded up. */}}
 {{- define "swapper.seconds" -}}
 {{- $total := 0.0 -}}
 {{- range $term := regexFindAll "[0-9.]+(ms|us|ns|h|m|s)" . -1 -}}
@@ -99,7 +100,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* The address that users open; empty where there is none. */}}
+{{/* The address that users open; empty if the values contain none. */}}
 {{- define "swapper.externalUrl" -}}
 {{- $ingress := .Values.web.ingress -}}
 {{- $route := .Values.web.httpRoute -}}
@@ -110,7 +111,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* A volume's source: another kind wins over the chart's emptyDir, with which Helm merges it. */}}
+{{/* The source of a volume. Another kind takes precedence over the chart's emptyDir, with which Helm merges it. */}}
 {{- define "swapper.volumeSource" -}}
 {{- $source := . | default (dict "emptyDir" dict) -}}
 {{- if gt (len $source) 1 -}}{{ omit $source "emptyDir" | toYaml }}{{- else -}}{{ toYaml $source }}{{- end -}}

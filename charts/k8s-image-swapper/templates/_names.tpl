@@ -1,4 +1,5 @@
-{{/* Names and labels. The fullname and the selectors are those of estahn's chart, so that its objects are taken over. */}}
+{{/* Names and labels. The fullname and the selectors are those of estahn's chart, so that an upgrade keeps its objects.
+*/}}
 
 {{- define "swapper.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
@@ -17,20 +18,21 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The fullname and a suffix, of at most 52 characters as a CronJob's name: list ROOT SUFFIX. */}}
+{{/* The fullname with a suffix, with at most 52 characters, the limit of a CronJob's name. Arguments: list ROOT SUFFIX.
+*/}}
 {{- define "swapper.suffixed" -}}
 {{- $suffix := index . 1 -}}
 {{- $most := sub 51 (len $suffix) | int -}}
 {{- printf "%s-%s" (include "swapper.fullname" (index . 0) | trunc $most | trimSuffix "-") $suffix -}}
 {{- end -}}
 
-{{/* The name of a role's objects: list ROOT COMPONENT. The webhook's is the fullname. */}}
+{{/* The name of the objects of a role; the fullname for the webhook. Arguments: list ROOT COMPONENT. */}}
 {{- define "swapper.componentName" -}}
 {{- $root := index . 0 -}}
 {{- if eq (index . 1) "app" -}}{{ include "swapper.fullname" $root }}{{- else -}}{{ include "swapper.suffixed" . }}{{- end -}}
 {{- end -}}
 
-{{/* A scalar as text, numbers as they were written. */}}
+{{/* A scalar as text, with numbers as they were written. */}}
 {{- define "swapper.text" -}}
 {{- if kindIs "invalid" . -}}
 {{- else if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}
@@ -38,7 +40,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A mapping whose values are text, through tpl: list ROOT MAPPING. */}}
+{{/* A mapping with its values as text, evaluated by tpl. Arguments: list ROOT MAPPING. */}}
 {{- define "swapper.textMap" -}}
 {{- $root := index . 0 -}}
 {{- range $key, $value := index . 1 }}
@@ -46,7 +48,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What selects a role's pods: list ROOT COMPONENT. */}}
+{{/* The labels that select the pods of a role. Arguments: list ROOT COMPONENT. */}}
 {{- define "swapper.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ include "swapper.name" $root }}
@@ -54,7 +56,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Labels of an object: list ROOT COMPONENT. Ours win over commonLabels. */}}
+{{/* Labels of an object. The chart's labels take precedence over commonLabels. Arguments: list ROOT COMPONENT. */}}
 {{- define "swapper.labels" -}}
 {{- $root := index . 0 -}}
 {{- $common := include "swapper.textMap" (list $root $root.Values.commonLabels) | fromYaml -}}
@@ -66,7 +68,8 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- mergeOverwrite (dict) $common $chart $own | toYaml -}}
 {{- end -}}
 
-{{/* Labels of a pod: list ROOT COMPONENT PODLABELS. `k8s-image-swapper/component` exempts it from our own webhook. */}}
+{{/* Labels of a pod. `k8s-image-swapper/component` exempts the pod from the webhook. Arguments: list ROOT COMPONENT
+PODLABELS. */}}
 {{- define "swapper.podLabels" -}}
 {{- $root := index . 0 -}}
 {{- $common := include "swapper.textMap" (list $root $root.Values.commonLabels) | fromYaml -}}
@@ -76,7 +79,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- mergeOverwrite (dict) $common $ours $extra $selector | toYaml -}}
 {{- end -}}
 
-{{/* Metadata of an object: list ROOT COMPONENT NAME. */}}
+{{/* Metadata of an object. Arguments: list ROOT COMPONENT NAME. */}}
 {{- define "swapper.metadata" -}}
 name: {{ index . 2 }}
 namespace: {{ (index . 0).Release.Namespace }}
@@ -92,7 +95,7 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* In the all-in-one pod the watcher has the pod's account. */}}
+{{/* The service account of the watcher. In the all-in-one pod it is the pod's account. */}}
 {{- define "swapper.watcherServiceAccount" -}}
 {{- if eq (include "swapper.database" .) "sqlite" -}}{{ include "swapper.serviceAccount" . }}
 {{- else -}}{{ .Values.watcher.serviceAccount.name | default (include "swapper.suffixed" (list . "watcher")) }}

@@ -1,6 +1,6 @@
-{{/* Who may connect to what, as `from` of a NetworkPolicy. */}}
+{{/* Peers that can connect to each process, as in `from` of a NetworkPolicy. */}}
 
-{{/* Rules for one port; none where nobody may connect: list PORT-NAME PEERS. */}}
+{{/* Rules for one port; empty if no peer can connect. Arguments: list PORT-NAME PEERS. */}}
 {{- define "swapper.ingressRules" -}}
 {{- with index . 1 -}}
 - ports: [{port: {{ index $ 0 }}, protocol: TCP}]
@@ -9,7 +9,8 @@
 {{- end }}
 {{- end -}}
 
-{{/* `ingress` with these rules. An empty list is left out: API servers do not store it, and GitOps tools see a change. */}}
+{{/* `ingress` with these rules. An empty list is omitted, because API servers do not store it and GitOps tools would
+report a difference. */}}
 {{- define "swapper.ingress" -}}
 {{- with include "swapper.ingressRules" . -}}
 ingress:
@@ -17,7 +18,7 @@ ingress:
 {{- end }}
 {{- end -}}
 
-{{/* Users of web: those that are named; else all where an ingress or a gateway leads there. */}}
+{{/* Peers that can connect to web: the configured ones, otherwise all if an Ingress or a Gateway routes to web. */}}
 {{- define "swapper.visitors" -}}
 {{- if .Values.networkPolicy.web.from -}}
 {{- toYaml .Values.networkPolicy.web.from -}}
@@ -28,7 +29,7 @@ ingress:
 {{- end -}}
 {{- end -}}
 
-{{/* Readers of metrics: those that are named; else Prometheus, where there is a monitor. */}}
+{{/* Peers that can read metrics: the configured ones, otherwise Prometheus if a monitor is enabled. */}}
 {{- define "swapper.scrapers" -}}
 {{- if .Values.networkPolicy.metrics.from -}}
 {{- toYaml .Values.networkPolicy.metrics.from -}}
@@ -41,7 +42,7 @@ ingress:
 {{- end -}}
 {{- end -}}
 
-{{/* Clients of the bundled Postgres: webhook, web, worker, watcher, KEDA and those that are named. */}}
+{{/* Clients of the bundled Postgres: webhook, web, worker, watcher, KEDA and the configured peers. */}}
 {{- define "swapper.databaseClients" -}}
 - podSelector:
     matchLabels:

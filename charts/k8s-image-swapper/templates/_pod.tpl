@@ -1,12 +1,12 @@
-{{/* What all pods have in common. */}}
+{{/* The common parts of all pods. */}}
 
-{{/* Pod security context over what "restricted" asks for. */}}
+{{/* Pod security context, merged over the one that Pod Security "restricted" requires. */}}
 {{- define "swapper.podSecurity" -}}
 {{- $restricted := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- mergeOverwrite $restricted (deepCopy (. | default dict)) | toYaml -}}
 {{- end -}}
 
-{{/* Container security context over what "restricted" asks for. */}}
+{{/* Container security context, merged over the one that Pod Security "restricted" requires. */}}
 {{- define "swapper.containerSecurity" -}}
 {{- $restricted := dict
   "allowPrivilegeEscalation" false
@@ -16,7 +16,7 @@
 {{- mergeOverwrite $restricted (deepCopy (. | default dict)) | toYaml -}}
 {{- end -}}
 
-{{/* Metadata of a pod: list ROOT COMPONENT LABELS ANNOTATIONS. Sidecars of meshes are left out. */}}
+{{/* Metadata of a pod, without sidecars of service meshes. Arguments: list ROOT COMPONENT LABELS ANNOTATIONS. */}}
 {{- define "swapper.podMetadata" -}}
 {{- $root := index . 0 -}}
 labels:
@@ -26,7 +26,8 @@ annotations:
   {{- merge $given (dict "linkerd.io/inject" "disabled") | toYaml | nindent 2 }}
 {{- end -}}
 
-{{/* Pull secrets, service links and what the node must be: list ROOT NODESELECTOR TOLERATIONS. */}}
+{{/* Image pull secrets, service links, node selector and tolerations. Arguments: list ROOT NODESELECTOR TOLERATIONS.
+*/}}
 {{- define "swapper.podBasics" -}}
 {{- $root := index . 0 -}}
 enableServiceLinks: false
@@ -43,7 +44,8 @@ tolerations:
 {{- end }}
 {{- end -}}
 
-{{/* Replicas prefer different nodes, unless the values say otherwise: list ROOT COMPONENT AFFINITY. */}}
+{{/* Affinity: replicas prefer different nodes, unless the values set another one. Arguments: list ROOT COMPONENT
+AFFINITY. */}}
 {{- define "swapper.affinity" -}}
 affinity:
 {{- if index . 2 }}
@@ -60,7 +62,8 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{/* Constraints; one without a selector counts the role's own pods: list ROOT COMPONENT CONSTRAINTS. */}}
+{{/* Topology spread constraints. One without a selector counts the pods of the role. Arguments: list ROOT COMPONENT
+CONSTRAINTS. */}}
 {{- define "swapper.topologySpread" -}}
 {{- $own := dict "labelSelector" (dict "matchLabels" (include "swapper.selector" . | fromYaml)) -}}
 {{- with index . 2 }}
@@ -71,7 +74,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* Whether a role may have more than one replica: its block. */}}
+{{/* Whether a role can have more than one replica. Argument: the section of the role in the values. */}}
 {{- define "swapper.hasReplicas" -}}
 {{- $keda := .keda | default dict -}}
 {{- if $keda.enabled -}}{{ gt (int $keda.minReplicas) 1 }}
@@ -80,7 +83,7 @@ topologySpreadConstraints:
 {{- end -}}
 {{- end -}}
 
-{{/* Probes of a role, the values' over ours: list PROBES PORT SCHEME. */}}
+{{/* Probes of a role, with those of the values merged over the chart's. Arguments: list PROBES PORT SCHEME. */}}
 {{- define "swapper.probes" -}}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" (index . 1) "scheme" (index . 2)) -}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" (index . 1) "scheme" (index . 2)) -}}

@@ -1,4 +1,4 @@
-{{/* Pull secrets and the service accounts that name them. */}}
+{{/* Rules to read pull secrets, and the service accounts that refer to them. */}}
 {{- define "swapper.secretReaderRules" -}}
 - apiGroups: [""]
   resources: [secrets]
@@ -9,7 +9,7 @@
 - {apiGroups: [""], resources: [serviceaccounts], verbs: [get]}
 {{- end -}}
 
-{{/* Names of the Secrets that `passwordSecret` in the configuration names, separated by commas. */}}
+{{/* Names of the Secrets that `passwordSecret` in the configuration refers to, separated by commas. */}}
 {{- define "swapper.passwordSecrets" -}}
 {{- $names := list -}}
 {{- $config := include "swapper.config" . | fromYaml -}}
@@ -28,7 +28,7 @@
 {{- $names | compact | uniq | sortAlpha | join "," -}}
 {{- end -}}
 
-{{/* What the set-up may do in its namespace. Names cannot limit the right to create. */}}
+{{/* Rules of the set-up in its namespace. The permission to create cannot be limited to names. */}}
 {{- define "swapper.setupRules" -}}
 {{- $names := include "swapper.madeSecrets" . | splitList "," | compact -}}
 {{- $active := include "swapper.activeRole" . -}}
@@ -49,7 +49,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* What the set-up may do with the webhook configuration: it writes caBundle, and reads where the webhook is called. */}}
+{{/* Verbs of the set-up on the webhook configuration: it writes caBundle, and reads the address of the webhook. */}}
 {{- define "swapper.registrationVerbs" -}}
 {{- if eq (include "swapper.tls" .) "job" }}[get, patch]
 {{- else if include "swapper.isActivated" . }}[get]

@@ -1,4 +1,4 @@
-{{/* HorizontalPodAutoscaler of a role: list ROOT COMPONENT BLOCK. */}}
+{{/* HorizontalPodAutoscaler of a role. Arguments: list ROOT COMPONENT BLOCK. */}}
 {{- define "swapper.hpa" -}}
 {{- $name := include "swapper.componentName" . -}}
 {{- $scaling := (index . 2).autoscaling -}}
@@ -22,7 +22,7 @@ spec:
 ---
 {{ end -}}
 
-{{/* PodDisruptionBudget of a role: list ROOT COMPONENT BLOCK. */}}
+{{/* PodDisruptionBudget of a role. Arguments: list ROOT COMPONENT BLOCK. */}}
 {{- define "swapper.pdb" -}}
 {{- $block := index . 2 -}}
 {{- $isAuto := eq (toString $block.pdb.enabled) "auto" -}}

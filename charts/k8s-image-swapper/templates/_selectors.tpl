@@ -1,6 +1,7 @@
-{{/* Which pods are sent to the webhook: the values' selectors, and what must start without it. */}}
+{{/* Selectors of the pods that are sent to the webhook: those of the values, without pods that must start without the
+webhook. */}}
 
-{{/* Under Fail the namespaces that must start without the webhook are left out; under Ignore nothing is refused. */}}
+{{/* Under Fail, namespaces that must start without the webhook are excluded; under Ignore no pod is refused. */}}
 {{- define "swapper.namespaceSelector" -}}
 {{- $selector := deepCopy (.Values.webhook.namespaceSelector | default dict) -}}
 {{- if eq .Values.webhook.failurePolicy "Fail" -}}
@@ -12,7 +13,7 @@
 {{- toYaml $selector -}}
 {{- end -}}
 
-{{/* Our own pods and those of CloudNativePG start without the webhook, whatever the policy. */}}
+{{/* Pods of this release and of CloudNativePG start without the webhook under both policies. */}}
 {{- define "swapper.objectSelector" -}}
 {{- $selector := deepCopy (.Values.webhook.objectSelector | default dict) -}}
 {{- $ours := list

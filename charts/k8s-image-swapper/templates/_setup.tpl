@@ -1,6 +1,6 @@
-{{/* What the set-up Job and the CronJob that renews the certificate have in common. */}}
+{{/* The common parts of the set-up Job and the CronJob that renews the certificate. */}}
 
-{{/* A pod of the set-up: list ROOT CONTAINERS-AS-YAML. */}}
+{{/* A pod of the set-up. Arguments: list ROOT CONTAINERS (YAML). */}}
 {{- define "swapper.setupPod" -}}
 {{- $root := index . 0 -}}
 {{- $patch := $root.Values.patch -}}
@@ -26,7 +26,7 @@ spec:
     - {name: tmp, emptyDir: {}}
 {{- end -}}
 
-{{/* A container of the set-up: list ROOT NAME ARGUMENTS. */}}
+{{/* A container of the set-up. Arguments: list ROOT NAME ARGUMENTS. */}}
 {{- define "swapper.setupContainer" -}}
 {{- $root := index . 0 -}}
 - name: {{ index . 1 }}
@@ -78,7 +78,7 @@ spec:
 - --service-account={{ include "swapper.fullname" . }}
 {{- end -}}
 
-{{/* The Job's containers: the Secrets first, as the webhook needs them to start, then what is done again each day. */}}
+{{/* The containers of the Job: first the Secrets, because the webhook needs them to start, then the daily steps. */}}
 {{- define "swapper.setupContainers" -}}
 {{- $steps := list -}}
 {{- if include "swapper.madeSecrets" . -}}{{- $steps = append $steps "secrets" -}}{{- end -}}
@@ -94,7 +94,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* Containers of a pod, each begun when the one before has ended: list ROOT STEPS. */}}
+{{/* Containers of a pod, each of which starts when the previous one has finished. Arguments: list ROOT STEPS. */}}
 {{- define "swapper.inTurn" -}}
 {{- $root := index . 0 -}}
 {{- $steps := index . 1 -}}

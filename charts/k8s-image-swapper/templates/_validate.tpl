@@ -1,4 +1,4 @@
-{{/* Values that cannot work together, with what to set. */}}
+{{/* Fail on values that cannot work together, with a message that names the values to set. */}}
 {{- define "swapper.validate" -}}
 {{- include "swapper.validateImage" . -}}
 {{- include "swapper.validateTarget" . -}}

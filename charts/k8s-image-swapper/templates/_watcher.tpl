@@ -1,17 +1,17 @@
-{{/* The watcher: whether there is one, what it may read, and where. */}}
+{{/* The watcher: whether it is installed, its permissions, and the namespaces that it reads. */}}
 
-{{/* "true" where the cluster is watched: the chart's value and the configuration's have to agree. */}}
+{{/* "true" if the cluster is watched, which both the chart's value and the configuration must enable. */}}
 {{- define "swapper.watches" -}}
 {{- $config := include "swapper.config" . | fromYaml -}}
 {{- if ne (include "swapper.find" (list $config "watcher.enabled")) "false" -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" where the watcher has pods of its own. */}}
+{{/* "true" if the watcher has its own pods. */}}
 {{- define "swapper.hasWatcherPods" -}}
 {{- if ne (include "swapper.database" .) "sqlite" -}}{{ include "swapper.watches" . }}{{- end -}}
 {{- end -}}
 
-{{/* Set watcher.enabled to false in the configuration, in place and whatever case its letters have. */}}
+{{/* Set watcher.enabled to false in the configuration, in place. The keys are not case-sensitive. */}}
 {{- define "swapper.switchWatcherOff" -}}
 {{- $section := include "swapper.knownName" (list "watcher" (keys .)) | default "watcher" -}}
 {{- $watcher := get . $section | default dict -}}
@@ -19,7 +19,7 @@
 {{- $_ := set . $section (set $watcher $key false) -}}
 {{- end -}}
 
-{{/* Namespaces to watch, as a JSON list; empty: all. */}}
+{{/* Namespaces to watch, as a JSON list; empty for all. */}}
 {{- define "swapper.watchedNamespaces" -}}
 {{- $config := include "swapper.config" . | fromYaml -}}
 {{- $watcher := get $config (include "swapper.knownName" (list "watcher" (keys $config))) | default dict -}}
@@ -29,7 +29,7 @@
 
 {{- define "swapper.watchVerbs" -}}[get, list, watch]{{- end -}}
 
-{{/* Pods, and what makes them. */}}
+{{/* Rules for pods and workloads. */}}
 {{- define "swapper.workloadRules" -}}
 - {apiGroups: [""], resources: [pods], verbs: {{ include "swapper.watchVerbs" . }}}
 - apiGroups: [apps]
@@ -38,7 +38,8 @@
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: {{ include "swapper.watchVerbs" . }}}
 {{- end -}}
 
-{{/* What belongs to no namespace. Registration and labels of namespaces say which pods are sent to the webhook. */}}
+{{/* Rules for objects without a namespace. The webhook configuration and the labels of namespaces determine which pods
+are sent to the webhook. */}}
 {{- define "swapper.nodeRules" -}}
 - {apiGroups: [""], resources: [nodes], verbs: {{ include "swapper.watchVerbs" . }}}
 - {apiGroups: [""], resources: [namespaces], verbs: [get]}

@@ -10,7 +10,7 @@ locals {
   oidc_provider = replace(data.aws_eks_cluster.this.identity[0].oidc[0].issuer, "https://", "")
 }
 
-# Who may take the role: the service account of the release, and nobody else of the cluster.
+# Only the service account of the release can assume the role.
 data "aws_iam_policy_document" "trust" {
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "trust" {
   }
 }
 
-# What it may do: docs/aws.md says which further actions further settings need.
+# Permissions of the role. docs/aws.md lists the additional actions that other settings need.
 data "aws_iam_policy_document" "registry" {
   statement {
     actions   = ["ecr:GetAuthorizationToken"]

@@ -6,7 +6,7 @@ resource "google_artifact_registry_repository" "mirror" {
   format        = "DOCKER"
 }
 
-# Nodes pull as themselves. Their pools need the scope devstorage.read_only.
+# Nodes pull with their own identity. Node pools need the scope devstorage.read_only.
 resource "google_artifact_registry_repository_iam_member" "nodes" {
   project    = var.project_id
   location   = var.location
@@ -35,7 +35,7 @@ resource "google_artifact_registry_repository_iam_member" "writer" {
   member     = "serviceAccount:${google_service_account.k8s_image_swapper.email}"
 }
 
-# The control plane of a private cluster reaches 443 and 10250 of the nodes alone.
+# The control plane of a private cluster can reach only the ports 443 and 10250 of the nodes.
 resource "google_compute_firewall" "webhook" {
   count         = var.private_cluster == null ? 0 : 1
   project       = var.project_id

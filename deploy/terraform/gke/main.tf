@@ -16,7 +16,7 @@ resource "helm_release" "k8s_image_swapper" {
       logFormat: json
 
       source:
-        # Images for which one of these is true keep their name: https://jmespath.org/
+        # Images for which one of these filters is true keep their name: https://jmespath.org/
         filters:
           - jmespath: "obj.metadata.namespace == 'kube-system'"
           - jmespath: "contains(container.image, '-docker.pkg.dev/')"

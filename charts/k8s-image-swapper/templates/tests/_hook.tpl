@@ -1,4 +1,4 @@
-{{/* Made before the pod of helm test, and deleted with it. */}}
+{{/* Annotations of objects that are created before the pod of helm test and deleted with it. */}}
 {{- define "swapper.testHook" -}}
 annotations:
   helm.sh/hook: test
