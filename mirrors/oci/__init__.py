@@ -9,7 +9,7 @@ from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.mount_index import MemoryMounts, Readers
+from mirrors.oci.common.mount_index import Audience, MemoryMounts
 from mirrors.oci.common.progress import Progress
 from mirrors.oci.engine import Engine
 from mirrors.oci.referrers.kinds import ReferrerPolicy
@@ -28,7 +28,7 @@ __all__ = [
     "Manifest",
     "MemoryMounts",
     "Progress",
-    "Readers",
+    "Audience",
     "ReferrerPolicy",
     "ReferrersResult",
     "RegistryAccess",

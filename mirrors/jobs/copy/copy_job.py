@@ -20,7 +20,7 @@ from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
-from mirrors.oci import CopyRequest, Descriptor, Manifest, Readers, RegistryAccess, RegistryError
+from mirrors.oci import Audience, CopyRequest, Descriptor, Manifest, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.registry_driver import RegistryDriver
@@ -111,7 +111,7 @@ class CopyJob:
             target_access=driver.access(),
             platforms=platforms,
             target_is_new=is_new,
-            readers=self._readers(source),
+            audience=self._audience(source),
             party=self._party(),
             # Use this once: by the time of a second try, the source may have other content.
             seen=self._seen.pop(source.access, None),
@@ -159,16 +159,16 @@ class CopyJob:
         is_same = bool(platforms) and mapping.only_platforms == ",".join(platforms)
         return (mapping.source_digest, mapping.target_digest) if is_same else None
 
-    def _readers(self, source: SourceAccess) -> Readers | None:
+    def _audience(self, source: SourceAccess) -> Audience | None:
         """Return the namespaces that will be able to run the mirror; None with ``privateImages: mirror``, because then
         no image at the target is private."""
         if self._context.config.private_images == "mirror":
             return None
         if source.how == Access.ANONYMOUS:
-            return Readers(is_everybody=True)
+            return Audience(is_public=True)
         if source.how == Access.CONFIGURED:
-            return Readers(configured_host=self._source.registry)
-        return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
+            return Audience(configured_host=self._source.registry)
+        return Audience(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
 
     def _party(self) -> str:
         """Return the key by which the engine divides transfers among concurrent copies."""

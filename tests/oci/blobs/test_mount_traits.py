@@ -7,7 +7,7 @@ import pytest
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage
-from mirrors.oci import Engine, EngineSettings, MemoryMounts, Readers, RegistryError
+from mirrors.oci import Audience, Engine, EngineSettings, MemoryMounts, RegistryError
 from tests.oci.blobs.in_turn import EVER, OWN_MOUNT, copy, get_known, second, small_image
 from tests.oci.conftest import FAST, MakeEngine, ref, request
 from tests.oci.samples import is_complete
@@ -15,7 +15,7 @@ from tests.support.faulty_registry import FaultyRegistry, reply
 
 __all__ = ["second"]
 
-EVERYBODY = Readers(is_everybody=True)
+EVERYBODY = Audience(is_public=True)
 
 
 def opens_a_session(handler: Handler) -> bool:
@@ -214,7 +214,7 @@ def test_private_content_is_not_what_a_target_is_asked_about(
 ) -> None:
     """A registry that mounts any blob that it has would disclose the content."""
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
-    copy(engine, source, target, "first", readers=Readers(configured_host=source.host))
+    copy(engine, source, target, "first", readers=Audience(configured_host=source.host))
 
     copy(engine, source, target, "second", readers=EVERYBODY)
 
