@@ -86,7 +86,7 @@ class BudgetKeeper:
             if seconds <= engine.settings.inline_wait:
                 host_limits.limit_briefly(host, seconds)
                 self._paused[host] = time.monotonic() + seconds
-        for host, seconds in host_limits.waits(active_hosts).items():
+        for host, seconds in host_limits.seconds_until_free(active_hosts).items():
             engine.pause(host, seconds)
             self._paused[host] = time.monotonic() + seconds
         self._end_pauses(engine)
@@ -95,7 +95,7 @@ class BudgetKeeper:
         """End the pauses of hosts that an operator has resumed."""
         now = time.monotonic()
         self._paused = {host: until for host, until in self._paused.items() if until > now}
-        for host in host_limits.resumed(self._paused) if self._paused else ():
+        for host in host_limits.without_limit(self._paused) if self._paused else ():
             engine.end_pause(host)
             del self._paused[host]
 

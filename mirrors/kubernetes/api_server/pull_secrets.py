@@ -21,7 +21,7 @@ MOST_SECRETS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class Requester:
     """The pull secrets of a pod that requested an image, with its namespace and service account."""
 
     namespace: str
@@ -54,24 +54,24 @@ class PullSecrets:
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], Secret | ClusterError] = {}
 
-    def find(self, ref: ImageRef, brought: Brought) -> FoundSecrets:
+    def find(self, ref: ImageRef, requester: Requester) -> FoundSecrets:
         """Return all credentials for the image in these Secrets. Invalid Secrets are reported and skipped."""
         found = FoundSecrets()
-        names = brought.secret_names
+        names = requester.secret_names
         if not names:
             try:
-                names = _names_of_account(brought)
+                names = _names_of_account(requester)
             except ClusterError as error:
-                found.note(error, f"the pull secrets of {brought.namespace} cannot be read: {error}")
+                found.note(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
-            found.problems.append(f"of the {len(names)} pull secrets of {brought.namespace} {MOST_SECRETS} are tried")
-        entries = list(self._entries(brought.namespace, names[:MOST_SECRETS], found))
+            found.problems.append(f"of the {len(names)} pull secrets of {requester.namespace} {MOST_SECRETS} are tried")
+        entries = list(self._entries(requester.namespace, names[:MOST_SECRETS], found))
         found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
         if names and entries and not found.credentials:
             shown = ", ".join(names[:MOST_SECRETS])
             found.problems.append(
-                f"the pull secrets of {brought.namespace} ({shown}) have no credentials for {ref.registry}"
+                f"the pull secrets of {requester.namespace} ({shown}) have no credentials for {ref.registry}"
             )
         return found
 
@@ -98,7 +98,7 @@ class PullSecrets:
         return self._read[namespace, name]
 
 
-def _names_of_account(brought: Brought) -> tuple[str, ...]:
+def _names_of_account(requester: Requester) -> tuple[str, ...]:
     """Return the pull secrets of the service account, which are used only if the pod names none."""
-    account = read_service_account(brought.namespace, brought.service_account or DEFAULT_ACCOUNT)
+    account = read_service_account(requester.namespace, requester.service_account or DEFAULT_ACCOUNT)
     return tuple(secret.name for secret in account.imagePullSecrets or () if secret.name)

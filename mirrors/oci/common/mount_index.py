@@ -42,8 +42,8 @@ class MountIndex(Protocol):
 
 
 class MemoryMounts:
-    """A mount index of the blobs that this process recorded. It finds nothing if an audience is given. The blob that was
-    recorded longest ago is forgotten first."""
+    """A mount index of the blobs that this process recorded. It finds nothing if an audience is given. The blob that
+    was recorded longest ago is forgotten first."""
 
     def __init__(self) -> None:
         self._repositories: OrderedDict[tuple[str, str], list[str]] = OrderedDict()

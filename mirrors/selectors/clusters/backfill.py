@@ -39,12 +39,12 @@ SKIP_REASONS: Final = {
 """Reasons to skip an image, in addition to the reasons of admissions."""
 
 
-def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
+def candidates(*, cluster: str, registry_id: int | None, excluding: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
     """Return the images that run in a cluster and are not at the target, as dictionaries: first those that pods wait
-    for, then the most used. ``besides`` are sources to leave out."""
+    for, then the most used. ``excluding`` are sources to leave out."""
     rows = RunningImage.objects.current().filter(~is_present_at(registry_id), cluster=cluster).exclude(source="")
-    if besides is not None:
-        rows = rows.exclude(source__in=besides)
+    if excluding is not None:
+        rows = rows.exclude(source__in=excluding)
     awaited = Max(Case(When(state__in=AWAITED_STATES, then=Value(1)), default=Value(0), output_field=IntegerField()))
     found = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
     return found.order_by("-is_awaited", "-used", "-workloads", "source")

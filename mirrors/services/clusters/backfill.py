@@ -37,8 +37,8 @@ class NothingToMirrorError(ActionRefusedError):
     """All images of the cluster are mirrored."""
 
 
-def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
-    """Create a run for the cluster, which the cluster's watcher previews. It replaces an earlier preview. ``besides``
+def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any] | None = None) -> BackfillRun:
+    """Create a run for the cluster, which the cluster's watcher previews. It replaces an earlier preview. ``excluding``
     are sources to leave out.
 
     Raises ActionRefusedError if there is no target or nothing to mirror, or if a run is running or paused.
@@ -46,7 +46,9 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
     target = target_of_cluster(cluster)
     if target is None:
         raise ActionRefusedError(NO_TARGET)
-    found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_RUN_IMAGES))
+    found = list(
+        islice(backfills.candidates(cluster=cluster, registry_id=target.pk, excluding=excluding), MOST_RUN_IMAGES)
+    )
     if not found and not RunningImage.objects.filter(cluster=cluster).exists():
         raise ActionRefusedError(
             f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."

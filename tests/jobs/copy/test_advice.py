@@ -105,7 +105,7 @@ def test_the_last_attempt_counts() -> None:
     job = order("quay.io/team/app:1")
     for error in (WITH_A_STEP[0], WITHOUT_ONE[0]):
         held = take()
-        leases.put_off(held, Attempt(held).report(classify_failure(error)), delay=0)
+        leases.reschedule(held, Attempt(held).report(classify_failure(error)), delay=0)
         job.refresh_from_db()
         assert next_step(job) == ("" if error is WITH_A_STEP[0] else ERROR_ADVICE[ErrorClass.NOT_FOUND])
 

@@ -128,9 +128,9 @@ def test_a_limited_source_keeps_no_priority_from_its_copies() -> None:
 def test_an_operator_ends_all_waiting() -> None:
     order("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
     host_limits.limit_briefly(TARGET, 30)
-    assert 25 < host_limits.waits([TARGET])[TARGET] <= 30
+    assert 25 < host_limits.seconds_until_free([TARGET])[TARGET] <= 30
     assert resume_hosts(host_ids=[HostBudget.objects.get().pk], requested_by="ann") == 1
-    assert (host_limits.waits([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
+    assert (host_limits.seconds_until_free([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
 
 
 def test_a_target_that_limits_requests_delays_the_refresh_alone(

@@ -45,7 +45,7 @@ def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> N
 @pytest.mark.django_db
 def test_a_retry_is_never_later_than_in_an_hour() -> None:
     job = order("app:1")
-    leases.put_off(take(), AttemptReport(), delay=10.0**12)
+    leases.reschedule(take(), AttemptReport(), delay=10.0**12)
     job.refresh_from_db()
     assert job.available_at <= timezone.now() + AN_HOUR
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from mirrors.jobs.limits.shares import Full, room
+from mirrors.jobs.limits.shares import Full, free_slots
 from mirrors.jobs.queue import claims
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
@@ -47,7 +47,7 @@ def copies(*counts: tuple[int, str, str]) -> list[Copy]:
 
 
 @pytest.mark.parametrize(
-    ("places", "running", "for_anybody", "for_others", "full_namespaces", "full_hosts"),
+    ("slots", "running", "for_any", "for_others", "full_namespaces", "full_hosts"),
     [
         (8, copies(), True, True, set(), set()),
         (8, copies((3, "a", "x")), True, True, set(), set()),
@@ -64,24 +64,24 @@ def copies(*counts: tuple[int, str, str]) -> list[Copy]:
     ],
 )
 def test_a_share_is_half_of_the_places(
-    places: int,
+    slots: int,
     running: list[Copy],
-    for_anybody: bool,
+    for_any: bool,
     for_others: bool,
     full_namespaces: set[str],
     full_hosts: set[str],
 ) -> None:
-    found = room(places, running)
-    assert (found.for_anybody, found.for_others) == (for_anybody, for_others)
+    found = free_slots(slots, running)
+    assert (found.for_any, found.for_others) == (for_any, for_others)
     assert ({name.namespace for name in found.full.namespaces}, set(found.full.hosts)) == (full_namespaces, full_hosts)
 
 
-@pytest.mark.parametrize("places", [2, 3, 7, 8, 64])
-def test_however_many_one_holds_there_is_room_for_others(places: int) -> None:
-    running = copies((places, "greedy", "slow"))
-    while room(places, running).for_others:
+@pytest.mark.parametrize("slots", [2, 3, 7, 8, 64])
+def test_however_many_one_holds_there_is_room_for_others(slots: int) -> None:
+    running = copies((slots, "greedy", "slow"))
+    while free_slots(slots, running).for_others:
         running.append(Copy(f"other-{len(running)}", f"host-{len(running)}"))
-    assert places < len(running) <= 1.5 * places + 0.5, "half as many again"
+    assert slots < len(running) <= 1.5 * slots + 0.5, "half as many again"
 
 
 @pytest.mark.django_db
@@ -90,11 +90,11 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
     other = order("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
     full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
-    assert take(besides=full).job_id == other.pk
-    assert claims.claim(worker="tests", besides=full) is None
+    assert take(excluding=full).job_id == other.pk
+    assert claims.claim(worker="tests", excluding=full) is None
     same_host = order("slow.example.com/app:3", namespace="other")
-    assert claims.claim(worker="tests", besides=full) is None
-    assert take(besides=Full(frozenset({GREEDY}))).job_id == same_host.pk
+    assert claims.claim(worker="tests", excluding=full) is None
+    assert take(excluding=Full(frozenset({GREEDY}))).job_id == same_host.pk
 
 
 @pytest.mark.parametrize("kind", ["namespace", "host"])
@@ -118,7 +118,7 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
             order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
         with context(config) as made, draining(made, stop.is_set), ending(stop):
             running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
-            wait_until(lambda: running.count() == 4, what="all places taken by one")
+            wait_until(lambda: running.count() == 4, what="all slots taken by one")
             others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
             done = MirrorJob.objects.filter(pk__in=[job.pk for job in others], status=JobStatus.SUCCEEDED)
             wait_until(lambda: done.count() == 5, what="the copies of others")
@@ -134,7 +134,7 @@ def test_one_alone_has_all_places(
     source.on(BLOB, held(release), times=1_000)
     orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
-        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all places")
+        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all slots")
         release.set()
 
 

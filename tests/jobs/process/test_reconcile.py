@@ -92,7 +92,7 @@ def test_a_due_job_without_a_wakeup_gets_one() -> None:
 
 def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
     order("app:1")
-    leases.put_off(take(), AttemptReport(), delay=600)
+    leases.reschedule(take(), AttemptReport(), delay=600)
     OrmQ.objects.all().delete()
     reconcile()
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1

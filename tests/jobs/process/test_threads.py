@@ -86,9 +86,9 @@ def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> No
 def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> None:
     order("app:1")
     attempt = Attempt(take())
-    attempt.note("the beginning")
+    attempt.log_line("the beginning")
     for number in range(parts):
-        attempt.note(f"{number} " + "x" * (4 * MAX_LOG // parts))
+        attempt.log_line(f"{number} " + "x" * (4 * MAX_LOG // parts))
     report = attempt.report(Failure("internal", "what happened", permanent=False, details="Traceback\nthe very end"))
     assert "the beginning" in report.log and report.log.rstrip().endswith("the very end")
     assert "characters are left out" in report.log and len(report.log) < MAX_LOG + 200
@@ -97,14 +97,14 @@ def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> N
 def test_a_short_log_is_kept_whole() -> None:
     order("app:1")
     attempt = Attempt(take())
-    attempt.note("one")
+    attempt.log_line("one")
     assert [line.split(" ", 1)[1] for line in attempt.report(last_words="two").log.splitlines()] == ["one", "two"]
 
 
 def test_text_that_no_column_holds_is_written_all_the_same() -> None:
     order("app:1")
     attempt = Attempt(take())
-    attempt.note("a NUL \x00 and half a surrogate \udc80 pair")
+    attempt.log_line("a NUL \x00 and half a surrogate \udc80 pair")
     assert "a NUL \N{REPLACEMENT CHARACTER} and" in MirrorAttempt.objects.get().log
     report = attempt.report(Failure("invalid", "bad \x00" * 9_000, permanent=True, host="h" * 900))
     assert "\x00" not in report.error and len(report.error) <= 5_000 and len(report.error_host) == 260

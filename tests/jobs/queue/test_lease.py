@@ -49,7 +49,7 @@ def test_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
     assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.RUNNING]
 
 
-@pytest.mark.parametrize("end", [leases.succeed, leases.fail, leases.cancel, leases.hand_back])
+@pytest.mark.parametrize("end", [leases.succeed, leases.fail, leases.cancel, leases.release])
 def test_a_stale_worker_changes_nothing(end: object) -> None:
     job = order("app:1")
     stale = take()
@@ -58,7 +58,7 @@ def test_a_stale_worker_changes_nothing(end: object) -> None:
 
     assert callable(end)
     assert end(stale, AttemptReport(error="from the past")) is False
-    assert leases.put_off(stale, DONE, delay=0) is False
+    assert leases.reschedule(stale, DONE, delay=0) is False
     assert leases.renew([stale, current]) == {current.token: False}
 
     job.refresh_from_db()
@@ -83,14 +83,14 @@ def test_the_heartbeat_hears_of_a_cancellation() -> None:
 
 def test_a_handed_back_job_counts_no_attempt() -> None:
     job = order("app:1")
-    leases.hand_back(take(), DONE)
+    leases.release(take(), DONE)
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims, job.lease_token) == (JobStatus.PENDING, 0, 1, None)
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
     assert take().number == 2
 
 
-@pytest.mark.parametrize("back", [leases.hand_back, lambda held, report: leases.put_off(held, report, delay=0)])
+@pytest.mark.parametrize("back", [leases.release, lambda held, report: leases.reschedule(held, report, delay=0)])
 def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
     job = order("app:1")
     held = take()
