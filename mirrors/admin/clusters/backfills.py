@@ -165,7 +165,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
             "progress": backfill_progress(row),
             "skipped": skipped_by_reason(row),
             "is_looking": is_looking,
-            "is_over": not row.is_open,
+            "is_finished": not row.is_open,
             "actions": [action for action in actions if not (is_looking and action.name == "start")],
             "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
         }

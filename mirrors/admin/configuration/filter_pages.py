@@ -185,7 +185,7 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     filters."""
     candidate = asked.plan.candidate if asked.plan else ""
     cluster, found, problem = _pods(admission, pod, (asked.plan.cluster if asked.plan else "") or own_cluster())
-    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.filters_in_force(cluster)
+    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.active_filters(cluster)
     # One deadline for all pods, because this runs while the user types.
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
@@ -251,7 +251,7 @@ def _age(at: datetime, now: datetime) -> str:
 def _row(value: str | None) -> Filter | None:
     number = number_in(value)
     rows = list(Filter.objects.filter(pk=number)) if number is not None else []
-    declared.bring_up_to_date(rows, declared.in_force(Filter))
+    declared.bring_up_to_date(rows, declared.active_rows(Filter))
     return rows[0] if rows else None
 
 

@@ -164,7 +164,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "job": row,
             "duration": _duration(row),
             "next_attempt": next_attempt(row),
-            "is_over": row.status in MirrorJob.TERMINAL,
+            "is_finished": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],

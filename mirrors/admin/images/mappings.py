@@ -184,7 +184,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "jobs": jobs[:SHOWN_ROWS],
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
             "more_jobs": len(jobs) > SHOWN_ROWS,
-            "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
+            "is_finished": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
             "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN_ROWS],
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
         }

@@ -34,7 +34,7 @@ from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfi
 from mirrors.selectors.clusters.clusters import clusters_in_words
 from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
-from mirrors.selectors.overview.current_state import SmallFacts, copies_under_way
+from mirrors.selectors.overview.current_state import DashboardFacts, copies_under_way
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, numbers
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
@@ -66,8 +66,8 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     cluster = choice.cluster
     of = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
-    found, images = numbers(overview), overview.small.images
-    targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
+    found, images = numbers(overview), overview.facts.images
+    targets = keep_targets(request, [target_of_banner(row) for row in overview.facts.disturbed or ()])
     of_clusters = SharedHosts.of(rows, overview.since)
     registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
     return {
@@ -81,19 +81,19 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "coverage": percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
-            *cluster_entries(overview.small, targets, cluster=cluster),
+            *cluster_entries(overview.facts, targets, cluster=cluster),
             *attention_entries(overview, found, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in copies_under_way()] if found["jobs"]["running"] else [],
-        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
+        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.facts.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "other_failures": _other_failures(found["failed_by_host"], registries, of_clusters.of_no_row, overview.since),
-        "is_empty": not overview.small.is_mapped,
-        "readiness": _readiness(overview.small, cluster),
+        "is_empty": not overview.facts.is_mapped,
+        "readiness": _readiness(overview.facts, cluster),
         "banner": banner(),
         "certificate_days": days_until(found["certificate_expires_at"], overview.now),
         "links": _links(overview),
@@ -128,13 +128,13 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     return {"name": name, "percent": now, "change": change, "link": link, "is_chosen": is_chosen}
 
 
-def _readiness(small: SmallFacts, cluster: str) -> dict[str, Any] | None:
+def _readiness(facts: DashboardFacts, cluster: str) -> dict[str, Any] | None:
     """Return the newest readiness of the clusters; None if no cluster is watched."""
-    if small.workloads is None or small.unprotected is None:
+    if facts.workloads is None or facts.unprotected is None:
         return None
-    percent = percent_protected(small.workloads, small.unprotected)
+    percent = percent_protected(facts.workloads, facts.unprotected)
     link = links.of_cluster("readinesssample", cluster)
-    return {"percent": percent, "workloads": small.workloads, "unprotected": small.unprotected, "link": link}
+    return {"percent": percent, "workloads": facts.workloads, "unprotected": facts.unprotected, "link": link}
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 
 class FilterQuerySet(RevisionedQuerySet["Filter"]):
-    def in_force(self) -> FilterQuerySet:
+    def active(self) -> FilterQuerySet:
         """Enabled filters in the order of their evaluation: those of the configuration file first, then by position."""
         file_first = Case(When(managed_by=ManagedBy.CONFIG, then=Value(0)), default=Value(1))
         return self.filter(enabled=True).order_by(file_first, "position", "id")

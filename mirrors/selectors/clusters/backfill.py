@@ -22,7 +22,7 @@ from mirrors.models import (
     RunningState,
 )
 from mirrors.selectors.clusters.clusters import targets_in_use
-from mirrors.selectors.queries.kept_answer import KeptAnswer
+from mirrors.selectors.queries.slow_query_cache import SlowQueryCache
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.vocabulary.reasons import meaning_of
 
@@ -80,19 +80,19 @@ class BackfillProgress:
     @property
     def images(self) -> int:
         """The number of images that the run mirrors or has tried to mirror."""
-        return self.found + self.ready + self.queued + self.over
+        return self.found + self.ready + self.queued + self.finished
 
     @property
-    def over(self) -> int:
+    def finished(self) -> int:
         return self.mirrored + self.failed + self.cancelled
 
     @property
     def left(self) -> int:
-        return self.images - self.over
+        return self.images - self.finished
 
     @property
     def percent(self) -> int:
-        return round(100 * self.over / self.images) if self.images else 100
+        return round(100 * self.finished / self.images) if self.images else 100
 
 
 def backfill_progress(run: BackfillRun) -> BackfillProgress:
@@ -121,7 +121,7 @@ def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) ->
     was last started if it has made ``FEW_COPIES`` copies, and otherwise the limits of registries."""
     if not run.is_open or not progress.left:
         return None
-    done = progress.over - run.done_before
+    done = progress.finished - run.done_before
     if run.state == BackfillState.RUNNING and run.resumed_at is not None and done >= FEW_COPIES:
         return (now - run.resumed_at).total_seconds() / done * progress.left
     return run.seconds_estimated * progress.left / progress.images if run.seconds_estimated else None
@@ -154,7 +154,7 @@ def done_now(run: BackfillRun) -> int:
     return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
 
 
-kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
+kept_clusters: Final[SlowQueryCache[list[dict[str, Any]]]] = SlowQueryCache()
 
 
 def of_clusters() -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def filters_of(config: Config) -> list[Filter]:
     ]
 
 
-def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
+def active_rows(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
     """Return the rows that the active file declares. If there is no file, return None: the database's rows apply."""
     source = configured.source()
     if source is None:
