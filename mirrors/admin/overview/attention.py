@@ -67,7 +67,7 @@ def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
 def _failures(overview: Overview) -> Iterator[Entry]:
     """Yield failed jobs by error type, the most frequent first, without those that a later job of the image has
     followed."""
-    last = {"last": "yes", **links.from_on("finished_at", overview.since)}
+    last = {"last": "yes", **links.time_range_from("finished_at", overview.since)}
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
     for failed in overview.facts.failures or ():
         name, jobs = failed["error_class"], failed["jobs"]

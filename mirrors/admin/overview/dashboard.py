@@ -91,7 +91,9 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.facts.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
-        "other_failures": _other_failures(found["failed_by_host"], registries, of_clusters.of_no_row, overview.since),
+        "other_failures": _other_failures(
+            found["failed_by_host"], registries, of_clusters.unassigned_jobs, overview.since
+        ),
         "is_empty": not overview.facts.is_mapped,
         "readiness": _readiness(overview.facts, cluster),
         "banner": banner(),
@@ -103,7 +105,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
 def _links(overview: Overview) -> dict[str, str]:
     """Return the links to the rows behind each number, by the name of the number."""
     cluster = overview.cluster
-    ended_since = links.from_on("finished_at", overview.since)
+    ended_since = links.time_range_from("finished_at", overview.since)
     return {
         **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
         "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
@@ -179,29 +181,33 @@ def _of_other_hosts(by_host: dict[str, int], registries: Collection[dict[str, An
 
 
 def _other_failures(
-    by_host: dict[str, int], registries: Collection[dict[str, Any]], of_no_row: int, since: datetime
+    by_host: dict[str, int], registries: Collection[dict[str, Any]], unassigned_jobs: int, since: datetime
 ) -> dict[str, Any]:
     """Return the failed jobs that no row of the table of registries counts, with a link to them. Most of their hosts
-    are public registries. ``of_no_row`` counts those at hosts that the table shows, but of clusters that it does not
-    show; no link can select them."""
+    are public registries. ``unassigned_jobs`` counts those at hosts that the table shows, but of clusters that it does
+    not show; no link can select them."""
     found = _of_other_hosts(by_host, registries)
     hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
-    link = links.jobs(status__exact="failed", error_host=hosts, **links.from_on("finished_at", since))
-    is_listed = len(found) <= links.HOSTS_IN_URL and not of_no_row
-    return {"jobs": sum(found.values()) + of_no_row, "of_no_row": of_no_row, "link": link if is_listed else ""}
+    link = links.jobs(status__exact="failed", error_host=hosts, **links.time_range_from("finished_at", since))
+    is_listed = len(found) <= links.HOSTS_IN_URL and not unassigned_jobs
+    return {
+        "jobs": sum(found.values()) + unassigned_jobs,
+        "unassigned_jobs": unassigned_jobs,
+        "link": link if is_listed else "",
+    }
 
 
 def _failed_in_cluster(row: Registry, of_clusters: SharedHosts, since: datetime) -> dict[str, Any]:
     """Return the failed jobs of a registry whose host has registries of several clusters. The registry of all clusters
     has no link, because no list can select only the jobs of the other clusters."""
-    in_cluster = {"cluster": row.cluster, **links.from_on("finished_at", since)}
+    in_cluster = {"cluster": row.cluster, **links.time_range_from("finished_at", since)}
     return {"failed": of_clusters.failed(row), "failed_link": links.failed_at(row, **in_cluster) if row.cluster else ""}
 
 
 def _failed_anywhere(
     row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime
 ) -> dict[str, Any]:
-    link = links.failed_at(row, **links.from_on("finished_at", since))
+    link = links.failed_at(row, **links.time_range_from("finished_at", since))
     return {"failed": _failed(row, by_host, shared, since), "failed_link": link}
 
 
