@@ -16,6 +16,7 @@ from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_result import ReferrersResult
 
 __all__ = [
+    "Audience",
     "CopyCancelledError",
     "CopyRequest",
     "CopyResult",
@@ -28,7 +29,6 @@ __all__ = [
     "Manifest",
     "MemoryMounts",
     "Progress",
-    "Audience",
     "ReferrerPolicy",
     "ReferrersResult",
     "RegistryAccess",

@@ -31,7 +31,7 @@ SETTLED_AFTER: Final = 15.0
 LONGEST_RESTART_PAUSE: Final = 30.0
 """The maximum pause in seconds between two starts of a process that exits again and again."""
 
-PROCESS_LOOK_EVERY: Final = 0.2
+PROCESS_CHECK_INTERVAL: Final = 0.2
 """Seconds between two checks of the processes."""
 
 
@@ -75,7 +75,7 @@ class Supervisor:
             while not self._asked_to_stop:
                 if not all(keeper.look() for keeper in self._keepers):
                     return 1
-                time.sleep(PROCESS_LOOK_EVERY)
+                time.sleep(PROCESS_CHECK_INTERVAL)
             return 0
         finally:
             self.stop()

@@ -47,7 +47,9 @@ UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACK
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.retry_jobs(job_ids=ids, requested_by=actor)
-    page = reverse("admin:mirrors_mirrorjob_change", args=list(acted.made)) if len(acted.made) == 1 else ""
+    page = (
+        reverse("admin:mirrors_mirrorjob_change", args=list(acted.created_ids)) if len(acted.created_ids) == 1 else ""
+    )
     return replace(requested_jobs_result(acted, "queued again."), page=page)
 
 

@@ -88,9 +88,9 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
 def requested_jobs_result(acted: BulkResult, one: str, more: str = "") -> ActionResult:
     """Return the result of an action that requests jobs. ``one`` and ``more`` describe it for one and for several
     images. Images that already had an active job are listed among the refusals."""
-    live = [job for job in acted.jobs if job.id not in acted.made]
+    live = [job for job in acted.jobs if job.id not in acted.created_ids]
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
-    count = len(acted.made)
+    count = len(acted.created_ids)
     words = one if count == 1 or not more else more
     return ActionResult(f"{count:,} {words}" if count else "", [*acted.refusals, *active])
 

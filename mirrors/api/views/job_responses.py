@@ -15,7 +15,7 @@ def job_response_of(acted: services.BulkResult) -> Response:
     ActionRefusedError if there is no job."""
     if not acted.jobs:
         raise services.ActionRefusedError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
-    return job_response(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
+    return job_response(acted.jobs[0], is_new=acted.jobs[0].id in acted.created_ids)
 
 
 def job_response(job: MirrorJob, *, is_new: bool) -> Response:

@@ -90,12 +90,12 @@ class CopyJob:
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         registry_id, name = self._job.mapping.target_registry_id, self._target.repository
         state = driver.ensure_repository(name)
-        if state.was_looked_at:
+        if state.was_inspected:
             repositories.record_state(registry_id, name, state)
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
-        if state.was_looked_at:
+        if state.was_inspected:
             return done
         # The first push may have created the repository.
         return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))

@@ -42,17 +42,17 @@ _MISSING: Final = (
 )
 
 
-class AddIndexAside(AddIndex):
+class AddIndexWithoutLock(AddIndex):
     """Add an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
             return super().database_forwards(app_label, schema_editor, from_state, to_state)
-        with _patient(schema_editor.connection):
+        with _without_timeouts(schema_editor.connection):
             schema_editor.add_index(to_state.apps.get_model(app_label, self.model_name), self.index, concurrently=True)
 
 
-class RemoveIndexAside(RemoveIndex):
+class RemoveIndexWithoutLock(RemoveIndex):
     """Remove an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
@@ -63,7 +63,7 @@ class RemoveIndexAside(RemoveIndex):
         schema_editor.remove_index(model, index, concurrently=True)
 
 
-class AddUniqueAside(AddConstraint):
+class AddUniqueWithoutLock(AddConstraint):
     """Add a unique constraint on fields without blocking writers, on Postgres: build its index concurrently, then add
     the constraint with that index, which takes only a moment. Only for migrations that are not atomic."""
 
@@ -76,7 +76,7 @@ class AddUniqueAside(AddConstraint):
         meta = to_state.apps.get_model(app_label, self.model_name)._meta
         columns = ", ".join(meta.get_field(name).column for name in self.constraint.fields)
         name, table = self.constraint.name, meta.db_table
-        with _patient(schema_editor.connection):
+        with _without_timeouts(schema_editor.connection):
             # An interrupted build leaves an invalid index.
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})")
@@ -99,7 +99,7 @@ def ensure_search(connection: BaseDatabaseWrapper) -> None:
             return
         try:
             if _has_trigrams(cursor):
-                with _patient(connection):
+                with _without_timeouts(connection):
                     _build(connection, cursor)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
@@ -151,7 +151,7 @@ def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
 
 
 @contextmanager
-def _patient(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def _without_timeouts(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Disable the timeouts of statements and locks inside the block: building an index of millions of rows takes long,
     and it waits for all running transactions."""
     with connection.cursor() as cursor:

@@ -22,7 +22,7 @@ from mirrors.models import (
 )
 from mirrors.selectors.clusters import backfill as backfills
 from mirrors.selectors.clusters.clusters import target_of_cluster
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.jobs import cancel_jobs
 from mirrors.services.jobs.refused_actions import NO_TARGET, ActionRefusedError
 
@@ -64,7 +64,7 @@ def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any]
             BackfillImage.objects.bulk_create(
                 (_image(run, n, row) for n, row in enumerate(found)), batch_size=ROWS_PER_INSERT
             )
-            _note(run, "preview", requested_by)
+            _record_action(run, "preview", requested_by)
     except IntegrityError:
         raise ActionRefusedError(
             f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it."
@@ -146,7 +146,7 @@ def _change(
         if not _move(BackfillRun.objects.filter(pk=run.pk), before, after, **more):
             run.refresh_from_db()
             raise ActionRefusedError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
-        _note(run, action, requested_by)
+        _record_action(run, action, requested_by)
     run.refresh_from_db()
     return run
 
@@ -158,9 +158,9 @@ def _move(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillS
     return runs.filter(state__in=before).update(state=after, problem="", **more)
 
 
-def _note(run: BackfillRun, action: str, actor: str) -> None:
+def _record_action(run: BackfillRun, action: str, actor: str) -> None:
     if actor:
-        note_actions(actor=actor, action=action, subjects=[Subject(str(run))])
+        record_actions(actor=actor, action=action, subjects=[Subject(str(run))])
 
 
 def finish_run(*, run_id: int) -> None:

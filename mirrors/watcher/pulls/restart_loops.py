@@ -119,7 +119,7 @@ class RestartLoops:
     @staticmethod
     def _suspend(cluster: str, loop: CompletedRounds, source: str) -> None:
         workload: Workload = loop.pod.workload
-        services.note_loop(
+        services.record_loop(
             cluster=cluster,
             loop=FoundLoop(loop.pod.namespace, workload.kind, workload.name, source, loop.image, ROUNDS),
         )

@@ -64,7 +64,7 @@ def test_a_verification_goes_on_with_the_copy_that_is_requested_meanwhile(
             order(f"{source.host}/app:1.0", target=target.host)
             return
         acted = services.mirror_mappings(mapping_ids=[mapping.id], requested_by="omar")
-        assert acted.made == {verifying.id}
+        assert acted.created_ids == {verifying.id}
 
     if is_running:
         with draining(made):
