@@ -39,7 +39,7 @@ def _run(argv: list[str], *, is_help: bool) -> None:
     if argv[1:2] in (["webhook"], ["web"]) and not is_help:
         from mirrors.management import serving
 
-        return serving.start_at_once(argv[1], argv[2:])
+        return serving.run_gunicorn_in_process(argv[1], argv[2:])
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(argv)

@@ -91,7 +91,7 @@ class KeptImages:
                     break
             self._problem = ""
         except ClusterError as error:
-            self._note(str(error))
+            self._log_problem(str(error))
         for (kept, details), keys in verdicts.items():
             of_these = RunningImage.objects.filter(pk__in=keys)
             of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
@@ -106,7 +106,7 @@ class KeptImages:
         )
         return reason, storable(details, DETAILS_LENGTH)
 
-    def _note(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Log a new problem. The same one is logged only once while it lasts, because each turn tries again."""
         if problem != self._problem:
             log.warning("Cannot determine which images new pods would keep; trying again", error=problem)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from mirrors.filters import CompiledFilter, InvalidFilterError
-from mirrors.filters.places import pointed
+from mirrors.filters.error_positions import pointed
 from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods

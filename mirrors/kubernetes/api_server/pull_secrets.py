@@ -41,10 +41,10 @@ class FoundSecrets:
     trouble: ClusterError | None = None
     """The last temporary error, which a retry may resolve."""
 
-    def note(self, error: ClusterError, words: str = "") -> None:
+    def record(self, error: ClusterError, words: str = "") -> None:
         self.problems.append(words or str(error))
         self.is_sure = self.is_sure and error.is_missing
-        if error.is_passing:
+        if error.is_temporary:
             self.trouble = error
 
 
@@ -62,7 +62,7 @@ class PullSecrets:
             try:
                 names = _names_of_account(requester)
             except ClusterError as error:
-                found.note(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
+                found.record(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
             found.problems.append(f"of the {len(names)} pull secrets of {requester.namespace} {MOST_SECRETS} are tried")
@@ -79,7 +79,7 @@ class PullSecrets:
         for name in names:
             secret = self._secret(namespace, name)
             if isinstance(secret, ClusterError):
-                found.note(secret)
+                found.record(secret)
                 continue
             try:
                 entries, broken = keyring.read(secret.type or "", secret.data)

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Case, Q, Value, When
 
 from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.places import pointed
+from mirrors.filters.error_positions import pointed
 from mirrors.models.base.cluster_column import cluster_field
 from mirrors.models.base.revisions import RevisionedModel, RevisionedQuerySet
 from mirrors.models.configuration.registries import ManagedBy
