@@ -35,7 +35,7 @@ def _run(argv: list[str], *, is_help: bool) -> None:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project.process.monitoring import metrics_files
 
-        metrics_files.begin()
+        metrics_files.create_directory()
     if argv[1:2] in (["webhook"], ["web"]) and not is_help:
         from mirrors.management import serving
 

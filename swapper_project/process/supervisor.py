@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ class _Keeper:
             env={**os.environ, **self._program.environment},
             cwd=MANAGE.parent,
             start_new_session=True,
-            preexec_fn=partial(follower(signal.SIGTERM), os.getpid()),
+            preexec_fn=partial(die_with_parent(signal.SIGTERM), os.getpid()),
         )
         self._started_at = time.monotonic()
 
