@@ -20,7 +20,7 @@ from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAcces
 from mirrors.registries.sources import SourceCatalog
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Quotas
-from tests.jobs.support import config_file, context, drain, load, order, take, target_row
+from tests.jobs.support import config_file, context, drain, load, queue_copy, take, target_row
 from tests.support.faulty_registry import FaultyRegistry
 
 PASSWORD = "correct horse battery"
@@ -57,7 +57,7 @@ class Clusters:
             drain(made)
 
     def ask(self, cluster: str, namespace: str = "shop") -> MirrorJob:
-        return order(f"{self.source.host}/app:1.0", target=self.target.host, cluster=cluster, namespace=namespace)
+        return queue_copy(f"{self.source.host}/app:1.0", target=self.target.host, cluster=cluster, namespace=namespace)
 
 
 @pytest.fixture
@@ -159,9 +159,9 @@ def test_each_cluster_copies_to_its_own_target(clusters: Clusters, private: Faul
 
 
 def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
-    theirs = order("quay.io/team/theirs:1", cluster="b", namespace="shop")
+    theirs = queue_copy("quay.io/team/theirs:1", cluster="b", namespace="shop")
     MirrorJob.objects.filter(pk=theirs.pk).update(needs_cluster="b")
-    anybodys = order("quay.io/team/anybodys:1", cluster="b", namespace="other")
+    anybodys = queue_copy("quay.io/team/anybodys:1", cluster="b", namespace="other")
 
     assert take(cluster="a").job_id == anybodys.pk
     assert claims.claim(worker="tests", cluster="a") is None
@@ -169,9 +169,9 @@ def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
 
 
 def test_namespaces_of_one_name_take_turns() -> None:
-    first = order("quay.io/team/first:1", cluster="a", namespace="shop")
-    second = order("quay.io/team/second:1", cluster="a", namespace="shop")
-    other = order("quay.io/team/other:1", cluster="b", namespace="shop")
+    first = queue_copy("quay.io/team/first:1", cluster="a", namespace="shop")
+    second = queue_copy("quay.io/team/second:1", cluster="a", namespace="shop")
+    other = queue_copy("quay.io/team/other:1", cluster="b", namespace="shop")
     MirrorJob.objects.update(available_at=Now())
 
     assert take().job_id == first.pk

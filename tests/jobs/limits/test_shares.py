@@ -17,7 +17,7 @@ from mirrors.jobs.queue import claims
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
-from tests.jobs.support import FAST, config_file, context, draining, load, order, orders, take
+from tests.jobs.support import FAST, config_file, context, draining, load, queue_copies, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 from tests.support.system import write_config
@@ -86,13 +86,13 @@ def test_however_many_one_holds_there_is_room_for_others(slots: int) -> None:
 
 @pytest.mark.django_db
 def test_a_claim_passes_over_those_who_have_their_share() -> None:
-    orders(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
-    other = order("quay.io/org/app:1", namespace="other")
+    queue_copies(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
+    other = queue_copy("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
     full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
     assert take(excluding=full).job_id == other.pk
     assert claims.claim(worker="tests", excluding=full) is None
-    same_host = order("slow.example.com/app:3", namespace="other")
+    same_host = queue_copy("slow.example.com/app:3", namespace="other")
     assert claims.claim(worker="tests", excluding=full) is None
     assert take(excluding=Full(frozenset({GREEDY}))).job_id == same_host.pk
 
@@ -115,11 +115,11 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
         stop = threading.Event()
         for number in range(8):
             namespace = "greedy" if kind == "namespace" else f"team-{number}"
-            order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
+            queue_copy(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
         with context(config) as made, draining(made, stop.is_set), ending(stop):
             running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
             wait_until(lambda: running.count() == 4, what="all slots taken by one")
-            others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
+            others = [queue_copy(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
             done = MirrorJob.objects.filter(pk__in=[job.pk for job in others], status=JobStatus.SUCCEEDED)
             wait_until(lambda: done.count() == 5, what="the copies of others")
             assert running.count() == 4
@@ -132,7 +132,7 @@ def test_one_alone_has_all_places(
     for number in range(4):
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release), times=1_000)
-    orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    queue_copies([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
         wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all slots")
         release.set()
@@ -145,12 +145,12 @@ def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
     release = threading.Event()
     load(source, tag="long", seed=1)
     source.on(BLOB, held(release))
-    long = order(f"{source.host}/app:long", target=target.host)
+    long = queue_copy(f"{source.host}/app:long", target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 2})) as made, draining(made) as thread:
         wait_until(lambda: source.count(BLOB), what="the long copy")
         for number in range(3):
             load(source, tag=str(number), seed=10 + number)
-            short = order(f"{source.host}/app:{number}", target=target.host)
+            short = queue_copy(f"{source.host}/app:{number}", target=target.host)
             thread.join(0.3)  # longer than the limit
             ended = MirrorJob.objects.filter(pk=short.pk, status=JobStatus.SUCCEEDED)
             wait_until(ended.exists, what="a copy after the limit")
@@ -169,7 +169,7 @@ def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
     settings.JOB_TIMING = {**FAST, "drain_limit": 5.0, "drain_end": 6.0}
     load(source)
     source.on(BLOB, held(source.closing), times=1_000)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with context(config_file(tmp_path, source, target)) as made:
         with draining(made):
             wait_until(lambda: source.count(BLOB), what="the copy")

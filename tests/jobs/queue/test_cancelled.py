@@ -13,7 +13,7 @@ from mirrors.admin.images.jobs import JOB_ACTIONS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.jobs.mirroring import RETRY_BLOCKED_FOR
-from tests.jobs.support import order, target_row
+from tests.jobs.support import queue_copy, target_row
 
 pytestmark = pytest.mark.django_db
 SOURCE = "quay.io/team/app:1"
@@ -30,7 +30,7 @@ def asked_by_a_pod() -> bool:
 
 @pytest.fixture
 def cancelled() -> MirrorJob:
-    job = order(SOURCE)
+    job = queue_copy(SOURCE)
     services.cancel_jobs(job_ids=[job.pk], requested_by="olga")
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED

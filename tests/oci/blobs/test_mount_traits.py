@@ -80,12 +80,12 @@ def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     copy(engine, source, target, "first")
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "other")
 
     places: dict[str, list[int]] = {"mount=": [], "/manifests/": []}
-    for place, each in enumerate(target.asked):
+    for place, each in enumerate(target.requests):
         for kind, found in places.items():
             if each.method in ("POST", "PUT") and kind in each.path:
                 found.append(place)
@@ -107,7 +107,7 @@ def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
         )
     for name in ("first", "other"):
         engine.copy(request(ref(source, f"{name}:2.0"), ref(target, f"{name}:2.0")))
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "third")
     copy(engine, source, target, "second")
@@ -138,7 +138,7 @@ def test_a_registry_that_mounts_otherwise_is_asked_once_and_then_by_heads(
     target.on("POST .*mount=", action, times=EVER)
     copy(engine, source, target, "second")
     asked = target.count("POST .*mount=")
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "third")
 

@@ -106,7 +106,7 @@ def test_what_a_copy_has_delivered_is_not_read_again(
     image.load(source.storage, "app", "1.0")
     guarded.copy(guarded_request(ref(source), ref(target)))
     image.load(source.storage, "app", "1.1")
-    source.asked.clear()
+    source.requests.clear()
 
     result = guarded.copy(guarded_request(ref(source, "app:1.1"), ref(target, "app:1.1")))
 
