@@ -67,15 +67,15 @@ def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace
     return Requested(made, active, tuple(refusals), left=len(images) - len(now))
 
 
-def _request(source: ImageRef, target: Registry, requested_by: str, asker: ClusterNamespace) -> RequestedCopy:
+def _request(source: ImageRef, target: Registry, requested_by: str, requester: ClusterNamespace) -> RequestedCopy:
     name = str(target.target_name.retarget(source))
     return RequestedCopy.of_user(
         str(source),
         name,
         trigger=Trigger.OPERATOR,
         requested_by=requested_by,
-        namespace=asker.namespace,
-        cluster=asker.cluster,
+        namespace=requester.namespace,
+        cluster=requester.cluster,
     )
 
 

@@ -17,7 +17,7 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 
-MOST_REQUESTERS: Final = 50
+MOST_TRIED_REQUESTERS: Final = 50
 """The maximum number of requests of one job whose pull secrets are tried. Other pods request the image again."""
 
 SourceLook = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
@@ -168,7 +168,7 @@ class SourceFinder:
         uses the first access that reads the source."""
         tried = Tried()
         reading: RegistryAccess | None = None
-        for requester in request.within_reach[:MOST_REQUESTERS]:
+        for requester in request.within_reach[:MOST_TRIED_REQUESTERS]:
             if self.cancelled():
                 raise CopyCancelledError
             found = self.pull_secrets(request.source, requester)

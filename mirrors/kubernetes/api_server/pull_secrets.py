@@ -22,7 +22,7 @@ MOST_SECRETS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The pull secrets of a pod that requested an image, with its namespace and service account."""
+    """A pod that requested an image: its namespace, service account and pull secrets."""
 
     namespace: str
     service_account: str = ""
