@@ -35,11 +35,11 @@ def _run(argv: list[str], *, is_help: bool) -> None:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project.process.monitoring import metrics_files
 
-        metrics_files.begin()
+        metrics_files.create_directory()
     if argv[1:2] in (["webhook"], ["web"]) and not is_help:
         from mirrors.management import serving
 
-        return serving.start_at_once(argv[1], argv[2:])
+        return serving.run_gunicorn_in_process(argv[1], argv[2:])
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(argv)

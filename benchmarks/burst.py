@@ -33,11 +33,11 @@ def main() -> int:
         with start("ours", directory, environment, None) as server:
             idle = known_pods(server, threading.Event(), seconds=10)
             busy, _, _ = beside(server, [review(1)] * 2 * IMAGES)
-            heads = len(target.asked)
+            heads = len(target.requests)
             bodies = [body_of("quay.io/burst/missing:1")] * IMAGES
             bodies += [body_of(f"quay.io/burst/image-{number}:1") for number in range(IMAGES)]
             met, statuses, seconds = beside(server, bodies)
-            paths = [asked.path for asked in target.asked[heads:]]
+            paths = [asked.path for asked in target.requests[heads:]]
     missing = sum("/burst/missing/" in path for path in paths)
     print(f"{2 * IMAGES} reviews in {seconds:.1f} s, answers {statuses}")
     print(f"HEAD requests: {missing} for the one missing image, {len(paths) - missing} for {IMAGES} images")

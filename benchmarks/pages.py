@@ -106,7 +106,7 @@ def dashboard() -> Iterator[Page]:
         yield Page(f"dashboard of a cluster, live part, {hours} h", reverse("dashboard-live") + query)
         yield Page(f"API stats of a cluster, {hours} h", reverse("stats") + query)
     month = timezone.now() - timedelta(days=30)
-    yield Page("attempts of 30 days, summed", links.attempts(**links.from_on("finished_at", month)))
+    yield Page("attempts of 30 days, summed", links.attempts(**links.time_range_from("finished_at", month)))
     yield Page("decisions of 30 days, summed", links.decisions(month, coverage="admitted"))
 
 

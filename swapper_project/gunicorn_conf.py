@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BOOT_ERROR = 3
 """The exit status of a worker after which gunicorn exits instead of starting another worker."""
 
-metrics_files.begin()
+metrics_files.create_directory()
 _role = os.environ.get("SWAPPER_ROLE", "web")
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from tests import tools
-from tests.support.made_once import SHARED
+from tests.support.shared_artifacts import SHARED
 
 TESTS_FAILED = 1
 """pytest's exit status when all tests ran and some of them failed. Other statuses mean that it could not run all

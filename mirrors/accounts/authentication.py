@@ -23,5 +23,5 @@ class ApiTokenAuthentication(TokenAuthentication):
 
     def validate_user(self, auth_token: ApiToken) -> tuple[Any, ApiToken]:
         user, token = super().validate_user(auth_token)  # type: ignore[no-untyped-call]
-        token.note_use()
+        token.record_use()
         return user, token

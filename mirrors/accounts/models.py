@@ -52,7 +52,7 @@ class ApiToken(AbstractAuthToken):
     def has_expired(self) -> bool:
         return self.expiry is not None and self.expiry <= timezone.now()
 
-    def note_use(self) -> None:
+    def record_use(self) -> None:
         """Record the use of the token, at most once a minute."""
         now = timezone.now()
         recently = models.Q(last_used_at__gt=now - USED_WRITTEN_EVERY)

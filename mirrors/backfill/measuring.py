@@ -16,11 +16,11 @@ import structlog
 from mirrors.images import ImageRef
 from mirrors.jobs.context.worker_context import engine_settings
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.source_access import Asker, SourceFinder
+from mirrors.jobs.copy.source_access import SourceFinder, SourceRequest
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.kubernetes.api_server.api_client import ClusterError
-from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.pull_secrets import FoundSecrets, Requester
 from mirrors.models import Access
 from mirrors.oci import CopyCancelledError, Engine, RegistryAccess, RegistryError
 from mirrors.oci.common.manifests import Manifest
@@ -138,10 +138,10 @@ class Measurer:
             self._catalog,
             config.private_images,
             lambda ref, access: self._engine.head(ref, access, timeout=ACCESS_SECONDS),
-            lambda ref, brought: FoundSecrets(),
+            lambda ref, requester: FoundSecrets(),
             cancelled=lambda: self._is_closed,
         )
-        return finder.find(Asker(ref, [Brought("")], Access.UNKNOWN)).access
+        return finder.find(SourceRequest(ref, [Requester("")], Access.UNKNOWN)).access
 
 
 def size_of(root: Manifest, children: list[Manifest]) -> ImageSize:

@@ -71,18 +71,18 @@ class Turns:
                 self._continue(run, deadline)
             elif run.state == BackfillState.PAUSED:
                 take_ended(run, self._registry_id())
-            _note_problem(run, "")
+            _record_problem(run, "")
         except _NotNowError as error:
-            _note_problem(run, str(error))
+            _record_problem(run, str(error))
         except ClusterError as error:
-            _note_problem(run, f"The cluster cannot be read: {error}. It continues when that works.")
+            _record_problem(run, f"The cluster cannot be read: {error}. It continues when that works.")
 
     def _preview(self, run: BackfillRun, deadline: float) -> None:
         decider = Decider(self._config(), self._registry_id())
         for image in backfills.due(run, [FOUND], DECIDED_AT_ONCE):
             if time.monotonic() >= deadline:
                 return
-            _note_verdict(image, decider.decide(image.source))
+            _record_verdict(image, decider.decide(image.source))
         if self._measure(run, deadline) and not backfills.due(run, [FOUND], 1):
             self._complete(run)
 
@@ -96,10 +96,10 @@ class Turns:
             waiting = waiting.exclude(pk__in=list(measurer.under_way)).order_by("rank")
             for image in waiting[: measurer.room]:
                 if not measurer.submit(image.pk, image.source, counting, platforms):
-                    _note_size(image.pk, None)
+                    _record_size(image.pk, None)
             left = deadline - time.monotonic()
             for key, size in measurer.take(left).items():
-                _note_size(key, size)
+                _record_size(key, size)
             if not measurer.under_way and not waiting.exists():
                 return True
             if left <= 0:
@@ -192,24 +192,24 @@ def _request(registry_id: int, image: BackfillImage, verdict: ImageVerdict) -> N
     """Request the copies of one image, one for each namespace. Images are requested one at a time, because jobs start
     in the order of their requests."""
     if not verdict.requests:
-        _note_verdict(image, verdict)
+        _record_verdict(image, verdict)
         return
     outcomes = request_copies(target_registry_id=registry_id, requests=verdict.requests)
-    _note_outcome(image, _best_last(outcomes)[-1])
+    _record_outcome(image, _best_last(outcomes)[-1])
 
 
 def _best_last(outcomes: Iterable[RequestOutcome]) -> list[RequestOutcome]:
     return sorted(outcomes, key=lambda outcome: outcome.job_id is not None)
 
 
-def _note_outcome(image: BackfillImage, outcome: RequestOutcome) -> None:
+def _record_outcome(image: BackfillImage, outcome: RequestOutcome) -> None:
     if outcome.job_id is not None:
         _update(image.pk, state=QUEUED, job_id=outcome.job_id, reason="")
     else:
         _update(image.pk, state=SKIPPED, reason=outcome.problem)
 
 
-def _note_verdict(image: BackfillImage, verdict: ImageVerdict) -> None:
+def _record_verdict(image: BackfillImage, verdict: ImageVerdict) -> None:
     if verdict.is_mirrored:
         _update(image.pk, state=MIRRORED)
     elif verdict.requests:
@@ -218,7 +218,7 @@ def _note_verdict(image: BackfillImage, verdict: ImageVerdict) -> None:
         _update(image.pk, state=SKIPPED, reason=verdict.reason, details=verdict.details)
 
 
-def _note_size(key: int, size: ImageSize | None) -> None:
+def _record_size(key: int, size: ImageSize | None) -> None:
     known = {"size_bytes": size.size, "manifests": size.manifests, "blobs": size.blobs} if size else {}
     _update(key, is_measured=True, **known)
 
@@ -228,7 +228,7 @@ def _update(key: int, **fields: Any) -> None:
     BackfillImage.objects.filter(pk=key).exclude(state=BackfillImageState.CANCELLED).update(**fields)
 
 
-def _note_problem(run: BackfillRun, problem: str) -> None:
+def _record_problem(run: BackfillRun, problem: str) -> None:
     if run.problem != problem:
         BackfillRun.objects.filter(pk=run.pk, state__in=BackfillRun.OPEN).update(problem=problem)
 

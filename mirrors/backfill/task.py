@@ -29,7 +29,7 @@ BACKFILL_SECONDS: Final = 1.5
 RUN_LEASE_SECONDS: Final = 30.0
 """The duration of the lease on a run: three turns of the watcher, so that a slow turn does not lose the lease."""
 
-IMAGE_LOOK_EVERY: Final = 60.0
+IMAGE_CHECK_INTERVAL: Final = 60.0
 """Seconds between two searches for images with ``backfill: on``."""
 
 TRIED_AGAIN_AFTER: Final = timedelta(hours=6)
@@ -80,13 +80,13 @@ class BackfillTask:
         """With ``backfill: on``, request a run automatically, and start it when its preview is complete."""
         if time.monotonic() < self._next_look:
             return
-        self._next_look = time.monotonic() + IMAGE_LOOK_EVERY
+        self._next_look = time.monotonic() + IMAGE_CHECK_INTERVAL
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
         with suppress(ActionRefusedError):
             if run is None:
                 tried = backfills.tried_since(cluster, timezone.now() - TRIED_AGAIN_AFTER)
-                run = request_preview(cluster=cluster, requested_by="", besides=tried)
+                run = request_preview(cluster=cluster, requested_by="", excluding=tried)
                 log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
             if _is_forgotten(run):
                 cancel_run(run_id=run.pk, requested_by="")

@@ -58,7 +58,7 @@ class Activation:
         registered = self.registration.read()
         if registered is None or registered.metadata is None or not registered.webhooks:
             return f"MutatingWebhookConfiguration {self.registration.name} does not exist"
-        binding = self._asked("read", "get", self._get, passing=NOT_FOUND)
+        binding = self._call_api("read", "get", self._get, passing=NOT_FOUND)
         if binding is not None:
             owners = _owners(binding)
             return (
@@ -86,13 +86,13 @@ class Activation:
         def create() -> RoleBinding:
             return client().create(binding, namespace=self.namespace, field_manager=FIELD_MANAGER)
 
-        made = self._asked("create", "create", create, passing=CONFLICT)
+        made = self._call_api("create", "create", create, passing=CONFLICT)
         return "" if made else f"{self._words} was created by another run"
 
     def _get(self) -> RoleBinding:
         return client().get(RoleBinding, name=self.role, namespace=self.namespace)
 
-    def _asked(self, action: str, verb: str, call: Callable[[], T], *, passing: int) -> T | None:
+    def _call_api(self, action: str, verb: str, call: Callable[[], T], *, passing: int) -> T | None:
         """Return the result of the call; None if the API server responds with the status ``passing``."""
         try:
             return call()

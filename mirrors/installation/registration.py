@@ -41,7 +41,7 @@ class Registration:
         def read() -> MutatingWebhookConfiguration:
             return client().get(MutatingWebhookConfiguration, name=self.name)
 
-        return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
+        return self._call_api(read, f"read {self._words}", "get", passing=NOT_FOUND)
 
     def trusted(self) -> tuple[x509.Certificate, ...]:
         """Return the certificates in the current ``caBundle``; empty if it is absent or cannot be parsed.
@@ -109,9 +109,9 @@ class Registration:
             )
             return True
 
-        return self._asked(change, f"change {self._words}", "patch", passing=CONFLICT) or False
+        return self._call_api(change, f"change {self._words}", "patch", passing=CONFLICT) or False
 
-    def _asked(self, call: Callable[[], T], action: str, verb: str, *, passing: int) -> T | None:
+    def _call_api(self, call: Callable[[], T], action: str, verb: str, *, passing: int) -> T | None:
         """Return the result of the call; None if the API server responds with the status ``passing``."""
         try:
             return call()

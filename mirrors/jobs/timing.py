@@ -87,7 +87,7 @@ class Timing:
     """Tasks of django-q2, of which only failures matter: long enough to find a failure after a weekend."""
     keep_changes_days: float = 365.0
     """The change history of filters, registries and users: one year for audits."""
-    keep_log_ins_days: float = 90.0
+    keep_sign_ins_days: float = 90.0
     """Sign-ins with IP addresses, which are personal data: long enough to investigate an incident, less than a year."""
     keep_failures_days: float = 1 / 24
     """Failing pulls that no watcher reports any more: a running watcher records them each minute."""

@@ -109,7 +109,7 @@ SERVED_ROLES: Final[Mapping[str, ServedRole]] = {
 """The commands that become gunicorn, by role."""
 
 
-def start_at_once(role: str, arguments: Sequence[str]) -> None:
+def run_gunicorn_in_process(role: str, arguments: Sequence[str]) -> None:
     """Run gunicorn in this process, without setting up Django here: gunicorn's worker does, and a second setup would
     take a second."""
     parser = argparse.ArgumentParser(prog=f"manage.py {role}")

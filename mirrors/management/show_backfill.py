@@ -26,7 +26,7 @@ def preview_table(run: BackfillRun) -> Table:
 
 def progress_line(run: BackfillRun, progress: BackfillProgress) -> str:
     """Return a line such as ``12 of 340 images, 50 queued, about 20 min left``."""
-    parts = [f"{progress.over} of {progress.images} images"]
+    parts = [f"{progress.finished} of {progress.images} images"]
     parts += [f"{count} {name}" for name in ("queued", "failed") if (count := getattr(progress, name))]
     parts += [str(run.get_state_display()).lower()] if run.state != "running" else []
     if progress.seconds_left is not None:

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside, ensure_search
+from mirrors.models.base.indexes import AddIndexWithoutLock, RemoveIndexWithoutLock, ensure_search
 
 
 def search(apps, schema_editor):
@@ -19,39 +19,39 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='imagemapping',
             index=models.Index(condition=models.Q(('last_job__isnull', False)), fields=['last_job'], name='mapping_of_last_job'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='imageuse',
             index=models.Index(fields=['namespace', '-id'], name='use_in_namespace'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorattempt',
             index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'bytes_copied'], name='attempt_ended'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'status', 'error_class'], name='job_ended'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('retry_of__isnull', False)), fields=['retry_of'], name='job_retried'),
         ),
-        RemoveIndexAside(
+        RemoveIndexWithoutLock(
             model_name='mirrorjob',
             name='job_finished',
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('error_class', ''), _negated=True), fields=['error_class', '-id'], name='job_by_error_class'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('trigger__in', ['operator', 'retry', 'verify'])), fields=['trigger', '-id'], name='job_by_rare_trigger'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(fields=['namespace', '-id'], name='job_in_namespace'),
         ),

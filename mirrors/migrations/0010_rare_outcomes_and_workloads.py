@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside
+from mirrors.models.base.indexes import AddIndexWithoutLock
 
 
 class Migration(migrations.Migration):
@@ -15,11 +15,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='imageuse',
             index=models.Index(fields=['workload', '-id'], name='use_by_workload'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorattempt',
             index=models.Index(condition=models.Q(('outcome__in', ['running', 'cancelled', 'handed-back', 'lost'])), fields=['outcome', '-id'], name='attempt_by_rare_outcome'),
         ),

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside
+from mirrors.models.base.indexes import AddIndexWithoutLock, RemoveIndexWithoutLock
 
 
 class Migration(migrations.Migration):
@@ -15,15 +15,15 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(fields=['finished_at', 'status', 'error_class', 'error_host'], name='job_ended_where'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(fields=['created_at'], name='job_ordered'),
         ),
-        RemoveIndexAside(
+        RemoveIndexWithoutLock(
             model_name='mirrorjob',
             name='job_ended',
         ),

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, AddUniqueAside, RemoveConstraintOnce, ensure_search
+from mirrors.models.base.indexes import AddIndexWithoutLock, AddUniqueWithoutLock, RemoveConstraintOnce, ensure_search
 
 UNIQUE = (
     ('imageuse', 'image_use_unique', 'use_in_cluster_unique', ('mapping', 'cluster', 'namespace', 'workload_kind', 'workload')),
@@ -12,7 +12,7 @@ UNIQUE = (
 def replaced(model, former, name, fields):
     """Add the new constraint before the former one is removed, because the previous release inserts rows concurrently
     and relies on a constraint to skip existing rows."""
-    yield AddUniqueAside(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
+    yield AddUniqueWithoutLock(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
     yield RemoveConstraintOnce(model_name=model, name=former)
 
 
@@ -32,11 +32,11 @@ class Migration(migrations.Migration):
 
     operations = [
         *(operation for each in UNIQUE for operation in replaced(*each)),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='imageuse',
             index=models.Index(condition=models.Q(('cluster', 'default'), _negated=True), fields=['cluster', '-id'], name='use_in_cluster'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('cluster', 'default'), _negated=True), fields=['cluster', '-id'], name='job_in_cluster'),
         ),

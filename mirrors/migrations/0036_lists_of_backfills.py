@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, ensure_search
+from mirrors.models.base.indexes import AddIndexWithoutLock, ensure_search
 
 
 def build_search(apps, schema_editor):
@@ -16,11 +16,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('trigger', 'backfill')), fields=['-id'], name='job_of_backfill'),
         ),
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='backfillimage',
             index=models.Index(fields=['-run', 'rank'], name='backfill_image_listed'),
         ),

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside
+from mirrors.models.base.indexes import AddIndexWithoutLock, RemoveIndexWithoutLock
 
 
 class Migration(migrations.Migration):
@@ -12,11 +12,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexAside(
+        AddIndexWithoutLock(
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('status', 'pending')), fields=['status', 'priority', 'available_at', 'id'], name='job_due'),
         ),
-        RemoveIndexAside(
+        RemoveIndexWithoutLock(
             model_name='mirrorjob',
             name='job_pending',
         ),

@@ -9,13 +9,14 @@ from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.mount_index import MemoryMounts, Readers
+from mirrors.oci.common.mount_index import Audience, MemoryMounts
 from mirrors.oci.common.progress import Progress
 from mirrors.oci.engine import Engine
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_result import ReferrersResult
 
 __all__ = [
+    "Audience",
     "CopyCancelledError",
     "CopyRequest",
     "CopyResult",
@@ -28,7 +29,6 @@ __all__ = [
     "Manifest",
     "MemoryMounts",
     "Progress",
-    "Readers",
     "ReferrerPolicy",
     "ReferrersResult",
     "RegistryAccess",

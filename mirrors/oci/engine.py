@@ -73,8 +73,8 @@ class Engine:
         self._small = ThreadPoolExecutor(
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
-        board = SharedTransfers(self._blobs, self._small_blobs)
-        self._shared = Shared(self._wire, board, self._small, mounts or MemoryMounts(), TargetTraits())
+        transfers = SharedTransfers(self._blobs, self._small_blobs)
+        self._shared = Shared(self._wire, transfers, self._small, mounts or MemoryMounts(), TargetTraits())
         self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 

@@ -25,7 +25,7 @@ from mirrors.vocabulary.kept_reasons import POSTPONED
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.snapshot import OperatorRows, Snapshot, compose
-from webhook.decision.suspensions import Looping, TargetState
+from webhook.decision.suspensions import RestartLoopKey, TargetState
 from webhook.knowledge.from_rows import base_platforms
 
 ROWS_AT_ONCE: Final = 2_000
@@ -112,7 +112,7 @@ def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tupl
     rows = OperatorRows(
         sources=selectors.operator_sources(cluster.name),
         targets=targets,
-        loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+        loops={RestartLoopKey(*row): end for row, end in selectors.active_loops().items()},
     )
     switch = Switch(settings.ENVIRONMENT)
     snapshot = compose(config, rows, credentials_dir=settings.ENVIRONMENT.credentials_dir, switched_off=switch.is_off())

@@ -13,7 +13,7 @@ from mirrors.readiness.drill_results import Drill
 from mirrors.readiness.gaps import MIRRORABLE
 from mirrors.selectors.queries.batches import batched
 from mirrors.services import RequestedCopy, active_target, refusal_of, request_copies
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Config
 
@@ -67,15 +67,15 @@ def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace
     return Requested(made, active, tuple(refusals), left=len(images) - len(now))
 
 
-def _request(source: ImageRef, target: Registry, requested_by: str, asker: ClusterNamespace) -> RequestedCopy:
+def _request(source: ImageRef, target: Registry, requested_by: str, requester: ClusterNamespace) -> RequestedCopy:
     name = str(target.target_name.retarget(source))
     return RequestedCopy.of_user(
         str(source),
         name,
         trigger=Trigger.OPERATOR,
         requested_by=requested_by,
-        namespace=asker.namespace,
-        cluster=asker.cluster,
+        namespace=requester.namespace,
+        cluster=requester.cluster,
     )
 
 
@@ -87,5 +87,5 @@ def _request_all(
     refusals += [f"{outcome.source}: {outcome.refusal}" for outcome in outcomes if outcome.job_id is None]
     new = [outcome for outcome in outcomes if outcome.is_new]
     subjects = [Subject(o.source, o.mapping_id, o.job_id, "readiness") for o in new]
-    note_actions(actor=requested_by, action="mirror", subjects=subjects)
+    record_actions(actor=requested_by, action="mirror", subjects=subjects)
     return len(new), sum(outcome.job_id is not None for outcome in outcomes) - len(new)

@@ -38,7 +38,7 @@ class RepositoryState:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def was_looked_at(self) -> bool:
+    def was_inspected(self) -> bool:
         """Whether the driver has read anything about the repository. If not, only pushes to it are known to be
         possible."""
         return self.differences is not None or self.is_new or self.pulls_through

@@ -51,11 +51,11 @@ class SourceEntry:
         """Return whether the entry's credentials are for this image."""
         return not self.path or ref.repository.startswith(f"{self.path}/")
 
-    def serves(self, asker: ClusterNamespace) -> bool:
+    def serves(self, requester: ClusterNamespace) -> bool:
         """Return whether pods of a namespace may use private images that are read with these credentials."""
-        if self.cluster not in {ALL_CLUSTERS, asker.cluster}:
+        if self.cluster not in {ALL_CLUSTERS, requester.cluster}:
             return False
-        return "*" in self.namespaces or asker.namespace in self.namespaces or str(asker) in self.namespaces
+        return "*" in self.namespaces or requester.namespace in self.namespaces or str(requester) in self.namespaces
 
 
 class SourceCatalog:
@@ -99,10 +99,10 @@ class SourceCatalog:
     def is_configured(self, host: str) -> bool:
         return self.entry_for(host) is not None
 
-    def serves(self, ref: ImageRef, asker: ClusterNamespace) -> bool:
+    def serves(self, ref: ImageRef, requester: ClusterNamespace) -> bool:
         """Return whether pods of a namespace may use this image by configured credentials, if it is private."""
         entry = self.entry_of(ref)
-        return entry is not None and entry.serves(asker)
+        return entry is not None and entry.serves(requester)
 
     def entry_of(self, ref: ImageRef) -> SourceEntry | None:
         """Return the entry whose credentials are for this image, or None."""

@@ -5,7 +5,7 @@ Other packages import the services from here, and helpers of one service from it
 
 from mirrors.services.clusters.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
 from mirrors.services.clusters.pull_failures import recover_missing
-from mirrors.services.clusters.suspensions import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
+from mirrors.services.clusters.suspensions import FoundLoop, declare_healthy, prune_loops, record_loop, release_loops
 from mirrors.services.configuration.processes import holder_name, instance_name, report_instance, withdraw_instance
 from mirrors.services.configuration.registry_checks import request_check
 from mirrors.services.configuration.repositories import record_repository, request_settings
@@ -56,12 +56,12 @@ __all__ = [
     "holder_name",
     "instance_name",
     "mirror_mappings",
-    "note_loop",
     "prune_loops",
     "pause_run",
     "record_decisions",
     "record_existence",
     "record_grants",
+    "record_loop",
     "record_repository",
     "record_samples",
     "record_uses",

@@ -17,23 +17,23 @@ def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[di
     """Return the parts of unfold's breadcrumbs, with the names of the menu for the application and the model. A custom
     page, whose only part is its title, gets the menu entry with the same URL, or with the longest prefix of its URL."""
     # Imported in the function, because template tags are loaded before the modules of the admin.
-    from mirrors.admin.tools.navigation import place_above, place_of, place_of_request
+    from mirrors.admin.tools.navigation import menu_entry_for, menu_entry_of_request, nearest_menu_entry
 
     links = [str(part.get("link") or "") for part in parts]
-    places = [place_of_request(request) if link == request.path else place_of(link) for link in links]
-    found = next((place for place in places if place), None)
+    entries = [menu_entry_of_request(request) if link == request.path else menu_entry_for(link) for link in links]
+    found = next((entry for entry in entries if entry), None)
     if found is None:
-        return [*_above(place_above(request.path), request.path), *parts]
-    named = [{**part, "title": place[1]} if place else part for part, place in zip(parts, places, strict=True)]
+        return [*_above(nearest_menu_entry(request.path), request.path), *parts]
+    named = [{**part, "title": entry[1]} if entry else part for part, entry in zip(parts, entries, strict=True)]
     return [{"title": found[0]}, *map(_row_named, named[1:])]
 
 
-def _above(place: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]]:
+def _above(entry: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]]:
     """Return the parts before the title of a page: its section, and the menu entry unless the page is that of the
     entry."""
-    if place is None:
+    if entry is None:
         return []
-    section, name, url = place
+    section, name, url = entry
     return [{"title": section}, *([{"title": name, "link": url}] if url != path else [])]
 
 

@@ -91,14 +91,14 @@ class KeptImages:
             except ClusterError as error:
                 problems.append(str(error))
                 unreadable += [row.pk for row in found]
-                if error.is_passing:
+                if error.is_temporary:
                     break
             else:
                 for row in found:
                     verdicts[self._verdict(row, pod, policy)].append(row.pk)
             if time.monotonic() >= deadline:
                 break
-        self._note(problems[0] if problems else "")
+        self._log_problem(problems[0] if problems else "")
         # They come last in the next turns, so that objects that can never be read do not delay the others.
         RunningImage.objects.filter(pk__in=unreadable).update(decided_for=POSTPONED, decided_at=Now())
         for (kept, details), keys in verdicts.items():
@@ -115,7 +115,7 @@ class KeptImages:
         )
         return reason, storable(details, DETAILS_LENGTH)
 
-    def _note(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Log a new problem. The same one is logged only once while it lasts, because each turn tries again."""
         if problem not in ("", self._problem):
             log.warning("Cannot determine which images new pods would keep; trying again", error=problem)

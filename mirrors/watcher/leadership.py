@@ -104,7 +104,7 @@ class Leadership:
         except Exception:
             log.exception("A task of the watcher has failed; trying again", task=type(task).__name__)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Stop the feeds and close the tasks. The threads are not joined: each stops after the next event that it
         reads, and holds no resource that must be released."""
         for feed in self.feeds:

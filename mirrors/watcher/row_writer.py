@@ -93,9 +93,9 @@ class RowWriter:
             )
             self._written.update({key: _fingerprint(rows[keys[key]]) for key in batch})
         if is_complete:
-            self._end(sorted(self._written.keys() - keys.keys()))
+            self._mark_ended(sorted(self._written.keys() - keys.keys()))
 
-    def _end(self, keys: list[str]) -> None:
+    def _mark_ended(self, keys: list[str]) -> None:
         """Mark rows as ended. Rows without a digest are deleted: those images never started."""
         for batch in batched(keys, WRITTEN_PER_STATEMENT):
             rows = RunningImage.objects.filter(cluster=self._cluster, key__in=batch)

@@ -100,7 +100,7 @@ class Watcher:
         leadership, self._leadership = self._leadership, None
         if leadership is None:
             return
-        leadership.end()
+        leadership.stop()
         try:
             work_leases.give_back(watcher_lease_of(leadership.cluster), self._holder)
         except (DatabaseError, InterfaceError):

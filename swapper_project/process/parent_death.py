@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG: Final = 1
 """The option of prctl(2) for the signal that a process gets when its parent dies."""
 
 
-def follower(number: signal.Signals) -> Callable[[int], None]:
+def die_with_parent(number: signal.Signals) -> Callable[[int], None]:
     """Return a function that a child calls first, with the ID of its parent process, so that the child gets this signal
     when the parent dies. Create it in the parent, because nothing must be loaded between fork and call. The function
     does nothing on other systems than Linux."""

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ SETTLED_AFTER: Final = 15.0
 LONGEST_RESTART_PAUSE: Final = 30.0
 """The maximum pause in seconds between two starts of a process that exits again and again."""
 
-PROCESS_LOOK_EVERY: Final = 0.2
+PROCESS_CHECK_INTERVAL: Final = 0.2
 """Seconds between two checks of the processes."""
 
 
@@ -75,7 +75,7 @@ class Supervisor:
             while not self._asked_to_stop:
                 if not all(keeper.look() for keeper in self._keepers):
                     return 1
-                time.sleep(PROCESS_LOOK_EVERY)
+                time.sleep(PROCESS_CHECK_INTERVAL)
             return 0
         finally:
             self.stop()
@@ -111,7 +111,7 @@ class _Keeper:
             env={**os.environ, **self._program.environment},
             cwd=MANAGE.parent,
             start_new_session=True,
-            preexec_fn=partial(follower(signal.SIGTERM), os.getpid()),
+            preexec_fn=partial(die_with_parent(signal.SIGTERM), os.getpid()),
         )
         self._started_at = time.monotonic()
 

@@ -8,7 +8,7 @@ import time
 _this_thread = threading.local()
 
 
-def note(at: float) -> None:
+def record(at: float) -> None:
     """Record the arrival time (monotonic seconds). The server calls this before it handles a request on this thread."""
     _this_thread.at = at
 

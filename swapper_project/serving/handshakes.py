@@ -54,7 +54,7 @@ class RefusedHandshakes:
         self._clock = clock
         self._logged: dict[str, _Logged] = {}
 
-    def note(self, error: BaseException | None, client: object) -> None:
+    def record(self, error: BaseException | None, client: object) -> None:
         if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return
         words, now = failure_meaning(error), self._clock()

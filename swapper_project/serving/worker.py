@@ -79,7 +79,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
                 self._awaited.expect_request(conn, Phase.COLLECTING)
                 self._collect(conn)
             case Phase.LEAVING:
-                self._see_off(conn)
+                self._await_close(conn)
             case _:
                 self._collect(conn)
 
@@ -96,7 +96,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _after_step(self, conn: Connection, step: Future[bool]) -> None:
         if step.cancelled() or step.exception() is not None or conn.timeout <= time.monotonic():
             if not step.cancelled():
-                self._refused.note(step.exception(), conn.client)
+                self._refused.record(step.exception(), conn.client)
             self._awaited.remove(conn)
             self._close(conn)
             return
@@ -109,7 +109,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         try:
             is_whole = conn.receive()
         except (OSError, EOFError) as error:
-            self._refused.note(error, conn.client)
+            self._refused.record(error, conn.client)
             self._give_up(conn)
             return
         if is_whole:
@@ -148,7 +148,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             return
         self._awaited.expect_end(conn)
 
-    def _see_off(self, conn: Connection) -> None:
+    def _await_close(self, conn: Connection) -> None:
         try:
             has_ended = not conn.sock.recv(PIECE)
         except OSError as error:
@@ -183,7 +183,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: Connection) -> bool:
         """Respond to a request. Return whether the connection is kept. Never raises."""
         request = None
-        arrival.note(conn.whole_at)
+        arrival.record(conn.whole_at)
         try:
             request = conn.next_request()
             if not self.alive or conn.is_old:

@@ -34,7 +34,7 @@ from mirrors.selectors.overview.current_state import processes_by_cluster
 from mirrors.services.configuration.config_rows import sync_config
 from mirrors.services.images.recording import DecisionKey
 from swapper_project.config import parse
-from tests.jobs.support import order
+from tests.jobs.support import queue_copy
 from tests.support.pages import text_of
 from tests.support.samples import sampled
 
@@ -47,7 +47,7 @@ def two_clusters() -> None:
     """Rows of namespace ``shop`` in the cluster of the web process, ``default``, and in ``b``."""
     for cluster in ("default", "b"):
         sync_config(config=parse(f"clusterName: {cluster}\n{TARGET}"))
-        job = order(f"quay.io/team/{cluster}:1", target="mirror.example.com", cluster=cluster, namespace="shop")
+        job = queue_copy(f"quay.io/team/{cluster}:1", target="mirror.example.com", cluster=cluster, namespace="shop")
         ImageUse.objects.create(mapping=job.mapping, cluster=cluster, namespace="shop", workload=f"web-of-{cluster}")
         job.mapping.accesses.create(cluster=cluster, namespace="shop", granted=True)
         sample = sampled("shop", f"quay.io/team/{cluster}:1")

@@ -122,4 +122,4 @@ def test_cancelling_promises_what_happens(admin_client: Client) -> None:
     row, source = Registry.objects.get(), "quay.io/a:1"
     pods = RequestedCopy(source=source, target=ImageMapping.objects.get(source=source).target, namespace="shop")
     assert services.request_copies(target_registry_id=row.pk, requests=[pods])[0].problem == "failed-recently"
-    assert services.retry_jobs(job_ids=[waiting.pk], requested_by="olga").made, "Retry starts one immediately"
+    assert services.retry_jobs(job_ids=[waiting.pk], requested_by="olga").created_ids, "Retry starts one immediately"

@@ -15,7 +15,7 @@ from mirrors.services.configuration.config_rows import sync_config
 from mirrors.services.images.recording import DecisionKey
 from swapper_project.config import parse
 from tests.admin.dashboard import LIVE, rows_of
-from tests.jobs.support import order
+from tests.jobs.support import queue_copy
 from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def excluded(cluster: str, images: int, name: str = "source.filters[0]") -> None
 def failed(cluster: str, jobs: int, host: str = "quay.io") -> None:
     """Create jobs that failed at a source. An empty cluster means that users requested them."""
     for number in range(jobs):
-        job = order(f"{host}/team/of-{cluster or 'user'}:{number}", target="mirror.example.com")
+        job = queue_copy(f"{host}/team/of-{cluster or 'user'}:{number}", target="mirror.example.com")
         ended = {"status": JobStatus.FAILED, "error_class": "denied", "finished_at": timezone.now()}
         MirrorJob.objects.filter(pk=job.pk).update(cluster=cluster, error_host=host, **ended)
 

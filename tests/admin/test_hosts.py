@@ -14,7 +14,7 @@ from mirrors.accounts.roles import Role
 from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Priority, Registry, RegistryRole
 from tests.admin.test_list_tools import file_of
 from tests.api.conftest import user_of
-from tests.jobs.support import order, orders
+from tests.jobs.support import queue_copies, queue_copy
 from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def resume(client: Client, row: HostBudget) -> str:
 
 def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused: HostBudget) -> None:
     later = timezone.now() + timedelta(minutes=30)
-    waiting, other = order("quay.io/org/app:1"), order("ghcr.io/org/app:1")
+    waiting, other = queue_copy("quay.io/org/app:1"), queue_copy("ghcr.io/org/app:1")
     MirrorJob.objects.update(available_at=later, error_class=ErrorClass.RATE_LIMITED)
     client.force_login(user_of(Role.OPERATOR))
 
@@ -83,7 +83,7 @@ def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
 @pytest.mark.parametrize("until", ABSURD)
 def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: HostBudget, until: str) -> None:
     """Earlier versions stored such times."""
-    job = order("quay.io/org/app:1")
+    job = queue_copy("quay.io/org/app:1")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
         cursor.execute("UPDATE mirrors_mirrorjob SET available_at = %s", [until])
@@ -111,7 +111,7 @@ def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: Host
 def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
     later = timezone.now() + timedelta(minutes=10)
     HostBudget.objects.create(host="limited.example.com", resting_until=later)
-    orders([f"limited.example.com/app{number}:1" for number in range(3)])
+    queue_copies([f"limited.example.com/app{number}:1" for number in range(3)])
     MirrorJob.objects.update(available_at=timezone.now() - timedelta(minutes=20))
     client.force_login(user_of(Role.VIEWER))
 
@@ -130,8 +130,8 @@ def test_copies_that_wait_for_the_pulls_of_credentials_are_counted(client: Clien
     HostBudget.objects.create(host="a.example.com", operation="pulls", credential="ann", resting_until=later)
     HostBudget.objects.create(host="b.example.com", operation="pulls", credential="bob", held_until=later, held_from=20)
     for host in "ab":
-        orders([f"{host}.example.com/app{number}:1" for number in range(2)])
-        order(f"{host}.example.com/awaited:1", priority=Priority.IMMEDIATE)
+        queue_copies([f"{host}.example.com/app{number}:1" for number in range(2)])
+        queue_copy(f"{host}.example.com/awaited:1", priority=Priority.IMMEDIATE)
     client.force_login(user_of(Role.VIEWER))
 
     shown = text_of(client.get(LIST).content.decode())

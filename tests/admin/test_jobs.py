@@ -66,7 +66,7 @@ def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None
     limited, counted = AttemptReport(ErrorClass.RATE_LIMITED), AttemptReport(ErrorClass.TIMEOUT)
     for report, is_counted in ((limited, False), (limited, False), (counted, True)):
         assert (lease := claim(worker="worker-0")) is not None
-        assert leases.put_off(lease, report, delay=0, is_counted=is_counted)
+        assert leases.reschedule(lease, report, delay=0, is_counted=is_counted)
     assert attempts() == "1 of 5 (2 more not counted)"
 
 

@@ -137,7 +137,7 @@ def test_filters_of_actions_have_the_words_of_the_lists(admin_client: Client) ->
 
 def test_each_action_that_is_recorded_has_words() -> None:
     code = "".join(path.read_text() for path in (ROOT / "mirrors").rglob("*.py"))
-    recorded = set(re.findall(r'note_actions\([^)]*?action="([^"]+)"', code))
+    recorded = set(re.findall(r'record_actions\([^)]*?action="([^"]+)"', code))
     assert {"mirror", "retry", "release", "declare-healthy"} <= recorded
     assert recorded <= DONE.keys()
 

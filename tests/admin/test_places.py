@@ -23,7 +23,7 @@ from mirrors.models import (
 from mirrors.services.configuration.config_rows import sync_config
 from mirrors.services.images.recording import DecisionKey
 from swapper_project.config import parse
-from tests.jobs.support import order
+from tests.jobs.support import queue_copy
 from tests.support.pages import text_of
 from tests.support.samples import sampled
 
@@ -45,7 +45,7 @@ def rows() -> None:
     ):
         namespace = "billing" if "ghcr.io" in image else "shop"
         of: dict[str, Any] = {"cluster": cluster, "namespace": namespace}
-        job = order(image, target="mirror.example.com", **of)
+        job = queue_copy(image, target="mirror.example.com", **of)
         ImageUse.objects.create(mapping=job.mapping, workload=f"web-{namespace}", **of)
         job.mapping.accesses.create(granted=True, **of)
         AdmissionSample.objects.filter(pk=sampled(namespace, image).pk).update(cluster=cluster)

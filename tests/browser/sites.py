@@ -101,7 +101,7 @@ def _installed(server: PostgresServer, directory: Path, *, target: str, **keys: 
     config = write_config(directory / "config.yaml", target=target, **keys)
     webhook = Webhook(config, f"{server.url}/{name}", directory)
     webhook.prepare()
-    _shell(webhook, "from tests.support.people import make_people; make_people()")
+    _shell(webhook, "from tests.support.users import create_users; create_users()")
     return webhook
 
 

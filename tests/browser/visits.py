@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.browser.sites import Site
 from tests.browser.watching import Watch
-from tests.support.people import PASSWORD, PEOPLE
+from tests.support.users import PASSWORD, USERS
 
 Role = Literal["viewer", "operator", "admin", ""]
 DESK: Final = (1280, 900)
@@ -66,7 +66,7 @@ class Visitors:
 
     def _logged_in(self, site: Site, role: Role) -> StorageState:
         visit = self._open(site, None, DESK)
-        log_in(visit, PEOPLE[role])
+        log_in(visit, USERS[role])
         visit.page.wait_for_url(f"{site.url}/admin/")
         state = visit.page.context.storage_state()
         # The dashboard that it has opened would continue to request numbers.

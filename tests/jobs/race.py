@@ -45,9 +45,9 @@ def _run(work: Callable[..., Any], number: int, barrier: Any, answers: Any, argu
 
 
 def _order(number: int, source: str, target: str) -> int:
-    from tests.jobs.support import order
+    from tests.jobs.support import queue_copy
 
-    return order(source, target=target, namespace=f"team-{number}").pk
+    return queue_copy(source, target=target, namespace=f"team-{number}").pk
 
 
 def _person(number: int, image: str) -> list[int | bool]:

@@ -42,7 +42,7 @@ def target_row(endpoint: str = "mirror.example.com:5000") -> Registry:
     return row
 
 
-def order(
+def queue_copy(
     source: str,
     *,
     target: str = "mirror.example.com:5000",
@@ -51,10 +51,10 @@ def order(
     **fields: Any,
 ) -> MirrorJob:
     """Request a copy of one image and return its live job."""
-    return orders([source], target=target, priority=priority, namespace=namespace, **fields)[0]
+    return queue_copies([source], target=target, priority=priority, namespace=namespace, **fields)[0]
 
 
-def orders(
+def queue_copies(
     sources: Sequence[str],
     *,
     target: str = "mirror.example.com:5000",

@@ -99,7 +99,7 @@ def test_a_copy_that_is_killed_at_any_moment_is_whole_or_absent_and_is_finished_
             assert read_back(target.host, "app", "1.0").keys() == {*image.blobs, *image.manifests}
         outcomes.add(is_tagged)
         complete = {digest for _, digest in target.storage.links}
-        target.asked.clear()
+        target.requests.clear()
 
         mirror(engine, source, target)
 

@@ -76,7 +76,7 @@ def test_ecr_a_blob_that_cannot_be_mounted_yet_is_uploaded_in_the_session_it_ope
     copy(engine, source, target)
     held = dict(target.storage.manifests)
     target.storage.manifests.clear()
-    target.asked.clear()
+    target.requests.clear()
     wanted = request(ref(source, "twin:1.0"), ref(target, "twin:1.0"))
 
     uploaded = engine.copy(wanted)
@@ -232,7 +232,7 @@ def test_artifactory_403_to_a_head_is_settled_by_a_get(engine: Engine, profiled:
     source, target = profiled("artifactory"), profiled("artifactory")
     image = load(source)
     copy(engine, source, target)
-    target.asked.clear()
+    target.requests.clear()
 
     again = copy(engine, source, target)
 

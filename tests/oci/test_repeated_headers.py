@@ -57,7 +57,7 @@ def test_a_digest_that_a_head_gives_twice_costs_no_get(
 ) -> None:
     load(source)
     copy(engine, source, target)
-    target.asked.clear()
+    target.requests.clear()
 
     def head(handler: Handler) -> bool:
         found = handler.registry.storage.manifest(handler.repository, handler.rest)

@@ -63,11 +63,11 @@ def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
 
 def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
-    for besides in (
+    for excluding in (
         NOTHING_FULL,
         Full(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"})),
     ):
-        held, seconds = _timed_claim(besides)
+        held, seconds = _timed_claim(excluding)
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
 
 
@@ -99,10 +99,10 @@ def _plan(sql: str) -> str:
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
-def _timed_claim(besides: Full = NOTHING_FULL) -> tuple[leases.Lease | None, float]:
+def _timed_claim(excluding: Full = NOTHING_FULL) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
-        return claims.claim(worker="tests", besides=besides), time.thread_time() - began
+        return claims.claim(worker="tests", excluding=excluding), time.thread_time() - began
     with transaction.atomic():
         began = time.monotonic()
-        return claims.claim(worker="tests", besides=besides), time.monotonic() - began
+        return claims.claim(worker="tests", excluding=excluding), time.monotonic() - began

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.serving.conftest import Pair
 from tests.support.authority import Authority
 from tests.support.ports import wait_until
-from tests.support.steady import SteadyLoad
+from tests.support.steady_load import SteadyLoad
 from tests.support.system import Webhook
 
 EXPIRY = "swapper_webhook_certificate_expiry_seconds"

@@ -20,7 +20,7 @@ from tests.serving.conftest import ALWAYS, TARGET
 from tests.support.databases import DatabaseTemplate
 from tests.support.ports import wait_until
 from tests.support.proxy import Proxy
-from tests.support.steady import SteadyLoad
+from tests.support.steady_load import SteadyLoad
 from tests.support.system import POOL, Webhook, write_config
 
 PRE_STOP = 0.5

@@ -97,11 +97,11 @@ def test_a_kind_is_told_once_a_minute_and_the_rest_is_counted() -> None:
     refused = RefusedHandshakes(clock=lambda: float(next(seconds)))
     with structlog.testing.capture_logs() as lines:
         for _ in range(int(FAILURE_LOG_EVERY) + 1):
-            refused.note(failed("TLSV1_ALERT_UNKNOWN_CA"), ("::ffff:192.0.2.1", 5))
-        refused.note(failed("HTTP_REQUEST"), "")
-        refused.note(ssl.SSLEOFError(), "")
-        refused.note(ConnectionResetError(), "")
-        refused.note(None, "")
+            refused.record(failed("TLSV1_ALERT_UNKNOWN_CA"), ("::ffff:192.0.2.1", 5))
+        refused.record(failed("HTTP_REQUEST"), "")
+        refused.record(ssl.SSLEOFError(), "")
+        refused.record(ConnectionResetError(), "")
+        refused.record(None, "")
     assert [(line["reason"], line["client"], line.get("more")) for line in lines] == [
         ("TLSV1_ALERT_UNKNOWN_CA", "192.0.2.1", None),
         ("TLSV1_ALERT_UNKNOWN_CA", "192.0.2.1", int(FAILURE_LOG_EVERY) - 1),

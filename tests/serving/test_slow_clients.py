@@ -10,7 +10,7 @@ import time
 
 from tests.serving.clients import answer, are_closed, client_hello, connect, request, secured
 from tests.support.ports import wait_until
-from tests.support.steady import SteadyLoad
+from tests.support.steady_load import SteadyLoad
 from tests.support.system import Webhook
 
 EACH = 200

@@ -20,7 +20,7 @@ import pytest
 import urllib3
 import yaml
 
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 from tests.support.authority import Authority
 from tests.support.kube_build import binaries
 from tests.support.ports import free_port, loopback_network, wait_until
@@ -206,7 +206,7 @@ class Program:
     def start(self) -> None:
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(
-                self.command, stdout=file, stderr=file, preexec_fn=partial(follower(signal.SIGKILL), os.getpid())
+                self.command, stdout=file, stderr=file, preexec_fn=partial(die_with_parent(signal.SIGKILL), os.getpid())
             )
 
     def stop(self) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from tests.support.made_once import made_once
 from tests.support.migrating import ROOT as ROOT
 from tests.support.migrating import migrate, migrated_sqlite
 from tests.support.postgres import MIGRATED_DATABASE
+from tests.support.shared_artifacts import create_once
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DatabaseTemplate:
             return cls(f"sqlite:///{migrated_sqlite()}")
         if (MIGRATED_DATABASE,) in query(server, "SELECT datname FROM pg_database"):
             return cls(f"{server.rpartition('/')[0]}/{MIGRATED_DATABASE}")
-        made = made_once("migrated-postgres", lambda directory: _migrated_postgres(server, directory))
+        made = create_once("migrated-postgres", lambda directory: _migrated_postgres(server, directory))
         return cls((made / "url").read_text())
 
     @contextmanager

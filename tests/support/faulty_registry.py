@@ -18,7 +18,7 @@ Action = Callable[[Handler], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedRequest:
     method: str
     path: str
     headers: dict[str, str]
@@ -46,7 +46,7 @@ class FaultyRegistry(MemoryRegistry):
 
     def __init__(self, *, gatekeeper: Gatekeeper | None = None) -> None:
         super().__init__(gatekeeper=gatekeeper)
-        self.asked: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self.closing = threading.Event()
         self.in_flight = _InFlight()
         self._faults: list[_Fault] = []
@@ -61,7 +61,7 @@ class FaultyRegistry(MemoryRegistry):
         self._faults.clear()
 
     def intercept(self, handler: Handler) -> bool:
-        self.asked.append(Asked(handler.command, handler.path, dict(handler.headers.items())))
+        self.requests.append(RecordedRequest(handler.command, handler.path, dict(handler.headers.items())))
         for fault in self._faults:
             if fault.left > 0 and fault.request.match(f"{handler.command} {handler.path}"):
                 fault.left -= 1
@@ -72,9 +72,9 @@ class FaultyRegistry(MemoryRegistry):
     def count(self, request: str) -> int:
         return len(self.found(request))
 
-    def found(self, request: str) -> list[Asked]:
+    def found(self, request: str) -> list[RecordedRequest]:
         pattern = re.compile(request)
-        return [asked for asked in self.asked if pattern.match(f"{asked.method} {asked.path}")]
+        return [asked for asked in self.requests if pattern.match(f"{asked.method} {asked.path}")]
 
     def close(self) -> None:
         self.closing.set()

@@ -16,7 +16,7 @@ import yaml
 
 from tests.support.databases import ROOT
 from tests.support.go_tools import require
-from tests.support.made_once import made_once
+from tests.support.shared_artifacts import create_once
 
 CHART: Final = ROOT / "charts/k8s-image-swapper"
 FULLNAME: Final = "k8s-image-swapper"
@@ -119,7 +119,7 @@ def helm(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str
 def _chart_with_notes() -> Path:
     """Return a copy of the chart whose notes are also a template, because only templates are rendered without a
     cluster."""
-    return made_once("chart-with-notes", _add_notes) / FULLNAME
+    return create_once("chart-with-notes", _add_notes) / FULLNAME
 
 
 def _add_notes(directory: Path) -> None:
@@ -136,7 +136,7 @@ def _template(
     time."""
     given = ("--namespace", namespace, *(part for text in sets for part in ("--set", text)), *flags)
     key = hashlib.sha256(json.dumps([str(chart), release, values, given]).encode()).hexdigest()
-    made = made_once(f"helm-{key}", partial(_render, chart, release, values, given))
+    made = create_once(f"helm-{key}", partial(_render, chart, release, values, given))
     if error := (made / "error").read_text():
         raise RenderError(error)
     return (made / "text").read_text()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.cache_directory import cache_directory
-from tests.support.made_once import made_once
+from tests.support.shared_artifacts import create_once
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: Final = "template.sqlite3"
@@ -38,7 +38,7 @@ def migrate(url: str) -> None:
 
 def migrated_sqlite() -> Path:
     """Return a migrated, empty database file to copy."""
-    made = made_once("migrated-sqlite", _put_template, by_all_suites=True)
+    made = create_once("migrated-sqlite", _put_template, by_all_suites=True)
     return made / TEMPLATE
 
 

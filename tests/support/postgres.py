@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.made_once import made_once
 from tests.support.migrating import migrate
 from tests.support.ports import free_port
+from tests.support.shared_artifacts import create_once
 
 OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
 
@@ -77,7 +77,7 @@ def copy_migrated(place: Path) -> None:
 
 
 def _migrated_server() -> Path:
-    return made_once(MIGRATED, _migrated_data, by_all_suites=True)
+    return create_once(MIGRATED, _migrated_data, by_all_suites=True)
 
 
 def _migrated_data(place: Path) -> None:

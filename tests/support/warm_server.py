@@ -27,7 +27,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 from tests.support import warm_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ SHOW_STACKS: Final = signal.SIGRTMIN
 READ_ENVIRONMENT = "prometheus_client"
 """A module that reads, during its import, where processes share their metrics."""
 
-end_with: Final = follower(signal.SIGKILL)
+end_with: Final = die_with_parent(signal.SIGKILL)
 """Have this process killed when its parent, given by its ID, exits."""
 
 

@@ -31,7 +31,7 @@ def failing(node: str, *, cause: PullCause = PullCause.DENIED, created: float = 
 
 
 def seen(*pulls: FailingPull, nodes: int = 3, **fields: Any) -> PullsSeen:
-    return PullsSeen(pulls, fields.get("worked", {}), fields.get("started", {}), nodes, NOW)
+    return PullsSeen(pulls, fields.get("succeeded", {}), fields.get("started", {}), nodes, NOW)
 
 
 def health(state: str, *, ago: float, **fields: Any) -> Health:
@@ -56,8 +56,8 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
         (Health(), seen(*(failing(n, cause=PullCause.PLATFORM_MISSING) for n in "ab")), "healthy"),
         (Health(), seen(*(failing(n, side=PullSide.SOURCE) for n in "ab")), "healthy"),
         # A pull on the node succeeded in the meantime, so the failure concerns one image.
-        (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 50}), "healthy"),
-        (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 150}), "unhealthy"),
+        (Health(), seen(failing("a"), failing("b"), succeeded={"a": NOW - 50}), "healthy"),
+        (Health(), seen(failing("a"), failing("b"), succeeded={"a": NOW - 150}), "unhealthy"),
         # Tests start after some minutes.
         (health("unhealthy", ago=299), seen(), "unhealthy"),
         (health("unhealthy", ago=301), seen(failing("node-1", created=500)), "testing"),
@@ -65,16 +65,16 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
         (health("testing", ago=200), seen(failing("node-1", created=100)), "unhealthy"),
         (health("testing", ago=200), seen(failing("node-1", created=300)), "testing"),
         # A pull that succeeds on a node that failed before, or on two others while none fails, ends the state.
-        (health("unhealthy", ago=60), seen(worked={"node-1": NOW - 10}), "healthy"),
-        (health("testing", ago=60), seen(failing("node-1", created=900), worked={"node-2": NOW - 10}), "healthy"),
-        (health("testing", ago=60), seen(worked={"node-3": NOW - 10}), "testing"),
-        (health("testing", ago=60), seen(worked={"node-3": NOW - 10, "node-4": NOW - 10}), "healthy"),
+        (health("unhealthy", ago=60), seen(succeeded={"node-1": NOW - 10}), "healthy"),
+        (health("testing", ago=60), seen(failing("node-1", created=900), succeeded={"node-2": NOW - 10}), "healthy"),
+        (health("testing", ago=60), seen(succeeded={"node-3": NOW - 10}), "testing"),
+        (health("testing", ago=60), seen(succeeded={"node-3": NOW - 10, "node-4": NOW - 10}), "healthy"),
         (
             health("testing", ago=60),
-            seen(failing("node-1", created=900), worked={"node-3": NOW - 10, "node-4": NOW - 10}),
+            seen(failing("node-1", created=900), succeeded={"node-3": NOW - 10, "node-4": NOW - 10}),
             "testing",
         ),
-        (health("testing", ago=60), seen(worked={"node-1": NOW - 1_001}), "testing"),
+        (health("testing", ago=60), seen(succeeded={"node-1": NOW - 1_001}), "testing"),
         # Test pods that start from images that their nodes had already.
         (health("testing", ago=601), seen(started={"node-3": NOW - 10}), "healthy"),
         (health("testing", ago=599), seen(started={"node-3": NOW - 10}), "testing"),

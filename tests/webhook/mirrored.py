@@ -16,7 +16,7 @@ from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import query
 from tests.support.migrating import migrated_sqlite
 from tests.support.ports import wait_until
-from tests.support.steady import BUDGET, SLACK, SteadyLoad
+from tests.support.steady_load import BUDGET, SLACK, SteadyLoad
 from tests.support.system import Answer, Webhook, pod_of, run_manage, write_config
 
 NAMES = ("known", "unseen", "new")

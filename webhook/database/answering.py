@@ -60,7 +60,7 @@ class Answering:
             lookup.future.set_result({s: found[s] for s in lookup.targets if s in found})
 
     def _inside(self, message: RepositoryLookup) -> None:
-        message.future.set_result(self._cache.inside(message.repositories))
+        message.future.set_result(self._cache.private_mappings_in(message.repositories))
 
     def _request_copies(self, messages: Sequence[RequestedCopies]) -> None:
         registry_id = self._cache.registry_id

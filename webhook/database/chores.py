@@ -13,7 +13,7 @@ from webhook.database.lru_cache import LRUCache
 
 log = structlog.get_logger(__name__)
 
-DATABASE_AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
+DATABASE_UNAVAILABLE: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 """Errors after which the database is not queried for a while: it is unreachable, locked, or not migrated yet."""
 
 LOGGED_AGAIN: Final = 60.0
@@ -30,10 +30,10 @@ class ErrorBarrier:
         self._logged: LRUCache[tuple[str, str], float] = LRUCache(REMEMBERED_ERRORS)
 
     def run(self, name: str, work: Callable[[], bool | None]) -> bool:
-        """Run the work and return its result as a bool; false after an error. Raises ``DATABASE_AWAY``."""
+        """Run the work and return its result as a bool; false after an error. Raises ``DATABASE_UNAVAILABLE``."""
         try:
             return bool(work())
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             raise
         except Exception as error:
             key, now = (name, repr(error)[:200]), time.monotonic()
@@ -53,13 +53,13 @@ class Chore:
         self._every = every
 
     def run_if_due(self, barrier: ErrorBarrier) -> bool:
-        """Run the work if it is due, and return whether it was due. Raises ``DATABASE_AWAY``."""
+        """Run the work if it is due, and return whether it was due. Raises ``DATABASE_UNAVAILABLE``."""
         now = time.monotonic()
         if now < self.due_at:
             return False
         try:
             is_more = barrier.run(self.name, self._work)
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             self.due_at = now
             raise
         # Also after an error: a time in the past would make the thread run without a pause.

@@ -64,7 +64,7 @@ class RecentMaximum:
         self._lock = threading.Lock()
         self._slots = {0: 0.0}
 
-    def note(self, number: float) -> None:
+    def record(self, number: float) -> None:
         slot = int(time.monotonic() // self._span)
         with self._lock:
             self._slots = {s: n for s, n in self._slots.items() if s >= slot - 1}

@@ -21,7 +21,7 @@ from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
 from webhook.database.unwritten_answers import UnwrittenAnswers
 from webhook.decision.snapshot import OperatorRows
-from webhook.decision.suspensions import Looping, TargetState
+from webhook.decision.suspensions import RestartLoopKey, TargetState
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +142,7 @@ class MappingCache:
         self._sources.clear()
         self.loaded, self._loaded_until, self.is_loaded = 0, None, False
 
-    def inside(self, repositories: Sequence[str]) -> list[MappingSnapshot]:
+    def private_mappings_in(self, repositories: Sequence[str]) -> list[MappingSnapshot]:
         """Return the mappings of private images whose target is in one of the repositories, from the database."""
         if self.registry_id is None:
             return []
@@ -180,7 +180,7 @@ class MappingCache:
                     filters=tuple(selectors.operator_filters(cluster)),
                     sources=tuple(selectors.operator_sources(cluster)),
                     targets=tuple(TargetState(*row) for row in selectors.suspended_targets()),
-                    loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+                    loops={RestartLoopKey(*row): end for row, end in selectors.active_loops().items()},
                     node_platforms=platforms_of_nodes(cluster),
                 )
             )

@@ -11,7 +11,7 @@ from typing import Final
 from mirrors import services
 from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
 from swapper_project.process.monitoring import metrics
-from webhook.database.chores import DATABASE_AWAY
+from webhook.database.chores import DATABASE_UNAVAILABLE
 
 BUFFERED: Final = 50_000
 """The maximum number of pending entries of each kind (a few MB); further ones are counted and dropped."""
@@ -81,8 +81,8 @@ class PendingWrites:
         return answers
 
     def flush_counts(self, target_registry_id: int | None, cluster: str) -> bool:
-        """Write a part of the buffered data, for this cluster. Return whether more is left. Raises ``DATABASE_AWAY``:
-        then the data that was not written stays for the next call."""
+        """Write a part of the buffered data, for this cluster. Return whether more is left. Raises
+        ``DATABASE_UNAVAILABLE``: then the data that was not written stays for the next call."""
         if target_registry_id is None:
             return False
         with self._lock:
@@ -101,7 +101,7 @@ class PendingWrites:
                 decisions = {}
             if samples:
                 services.record_samples(cluster=cluster, samples=samples)
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             self.review(decisions, uses)
             for sample in samples:
                 self.sample(sample)

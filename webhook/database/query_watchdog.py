@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 CUT_AFTER: Final = 3.0
 """Seconds of one statement after which the connection is closed: longer than the server's own limit for a statement."""
 
-STATEMENT_LOOK_EVERY: Final = 0.5
+STATEMENT_CHECK_INTERVAL: Final = 0.5
 """Seconds between two checks of the running statement, which is also the maximum delay of closing its connection."""
 
 CONNECTION_CUT: Final = "The database stopped responding during a query; its connection was closed"
@@ -74,7 +74,7 @@ class QueryWatchdog:
             self._began = time.monotonic()
 
     def _run(self) -> None:
-        while not self._stopping.wait(STATEMENT_LOOK_EVERY):
+        while not self._stopping.wait(STATEMENT_CHECK_INTERVAL):
             with self._lock:
                 if self._socket is None or self.seconds < CUT_AFTER:
                     continue

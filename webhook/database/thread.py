@@ -24,7 +24,7 @@ from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.availability import Availability
-from webhook.database.chores import DATABASE_AWAY, Chore, ErrorBarrier
+from webhook.database.chores import DATABASE_UNAVAILABLE, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import CachedMapping, MappingCache
 from webhook.database.pending_writes import PendingWrites
@@ -129,10 +129,10 @@ class DatabaseThread:
         if not self._is_ready:
             seconds = time.monotonic() - self._started_at
             is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)
-            self._is_ready = is_late or self._cache.is_loaded or self.is_away()
+            self._is_ready = is_late or self._cache.is_loaded or self.is_unavailable()
         return self._is_ready
 
-    def is_away(self) -> bool:
+    def is_unavailable(self) -> bool:
         """Return whether the database failed the last query, or does not respond to the current one. In both cases, no
         request thread waits for it."""
         return self._availability.is_failing or self._watchdog.seconds > STUCK_AFTER
@@ -150,7 +150,7 @@ class DatabaseThread:
         """Return the cached mapping that owns the name of a target image; None if it is not in memory."""
         return self._cache.row_at(target)
 
-    def inside(self, repositories: Sequence[str]) -> Future[list[MappingSnapshot]]:
+    def private_mappings_in(self, repositories: Sequence[str]) -> Future[list[MappingSnapshot]]:
         """Look up the mappings of private images whose target is in one of the repositories."""
         message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
@@ -166,7 +166,7 @@ class DatabaseThread:
 
     def _submit(self, message: Message, future: Future[Any]) -> Future[Any]:
         try:
-            if self.is_away():
+            if self.is_unavailable():
                 raise DatabaseUnavailableError("the database is unavailable")
             self._inbox.put(message)
         except (queue.Full, DatabaseUnavailableError) as error:
@@ -187,7 +187,7 @@ class DatabaseThread:
                     with self._watchdog.watching():
                         self._turn(batch)
                     self._availability.came_back()
-            except DATABASE_AWAY as error:
+            except DATABASE_UNAVAILABLE as error:
                 self._back_off(error)
             except Exception as error:
                 # The error occurred outside the error barrier. Back off too, or the loop would repeat without a pause.
@@ -243,7 +243,7 @@ class DatabaseThread:
 
     def _last_flush(self) -> None:
         try:
-            if not self.is_away():
+            if not self.is_unavailable():
                 self._cache.take_answers(self.pending.take_existence())
                 while self._write_answers():
                     pass

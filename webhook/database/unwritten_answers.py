@@ -11,7 +11,7 @@ from typing import Final
 from mirrors import services
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
-from webhook.database.chores import DATABASE_AWAY
+from webhook.database.chores import DATABASE_UNAVAILABLE
 from webhook.database.pending_writes import BUFFERED
 
 ANSWERS_AT_ONCE: Final = 200
@@ -45,7 +45,7 @@ class UnwrittenAnswers:
             return False
         try:
             services.record_existence(target_registry_id=target_registry_id, answers=part)
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             raise
         except Exception:
             # If the database rejects these answers, it always will, and they must not block the others.

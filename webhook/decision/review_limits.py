@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReviewLimits:
-    """The limits of one review. ``deadline`` is monotonic. Without ``may_ask``, the review uses only data in memory: it
-    queries neither database nor registries."""
+    """The limits of one review. ``deadline`` is monotonic. Without ``can_query``, the review uses only data in memory:
+    it queries neither database nor registries."""
 
     deadline: float
     namespace: str = ""
     platforms: frozenset[str] = frozenset()
     """The platforms (``os/arch``) that the pod is bound to; empty: it can run on any platform of the cluster."""
-    may_ask: bool = True
-    may_write: bool = True
+    can_query: bool = True
+    can_record: bool = True
 
     def left(self, at_most: float = 60.0) -> float:
         return max(0.0, min(self.deadline - time.monotonic(), at_most))

@@ -25,7 +25,7 @@ from swapper_project.process import logs
 from swapper_project.process.environment import Environment
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.decision import ReviewPolicy
-from webhook.decision.suspensions import NONE, Looping, Suspensions, TargetState, suspensions_of
+from webhook.decision.suspensions import NONE, RestartLoopKey, Suspensions, TargetState, suspensions_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class OperatorRows:
     filters: Sequence[tuple[str, str]] = ()
     sources: Sequence[SourceEntry] = ()
     targets: Sequence[TargetState] = ()
-    loops: Mapping[Looping, float] = field(default_factory=dict)
+    loops: Mapping[RestartLoopKey, float] = field(default_factory=dict)
     node_platforms: tuple[str, ...] | None = None
     """Platforms of the cluster's nodes; empty: no watcher has listed the nodes. None: not looked up."""
 

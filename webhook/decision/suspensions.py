@@ -16,7 +16,7 @@ class TargetState(NamedTuple):
     state: str
 
 
-class Looping(NamedTuple):
+class RestartLoopKey(NamedTuple):
     """An image of a workload whose pods were deleted again and again."""
 
     cluster: str
@@ -48,7 +48,7 @@ def suspensions_of(
     registry: str,
     *,
     targets: Sequence[TargetState],
-    loops: Mapping[Looping, float],
+    loops: Mapping[RestartLoopKey, float],
     keeps_sources: bool,
 ) -> Suspensions:
     """Return the suspensions that apply in a cluster with this target. ``keeps_sources``: an unhealthy target suspends

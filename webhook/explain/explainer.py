@@ -80,7 +80,7 @@ def explain(
     # A runtime that has just started has not loaded operators' filters yet. Without a database it never loads them.
     runtime.database.has_rows.wait(min(seconds, ROWS_WITHIN))
     for pod in pods:
-        limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, may_write=False)
+        limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, can_record=False)
         outcome = runtime.reviewer.review(_creation(pod), limits)
         yield ExplainedPod(
             object=pod.title,

@@ -186,8 +186,8 @@ def _limits_of(live: Runtime, review: AdmissionRequest, token: str, arrived: flo
     return ReviewLimits(
         deadline=arrived + live.budget(deadline.of_query(query)) - ANSWER_MARGIN,
         namespace=review.namespace,
-        may_ask=trusted,
-        may_write=trusted and not review.dry_run,
+        can_query=trusted,
+        can_record=trusted and not review.dry_run,
     )
 
 

@@ -64,7 +64,7 @@ class CircuitBreaker:
             return False
         return now < until or now < self._probed_at.get(host, 0.0) + PROBE_SECONDS
 
-    def note(self, host: str, state: str) -> None:
+    def record(self, host: str, state: str) -> None:
         now = time.monotonic()
         with self._lock:
             if state != "unknown":

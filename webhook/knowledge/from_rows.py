@@ -119,10 +119,10 @@ def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snaps
     its access has to be checked (again)."""
     if mapping.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, denied=False)
-    asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
-    if mapping.access == "configured" and source is not None and snapshot.sources.serves(source, asker):
+    requester = ClusterNamespace(snapshot.config.cluster_name, namespace)
+    if mapping.access == "configured" and source is not None and snapshot.sources.serves(source, requester):
         return Allowed(granted=True, access_due=False, denied=False)
-    grant = mapping.grants.get(asker)
+    grant = mapping.grants.get(requester)
     if grant is None:
         return Allowed(granted=False, access_due=True, denied=False)
     age = time.time() - grant.checked_at

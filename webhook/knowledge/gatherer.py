@@ -33,48 +33,48 @@ T = TypeVar("T")
 MOST_ASKED: Final = 100
 """The maximum number of images of one review that are checked at registries; further images are kept as ``busy``."""
 
-WITHOUT_A_PLACE: Final = 0.5
+UNSLOTTED_WAIT: Final = 0.5
 """The maximum time in seconds that a review waits for the database without one of the limited slots. After a start, or
 during a roll-out of images that are not in memory, many reviews query the database, which responds in a fraction of
 this time."""
 
 
-class NoPlaceError(Exception):
+class NoSlotError(Exception):
     """All slots for waiting reviews are in use."""
 
 
 class KnowledgeGatherer:
-    """Gathers facts about images; one instance per process. ``places`` is the number of slots for waiting reviews."""
+    """Gathers facts about images; one instance per process. ``slots`` is the number of slots for waiting reviews."""
 
-    def __init__(self, *, database: DatabaseThread, existence: RegistryProber, places: int) -> None:
+    def __init__(self, *, database: DatabaseThread, existence: RegistryProber, slots: int) -> None:
         self._database = database
         self._existence = existence
-        self._places = threading.BoundedSemaphore(places)
+        self._slots = threading.BoundedSemaphore(slots)
         self.oldest_answer = RecentMaximum()
         """The age of the oldest answer past ``maxAge`` that was used, in seconds."""
 
     def try_wait(self) -> bool:
         """Acquire a slot for a waiting review, without blocking. Return whether it was acquired; release it with
         ``end_wait``."""
-        has_place = self._places.acquire(blocking=False)
-        if has_place:
+        has_slot = self._slots.acquire(blocking=False)
+        if has_slot:
             metrics.WAITERS.inc()
-        return has_place
+        return has_slot
 
     def end_wait(self) -> None:
         metrics.WAITERS.dec()
-        self._places.release()
+        self._slots.release()
 
     def await_database(self, future: Future[T], limits: ReviewLimits) -> T | None:
         """Return the result of a lookup: wait for a moment without a slot, and after that with one. None if the result
-        is not available in time, or the database is unavailable. Raises NoPlaceError if all slots are in use."""
-        answer = await_result(future, limits.left(WITHOUT_A_PLACE))
+        is not available in time, or the database is unavailable. Raises NoSlotError if all slots are in use."""
+        answer = await_result(future, limits.left(UNSLOTTED_WAIT))
         if future.done():
             return answer
         if not self.try_wait():
-            raise NoPlaceError
+            raise NoSlotError
         try:
-            return await_result(future, limits.left(HEAD_TIMEOUT - WITHOUT_A_PLACE))
+            return await_result(future, limits.left(HEAD_TIMEOUT - UNSLOTTED_WAIT))
         finally:
             self.end_wait()
 
@@ -83,7 +83,7 @@ class KnowledgeGatherer:
         wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._database.row(source)) is not None}
         missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
-        late = set(self._look_up(missing, rows, limits)) if missing and limits.may_ask else set()
+        late = set(self._look_up(missing, rows, limits)) if missing and limits.can_query else set()
         known = {s: from_rows.of_row(wanted[s], rows.get(s), snapshot, limits) for s in wanted}
         for source in missing.keys() & rows.keys():
             metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
@@ -91,16 +91,16 @@ class KnowledgeGatherer:
             # Images that are new to this namespace are looked up in the database, but not checked at registries.
             known |= {s: from_rows.out_of_quota(known[s], row) for s, row in rows.items()}
         uncertain = [source for source in wanted if from_rows.is_uncertain(rows.get(source), known[source], snapshot)]
-        if uncertain and limits.may_ask:
+        if uncertain and limits.can_query:
             undecided = {source: wanted[source] for source in uncertain if source not in late}
             known |= self._uncertain(undecided, rows, known, snapshot, limits)
             # The result arrives too late for this review, but in time for the next one.
             known |= {source: replace(known[source], busy=True) for source in late}
         for source, knowledge in known.items():
-            if knowledge.stale and limits.may_ask and limits.may_write:
+            if knowledge.stale and limits.can_query and limits.can_record:
                 row = self._database.row(source)
                 if row is not None and row.known is not None:
-                    self.oldest_answer.note(time.time() - row.known.verified_at)
+                    self.oldest_answer.record(time.time() - row.known.verified_at)
                 self._verify_later(wanted[source], snapshot)
         return known
 
@@ -111,7 +111,7 @@ class KnowledgeGatherer:
         looked up because all slots are in use."""
         try:
             found = self.await_database(self._database.lookup(missing), limits) or {}
-        except NoPlaceError:
+        except NoSlotError:
             return missing
         rows |= {source: CachedMapping(found.get(source)) for source in missing}
         return ()
@@ -129,7 +129,7 @@ class KnowledgeGatherer:
         busy = {source: replace(known[source], busy=True) for source in wanted}
         if not asked or not self.try_wait():
             for decision in asked.values():
-                if limits.may_write:
+                if limits.can_record:
                     self._verify_later(decision, snapshot)
             return busy
         try:
@@ -159,12 +159,12 @@ class KnowledgeGatherer:
             seen = await_result(probe, until.left())
             if seen is not None and seen.state == "present":
                 known[source] = replace(known[source], access="anonymous")
-        if limits.may_write:
+        if limits.can_record:
             for source, answer in answers.items():
-                self._note(wanted[source], rows[source].known, known[source], answer, snapshot)
+                self._record_answer(wanted[source], rows[source].known, known[source], answer, snapshot)
         return known
 
-    def _note(
+    def _record_answer(
         self,
         decision: Decision,
         row: MappingSnapshot | None,
@@ -198,7 +198,7 @@ class KnowledgeGatherer:
     ) -> Knowledge:
         if answer is None or answer.state == "unknown":
             # There is no result. If the registry is unavailable, the previous answer counts if it was ``present``.
-            if known.existence == "present" and not (answer is None or answer.away):
+            if known.existence == "present" and not (answer is None or answer.unavailable):
                 return replace(known, existence="unknown", stale=False)
             return known if known.existence == "present" else replace(known, existence="unknown")
         if row.known is not None and self._is_tampered(row.known, answer, limits):
@@ -219,7 +219,7 @@ class KnowledgeGatherer:
         if future is None:
             return
 
-        def note(done: Future[ProbeAnswer]) -> None:
+        def record(done: Future[ProbeAnswer]) -> None:
             if done.cancelled() or done.exception() is not None:
                 return
             answer = done.result()
@@ -227,4 +227,4 @@ class KnowledgeGatherer:
                 answered = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
                 self._database.pending.existence(decision.key, answered)
 
-        future.add_done_callback(note)
+        future.add_done_callback(record)

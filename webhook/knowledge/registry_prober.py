@@ -42,20 +42,21 @@ ANSWERS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 MOST_ANSWERS: Final = 20_000
 """The maximum number of remembered results (a few MB); after ``ANSWERS_REMEMBERED_FOR`` seconds they are useless."""
 
-REGISTRY_AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
+REGISTRY_UNAVAILABLE: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
 TimedHead = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """The result of a check. ``state`` is present, absent or unknown; ``away``: the registry was unavailable. Times are
-    monotonic: ``asked_at`` is that of the request, after which the target may have changed, ``at`` that of the result.
+    """The result of a check. ``state`` is present, absent or unknown; ``unavailable``: the registry was unavailable.
+    Times are monotonic: ``asked_at`` is that of the request, after which the target may have changed, ``at`` that of
+    the result.
     """
 
     state: str
     digest: str = ""
-    away: bool = False
+    unavailable: bool = False
     asked_at: float = 0.0
     at: float = 0.0
 
@@ -93,7 +94,7 @@ class RegistryProber:
                 return _done(remembered)
             pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
             if self.breaker.is_open(ref.registry) or len(under_way) >= MOST_UNDER_WAY:
-                return _done(ProbeAnswer("unknown", away=True))
+                return _done(ProbeAnswer("unknown", unavailable=True))
             future = under_way[key] = pool.submit(self._answer, key, access, under_way, confirm)
             return future
 
@@ -137,16 +138,16 @@ class RegistryProber:
 
     def _look(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> ProbeAnswer:
         if not self.breaker.may_ask(ref.registry):
-            return ProbeAnswer("unknown", away=True, at=time.monotonic())
+            return ProbeAnswer("unknown", unavailable=True, at=time.monotonic())
         asked_at = time.monotonic()
         try:
             descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
-            answer = ProbeAnswer("unknown", away=error.code in REGISTRY_AWAY, at=time.monotonic())
-            if not answer.away:
+            answer = ProbeAnswer("unknown", unavailable=error.code in REGISTRY_UNAVAILABLE, at=time.monotonic())
+            if not answer.unavailable:
                 # The host responds. A private image among public ones must not open its breaker.
-                self.breaker.note(ref.registry, "answered")
+                self.breaker.record(ref.registry, "answered")
                 return answer
         except Exception:
             log.exception("Asking a registry failed", image=str(ref))
@@ -155,7 +156,7 @@ class RegistryProber:
             state = "present" if descriptor else "absent"
             digest = descriptor.digest if descriptor else ""
             answer = ProbeAnswer(state, digest, asked_at=asked_at, at=time.monotonic())
-        self.breaker.note(ref.registry, answer.state)
+        self.breaker.record(ref.registry, answer.state)
         return answer
 
 

@@ -63,7 +63,7 @@ class CopyRequester:
     ) -> dict[str, Knowledge]:
         """Request the copies that are due. Return the facts about their images that are known after that, by canonical
         source."""
-        if not (limits.may_write and limits.may_ask):
+        if not (limits.can_record and limits.can_query):
             return {}
         requests = self._due(request, undecided, known, snapshot)
         if requests and snapshot.waits_for_copies and not snapshot.policy.switched_off:

@@ -16,7 +16,7 @@ from webhook.decision.decision import Decision, Knowledge
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
-from webhook.knowledge.gatherer import KnowledgeGatherer, NoPlaceError
+from webhook.knowledge.gatherer import KnowledgeGatherer, NoSlotError
 
 MAPPINGS_REMEMBERED_FOR: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
@@ -90,11 +90,11 @@ class Guard:
                 owners[name] = remembered[1]
             if remembered is None or time.monotonic() - remembered[0] >= MAPPINGS_REMEMBERED_FOR:
                 missing.append(name)
-        if not missing or not limits.may_ask:
+        if not missing or not limits.can_query:
             return owners
         try:
-            found = self._gatherer.await_database(self._database.inside(missing), limits)
-        except NoPlaceError:
+            found = self._gatherer.await_database(self._database.private_mappings_in(missing), limits)
+        except NoSlotError:
             found = None
         if found is None:
             return owners

@@ -22,7 +22,9 @@ class Notes:
         self._pending = pending
         self._sampler = Sampler()
 
-    def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int, *, is_copied: bool) -> None:
+    def record(
+        self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int, *, is_copied: bool
+    ) -> None:
         """Record the decisions of a review. ``unlisted`` is the number of images without a decision; ``is_copied``:
         the configuration allows copies of new images."""
         hour, namespace = DecisionKey.this_hour(), namespace_of(request)

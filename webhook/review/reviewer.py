@@ -72,7 +72,7 @@ class Reviewer:
             return Outcome([], [], [])
         kept = decision.untouchable(request.obj, snapshot.policy)
         decisions = self._decide(request, looked_at, kept, snapshot, limits)
-        if limits.may_write and limits.may_ask:
+        if limits.can_record and limits.can_query:
             self._copies.refresh(request, decisions, snapshot)
         operations = patch.patch_operations(
             decisions,
@@ -87,8 +87,8 @@ class Reviewer:
             pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_REVIEWED_IMAGES else 0
         )
         unlisted = max(0, images - len(decisions))
-        if limits.may_write:
-            self._notes.take(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
+        if limits.can_record:
+            self._notes.record(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
         denied = kubectl_messages.denial(decisions, snapshot)
         warnings = kubectl_messages.warnings_of(decisions, unlisted)
         return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)
@@ -121,7 +121,7 @@ class Reviewer:
         limits: ReviewLimits,
     ) -> list[Decision]:
         def on_filter_error(name: str, error: Exception) -> None:
-            if limits.may_write:
+            if limits.can_record:
                 metrics.FILTER_ERRORS.labels(name).inc()
             log.warning("A filter failed on this image and is skipped", filter=name, error=str(error), uid=request.uid)
 

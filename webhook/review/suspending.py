@@ -35,7 +35,7 @@ class Suspender:
         decisions = _without_loops(request, decisions, suspensions)
         if not suspensions.target or not any(d.swap for d in decisions):
             return decisions
-        if suspensions.target == "testing" and limits.may_write and self._takes_test():
+        if suspensions.target == "testing" and limits.can_record and self._takes_test():
             return decisions
         return [_kept(d, Reason.TARGET_UNHEALTHY) if d.swap else d for d in decisions]
 

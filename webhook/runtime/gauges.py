@@ -29,7 +29,7 @@ class Gauges:
         self._shown_hosts: set[str] = set()
         self.certificate: ReloadingContext | None = None
 
-    def begin(self) -> None:
+    def initialize(self) -> None:
         """Start the counters that alerts use at 0, because Prometheus sees no increase in a series that starts at 1.
         Then publish the gauges."""
         for operation in ("CREATE", "UPDATE"):
@@ -45,7 +45,7 @@ class Gauges:
         metrics.DRY_RUN.set(snapshot.policy.dry_run)
         metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
         metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
-        metrics.DATABASE_AVAILABLE.set(not self._database.is_away())
+        metrics.DATABASE_AVAILABLE.set(not self._database.is_unavailable())
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
         self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})

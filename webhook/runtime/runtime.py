@@ -58,7 +58,7 @@ class Runtime:
         self.existence = RegistryProber(
             self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST)
         )
-        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, places=REQUEST_THREADS // 2)
+        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, slots=REQUEST_THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, database=self.database, gatherer=gatherer)
         self._gauges = Gauges(self.snapshots, self.database, self.existence.breaker, gatherer.oldest_answer)
         self.snapshots.after_look = self._after_look
@@ -70,7 +70,7 @@ class Runtime:
 
     def start(self) -> None:
         if not self.is_observer:
-            self._gauges.begin()
+            self._gauges.initialize()
         self.snapshots.start()
         self.database.start()
 

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.row_fields import NOTHING, form_title, name_in_words
 from mirrors.templatetags.humanise import past, when
 
@@ -76,7 +76,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     readonly_fields = ["at", "who", "done", "kind", "name", "fields_changed", "before_and_after"]
     row_names = ("change", "changes")
 
-    at = moment("timestamp", "time")
+    at = time_column("timestamp", "time")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")

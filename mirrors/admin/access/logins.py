@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.lists.csv_export import in_files
 
 AxesRow = TypeVar("AxesRow", bound=AccessBase)
@@ -25,7 +25,7 @@ class SignInAdmin(ReadOnlyAdmin[AxesRow]):
     ordering = ["-id"]
     left_out = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
 
-    at = moment("attempt_time", "time")
+    at = time_column("attempt_time", "time")
 
     def row_title(self, row: Any) -> str:
         return f"{row.username}, {row.attempt_time:%Y-%m-%d %H:%M:%S} UTC"
@@ -90,4 +90,4 @@ class AccessLogAdmin(SignInAdmin[AccessLog]):
     empty_words = "Appear after a user signs in."
     row_names = ("sign-in", "sign-ins")
 
-    left = moment("logout_time", "signed out")
+    left = time_column("logout_time", "signed out")

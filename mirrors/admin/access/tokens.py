@@ -17,7 +17,7 @@ from mirrors.accounts.roles import Role, role_of
 from mirrors.accounts.tokens import DEFAULT_DAYS
 from mirrors.admin.access.own_tokens import days_field, own_tokens_view, revoke_view
 from mirrors.admin.tools.base import ModelForm, PlainAdmin
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 
 
 class TokenForm(ModelForm[ApiToken]):
@@ -28,7 +28,7 @@ class TokenForm(ModelForm[ApiToken]):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlainAdmin[ApiToken]):
-    list_display = ["name", "user", "role", "made", "ends", "used"]
+    list_display = ["name", "user", "role", "created_column", "expires_column", "last_used_column"]
     empty_words = "Create one for each script. A token is shown once and expires."
     list_filter = ["role"]
     list_select_related = ["user"]
@@ -36,15 +36,19 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
     ordering = ["-created"]
     form = TokenForm
 
-    made = moment("created", "created")
-    ends = moment("expiry", "expires")
-    used = moment("last_used_at", "last used")
+    created_column = time_column("created", "created")
+    expires_column = time_column("expiry", "expires")
+    last_used_column = time_column("last_used_at", "last used")
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
-        return ["name", "user", "role", "days"] if obj is None else ["name", "user", "role", "made", "ends", "used"]
+        return (
+            ["name", "user", "role", "days"]
+            if obj is None
+            else ["name", "user", "role", "created_column", "expires_column", "last_used_column"]
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
-        return [] if obj is None else ["made", "ends", "used"]
+        return [] if obj is None else ["created_column", "expires_column", "last_used_column"]
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view

@@ -20,7 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.admin.tools.base import PlainAdmin
-from mirrors.admin.tools.lists.columns import good, moment
+from mirrors.admin.tools.lists.columns import boolean_column, time_column
 from mirrors.admin.tools.row_fields import NOTHING
 
 PERMITTED: Final = {
@@ -41,16 +41,16 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "roles", "active", "came_in")
+    list_display = ("username", "email", "roles", "active", "last_login_column")
     list_filter = ("groups", "is_active", "is_superuser")
     filter_titles: ClassVar[dict[str, str]] = {"groups": "roles"}
     filter_horizontal = ()
-    readonly_fields = ("came_in", "joined")
+    readonly_fields = ("last_login_column", "joined")
     add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
 
-    active = good("is_active")
-    came_in = moment("last_login", "last sign-in")
-    joined = moment("date_joined", "created")
+    active = boolean_column("is_active")
+    last_login_column = time_column("last_login", "last sign-in")
+    joined = time_column("date_joined", "created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -76,7 +76,7 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
         return (
             (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
             ("Access", {"fields": access}),
-            ("Dates", {"fields": ("came_in", "joined")}),
+            ("Dates", {"fields": ("last_login_column", "joined")}),
         )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:

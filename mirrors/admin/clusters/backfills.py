@@ -22,7 +22,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
-from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.columns import breakable, time_column
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
@@ -116,8 +116,8 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     detail_template = "admin/mirrors/backfill.html"
     live_template = "admin/mirrors/backfill_live.html"
 
-    created = moment("created_at")
-    finished = moment("finished_at")
+    created = time_column("created_at")
+    finished = time_column("finished_at")
 
     def row_title(self, row: Any) -> str:
         return f"Backfill {row.pk} of {row.cluster}"
@@ -165,7 +165,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
             "progress": backfill_progress(row),
             "skipped": skipped_by_reason(row),
             "is_looking": is_looking,
-            "is_over": not row.is_open,
+            "is_finished": not row.is_open,
             "actions": [action for action in actions if not (is_looking and action.name == "start")],
             "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
         }

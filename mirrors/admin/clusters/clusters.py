@@ -12,7 +12,7 @@ from unfold.decorators import display
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import Cluster, ClusterNode
@@ -36,8 +36,8 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 
     left_out = ("scope_problem",)
 
-    listed = moment("listed_at", "all objects listed")
-    seen = moment("seen_at", "last report")
+    listed = time_column("listed_at", "all objects listed")
+    seen = time_column("seen_at", "last report")
 
     def get_fields(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
         return [*super().get_fields(request, obj), "shown_scope_problem"]
@@ -68,4 +68,4 @@ class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     search_fields = SEARCH_FIELDS[ClusterNode]
     ordering = ["-id"]
 
-    pulled = moment("pulled_at")
+    pulled = time_column("pulled_at")

@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
-from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.columns import breakable, time_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import ImageMapping, PullFailure
@@ -50,9 +50,9 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
         "last_seen",
     )
 
-    since = moment("first_seen_at", "since")
-    last_seen = moment("last_seen_at")
-    asked = moment("asked_at", "last copied again")
+    since = time_column("first_seen_at", "since")
+    last_seen = time_column("last_seen_at")
+    asked = time_column("asked_at", "last copied again")
 
     @admin.display(description="image", ordering="image")
     def shown_image(self, row: PullFailure) -> SafeString:

@@ -15,7 +15,7 @@ from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
-from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.columns import breakable, time_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.clusters.running_images import only_mirrored, running_images
@@ -69,7 +69,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
 
     left_out = ("workload_kind",)
 
-    changed = moment("last_seen_at", "last change")
+    changed = time_column("last_seen_at", "last change")
     shown_namespace = namespace_column
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:

@@ -18,7 +18,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.lists.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.clusters.pull_failures import pull_advice
@@ -67,8 +67,8 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     actions = ["release"]
 
     shown_namespace = namespace_column
-    detected = moment("detected_at")
-    expires = moment("expires_at")
+    detected = time_column("detected_at")
+    expires = time_column("expires_at")
 
     @display(description="state")
     def state(self, row: RestartLoop) -> SafeString:
@@ -96,8 +96,8 @@ class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     actions = ["declare_healthy"]
     fields = ("cluster", "registry", "shown_state", "cause", "what_to_do", "message", "on_nodes", "began", "changed")
 
-    began = moment("began_at")
-    changed = moment("changed_at")
+    began = time_column("began_at")
+    changed = time_column("changed_at")
 
     @display(description="state", ordering="state")
     def shown_state(self, row: TargetHealth) -> SafeString:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from mirrors.filters import CompiledFilter, InvalidFilterError
-from mirrors.filters.places import pointed
+from mirrors.filters.error_positions import pointed
 from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods
@@ -82,7 +82,7 @@ class TrialForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SubmittedExpression:
     """A submitted form with the plan of its expression, or the error in the expression."""
 
     expression: str
@@ -109,7 +109,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
         newest = AdmissionSample.objects.order_by("-id").values_list("pk", flat=True).first()
         initial["admission"] = str(newest or "")
     form = TrialForm(initial=initial)
-    asked = _ask(str(initial["jmespath"]), row, number_in(initial.get("position")), initial.get("cluster"))
+    asked = _compile(str(initial["jmespath"]), row, number_in(initial.get("position")), initial.get("cluster"))
     context = {
         **admin.site.each_context(request),
         "title": f"Try filter {row.name}" if row else "Try a filter",
@@ -126,7 +126,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
 def answers(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that is refreshed while the user types."""
     _require(request)
-    asked = _asked(request)
+    asked = _from_post(request)
     context = _answers(asked, request.POST.get("admission", ""), request.POST.get("pod", ""))
     return render(request, "admin/mirrors/filter_answers.html", context)
 
@@ -135,7 +135,7 @@ def answers(request: HttpRequest) -> HttpResponse:
 def impact_of_form(request: HttpRequest) -> HttpResponse:
     """Return the effect of saving on the admissions of the last 24 hours."""
     _require(request)
-    asked = _asked(request)
+    asked = _from_post(request)
     found = filter_plans.impact(asked.plan) if asked.plan else None
     context = {
         "impact": found,
@@ -162,30 +162,30 @@ def _require(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _asked(request: HttpRequest) -> Asked:
+def _from_post(request: HttpRequest) -> SubmittedExpression:
     text = request.POST.get("jmespath", "").replace("\r\n", "\n")
     position, cluster = number_in(request.POST.get("position")), request.POST.get("cluster")
-    return _ask(text, _row(request.POST.get("filter")), position, cluster)
+    return _compile(text, _row(request.POST.get("filter")), position, cluster)
 
 
-def _ask(expression: str, row: Filter | None, position: int | None, cluster: str | None) -> Asked:
+def _compile(expression: str, row: Filter | None, position: int | None, cluster: str | None) -> SubmittedExpression:
     if not expression.strip():
-        return Asked(expression, row, None, "")
+        return SubmittedExpression(expression, row, None, "")
     # The form of a filter strips the cluster too.
     cluster = cluster.strip() if cluster is not None else None
     try:
         plan = filter_plans.plan(expression=expression, row=row, position=position, cluster=cluster)
-        return Asked(expression, row, plan, "")
+        return SubmittedExpression(expression, row, plan, "")
     except InvalidFilterError as error:
-        return Asked(expression, row, None, pointed(expression, error))
+        return SubmittedExpression(expression, row, None, pointed(expression, error))
 
 
-def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
+def _answers(asked: SubmittedExpression, admission: str, pod: str) -> dict[str, Any]:
     """Return the results of the expression on the chosen pods; without a valid expression, those of the active
     filters."""
     candidate = asked.plan.candidate if asked.plan else ""
     cluster, found, problem = _pods(admission, pod, (asked.plan.cluster if asked.plan else "") or own_cluster())
-    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.filters_in_force(cluster)
+    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.active_filters(cluster)
     # One deadline for all pods, because this runs while the user types.
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
@@ -200,7 +200,7 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     }
 
 
-def _cluster_warning(asked: Asked) -> str:
+def _cluster_warning(asked: SubmittedExpression) -> str:
     tried = Filter(cluster=asked.plan.cluster) if asked.plan else Filter()
     return unknown_clusters_warning(tried, known_clusters)
 
@@ -251,7 +251,7 @@ def _age(at: datetime, now: datetime) -> str:
 def _row(value: str | None) -> Filter | None:
     number = number_in(value)
     rows = list(Filter.objects.filter(pk=number)) if number is not None else []
-    declared.bring_up_to_date(rows, declared.in_force(Filter))
+    declared.bring_up_to_date(rows, declared.active_rows(Filter))
     return rows[0] if rows else None
 
 

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from mirrors.admin.configuration import filter_pages
 from mirrors.admin.tools import links
 from mirrors.admin.tools.configured_rows import ConfiguredAdmin, WholeForm
-from mirrors.admin.tools.lists.columns import good
+from mirrors.admin.tools.lists.columns import boolean_column
 from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.configuration.filters import validate_jmespath
@@ -185,7 +185,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         short = text if len(text) <= SHOWN_OF_AN_EXPRESSION else f"{text[:SHOWN_OF_AN_EXPRESSION]}…"
         return format_html('<code class="swapper-expression" title="{}">{}</code>', row.jmespath, short)
 
-    shown_enabled = good("enabled")
+    shown_enabled = boolean_column("enabled")
 
     @display(description="hits (24 h)")
     def shown_hits(self, row: Any) -> SafeString:

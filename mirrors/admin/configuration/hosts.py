@@ -15,8 +15,8 @@ from django.utils.html import format_html
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, ask, confirm_or_run
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, confirmation_page
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import HostBudget
 from mirrors.selectors.jobs.free_hosts import with_waiting
@@ -65,7 +65,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
 
     left_out = ("credential", "resting_until", "pull_limit", "held_until", "held_from")
 
-    updated = moment("updated_at", "reported")
+    updated = time_column("updated_at", "reported")
 
     @admin.display(description="budget", ordering="per_second")
     def budget(self, row: HostBudget) -> str:
@@ -120,7 +120,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         if not self.has_operate_permission(request):
             raise PermissionDenied
         rows = HostBudget.objects.limited().filter(host=request.GET.get("host", ""))
-        return ask(RESUME, request, rows, self, back=reverse("admin:index"), nothing=NOT_LIMITED)
+        return confirmation_page(RESUME, request, rows, self, back=reverse("admin:index"), nothing=NOT_LIMITED)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_hostbudget")

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.models import BlobLocation, BudgetShare, Revision, WorkLease
 
 # django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.
@@ -21,7 +21,7 @@ class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
     search_fields = ["digest", "repository"]
     ordering = ["-id"]
 
-    seen = moment("seen_at")
+    seen = time_column("seen_at")
 
 
 @admin.register(Revision)
@@ -38,7 +38,7 @@ class BudgetShareAdmin(ReadOnlyAdmin[BudgetShare]):
     search_fields = ["budget__host", "worker"]
     ordering = ["-id"]
 
-    expires = moment("expires_at")
+    expires = time_column("expires_at")
 
 
 @admin.register(WorkLease)
@@ -51,4 +51,4 @@ class WorkLeaseAdmin(ReadOnlyAdmin[WorkLease]):
     search_fields = ["name", "holder"]
     ordering = ["name"]
 
-    expires = moment("expires_at")
+    expires = time_column("expires_at")

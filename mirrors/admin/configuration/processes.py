@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.models import (
     Instance,
@@ -51,8 +51,8 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     search_fields = SEARCH_FIELDS[Instance]
     ordering = ["role", "cluster", "name"]
 
-    started = moment("started_at")
-    seen = moment("seen_at", "last report")
+    started = time_column("started_at")
+    seen = time_column("seen_at", "last report")
 
     fields = ["role", "cluster", "name", "state", "target", "notes", "started", "seen"]
 

@@ -25,7 +25,7 @@ from mirrors import services
 from mirrors.admin.tools import links
 from mirrors.admin.tools.configured_rows import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.detail import STOP_POLLING
-from mirrors.admin.tools.lists.columns import STATUS_COLOURS, good
+from mirrors.admin.tools.lists.columns import STATUS_COLOURS, boolean_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
@@ -101,7 +101,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     change_form_template = "admin/mirrors/registry.html"
     list_after_template = "admin/mirrors/without_row.html"
 
-    is_enabled = good("enabled")
+    is_enabled = boolean_column("enabled")
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET

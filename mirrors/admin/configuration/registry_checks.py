@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.lists.columns import moment, status
+from mirrors.admin.tools.lists.columns import status, time_column
 from mirrors.models import (
     RegistryCheck,
 )
@@ -21,5 +21,5 @@ class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
     ordering = ["-id"]
 
     status_label = status
-    created = moment("created_at", "requested")
-    finished = moment("finished_at", "finished")
+    created = time_column("created_at", "requested")
+    finished = time_column("finished_at", "finished")

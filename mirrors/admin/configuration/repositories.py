@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
 from mirrors.models import TargetRepository
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -32,8 +32,8 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     def get_fields(self, request: HttpRequest, obj: TargetRepository | None = None) -> Any:
         return [*super().get_fields(request, obj), "differences_in_words", "settings_in_words"]
 
-    asked = moment("apply_requested_at", "apply requested")
-    checked = moment("checked_at")
+    asked = time_column("apply_requested_at", "apply requested")
+    checked = time_column("checked_at")
 
     @admin.display(description="images")
     def comes_from(self, row: TargetRepository) -> str:

@@ -8,7 +8,7 @@ from django.contrib import admin
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.recent_filter import RecentActions
-from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.columns import time_column
 from mirrors.models import OperatorAction
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import past
@@ -25,7 +25,7 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
 
     left_out = ("actor", "token", "subject")
 
-    created = moment("created_at", "time")
+    created = time_column("created_at", "time")
 
     def row_title(self, row: Any) -> str:
         return f"{past(row.action)}: {row.subject}"

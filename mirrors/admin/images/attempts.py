@@ -7,7 +7,7 @@ from django.contrib import admin
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.list_filters.clusters import namespace_column
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import error_type_column, moment
+from mirrors.admin.tools.lists.columns import error_type_column, time_column
 from mirrors.models import JobProgress, MirrorAttempt, MirrorRequest
 from mirrors.templatetags.humanise import size
 
@@ -31,8 +31,8 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     def copied(self, row: MirrorAttempt) -> str:
         return size(row.bytes_copied)
 
-    started = moment("started_at")
-    finished = moment("finished_at")
+    started = time_column("started_at")
+    finished = time_column("finished_at")
 
 
 @admin.register(MirrorRequest)
@@ -43,7 +43,7 @@ class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
 
-    created = moment("created_at", "requested")
+    created = time_column("created_at", "requested")
     shown_namespace = namespace_column
 
 
@@ -53,4 +53,4 @@ class JobProgressAdmin(ReadOnlyAdmin[JobProgress]):
     search_fields = ["job__mapping__source"]
     ordering = ["-job"]
 
-    updated = moment("updated_at")
+    updated = time_column("updated_at")

@@ -20,12 +20,18 @@ from mirrors import services
 from mirrors.admin.images.job_filters import FailedAtFilter, LastOfImageFilter
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.images.waiting import next_attempt, starts_at
-from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
+from mirrors.admin.tools.bulk_actions import (
+    ActionResult,
+    BulkAction,
+    confirm_or_run,
+    requested_jobs_result,
+    show_result,
+)
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import error_type_column, moment, shortened, status
+from mirrors.admin.tools.lists.columns import error_type_column, shortened, status, time_column
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority, Trigger
 from mirrors.selectors.jobs import free_hosts
@@ -41,8 +47,10 @@ UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACK
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.retry_jobs(job_ids=ids, requested_by=actor)
-    page = reverse("admin:mirrors_mirrorjob_change", args=list(acted.made)) if len(acted.made) == 1 else ""
-    return replace(ordered(acted, "queued again."), page=page)
+    page = (
+        reverse("admin:mirrors_mirrorjob_change", args=list(acted.created_ids)) if len(acted.created_ids) == 1 else ""
+    )
+    return replace(requested_jobs_result(acted, "queued again."), page=page)
 
 
 def _cancel(ids: Collection[int], actor: str) -> ActionResult:
@@ -126,8 +134,8 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     live_template = "admin/mirrors/job_live.html"
 
     status_label = status
-    created = moment("created_at", "queued")
-    finished = moment("finished_at", "finished")
+    created = time_column("created_at", "queued")
+    finished = time_column("finished_at", "finished")
 
     def row_title(self, row: Any) -> str:
         return f"Job {row.pk}: {row.mapping.source}"
@@ -164,7 +172,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "job": row,
             "duration": _duration(row),
             "next_attempt": next_attempt(row),
-            "is_over": row.status in MirrorJob.TERMINAL,
+            "is_finished": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],

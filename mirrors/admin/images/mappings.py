@@ -24,9 +24,9 @@ from mirrors.admin.images.mapping_filters import (
     UsedInClusterFilter,
 )
 from mirrors.admin.images.waiting import limit_words, next_attempt
-from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, requested_jobs_result
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.lists.columns import STATE_COLOURS, moment, reason_of
+from mirrors.admin.tools.lists.columns import STATE_COLOURS, reason_of, time_column
 from mirrors.admin.tools.lists.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
@@ -50,14 +50,14 @@ rejected."""
 
 
 def _mirror(ids: Collection[int], actor: str) -> ActionResult:
-    return ordered(
+    return requested_jobs_result(
         services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copy requested.", "copies requested."
     )
 
 
 def _verify(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
-    return ordered(acted, "verification queued.", "verifications queued.")
+    return requested_jobs_result(acted, "verification queued.", "verifications queued.")
 
 
 def _pause(ids: Collection[int], actor: str) -> ActionResult:
@@ -112,7 +112,7 @@ MAPPING_ACTIONS = {
             "deleted: cancel their jobs first.",
             _forget,
             is_dangerous=True,
-            is_end=True,
+            deletes_rows=True,
         ),
     )
 }
@@ -141,8 +141,8 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     detail_template = "admin/mirrors/mapping.html"
     live_template = "admin/mirrors/mapping_live.html"
 
-    verified = moment("verified_at", "last checked")
-    last_seen = moment("last_seen_at", "last requested")
+    verified = time_column("verified_at", "last checked")
+    last_seen = time_column("last_seen_at", "last requested")
 
     @admin.display(description="image", ordering="source")
     def image(self, row: ImageMapping) -> str:
@@ -184,7 +184,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "jobs": jobs[:SHOWN_ROWS],
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
             "more_jobs": len(jobs) > SHOWN_ROWS,
-            "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
+            "is_finished": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
             "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN_ROWS],
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
         }

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 
 from mirrors import services
 from mirrors.admin.tools import links
-from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, ordered, show_result
+from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, requested_jobs_result, show_result
 from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.jobs.advice import advice_for
 
@@ -35,7 +35,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         acted = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
-        show_result(request, ordered(acted, "queued again."))
+        show_result(request, requested_jobs_result(acted, "queued again."))
         return HttpResponseRedirect(links.jobs(trigger__exact="retry"))
     last = services.failed_last(error_class=error_class, error_host=host)
     jobs = list(last.select_related("mapping").order_by("-id")[: MOST_COUNTED + 1])

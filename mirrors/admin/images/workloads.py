@@ -7,7 +7,7 @@ from django.contrib import admin
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
-from mirrors.admin.tools.lists.columns import good, moment
+from mirrors.admin.tools.lists.columns import boolean_column, time_column
 from mirrors.models import ImageUse, MappingAccess
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
@@ -24,9 +24,9 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
 
-    is_granted = good("granted")
+    is_granted = boolean_column("granted")
     shown_namespace = namespace_column
-    checked = moment("checked_at")
+    checked = time_column("checked_at")
 
 
 @admin.register(ImageUse)
@@ -39,6 +39,6 @@ class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
 
     list_filter = [OwnNamespaceFilter, ClusterListFilter]
 
-    first_seen = moment("first_seen_at")
+    first_seen = time_column("first_seen_at")
     shown_namespace = namespace_column
-    last_seen = moment("last_seen_at")
+    last_seen = time_column("last_seen_at")

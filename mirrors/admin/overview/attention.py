@@ -40,7 +40,7 @@ def attention_entries(
     """Return the entries, the most serious first. ``tests`` contains the registries as the page shows them."""
     return [
         *_processes(overview, found),
-        *_retries(overview.small.retries or ()),
+        *_retries(overview.facts.retries or ()),
         *_failures(overview),
         *_blocked(images),
         *_registries(tests),
@@ -67,9 +67,9 @@ def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
 def _failures(overview: Overview) -> Iterator[Entry]:
     """Yield failed jobs by error type, the most frequent first, without those that a later job of the image has
     followed."""
-    last = {"last": "yes", **links.from_on("finished_at", overview.since)}
+    last = {"last": "yes", **links.time_range_from("finished_at", overview.since)}
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
-    for failed in overview.small.failures or ():
+    for failed in overview.facts.failures or ():
         name, jobs = failed["error_class"], failed["jobs"]
         link = links.jobs(status__exact="failed", error_class__exact=name, **last)
         title = f"Failed jobs: {_error_words(name)}"
@@ -121,13 +121,13 @@ def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
 
 
 def _repositories(overview: Overview) -> Iterator[Entry]:
-    if overview.small.differing:
+    if overview.facts.differing:
         link = reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1"
         words = (
             "The settings of these target repositories differ from the configuration. Open the list and apply the "
             "configured settings."
         )
-        yield Entry("Repository differences", link, overview.small.differing, words, None, "Review", link)
+        yield Entry("Repository differences", link, overview.facts.differing, words, None, "Review", link)
 
 
 def days_until(at: datetime | None, now: datetime) -> int | None:

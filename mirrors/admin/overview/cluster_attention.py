@@ -13,11 +13,11 @@ from mirrors.models import TargetHealth
 from mirrors.selectors.clusters.clusters import stale_clusters, stale_words
 from mirrors.selectors.clusters.pull_failures import pull_advice
 from mirrors.selectors.clusters.suspensions import health_words
-from mirrors.selectors.overview.current_state import SmallFacts
+from mirrors.selectors.overview.current_state import DashboardFacts
 from mirrors.vocabulary.pull_causes import PullSide
 
 
-def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth], *, cluster: str) -> Iterator[Entry]:
+def cluster_entries(facts: DashboardFacts, targets: Iterable[TargetHealth], *, cluster: str) -> Iterator[Entry]:
     """Yield the entries of one cluster, or of all if ``cluster`` is empty. Targets are first, because each affects all
     pods."""
     health = links.of_cluster("targethealth", cluster)
@@ -25,17 +25,17 @@ def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth], *, clust
         if cluster not in ("", row.cluster):
             continue
         yield Entry(f"Target {row.state}: {row.registry}", health, None, health_words(row), None, "Review", health)
-    if small.is_stale:
+    if facts.is_stale:
         clusters = reverse("admin:mirrors_cluster_changelist")
         for stale in stale_clusters():
             if cluster in ("", stale.name):
                 yield Entry(f"Not watched: {stale.name}", clusters, None, stale_words(stale), None, "Review", clusters)
-    yield from _failing_pulls(small.pulls or (), cluster)
-    if small.loops:
+    yield from _failing_pulls(facts.pulls or (), cluster)
+    if facts.loops:
         link = links.of_cluster("restartloop", cluster)
         words = "Pods of these workloads were deleted again and again right after they were swapped: they keep their "
         yield Entry(
-            "Restart loops", link, small.loops, f"{words}source. Exclude them with a filter.", None, "Review", link
+            "Restart loops", link, facts.loops, f"{words}source. Exclude them with a filter.", None, "Review", link
         )
 
 

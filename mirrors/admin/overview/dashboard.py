@@ -34,7 +34,7 @@ from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfi
 from mirrors.selectors.clusters.clusters import clusters_in_words
 from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
-from mirrors.selectors.overview.current_state import SmallFacts, copies_under_way
+from mirrors.selectors.overview.current_state import DashboardFacts, copies_under_way
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, numbers
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
@@ -66,8 +66,8 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     cluster = choice.cluster
     of = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
-    found, images = numbers(overview), overview.small.images
-    targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
+    found, images = numbers(overview), overview.facts.images
+    targets = keep_targets(request, [target_of_banner(row) for row in overview.facts.disturbed or ()])
     of_clusters = SharedHosts.of(rows, overview.since)
     registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
     return {
@@ -81,19 +81,21 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "coverage": percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
-            *cluster_entries(overview.small, targets, cluster=cluster),
+            *cluster_entries(overview.facts, targets, cluster=cluster),
             *attention_entries(overview, found, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in copies_under_way()] if found["jobs"]["running"] else [],
-        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
+        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.facts.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
-        "other_failures": _other_failures(found["failed_by_host"], registries, of_clusters.of_no_row, overview.since),
-        "is_empty": not overview.small.is_mapped,
-        "readiness": _readiness(overview.small, cluster),
+        "other_failures": _other_failures(
+            found["failed_by_host"], registries, of_clusters.unassigned_jobs, overview.since
+        ),
+        "is_empty": not overview.facts.is_mapped,
+        "readiness": _readiness(overview.facts, cluster),
         "banner": banner(),
         "certificate_days": days_until(found["certificate_expires_at"], overview.now),
         "links": _links(overview),
@@ -103,7 +105,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
 def _links(overview: Overview) -> dict[str, str]:
     """Return the links to the rows behind each number, by the name of the number."""
     cluster = overview.cluster
-    ended_since = links.from_on("finished_at", overview.since)
+    ended_since = links.time_range_from("finished_at", overview.since)
     return {
         **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
         "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
@@ -128,13 +130,13 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     return {"name": name, "percent": now, "change": change, "link": link, "is_chosen": is_chosen}
 
 
-def _readiness(small: SmallFacts, cluster: str) -> dict[str, Any] | None:
+def _readiness(facts: DashboardFacts, cluster: str) -> dict[str, Any] | None:
     """Return the newest readiness of the clusters; None if no cluster is watched."""
-    if small.workloads is None or small.unprotected is None:
+    if facts.workloads is None or facts.unprotected is None:
         return None
-    percent = percent_protected(small.workloads, small.unprotected)
+    percent = percent_protected(facts.workloads, facts.unprotected)
     link = links.of_cluster("readinesssample", cluster)
-    return {"percent": percent, "workloads": small.workloads, "unprotected": small.unprotected, "link": link}
+    return {"percent": percent, "workloads": facts.workloads, "unprotected": facts.unprotected, "link": link}
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
@@ -179,29 +181,33 @@ def _of_other_hosts(by_host: dict[str, int], registries: Collection[dict[str, An
 
 
 def _other_failures(
-    by_host: dict[str, int], registries: Collection[dict[str, Any]], of_no_row: int, since: datetime
+    by_host: dict[str, int], registries: Collection[dict[str, Any]], unassigned_jobs: int, since: datetime
 ) -> dict[str, Any]:
     """Return the failed jobs that no row of the table of registries counts, with a link to them. Most of their hosts
-    are public registries. ``of_no_row`` counts those at hosts that the table shows, but of clusters that it does not
-    show; no link can select them."""
+    are public registries. ``unassigned_jobs`` counts those at hosts that the table shows, but of clusters that it does
+    not show; no link can select them."""
     found = _of_other_hosts(by_host, registries)
     hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
-    link = links.jobs(status__exact="failed", error_host=hosts, **links.from_on("finished_at", since))
-    is_listed = len(found) <= links.HOSTS_IN_URL and not of_no_row
-    return {"jobs": sum(found.values()) + of_no_row, "of_no_row": of_no_row, "link": link if is_listed else ""}
+    link = links.jobs(status__exact="failed", error_host=hosts, **links.time_range_from("finished_at", since))
+    is_listed = len(found) <= links.HOSTS_IN_URL and not unassigned_jobs
+    return {
+        "jobs": sum(found.values()) + unassigned_jobs,
+        "unassigned_jobs": unassigned_jobs,
+        "link": link if is_listed else "",
+    }
 
 
 def _failed_in_cluster(row: Registry, of_clusters: SharedHosts, since: datetime) -> dict[str, Any]:
     """Return the failed jobs of a registry whose host has registries of several clusters. The registry of all clusters
     has no link, because no list can select only the jobs of the other clusters."""
-    in_cluster = {"cluster": row.cluster, **links.from_on("finished_at", since)}
+    in_cluster = {"cluster": row.cluster, **links.time_range_from("finished_at", since)}
     return {"failed": of_clusters.failed(row), "failed_link": links.failed_at(row, **in_cluster) if row.cluster else ""}
 
 
 def _failed_anywhere(
     row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime
 ) -> dict[str, Any]:
-    link = links.failed_at(row, **links.from_on("finished_at", since))
+    link = links.failed_at(row, **links.time_range_from("finished_at", since))
     return {"failed": _failed(row, by_host, shared, since), "failed_link": link}
 
 

@@ -33,7 +33,7 @@ class SharedHosts:
         return sum(jobs for (host, cluster), jobs in self.jobs.items() if self._is_of(row, host, cluster))
 
     @property
-    def of_no_row(self) -> int:
+    def unassigned_jobs(self) -> int:
         """The number of failed jobs that no registry counts: those of users, and of clusters without a registry of the
         host."""
         return sum(

@@ -28,22 +28,22 @@ class ActionResult:
     """The result of an action: a sentence, and the reasons why rows were skipped. ``page`` is the URL of the row that
     the action created, if there is exactly one; an action on the page of a row redirects to it."""
 
-    words: str
+    message: str
     refusals: Collection[str] = field(default_factory=list)
     page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """An action on rows. ``words`` describes its effect; ``run`` takes the keys of the rows and the name of the
+    """An action on rows. ``description`` says what it does; ``run`` takes the keys of the rows and the name of the
     user."""
 
     name: str
     title: str
-    words: str
+    description: str
     run: Callable[[Collection[int], str], ActionResult]
     is_dangerous: bool = False
-    is_end: bool = False
+    deletes_rows: bool = False
     """Whether the action deletes the rows, so that the page of a row cannot be opened afterwards."""
 
 
@@ -63,7 +63,7 @@ def confirm_or_run(
     asked = set(confirmed.split(","))
     result = action.run([key for key in keys if str(key) in asked], request.user.get_username())
     show_result(request, result)
-    back = "" if action.is_end else _back(request)
+    back = "" if action.deletes_rows else _back(request)
     return HttpResponseRedirect((back and result.page) or back or request.get_full_path())
 
 
@@ -76,8 +76,8 @@ def _back(request: HttpRequest) -> str:
 
 def show_result(request: HttpRequest, result: ActionResult) -> None:
     """Show the result of an action as messages on the next page."""
-    if result.words:
-        messages.success(request, result.words)
+    if result.message:
+        messages.success(request, result.message)
     refusals = list(result.refusals)
     for refusal in refusals[:NAMED_ROWS]:
         messages.warning(request, refusal)
@@ -85,12 +85,12 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
         messages.warning(request, f"… and {len(refusals) - NAMED_ROWS:,} more.")
 
 
-def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
+def requested_jobs_result(acted: BulkResult, one: str, more: str = "") -> ActionResult:
     """Return the result of an action that requests jobs. ``one`` and ``more`` describe it for one and for several
     images. Images that already had an active job are listed among the refusals."""
-    live = [job for job in acted.jobs if job.id not in acted.made]
+    live = [job for job in acted.jobs if job.id not in acted.created_ids]
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
-    count = len(acted.made)
+    count = len(acted.created_ids)
     words = one if count == 1 or not more else more
     return ActionResult(f"{count:,} {words}" if count else "", [*acted.refusals, *active])
 
@@ -100,7 +100,7 @@ def _described(row: Model) -> str:
     return f"{row}: {mapping}" if mapping is not None else str(row)
 
 
-def ask(
+def confirmation_page(
     action: BulkAction,
     request: HttpRequest,
     rows: QuerySet[Any],

@@ -33,7 +33,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         return {}
 
     def live(self, request: HttpRequest, row: M) -> dict[str, Any]:
-        """Return the values of the live part. The page stops refreshing it if ``is_over`` is true."""
+        """Return the values of the live part. The page stops refreshing it if ``is_finished`` is true."""
         return {}
 
     def change_view(
@@ -62,7 +62,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
     def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
         row = self._row(request, str(key))
         found = self.live(request, row)
-        status = STOP_POLLING if found["is_over"] else 200
+        status = STOP_POLLING if found["is_finished"] else 200
         context = {"row": row, "is_refreshed": True, "may_operate": self.has_operate_permission(request), **found}
         return render(request, self.live_template, context, status=status)
 

@@ -34,7 +34,7 @@ def decisions(since: datetime, **query: str) -> str:
     (see ``CoverageFilter``), ``filter`` those of one filter, ``cluster`` those of one cluster. Empty values select
     all."""
     given = {name: value for name, value in query.items() if value}
-    return _list("decisioncount", given | from_on("hour", since))
+    return _list("decisioncount", given | time_range_from("hour", since))
 
 
 def of_cluster(model: str, cluster: str, **query: str) -> str:
@@ -42,7 +42,7 @@ def of_cluster(model: str, cluster: str, **query: str) -> str:
     return _list(model, query | ({"cluster": cluster} if cluster else {}))
 
 
-def from_on(field: str, at: datetime) -> dict[str, str]:
+def time_range_from(field: str, at: datetime) -> dict[str, str]:
     """Return the parameters of a list's time range that starts at ``at`` and has no end."""
     return {f"{field}_from_0": f"{at:%Y-%m-%d}", f"{field}_from_1": f"{at:%H:%M:%S}"}
 

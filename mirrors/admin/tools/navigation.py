@@ -77,23 +77,23 @@ MOST_URLS: Final = 128
 """The number of cached URLs. The menu has about 30 for each prefix."""
 
 
-def place_of(url: str) -> tuple[str, str] | None:
+def menu_entry_for(url: str) -> tuple[str, str] | None:
     """Return the section and the name of a list in the menu, by its URL; None if the menu does not have it."""
-    return _places(get_script_prefix()).get(url)
+    return _entries(get_script_prefix()).get(url)
 
 
-def place_above(path: str) -> tuple[str, str, str] | None:
+def nearest_menu_entry(path: str) -> tuple[str, str, str] | None:
     """Return the section, the name and the URL of the menu entry whose URL is the longest prefix of the path."""
-    places = _places(get_script_prefix())
-    url = max((url for url in places if "?" not in url and path.startswith(url)), key=len, default="")
-    return (*places[url], url) if url else None
+    entries = _entries(get_script_prefix())
+    url = max((url for url in entries if "?" not in url and path.startswith(url)), key=len, default="")
+    return (*entries[url], url) if url else None
 
 
-def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
+def menu_entry_of_request(request: HttpRequest) -> tuple[str, str] | None:
     """Return the section and the name of the list that a request shows. The list of mappings has two entries, for all
     images and for private ones."""
     is_private = request.GET.get("access") == "private"
-    return (place_of(f"{request.path}?access=private") if is_private else None) or place_of(request.path)
+    return (menu_entry_for(f"{request.path}?access=private") if is_private else None) or menu_entry_for(request.path)
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def _url(target: str, prefix: str) -> str:
 
 
 @lru_cache(maxsize=MOST_PREFIXES)
-def _places(prefix: str) -> dict[str, tuple[str, str]]:
+def _entries(prefix: str) -> dict[str, tuple[str, str]]:
     """Return the section and the name of each entry by its URL."""
     found = {_url(model, prefix): (section, name) for section, entries in SECTIONS for name, model, _ in entries}
     return found | {_url(link, prefix): ("Access", name) for name, _, link, _ in ACCESS}

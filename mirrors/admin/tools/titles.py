@@ -8,7 +8,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from mirrors.admin.tools.navigation import place_of, place_of_request
+from mirrors.admin.tools.navigation import menu_entry_for, menu_entry_of_request
 
 
 class MenuTitles:
@@ -26,16 +26,16 @@ class MenuTitles:
     @property
     def _menu_title(self) -> str:
         """The title of the list in the menu; empty if the menu does not have the list."""
-        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-        return place[1] if place else ""
+        entry = menu_entry_for(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        return entry[1] if entry else ""
 
     def row_title(self, row: models.Model) -> str:
         """Return the name of a row in the title and the breadcrumbs of its page."""
         return str(row)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        place = place_of_request(request)
-        named = {"title": place[1]} if place else {}
+        entry = menu_entry_of_request(request)
+        named = {"title": entry[1]} if entry else {}
         answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})  # type: ignore[misc]
         return answer
 

@@ -21,7 +21,7 @@ _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """Limits of the times in filters. Times outside of them cannot be converted between time zones; no row has one."""
 
 
-class Moment(IsoDateTimeFilter):  # type: ignore[misc]
+class TimeBoundFilter(IsoDateTimeFilter):  # type: ignore[misc]
     """A filter by one end of a time range: rows at or after the time, or before it."""
 
     def __init__(self, *, field_name: str, is_start: bool) -> None:
@@ -40,7 +40,7 @@ class Moment(IsoDateTimeFilter):  # type: ignore[misc]
         return rows.filter(**{f"{self.field_name}__{'gte' if self._is_start else 'lt'}": value})
 
 
-class PlaceFilter(CharFilter):  # type: ignore[misc]
+class ClusterNamespaceFilter(CharFilter):  # type: ignore[misc]
     """A filter by namespace, in all clusters or in one."""
 
     def __init__(self) -> None:
@@ -50,9 +50,9 @@ class PlaceFilter(CharFilter):  # type: ignore[misc]
         return rows.filter(in_namespace(value)) if value else rows
 
 
-def time_range(field: str) -> tuple[Moment, Moment]:
+def time_range(field: str) -> tuple[TimeBoundFilter, TimeBoundFilter]:
     """Return both filters of a column's time range: ``created_after, created_before = time_range("created_at")``.
 
     On large tables, use this only for columns that an index serves.
     """
-    return Moment(field_name=field, is_start=True), Moment(field_name=field, is_start=False)
+    return TimeBoundFilter(field_name=field, is_start=True), TimeBoundFilter(field_name=field, is_start=False)

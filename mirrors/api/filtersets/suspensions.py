@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 
-from mirrors.api.filtersets.shared_filters import PlaceFilter, time_range
+from mirrors.api.filtersets.shared_filters import ClusterNamespaceFilter, time_range
 from mirrors.models import RestartLoop, TargetHealth
 
 
@@ -15,7 +15,7 @@ class TargetHealthFilter(FilterSet):  # type: ignore[misc]
 
 
 class RestartLoopFilter(FilterSet):  # type: ignore[misc]
-    namespace = PlaceFilter()
+    namespace = ClusterNamespaceFilter()
     detected_after, detected_before = time_range("detected_at")
 
     class Meta:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 
-from mirrors.api.filtersets.shared_filters import PlaceFilter, time_range
+from mirrors.api.filtersets.shared_filters import ClusterNamespaceFilter, time_range
 from mirrors.models import ImageUse
 
 
 class UseFilter(FilterSet):  # type: ignore[misc]
-    namespace = PlaceFilter()
+    namespace = ClusterNamespaceFilter()
     last_seen_after, last_seen_before = time_range("last_seen_at")
 
     class Meta:

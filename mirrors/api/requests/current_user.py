@@ -5,6 +5,6 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 
-def who(request: Request) -> str:
+def username_of(request: Request) -> str:
     """Return the username that is recorded in rows."""
     return request.user.get_username()

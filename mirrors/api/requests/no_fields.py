@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from mirrors.api.requests.strict_fields import BODY
 
 
-def takes_no_fields(act: Callable[..., Response]) -> Callable[..., Response]:
+def rejects_body(act: Callable[..., Response]) -> Callable[..., Response]:
     """Decorate an action so that it responds with 400 if the body is neither empty nor ``{}``."""
 
     @wraps(act)

@@ -97,7 +97,7 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
         )
 
 
-class OrderSerializer(StrictFields):
+class ImageToMirrorSerializer(StrictFields):
     """An image to mirror now."""
 
     also_allowed = ("images",)
@@ -130,7 +130,7 @@ class ImagesField(serializers.ListField):
             return NamedImage(name, None, str(error))
 
 
-class OrdersSerializer(StrictFields):
+class ImageBatchSerializer(StrictFields):
     """Images to mirror now."""
 
     images = ImagesField(
@@ -160,7 +160,7 @@ class ImageResultSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(help_text="Why there is no job, and what to do.")
 
 
-class OrderedSerializer(serializers.Serializer[Any]):
+class ImageBatchResultSerializer(serializers.Serializer[Any]):
     """The results of several images, in the order of the request."""
 
     results = ImageResultSerializer(many=True)

@@ -14,8 +14,8 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.backfill import BackfillFilter, BackfillImageFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -43,36 +43,40 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
         is copied until you start the backfill."""
         asked = serializers.BackfillPreviewSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        run = services.request_preview(cluster=asked.validated_data["cluster"], requested_by=who(request))
+        run = services.request_preview(cluster=asked.validated_data["cluster"], requested_by=username_of(request))
         return Response(ANSWER(run).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def start(self, request: Request, pk: str) -> Response:
         """Start to mirror the images of a preview. The preview must be complete (`previewed_at` is set)."""
-        return Response(ANSWER(services.start_run(run_id=self.get_object().pk, requested_by=who(request))).data)
+        return Response(ANSWER(services.start_run(run_id=self.get_object().pk, requested_by=username_of(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def pause(self, request: Request, pk: str) -> Response:
         """Pause the backfill: it requests no more copies. Jobs that are already queued still run."""
-        return Response(ANSWER(services.pause_run(run_id=self.get_object().pk, requested_by=who(request))).data)
+        return Response(ANSWER(services.pause_run(run_id=self.get_object().pk, requested_by=username_of(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def resume(self, request: Request, pk: str) -> Response:
         """Continue a paused backfill."""
-        return Response(ANSWER(services.resume_run(run_id=self.get_object().pk, requested_by=who(request))).data)
+        return Response(
+            ANSWER(services.resume_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+        )
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel the backfill and its queued jobs, except jobs whose image pods have requested in the meantime."""
-        return Response(ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=who(request))).data)
+        return Response(
+            ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+        )
 
 
 class BackfillImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[BackfillImage]):

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.places import pointed
+from mirrors.filters.error_positions import pointed
 from mirrors.filters.trial import try_on
 from mirrors.selectors.configuration import filter_impact
 

@@ -38,7 +38,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
     def in_force(self, request: Request) -> Response:
         """List the active filters in the order of evaluation: those of the configuration file, then those of users."""
-        return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
+        return Response(serializers.FilterInForceSerializer(filter_impact.active_filter_rows(), many=True).data)
 
     @extend_schema(
         request=serializers.FilterTestSerializer,

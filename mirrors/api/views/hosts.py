@@ -14,8 +14,8 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.hosts import HostFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import HostBudget
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -32,11 +32,11 @@ class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
 
     @extend_schema(request=None, responses=serializers.HostSerializer)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def resume(self, request: Request, pk: str) -> Response:
         """End the rate limit of a host now. If the host still limits requests, copies wait again."""
         row: HostBudget = self.get_object()
-        if not services.resume_hosts(host_ids=[row.pk], requested_by=who(request)):
+        if not services.resume_hosts(host_ids=[row.pk], requested_by=username_of(request)):
             raise services.ActionRefusedError(f"{row.host} is not rate limited: there is nothing to resume.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)

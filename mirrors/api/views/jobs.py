@@ -17,10 +17,10 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.jobs import JobFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.requests.parameters import KnownParameters
-from mirrors.api.views.job_answers import answer, answer_of
+from mirrors.api.views.job_responses import job_response, job_response_of
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -45,12 +45,14 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
 
     @extend_schema(
         request=PolymorphicProxySerializer(
-            "OrderOrOrders", [serializers.OrderSerializer, serializers.OrdersSerializer], resource_type_field_name=None
+            "ImageOrBatch",
+            [serializers.ImageToMirrorSerializer, serializers.ImageBatchSerializer],
+            resource_type_field_name=None,
         ),
         responses={
             200: serializers.JobSerializer,
             201: serializers.JobSerializer,
-            207: serializers.OrderedSerializer,
+            207: serializers.ImageBatchResultSerializer,
         },
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -59,26 +61,26 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
         body: Any = request.data
         if isinstance(body, dict) and "images" in body:
             return _requested_many(request)
-        asked = serializers.OrderSerializer(data=request.data)
+        asked = serializers.ImageToMirrorSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return _requested(asked.validated_data["image"], request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def retry(self, request: Request, pk: str) -> Response:
         """Retry the job as a new job. If the image has an active job, that job is returned."""
         job = self.get_object()
         if job.status in MirrorJob.ACTIVE:
-            return answer(job, is_new=False)
-        return answer_of(services.retry_jobs(job_ids=[job.pk], requested_by=who(request)))
+            return job_response(job, is_new=False)
+        return job_response_of(services.retry_jobs(job_ids=[job.pk], requested_by=username_of(request)))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a job: a queued one immediately, a running one at its worker's next heartbeat."""
-        job = services.cancel_job(job_id=self.get_object().pk, requested_by=who(request))
+        job = services.cancel_job(job_id=self.get_object().pk, requested_by=username_of(request))
         return Response(self.get_serializer(job).data)
 
     @extend_schema(request=serializers.PrioritySerializer, responses=serializers.JobSerializer)
@@ -88,7 +90,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
         asked = serializers.PrioritySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         job = services.set_priority(
-            job_id=self.get_object().pk, priority=asked.validated_data["priority"], requested_by=who(request)
+            job_id=self.get_object().pk, priority=asked.validated_data["priority"], requested_by=username_of(request)
         )
         return Response(self.get_serializer(job).data)
 
@@ -98,7 +100,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
         """Retry the images whose last job failed with this error, oldest first, at most 2000 per request."""
         asked = serializers.RetryFailedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        acted = services.retry_failed(**asked.validated_data, requested_by=who(request))
+        acted = services.retry_failed(**asked.validated_data, requested_by=username_of(request))
         found = {"jobs": [job.pk for job in acted.jobs], "refusals": acted.refusals}
         return Response(serializers.RetriedSerializer(found).data)
 
@@ -119,17 +121,19 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
 
 
 def _requested(image: str, request: Request) -> Response:
-    job, is_new = services.request_image(image=image, requested_by=who(request), allowed_hosts=_allowed_hosts())
-    return answer(job, is_new=is_new)
+    job, is_new = services.request_image(image=image, requested_by=username_of(request), allowed_hosts=_allowed_hosts())
+    return job_response(job, is_new=is_new)
 
 
 def _requested_many(request: Request) -> Response:
-    asked = serializers.OrdersSerializer(data=request.data)
+    asked = serializers.ImageBatchSerializer(data=request.data)
     asked.is_valid(raise_exception=True)
     results = services.request_batch(
-        images=asked.validated_data["images"], requested_by=who(request), allowed_hosts=_allowed_hosts()
+        images=asked.validated_data["images"], requested_by=username_of(request), allowed_hosts=_allowed_hosts()
     )
-    return Response(serializers.OrderedSerializer({"results": results}).data, status=status.HTTP_207_MULTI_STATUS)
+    return Response(
+        serializers.ImageBatchResultSerializer({"results": results}).data, status=status.HTTP_207_MULTI_STATUS
+    )
 
 
 def _allowed_hosts() -> Sequence[str]:

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.problem_details import ConflictError
-from mirrors.api.requests.current_user import who
+from mirrors.api.requests.current_user import username_of
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.readiness.drill import DrillRequest, NotListedError
 from mirrors.readiness.drill_results import Drill
@@ -51,7 +51,7 @@ class MirrorMissingView(KnownParameters, APIView):
         asked = serializers.MirrorMissingSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         config = _config()
-        done = mirror_missing(_drill(config, asked.validated_data), config, requested_by=who(request))
+        done = mirror_missing(_drill(config, asked.validated_data), config, requested_by=username_of(request))
         found = {"requested": done.made, "active": done.active, "left": done.left, "refusals": done.refusals}
         return Response(serializers.MissingMirroredSerializer(found).data)
 

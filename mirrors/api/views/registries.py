@@ -15,8 +15,8 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.registries import RegistryFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.views.declarable import DeclarableViewSet, writes_described
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
@@ -41,7 +41,7 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     def in_force(self, request: Request) -> Response:
         """List the active registries, which webhooks and workers use now: those of the configuration file, and those of
         users."""
-        of_file = declared.in_force(Registry)
+        of_file = declared.active_rows(Registry)
         rows = Registry.objects.filter(enabled=True).order_by("-role", "id")
         if of_file is not None:
             rows = rows.filter(managed_by=ManagedBy.OPERATOR, cluster__in=declared.clusters_of_rows())
@@ -51,11 +51,11 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
 
     @extend_schema(request=None, responses={200: serializers.CheckSerializer, 201: serializers.CheckSerializer})
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def check(self, request: Request, pk: str) -> Response:
         """Request a connection test, which the next free worker runs. If a test is active, that test is returned. The
         results are under `checks`."""
-        found, is_new = services.request_check(registry=self.get_object(), requested_by=who(request))
+        found, is_new = services.request_check(registry=self.get_object(), requested_by=username_of(request))
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(serializers.CheckSerializer(found).data, status=code)
 

@@ -14,8 +14,8 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.repositories import RepositoryFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import TargetRepository
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -32,7 +32,7 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
 
     @extend_schema(request=None, responses={202: serializers.RepositorySerializer})
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def apply(self, request: Request, pk: str) -> Response:
         """Request the next free worker to apply the configured settings to the repository."""
         row: TargetRepository = self.get_object()
@@ -40,6 +40,6 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
             raise services.ActionRefusedError(
                 f"The settings of {row.name} do not differ from the configuration: there is nothing to apply."
             )
-        services.request_settings(repository_ids=[row.pk], requested_by=who(request))
+        services.request_settings(repository_ids=[row.pk], requested_by=username_of(request))
         row.refresh_from_db()
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)

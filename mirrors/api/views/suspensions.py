@@ -14,8 +14,8 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.suspensions import RestartLoopFilter, TargetHealthFilter
-from mirrors.api.requests.current_user import who
-from mirrors.api.requests.no_fields import takes_no_fields
+from mirrors.api.requests.current_user import username_of
+from mirrors.api.requests.no_fields import rejects_body
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -33,11 +33,11 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
 
     @extend_schema(request=None, responses=serializers.TargetHealthSerializer)
     @action(detail=True, methods=["post"], url_path="declare-healthy")
-    @takes_no_fields
+    @rejects_body
     def declare_healthy(self, request: Request, pk: str) -> Response:
         """Swap the images of all new pods to the target again, without a test."""
         row: TargetHealth = self.get_object()
-        if not services.declare_healthy(health_ids=[row.pk], requested_by=who(request)):
+        if not services.declare_healthy(health_ids=[row.pk], requested_by=username_of(request)):
             raise services.ActionRefusedError(f"{row.registry} is healthy already: there is nothing to do.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)
@@ -55,11 +55,11 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
 
     @extend_schema(request=None, responses=serializers.RestartLoopSerializer)
     @action(detail=True, methods=["post"])
-    @takes_no_fields
+    @rejects_body
     def release(self, request: Request, pk: str) -> Response:
         """Release the restart loop: the image is swapped again in new pods of the workload."""
         row: RestartLoop = self.get_object()
-        if not services.release_loops(loop_ids=[row.pk], requested_by=who(request)):
+        if not services.release_loops(loop_ids=[row.pk], requested_by=username_of(request)):
             raise services.ActionRefusedError(f"The loop of {row.workload} is not active any more: nothing to release.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
-from mirrors.oci import MemoryMounts, Readers
+from mirrors.oci import Audience, MemoryMounts
 from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -78,11 +78,11 @@ class DatabaseMounts:
         self._stopping = threading.Event()
         self._check_from = 0.0
 
-    def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
+    def find(self, registry: str, digest: str, audience: Audience | None) -> list[str]:
         known = self._memory.find(registry, digest)
-        if known and readers is None:
+        if known and audience is None:
             return known
-        return self._ask(_Question(registry, digest, lambda: _find(registry, digest, known, readers), [], bool(known)))
+        return self._ask(_Question(registry, digest, lambda: _find(registry, digest, known, audience), [], bool(known)))
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
@@ -199,38 +199,38 @@ def _holds(registry: str, digest: str, repository: str) -> bool:
     return _locations(registry, digest).filter(repository=repository).exists()
 
 
-def _find(registry: str, digest: str, known: list[str], readers: Readers | None) -> list[str]:
+def _find(registry: str, digest: str, known: list[str], audience: Audience | None) -> list[str]:
     candidates = known or list(_locations(registry, digest).values_list("repository", flat=True)[:CANDIDATES])
-    if readers is None:
+    if audience is None:
         return candidates
-    return [repository for repository in candidates if _is_readable(registry, repository, readers)]
+    return [repository for repository in candidates if _is_readable(registry, repository, audience)]
 
 
-def _is_readable(registry: str, repository: str, readers: Readers) -> bool:
-    """Return whether all ``readers`` have access to each image of the repository: it is not known to which of the
-    images a blob belongs."""
+def _is_readable(registry: str, repository: str, audience: Audience) -> bool:
+    """Return whether everyone in ``audience`` has access to each image of the repository: it is not known to which
+    of the images a blob belongs."""
     at_targets = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET)
     mappings = at_targets.in_repositories([f"{registry}/{repository}"])
     rows = list(mappings.values_list("id", "source", "access")[: MAPPINGS_LOOKED_AT + 1])
     if not rows or len(rows) > MAPPINGS_LOOKED_AT:
         return False
     granted = MappingAccess.objects.filter(
-        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in={n.namespace for n in readers.namespaces}
+        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in={n.namespace for n in audience.namespaces}
     )
     by_mapping: dict[int, set[ClusterNamespace]] = {}
     for mapping_id, cluster, namespace in granted.values_list("mapping_id", "cluster", "namespace"):
         by_mapping.setdefault(mapping_id, set()).add(ClusterNamespace(cluster, namespace))
-    return all(_may_read(source, access, by_mapping.get(pk, set()), readers) for pk, source, access in rows)
+    return all(_may_read(source, access, by_mapping.get(pk, set()), audience) for pk, source, access in rows)
 
 
-def _may_read(source: str, access: str, granted: set[ClusterNamespace], readers: Readers) -> bool:
+def _may_read(source: str, access: str, granted: set[ClusterNamespace], audience: Audience) -> bool:
     if access == Access.ANONYMOUS:
         return True
-    if readers.is_everybody:
+    if audience.is_public:
         return False
-    if readers.configured_host:
-        return access == Access.CONFIGURED and source.startswith(f"{readers.configured_host}/")
-    return bool(readers.namespaces) and readers.namespaces <= granted
+    if audience.configured_host:
+        return access == Access.CONFIGURED and source.startswith(f"{audience.configured_host}/")
+    return bool(audience.namespaces) and audience.namespaces <= granted
 
 
 def _write(blobs: list[Blob]) -> None:

@@ -100,7 +100,7 @@ class Attempt:
         """Replace the figures of a previous attempt by empty ones."""
         _restart_figures(*self._figures(Progress()))
 
-    def note(self, text: str) -> None:
+    def log_line(self, text: str) -> None:
         """Add a line to the log, and save the log immediately."""
         self.add(text)
         self._write_log()

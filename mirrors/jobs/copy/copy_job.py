@@ -15,12 +15,12 @@ from mirrors.jobs.copy.copy_outcome import CopyOutcome, copied, pulled_through, 
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import copy_referrers
-from mirrors.jobs.copy.source_access import Asker, SourceAccess, SourceFinder
+from mirrors.jobs.copy.source_access import SourceAccess, SourceFinder, SourceRequest
 from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
-from mirrors.oci import CopyRequest, Descriptor, Manifest, Readers, RegistryAccess, RegistryError
+from mirrors.oci import Audience, CopyRequest, Descriptor, Manifest, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.registry_driver import RegistryDriver
@@ -53,7 +53,7 @@ class CopyJob:
             outcome = self._verify()
             if not self._is_copy_by_now():
                 return outcome
-            self._attempt.note("a copy was requested while the image was verified: copying it")
+            self._attempt.log_line("a copy was requested while the image was verified: copying it")
         source = self._source_access(cancelled)
         self._leave_pulls_to_pods(source)
         driver = self._context.driver()
@@ -62,11 +62,11 @@ class CopyJob:
         except RegistryError as error:
             driver.forget(self._target.repository)
             if source.access.host != self._source.registry and error.host == source.access.host:
-                self._attempt.note(f"the mirror {error.host} failed: {error}")
+                self._attempt.log_line(f"the mirror {error.host} failed: {error}")
                 return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
             if error.code == "not-found" and error.host == driver.access().host:
                 # The repository existed a moment ago, so it was deleted in the meantime.
-                self._attempt.note(f"the target has lost data: {error}; starting again")
+                self._attempt.log_line(f"the target has lost data: {error}; starting again")
                 return self._bring(driver, source, cancelled)
             raise
 
@@ -90,12 +90,12 @@ class CopyJob:
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         registry_id, name = self._job.mapping.target_registry_id, self._target.repository
         state = driver.ensure_repository(name)
-        if state.was_looked_at:
-            repositories.note(registry_id, name, state)
+        if state.was_inspected:
+            repositories.record_state(registry_id, name, state)
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
-        if state.was_looked_at:
+        if state.was_inspected:
             return done
         # The first push may have created the repository.
         return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))
@@ -111,7 +111,7 @@ class CopyJob:
             target_access=driver.access(),
             platforms=platforms,
             target_is_new=is_new,
-            readers=self._readers(source),
+            audience=self._audience(source),
             party=self._party(),
             # Use this once: by the time of a second try, the source may have other content.
             seen=self._seen.pop(source.access, None),
@@ -124,7 +124,7 @@ class CopyJob:
         if not result.unchanged:
             self._context.pull_limits.was_read(source.access.host)
         if result.foreign:
-            self._attempt.note(
+            self._attempt.log_line(
                 f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
                 f"the URLs in the image ({', '.join(result.foreign[:3])})"
             )
@@ -159,16 +159,16 @@ class CopyJob:
         is_same = bool(platforms) and mapping.only_platforms == ",".join(platforms)
         return (mapping.source_digest, mapping.target_digest) if is_same else None
 
-    def _readers(self, source: SourceAccess) -> Readers | None:
+    def _audience(self, source: SourceAccess) -> Audience | None:
         """Return the namespaces that will be able to run the mirror; None with ``privateImages: mirror``, because then
         no image at the target is private."""
         if self._context.config.private_images == "mirror":
             return None
         if source.how == Access.ANONYMOUS:
-            return Readers(is_everybody=True)
+            return Audience(is_public=True)
         if source.how == Access.CONFIGURED:
-            return Readers(configured_host=self._source.registry)
-        return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
+            return Audience(configured_host=self._source.registry)
+        return Audience(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
 
     def _party(self) -> str:
         """Return the key by which the engine divides transfers among concurrent copies."""
@@ -212,7 +212,7 @@ class CopyJob:
                 "after this job was requested. Mirror the image again.",
             )
         if config.dry_run:
-            self._attempt.note("dryRun is set, but a user requested this copy: copying")
+            self._attempt.log_line("dryRun is set, but a user requested this copy: copying")
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         catalog, allowed = self._context.catalog(), self._context.config.source.allowed_hosts
@@ -227,13 +227,13 @@ class CopyJob:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
-        brought = requesters_of(self._job)
+        requesters = requesters_of(self._job)
         try:
             found = finder.find(
-                Asker(self._source, brought, self._job.mapping.access, self._lease.worker_cluster),
+                SourceRequest(self._source, requesters, self._job.mapping.access, self._lease.worker_cluster),
             )
         except JobRefusedError as error:
-            other = next_cluster(self._job, brought, self._lease.worker_cluster) if error.is_unreadable else None
+            other = next_cluster(self._job, requesters, self._lease.worker_cluster) if error.is_unreadable else None
             if other is None:
                 raise
             raise OtherClusterError(other.cluster, other.failure(self._source, error.grants)) from None
@@ -241,7 +241,7 @@ class CopyJob:
             error.host = self._source.registry
             raise
         for problem in found.problems:
-            self._attempt.note(problem)
+            self._attempt.log_line(problem)
         self._attempt.add(f"the source is read {found.words}")
         return found
 

@@ -83,10 +83,10 @@ class Ending:
             case AttemptOutcome.HANDED_BACK:
                 if self.needs_cluster:
                     return leases.hand_over(lease, self.report, cluster=self.needs_cluster)
-                return leases.hand_back(lease, self.report)
+                return leases.release(lease, self.report)
         if self.delay is None:
             return leases.fail(lease, self.report, **self.mapping)
-        return leases.put_off(lease, self.report, delay=self.delay, is_counted=self.is_counted)
+        return leases.reschedule(lease, self.report, delay=self.delay, is_counted=self.is_counted)
 
     def _learn(self, lease: Lease) -> bool:
         record_grants(mapping_id=lease.mapping_id, cluster=lease.worker_cluster, grants=self.grants)

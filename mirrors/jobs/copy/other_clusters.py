@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import Failure
-from mirrors.kubernetes.api_server.pull_secrets import Brought
+from mirrors.kubernetes.api_server.pull_secrets import Requester
 from mirrors.models import ErrorClass, JobStatus, MirrorJob, MirrorRequest
 from mirrors.selectors.overview.current_state import clusters_with_workers
 from mirrors.selectors.queries.fixed_query import Argument, fixed_query
@@ -66,11 +66,11 @@ def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
     return rows.values_list("namespace", "service_account", "secret_names", "cluster")
 
 
-def requesters_of(job: MirrorJob) -> list[Brought]:
+def requesters_of(job: MirrorJob) -> list[Requester]:
     """Return the requesters of the copy, the earliest first."""
     rows = _requesters(job.pk)
-    brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
-    return brought or [Brought(job.namespace, cluster=job.cluster)]
+    requesters = [Requester(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
+    return requesters or [Requester(job.namespace, cluster=job.cluster)]
 
 
 def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
@@ -88,11 +88,11 @@ def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
     return OtherClusterError(chosen, Failure(ErrorClass.UNAVAILABLE, words, permanent=False, says_step=True))
 
 
-def next_cluster(job: MirrorJob, brought: Collection[Brought], own: str) -> NextCluster | None:
+def next_cluster(job: MirrorJob, requesters: Collection[Requester], own: str) -> NextCluster | None:
     """Return the cluster of a requester whose workers have not tried the job yet; None if there is none. Clusters with
     running workers are preferred."""
     tried = {own, *job.tried_clusters.split(",")}
-    return _next(((b.cluster, b.namespace) for b in brought), tried, clusters_with_workers())
+    return _next(((b.cluster, b.namespace) for b in requesters), tried, clusters_with_workers())
 
 
 def _next(places: Iterable[tuple[str, str]], tried: Collection[str], running: Collection[str]) -> NextCluster | None:
@@ -106,7 +106,7 @@ def _next(places: Iterable[tuple[str, str]], tried: Collection[str], running: Co
     return NextCluster(chosen, tuple(sorted(by_cluster[chosen])), chosen in running)
 
 
-def look_after() -> None:
+def redirect_waiting() -> None:
     """Update jobs that wait for a cluster without running workers: redirect them to the cluster of another requester if
     that has workers, and update their message."""
     if not MirrorJob.objects.filter(status=JobStatus.PENDING).exclude(needs_cluster="").exists():

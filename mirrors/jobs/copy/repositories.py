@@ -15,7 +15,7 @@ from mirrors.services import record_repository
 log = structlog.get_logger(__name__)
 
 
-def note(registry_id: int, name: str, state: RepositoryState) -> None:
+def record_state(registry_id: int, name: str, state: RepositoryState) -> None:
     """Record the state of a repository. If the database is unavailable, the state is not recorded, but the copy
     continues."""
     try:

@@ -10,48 +10,48 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.unreadable_sources import refusal
 from mirrors.kubernetes.api_server.api_client import ClusterError
-from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.pull_secrets import FoundSecrets, Requester
 from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, Manifest, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 
-MOST_ASKERS: Final = 50
+MOST_TRIED_REQUESTERS: Final = 50
 """The maximum number of requests of one job whose pull secrets are tried. Other pods request the image again."""
 
 SourceLook = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
-PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
+PullSecretFinder = Callable[[ImageRef, Requester], FoundSecrets]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class SourceRequest:
     """The requesters on whose behalf a job reads its source: pods, or an operator, whose namespace is ""."""
 
     source: ImageRef
-    brought: Collection[Brought]
+    requesters: Collection[Requester]
     known: str
     """The mapping's current ``Access``."""
     cluster: str = DEFAULT_CLUSTER
     """The cluster of the worker, which cannot read Secrets of other clusters."""
 
     @property
-    def places(self) -> list[ClusterNamespace]:
-        return sorted({ClusterNamespace(brought.cluster, brought.namespace) for brought in self.brought})
+    def requester_namespaces(self) -> list[ClusterNamespace]:
+        return sorted({ClusterNamespace(requester.cluster, requester.namespace) for requester in self.requesters})
 
     @property
     def namespaces(self) -> list[str]:
         """The requesters' namespaces for messages, with the cluster if it is not the worker's."""
-        return [place.namespace if place.cluster == self.cluster else str(place) for place in self.places]
+        return [place.namespace if place.cluster == self.cluster else str(place) for place in self.requester_namespaces]
 
     @property
-    def within_reach(self) -> list[Brought]:
+    def within_reach(self) -> list[Requester]:
         """The requesters whose Secrets this worker can read."""
-        return [b for b in self.brought if b.namespace and b.cluster == self.cluster]
+        return [b for b in self.requesters if b.namespace and b.cluster == self.cluster]
 
     @property
     def brings_secrets(self) -> bool:
-        return any(b.secret_names or b.service_account for b in self.brought)
+        return any(b.secret_names or b.service_account for b in self.requesters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Tried:
     unsure: set[str] = field(default_factory=set)
     """Namespaces of which not all Secrets were read."""
 
-    def note(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
+    def record(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
         """Record the result of one requester. A namespace is refused only if all Secrets of all its requesters were
         read."""
         self.problems += [problem for problem in found.problems if problem not in self.problems]
@@ -104,20 +104,22 @@ class SourceFinder:
     cancelled: Callable[[], bool] = lambda: False
     uses_mirrors: bool = True
 
-    def find(self, asker: Asker) -> SourceAccess:
+    def find(self, request: SourceRequest) -> SourceAccess:
         """Return an access that reads the source. Raises JobRefusedError if no access that is allowed reads it;
         RegistryError, ClusterError or CredentialError if that cannot be determined now; CopyCancelledError."""
         problems: list[str] = []
-        mirrors = list(self._mirrors(asker, problems))
-        found = self._from_open_mirror(mirrors) or self._from_the_registry(asker, mirrors, problems)
+        mirrors = list(self._mirrors(request, problems))
+        found = self._from_open_mirror(mirrors) or self._from_the_registry(request, mirrors, problems)
         return replace(found, problems=(*problems, *found.problems))
 
-    def _from_the_registry(self, asker: Asker, mirrors: list[RegistryAccess], problems: list[str]) -> SourceAccess:
-        source = asker.source
+    def _from_the_registry(
+        self, request: SourceRequest, mirrors: list[RegistryAccess], problems: list[str]
+    ) -> SourceAccess:
+        source = request.source
         configured = self.catalog.access_for(source)
         demands: list[RegistryError] = []
         try:
-            is_public = self._is_public(asker, configured, demands)
+            is_public = self._is_public(request, configured, demands)
         except RegistryError as error:
             # The registry failed, so its mirrors with credentials are used. The image counts as not public.
             if not mirrors:
@@ -128,21 +130,21 @@ class SourceFinder:
             chosen = mirrors[0] if mirrors else configured
             return SourceAccess(chosen, Access.ANONYMOUS, _words(source, chosen))
         if self.policy == "skip":
-            raise self._refusal_to_mirror(asker, demands)
+            raise self._refusal_to_mirror(request, demands)
         for access in mirrors:
-            if self._may_serve(asker) and self._may_serve(asker, access.host):
+            if self._may_serve(request) and self._may_serve(request, access.host):
                 return SourceAccess(access, Access.CONFIGURED, _words(source, access))
         refused: list[RegistryError] = []
-        if configured.credentials and self._may_serve(asker) and self._reads(source, configured, refused):
+        if configured.credentials and self._may_serve(request) and self._reads(source, configured, refused):
             return SourceAccess(configured, Access.CONFIGURED, _words(source, configured))
-        return self._by_secrets(asker, demands, refused)
+        return self._by_secrets(request, demands, refused)
 
-    def _mirrors(self, asker: Asker, problems: list[str]) -> Iterator[RegistryAccess]:
+    def _mirrors(self, request: SourceRequest, problems: list[str]) -> Iterator[RegistryAccess]:
         """Yield the accesses of the registry's mirrors that have the image. ``problems`` lists mirrors that failed."""
-        for host in self.catalog.mirrors_of(asker.source) if self.uses_mirrors else ():
+        for host in self.catalog.mirrors_of(request.source) if self.uses_mirrors else ():
             try:
-                access = self.catalog.access_for(replace(asker.source, registry=host))
-                if self._reads(asker.source, access):
+                access = self.catalog.access_for(replace(request.source, registry=host))
+                if self._reads(request.source, access):
                     yield access
             except (RegistryError, CredentialError) as error:
                 problems.append(f"the mirror {host} was skipped: {error}")
@@ -153,32 +155,32 @@ class SourceFinder:
         access = next((access for access in mirrors if not access.credentials), None)
         return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
-    def _is_public(self, asker: Asker, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
+    def _is_public(self, request: SourceRequest, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
         # If credentials are available, check again: an image that was public may be private by now.
-        is_proven = asker.known == Access.ANONYMOUS and not configured.credentials and not asker.brings_secrets
-        return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source), demands)
+        is_proven = request.known == Access.ANONYMOUS and not configured.credentials and not request.brings_secrets
+        return is_proven or self._reads(request.source, self.catalog.anonymous_access_for(request.source), demands)
 
-    def _may_serve(self, asker: Asker, mirror: str = "") -> bool:
+    def _may_serve(self, request: SourceRequest, mirror: str = "") -> bool:
         """Return whether configured credentials can be used for a requester. Operators can always use them; pods only
         if the registry's entry lists their namespace."""
         if self.policy == "mirror":
             return True
-        ref = replace(asker.source, registry=mirror) if mirror else asker.source
-        return any(not place.namespace or self.catalog.serves(ref, place) for place in asker.places)
+        ref = replace(request.source, registry=mirror) if mirror else request.source
+        return any(not place.namespace or self.catalog.serves(ref, place) for place in request.requester_namespaces)
 
     def _by_secrets(
-        self, asker: Asker, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
+        self, request: SourceRequest, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
     ) -> SourceAccess:
         """Try each namespace with only its own pull secrets, which decides whether it is granted the image. The copy
         uses the first access that reads the source."""
         tried = Tried()
         reading: RegistryAccess | None = None
-        for brought in asker.within_reach[:MOST_ASKERS]:
+        for requester in request.within_reach[:MOST_TRIED_REQUESTERS]:
             if self.cancelled():
                 raise CopyCancelledError
-            found = self.pull_secrets(asker.source, brought)
-            access = next(self._reading(asker.source, brought, found), None)
-            tried.note(brought.namespace, found, reads=access is not None)
+            found = self.pull_secrets(request.source, requester)
+            access = next(self._reading(request.source, requester, found), None)
+            tried.record(requester.namespace, found, reads=access is not None)
             reading = reading or access
         if reading is not None:
             names = ", ".join(sorted(name for name, granted in tried.grants.items() if granted))
@@ -187,38 +189,38 @@ class SourceFinder:
             )
         if tried.trouble is not None:
             raise tried.trouble
-        raise self._refusal(asker, tried, demands, refused)
+        raise self._refusal(request, tried, demands, refused)
 
-    def _refusal_to_mirror(self, asker: Asker, demands: Sequence[RegistryError]) -> JobRefusedError:
+    def _refusal_to_mirror(self, request: SourceRequest, demands: Sequence[RegistryError]) -> JobRefusedError:
         """Return the error for an image that is not public under ``privateImages: skip``."""
         if not demands:
-            return self._refusal(asker, Tried(), demands)
+            return self._refusal(request, Tried(), demands)
         words = (
-            f"{asker.source} is not public, and privateImages: skip does not mirror such images. To mirror it, set "
+            f"{request.source} is not public, and privateImages: skip does not mirror such images. To mirror it, set "
             "privateImages: guard."
         )
-        return JobRefusedError(ErrorClass.DENIED, words, is_unreadable=True, host=asker.source.registry)
+        return JobRefusedError(ErrorClass.DENIED, words, is_unreadable=True, host=request.source.registry)
 
     def _refusal(
         self,
-        asker: Asker,
+        request: SourceRequest,
         tried: Tried,
         demands: Sequence[RegistryError],
         refused: Sequence[RegistryError] = (),
     ) -> JobRefusedError:
-        entry = self.catalog.entry_of(asker.source)
+        entry = self.catalog.entry_of(request.source)
         return refusal(
-            asker.source,
-            asker.namespaces,
+            request.source,
+            request.namespaces,
             grants=tried.grants,
             problems=tried.problems,
             entry=entry,
-            may_serve=self._may_serve(asker),
+            may_serve=self._may_serve(request),
             asks_for_credentials=bool(demands),
             credentials_refused=" ".join(str(error) for error in refused if error.code == "unauthorized"),
         )
 
-    def _reading(self, source: ImageRef, brought: Brought, found: FoundSecrets) -> Iterator[RegistryAccess]:
+    def _reading(self, source: ImageRef, requester: Requester, found: FoundSecrets) -> Iterator[RegistryAccess]:
         """Try these credentials one after the other, and yield the accesses that show the image. A permanent error of
         one does not affect the others."""
         own = self.catalog.anonymous_access_for(source)
@@ -232,7 +234,7 @@ class SourceFinder:
             except RegistryError as error:
                 if not error.permanent:
                     raise
-                found.problems.append(f"a pull secret of {brought.namespace} was rejected: {error}")
+                found.problems.append(f"a pull secret of {requester.namespace} was rejected: {error}")
 
     def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[RegistryError] | None = None) -> bool:
         """Return whether the source shows the image. A registry can respond 404 to hide an image. Responses that demand

@@ -56,15 +56,15 @@ class BudgetKeeper:
         connection.close()
 
     def _turn(self) -> None:
-        talked = self._budgets.take_talked()
+        active_hosts = self._budgets.take_active_hosts()
         try:
             close_old_connections()
             self._ask()
-            self._exchange_pauses(talked)
+            self._exchange_pauses(active_hosts)
             self._is_down = False
         except (DatabaseError, InterfaceError) as error:
             # Requests continue with the last shares, because no worker starts copies while the database is unavailable.
-            self._budgets.go_on()
+            self._budgets.continue_without_grants()
             if not self._is_down:
                 outage_log.warn("Rate limits keep their last shares", error)
             self._is_down = True
@@ -79,14 +79,14 @@ class BudgetKeeper:
         self._budgets.grant(budget_shares.renew(self._name, demands))
         self._has_shares = bool(demands)
 
-    def _exchange_pauses(self, talked: Collection[str]) -> None:
+    def _exchange_pauses(self, active_hosts: Collection[str]) -> None:
         engine = self._engine()
         for host, seconds in sorted(self._budgets.take_pauses().items()):
             # A longer pause fails the copy, and is recorded together with that failure.
             if seconds <= engine.settings.inline_wait:
                 host_limits.limit_briefly(host, seconds)
                 self._paused[host] = time.monotonic() + seconds
-        for host, seconds in host_limits.waits(talked).items():
+        for host, seconds in host_limits.seconds_until_free(active_hosts).items():
             engine.pause(host, seconds)
             self._paused[host] = time.monotonic() + seconds
         self._end_pauses(engine)
@@ -95,7 +95,7 @@ class BudgetKeeper:
         """End the pauses of hosts that an operator has resumed."""
         now = time.monotonic()
         self._paused = {host: until for host, until in self._paused.items() if until > now}
-        for host in host_limits.resumed(self._paused) if self._paused else ():
+        for host in host_limits.without_limit(self._paused) if self._paused else ():
             engine.end_pause(host)
             del self._paused[host]
 

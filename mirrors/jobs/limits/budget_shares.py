@@ -85,11 +85,11 @@ def _locked(demands: Mapping[Key, Demand]) -> list[HostBudget]:
             [HostBudget(host=host, operation=operation) for host, operation in sorted(demands)], ignore_conflicts=True
         )
         found = list(rows.all())
-    _note_limits(found, demands)
+    _record_limits(found, demands)
     return found
 
 
-def _note_limits(rows: Iterable[HostBudget], demands: Mapping[Key, Demand]) -> None:
+def _record_limits(rows: Iterable[HostBudget], demands: Mapping[Key, Demand]) -> None:
     for row in rows:
         limit = demands[row.host, row.operation].limit
         if row.per_second != limit:

@@ -67,10 +67,10 @@ def limit_briefly(host: str, seconds: float) -> None:
     )
 
 
-def waits(hosts: Collection[str]) -> dict[str, float]:
+def seconds_until_free(hosts: Collection[str]) -> dict[str, float]:
     """Return the seconds until the limits of these hosts end, by host. Usually no host is limited, and one cheap query
     finds that out."""
-    if not hosts or not exist():
+    if not hosts or not any_limited():
         return {}
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
     is_limited = Q(pk__in=HostBudget.objects.briefly_limited().values("pk")) | Q(resting_until__gt=Now())
@@ -79,7 +79,7 @@ def waits(hosts: Collection[str]) -> dict[str, float]:
     return {host: seconds for host, seconds in found.items() if 0 < seconds <= LONGEST_PAUSE}
 
 
-def resumed(hosts: Collection[str]) -> list[str]:
+def without_limit(hosts: Collection[str]) -> list[str]:
     """Return those of the briefly limited ``hosts`` whose limit an operator has ended."""
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
     return list(rows.filter(slowed_until=None, resting_until=None).values_list("host", flat=True))
@@ -128,7 +128,7 @@ def next_free_at() -> datetime | None:
     return min((at for at in times if at is not None), default=None)
 
 
-def exist() -> bool:
+def any_limited() -> bool:
     """Return whether any host is limited in any way or waits for a probe. Usually no host is, and callers can skip
     their checks of single hosts."""
     return bool(_limited())

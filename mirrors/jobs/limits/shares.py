@@ -43,25 +43,25 @@ NOTHING_FULL: Final = Full()
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FreeSlots:
     """The free slots: whether jobs of any namespace and host can be claimed, whether jobs outside ``full`` can, and the
     namespaces and hosts that have their full share."""
 
-    for_anybody: bool
+    for_any: bool
     for_others: bool
     full: Full
 
 
-def room(places: int, holders: Collection[Holder]) -> Room:
-    """Return the free slots of a process with ``places`` slots, of which each of the ``holders`` occupies one."""
-    share = max(1, places // 2)
+def free_slots(slots: int, holders: Collection[Holder]) -> FreeSlots:
+    """Return the free slots of a process with ``slots`` slots, of which each of the ``holders`` occupies one."""
+    share = max(1, slots // 2)
     namespaces = Counter(ClusterNamespace(holder.cluster, holder.namespace) for holder in holders)
     hosts = Counter(holder.source_host for holder in holders)
     over = max((count - share for counts in (namespaces, hosts) for count in counts.values()), default=0)
     busy = len(holders)
-    return Room(
-        for_anybody=busy < places,
-        for_others=busy - max(0, over) < places,
+    return FreeSlots(
+        for_any=busy < slots,
+        for_others=busy - max(0, over) < slots,
         full=Full(_full(namespaces.items(), share), _full(hosts.items(), share)),
     )
 

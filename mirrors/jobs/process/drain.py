@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.executor import JobExecutor
-from mirrors.jobs.limits.shares import Room, room
+from mirrors.jobs.limits.shares import FreeSlots, free_slots
 from mirrors.jobs.queue import claim_order, claim_search, claims, database_outage, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.jobs.timing import timing
@@ -167,10 +167,10 @@ class Drain:
                 self._small_from = now + timing().poll
                 self._do_small_things()
             while not self._must_hand_back():
-                free = room(self._context.config.copy_.images, self._threads.held)
+                free = free_slots(self._context.config.copy_.images, self._threads.held)
                 lease = self._claim(free)
                 if lease is None:
-                    if not free.for_anybody:
+                    if not free.for_any:
                         self._call_for_help(now)
                     return
                 self.claimed += 1
@@ -182,7 +182,7 @@ class Drain:
             connection.close()
             self._claims_from = now + timing().poll
 
-    def _claim(self, free: Room) -> Lease | None:
+    def _claim(self, free: FreeSlots) -> Lease | None:
         """Claim a job of a namespace and host that have less than their full share; if there is none and a regular slot
         is free, claim any job. While some have their full share, a search without a result is repeated only after
         ``poll`` seconds."""
@@ -195,10 +195,10 @@ class Drain:
             fairness=self._fairness,
         )
         if free.for_others and not (free.full and now < self._others_from):
-            lease = claim(besides=free.full)
+            lease = claim(excluding=free.full)
             if lease is None:
                 self._others_from = now + timing().poll
-        if lease is None and free.for_anybody and free.full:
+        if lease is None and free.for_any and free.full:
             lease = claim()
         return lease
 
@@ -228,7 +228,7 @@ class Drain:
             self._threads.wait(0.2)
         for lease in self._threads.held:
             try:
-                leases.hand_back(lease, AttemptReport(log="released by this worker\n"))
+                leases.release(lease, AttemptReport(log="released by this worker\n"))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("A job cannot be released; its lease expires", job=lease.job_id, error=str(error))
                 connection.close()

@@ -21,7 +21,7 @@ import django_q.cluster
 
 from mirrors.jobs.process import stopping
 
-CHANGE_LOOK_EVERY: Final = 0.05
+CHANGE_CHECK_INTERVAL: Final = 0.05
 """Seconds between two checks for changes by other processes."""
 
 LARGEST_MESSAGE: Final = 1 << 20
@@ -43,7 +43,7 @@ class Flag:
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while not self.is_set() and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(CHANGE_LOOK_EVERY, left))
+            time.sleep(min(CHANGE_CHECK_INTERVAL, left))
         return self.is_set()
 
 
@@ -78,7 +78,7 @@ class Channel:
         """Send a message. A bounded queue first waits until it is empty, except while the cluster is being stopped,
         because django-q2's stop messages must be delivered."""
         while self._is_bounded and not self.empty() and not stopping.is_requested():
-            time.sleep(CHANGE_LOOK_EVERY)
+            time.sleep(CHANGE_CHECK_INTERVAL)
         self._writer.send(pickle.dumps(message))
 
     def get(self) -> Any:

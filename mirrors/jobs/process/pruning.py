@@ -74,7 +74,7 @@ def _old() -> Iterator[QuerySet[Any]]:
     yield _before(Task.objects.all(), "stopped", limits.keep_wakeups_days)
     yield _before(LogEntry.objects.all(), "timestamp", limits.keep_changes_days)
     for log in (AccessAttempt, AccessFailureLog, AccessLog):
-        yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
+        yield _before(log.objects.all(), "attempt_time", limits.keep_sign_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
     yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
     # A process that was killed does not release its leases.

@@ -78,7 +78,7 @@ class Reconciler:
                 reconcile(self._cluster())
                 self._full_turn_at = time.monotonic() + timing().reconcile_period * random.uniform(0.9, 1.1)
             else:
-                look_out(self._cluster())
+                recover_jobs(self._cluster())
         except (DatabaseError, InterfaceError) as error:
             outage_log.warn("Jobs cannot be reconciled; trying again", error)
             database_outage.notice(error)
@@ -99,17 +99,17 @@ class Reconciler:
 
 def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
     """Run one full turn for a worker of this cluster."""
-    look_out(cluster)
+    recover_jobs(cluster)
     registry_checks.give_up_lost()
     _repair()
-    other_clusters.look_after()
+    other_clusters.redirect_waiting()
     pruning.prune()
     _have_existence_refreshed()
     if (source := configured.source()) is not None:
         new_platforms.request_missing(source.current)
 
 
-def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
+def recover_jobs(cluster: str = DEFAULT_CLUSTER) -> None:
     """Release the jobs of lost workers, and wake workers for the due jobs of this cluster."""
     if not database_outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:JOBS_PER_TURN]:

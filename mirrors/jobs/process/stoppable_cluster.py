@@ -23,7 +23,7 @@ from mirrors.jobs.queue import liveness
 from mirrors.selectors.configuration import declared
 from swapper_project.process.monitoring import probe_server
 from swapper_project.process.monitoring.process_readiness import Readiness
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def _let_children_follow() -> None:
 
     Otherwise, a cluster whose parent was killed would continue alongside its successor, and nothing would stop it.
     """
-    follow = follower(signal.SIGKILL)
+    follow = die_with_parent(signal.SIGKILL)
     forking = os.getpid()
 
     def note_parent() -> None:
@@ -89,7 +89,7 @@ def serve() -> int:
         cluster.stop()
     readiness = Readiness("worker")
     probe_server.serve_in_background(settings.ENVIRONMENT.bind or WORKER_ADDRESS, readiness, liveness.age)
-    reconciler = Reconciler(cluster=declared.own_cluster, on_turn=readiness.note)
+    reconciler = Reconciler(cluster=declared.own_cluster, on_turn=readiness.record)
     reconciler.start()
     while cluster.is_alive:
         time.sleep(0.2)

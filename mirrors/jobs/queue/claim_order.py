@@ -28,22 +28,22 @@ def ready() -> MirrorJobQuerySet:
 def claimable(cluster: str | None = None) -> QuerySet[MirrorJob]:
     """Return the due jobs that no rate limit delays; with a ``cluster``, only those that its workers are allowed to
     run."""
-    return allowed(ready(), cluster, has_limits=host_limits.exist())
+    return allowed(ready(), cluster, has_limits=host_limits.any_limited())
 
 
 def allowed(
-    due: QuerySet[MirrorJob], cluster: str | None, besides: Full = NOTHING_FULL, *, has_limits: bool
+    due: QuerySet[MirrorJob], cluster: str | None, excluding: Full = NOTHING_FULL, *, has_limits: bool
 ) -> QuerySet[MirrorJob]:
     """Filter ``due`` to the jobs that can be claimed: without jobs of rate limited hosts (checked only if
     ``has_limits``), jobs for other clusters than ``cluster``, and jobs of the namespaces and source hosts in
-    ``besides``, which have their full share."""
+    ``excluding``, which have their full share."""
     if has_limits:
         due = due.filter(free_hosts.free())
     if cluster is not None:
         due = due.filter(needs_cluster__in=["", cluster])
-    if besides.namespaces:
-        due = due.exclude(in_any(besides.namespaces))
-    return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
+    if excluding.namespaces:
+        due = due.exclude(in_any(excluding.namespaces))
+    return due.exclude(source_host__in=excluding.hosts) if excluding.hosts else due
 
 
 class RunningCopies(NamedTuple):

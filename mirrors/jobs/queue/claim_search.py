@@ -34,25 +34,25 @@ Row = dict[str, Any]
 
 
 class _Kind(NamedTuple):
-    """All parameters that determine the SQL of a search, except for the part of the jobs that it covers."""
+    """All parameters that determine the SQL of a search, except for the subset of the jobs that it covers."""
 
     vendor: str
     cluster: str
-    besides: Full
+    excluding: Full
     has_limits: bool
     wait_for_hosts: float
 
 
-class _Turn(NamedTuple):
-    """The sort key of a job before its age: the lowest turn is claimed first."""
+class _SortKey(NamedTuple):
+    """The sort key of a job before its age: the lowest is claimed first."""
 
     priority: int
     rank: int
 
 
-class _Part(NamedTuple):
-    """A part of the pending or abandoned jobs: all, or those of one priority in these namespaces (``is_within``) or in
-    all other namespaces."""
+class _JobSubset(NamedTuple):
+    """A subset of the pending or abandoned jobs: all, or those of one priority in these namespaces (``is_within``) or
+    in all other namespaces."""
 
     is_abandoned: bool
     priority: int | None = None
@@ -66,23 +66,23 @@ class Fairness:
     first job waits until then."""
 
     def __init__(self) -> None:
-        self._searched: tuple[_Kind, _Part] | None = None
+        self._searched: tuple[_Kind, _JobSubset] | None = None
         """The last search without a result, without its namespaces."""
         self._namespaces: frozenset[ClusterNamespace] = frozenset()
         self._until = 0.0
 
-    def is_nobody_else(self, part: _Part, kind: _Kind) -> bool:
-        """Return whether, a moment ago, only the namespaces of the part had jobs of its priority."""
-        is_known = self._searched == _without_namespaces(part, kind) and time.monotonic() < self._until
-        return is_known and self._namespaces.issubset(part.namespaces)
+    def has_no_other_jobs(self, subset: _JobSubset, kind: _Kind) -> bool:
+        """Return whether, a moment ago, only the namespaces of the subset had jobs of its priority."""
+        is_known = self._searched == _without_namespaces(subset, kind) and time.monotonic() < self._until
+        return is_known and self._namespaces.issubset(subset.namespaces)
 
-    def note_nobody_else(self, part: _Part, kind: _Kind) -> None:
-        self._searched, self._namespaces = _without_namespaces(part, kind), frozenset(part.namespaces)
+    def remember_no_other_jobs(self, subset: _JobSubset, kind: _Kind) -> None:
+        self._searched, self._namespaces = _without_namespaces(subset, kind), frozenset(subset.namespaces)
         self._until = time.monotonic() + timing().poll
 
 
-def _without_namespaces(part: _Part, kind: _Kind) -> tuple[_Kind, _Part]:
-    return kind, part._replace(namespaces=())
+def _without_namespaces(subset: _JobSubset, kind: _Kind) -> tuple[_Kind, _JobSubset]:
+    return kind, subset._replace(namespaces=())
 
 
 class _Search(NamedTuple):
@@ -97,60 +97,60 @@ class _Search(NamedTuple):
 def next_job(
     cluster: str,
     only: Collection[int] | None,
-    besides: Full,
+    excluding: Full,
     *,
     has_limits: bool,
     fairness: Fairness,
 ) -> Row | None:
     """Return the job to claim, locked if the database supports row locks; None if no job can be claimed. Must run in a
-    transaction. ``only`` restricts the search to these jobs; ``besides`` has the namespaces and hosts to skip, because
-    they have their full share."""
+    transaction. ``only`` restricts the search to these jobs; ``excluding`` has the namespaces and hosts to skip,
+    because they have their full share."""
     running = claim_order.running_copies()
-    kind = _Kind(connection.vendor, cluster, besides, has_limits, timing().wait_for_hosts)
+    kind = _Kind(connection.vendor, cluster, excluding, has_limits, timing().wait_for_hosts)
     search = _Search(kind, running, only, fairness)
-    found = [_next(_Part(is_abandoned=False), search)]
+    found = [_next(_JobSubset(is_abandoned=False), search)]
     if running.has_abandoned and not database_outage.is_recent():
-        # Before pending jobs with the same turn, because abandoned jobs were claimed earlier.
-        found.insert(0, _next(_Part(is_abandoned=True), search))
-    return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
+        # Before pending jobs with the same sort key, because abandoned jobs were claimed earlier.
+        found.insert(0, _next(_JobSubset(is_abandoned=True), search))
+    return min(filter(None, found), key=lambda row: _sort_key(running, row), default=None)
 
 
-def _next(every: _Part, search: _Search) -> Row | None:
+def _next(every: _JobSubset, search: _Search) -> Row | None:
     """Return the oldest job of the best priority, unless a namespace with fewer running copies has a job of that
     priority. The database reads pending jobs in the order of an index and does not sort them, because there can be many
     thousands."""
     oldest = _first(every, search)
     if oldest is None:
         return None
-    for part in _better_turns(every, search.running, _turn(search.running, oldest)):
-        if not part.is_within and search.fairness.is_nobody_else(part, search.kind):
+    for subset in _better_subsets(every, search.running, _sort_key(search.running, oldest)):
+        if not subset.is_within and search.fairness.has_no_other_jobs(subset, search.kind):
             continue
-        if (found := _first(part, search)) is not None:
+        if (found := _first(subset, search)) is not None:
             return found
-        if not part.is_within:
-            search.fairness.note_nobody_else(part, search.kind)
+        if not subset.is_within:
+            search.fairness.remember_no_other_jobs(subset, search.kind)
     return oldest
 
 
-def _better_turns(every: _Part, running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
-    """Yield the parts with jobs of the same priority whose turn is before this one, the best first."""
-    same = every._replace(priority=turn.priority)
-    if turn.rank:
+def _better_subsets(every: _JobSubset, running: RunningCopies, sort_key: _SortKey) -> Iterator[_JobSubset]:
+    """Yield the subsets of jobs of the same priority whose sort key is before this one, the best first."""
+    same = every._replace(priority=sort_key.priority)
+    if sort_key.rank:
         yield same._replace(namespaces=tuple(name for group in running.groups for name in group))
-    for group in running.groups[: max(0, turn.rank - 1)]:
+    for group in running.groups[: max(0, sort_key.rank - 1)]:
         yield same._replace(namespaces=group, is_within=True)
 
 
-def _turn(running: RunningCopies, row: Row) -> _Turn:
-    return _Turn(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
+def _sort_key(running: RunningCopies, row: Row) -> _SortKey:
+    return _SortKey(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
 
 
-def _first(part: _Part, search: _Search) -> Row | None:
+def _first(subset: _JobSubset, search: _Search) -> Row | None:
     try:
         if search.only is None:
-            sql, params = _compiled(part, search.kind)
+            sql, params = _compiled(subset, search.kind)
         else:
-            sql, params = _jobs(part, search.kind).filter(pk__in=search.only)[:1].query.sql_with_params()
+            sql, params = _jobs(subset, search.kind).filter(pk__in=search.only)[:1].query.sql_with_params()
     except EmptyResultSet:
         # The condition matches no jobs, so Django refuses to compile it.
         return None
@@ -165,18 +165,20 @@ def _first(part: _Part, search: _Search) -> Row | None:
 
 
 @lru_cache(maxsize=MOST_COMPILED_SEARCHES)
-def _compiled(part: _Part, kind: _Kind) -> tuple[str, tuple[Any, ...]]:
-    return _jobs(part, kind)[:1].query.sql_with_params()
+def _compiled(subset: _JobSubset, kind: _Kind) -> tuple[str, tuple[Any, ...]]:
+    return _jobs(subset, kind)[:1].query.sql_with_params()
 
 
-def _jobs(part: _Part, kind: _Kind) -> QuerySet[MirrorJob, Any]:
-    """Return the query for the jobs of this part, by priority and age."""
-    due = MirrorJob.objects.abandoned() if part.is_abandoned else MirrorJob.objects.due(abandoned=False)
-    if part.priority is not None:
-        named = claim_order.in_any(part.namespaces)
-        due = due.filter(named if part.is_within else ~named, priority=part.priority)
+def _jobs(subset: _JobSubset, kind: _Kind) -> QuerySet[MirrorJob, Any]:
+    """Return the query for the jobs of this subset, by priority and age."""
+    due = MirrorJob.objects.abandoned() if subset.is_abandoned else MirrorJob.objects.due(abandoned=False)
+    if subset.priority is not None:
+        named = claim_order.in_any(subset.namespaces)
+        due = due.filter(named if subset.is_within else ~named, priority=subset.priority)
     may_wait = ExpressionWrapper(Q(created_at__gt=from_now(-kind.wait_for_hosts)), output_field=BooleanField())
-    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits).annotate(may_wait=may_wait)
+    rows = claim_order.allowed(due, kind.cluster, kind.excluding, has_limits=kind.has_limits).annotate(
+        may_wait=may_wait
+    )
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
     locked = rows.select_for_update(skip_locked=True)
     return locked.order_by("priority", "available_at", "id").values_list(*COLUMNS)

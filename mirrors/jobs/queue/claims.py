@@ -43,27 +43,27 @@ def claim(
     worker: str,
     cluster: str = DEFAULT_CLUSTER,
     only: Collection[int] | None = None,
-    besides: Full = NOTHING_FULL,
+    excluding: Full = NOTHING_FULL,
     fairness: claim_search.Fairness | None = None,
 ) -> Lease | None:
     """Claim the next due job that a worker of this cluster is allowed to run; return None if no job can be claimed.
 
-    ``only`` restricts the claim to these jobs; ``besides`` has the namespaces and hosts to skip, because they have
+    ``only`` restricts the claim to these jobs; ``excluding`` has the namespaces and hosts to skip, because they have
     their full share. The next job is the one with the best priority; among these, one of the namespace with the fewest
     running copies; among these, the oldest. ``fairness`` is the memory that the claims of one drain share.
     """
     fairness = fairness or claim_search.Fairness()
     for _ in range(CLAIM_TRIES):
         with suppress(_TakenByAnotherError), transaction.atomic():
-            return _claim(worker, cluster, only, besides, fairness)
+            return _claim(worker, cluster, only, excluding, fairness)
     return None
 
 
 def _claim(
-    worker: str, cluster: str, only: Collection[int] | None, besides: Full, fairness: claim_search.Fairness
+    worker: str, cluster: str, only: Collection[int] | None, excluding: Full, fairness: claim_search.Fairness
 ) -> Lease | None:
-    has_limits = host_limits.exist()
-    row = claim_search.next_job(cluster, only, besides, has_limits=has_limits, fairness=fairness)
+    has_limits = host_limits.any_limited()
+    row = claim_search.next_job(cluster, only, excluding, has_limits=has_limits, fairness=fairness)
     if row is None:
         return None
     probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()

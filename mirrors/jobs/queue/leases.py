@@ -120,7 +120,7 @@ def cancel(lease: Lease, report: AttemptReport) -> bool:
     return _end(lease, JobStatus.CANCELLED, AttemptOutcome.CANCELLED, report, {})
 
 
-def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
+def reschedule(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
     """Set the job back to pending for another attempt in ``delay`` seconds, and schedule a wake-up for that time.
     ``is_counted`` is whether this attempt counts against the maximum. Returns False if the lease is lost."""
     fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
@@ -134,7 +134,7 @@ def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bo
     return True
 
 
-def hand_back(lease: Lease, report: AttemptReport) -> bool:
+def release(lease: Lease, report: AttemptReport) -> bool:
     """Set the job back to pending. The attempt does not count against the maximum. Returns False if the lease is
     lost."""
     with transaction.atomic(savepoint=False):
@@ -172,7 +172,7 @@ def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping
             fields |= {"referrers": report.referrers, "referrers_error": report.referrers_error}
         if not _update(lease, status=status, finished_at=Now(), **fields):
             return False
-        _note(lease, outcome, report)
+        _record_attempt(lease, outcome, report)
         update_rows(ImageMapping, {"id": lease.mapping_id}, recorded(mapping))
     return True
 
@@ -184,7 +184,7 @@ def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -
         return cancel(lease, report)
     if not _update(lease, status=JobStatus.PENDING, **fields):
         return False
-    _note(lease, outcome, report)
+    _record_attempt(lease, outcome, report)
     return True
 
 
@@ -193,7 +193,7 @@ def _update(lease: Lease, **fields: Any) -> bool:
     return bool(update_rows(MirrorJob, held, {"lease_token": None, "lease_expires_at": None, **fields}))
 
 
-def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
+def _record_attempt(lease: Lease, outcome: str, report: AttemptReport) -> None:
     ended = {
         "outcome": outcome,
         "finished_at": Now(),

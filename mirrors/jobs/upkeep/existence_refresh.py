@@ -129,7 +129,7 @@ class ExistenceRefresh:
         answers: dict[str, TargetAnswer] = {}
 
         def ask(image: _Image) -> Callable[[], None]:
-            return lambda: self._note(image, self._answer(image, access), answers)
+            return lambda: self._record(image, self._answer(image, access), answers)
 
         with ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="existence") as threads:
             for image in images:
@@ -138,7 +138,7 @@ class ExistenceRefresh:
                     break
         return answers
 
-    def _note(self, image: _Image, answer: TargetAnswer | None, answers: dict[str, TargetAnswer]) -> None:
+    def _record(self, image: _Image, answer: TargetAnswer | None, answers: dict[str, TargetAnswer]) -> None:
         if answer is not None:
             answers[image.source] = answer
         elif len(self._failed) < MOST_FAILED:

@@ -33,15 +33,15 @@ WORKLOAD_KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in deco
 class ClusterError(Exception):
     """An object cannot be read from the cluster; the message contains the reason.
 
-    ``is_passing`` if a retry may succeed; ``is_missing`` if the object does not exist; ``says_step`` if the message
+    ``is_temporary`` if a retry may succeed; ``is_missing`` if the object does not exist; ``says_step`` if the message
     contains the next step for the operator.
     """
 
     def __init__(
-        self, message: str, *, is_passing: bool = False, is_missing: bool = False, says_step: bool = False
+        self, message: str, *, is_temporary: bool = False, is_missing: bool = False, says_step: bool = False
     ) -> None:
         super().__init__(message)
-        self.is_passing = is_passing
+        self.is_temporary = is_temporary
         self.is_missing = is_missing
         self.says_step = says_step
 
@@ -145,7 +145,7 @@ def _config(kubeconfig: str) -> KubeConfig:
 
 
 def _usable(make: Callable[[], T]) -> T:
-    decoded_types.make_ready()
+    decoded_types.warm_up_decoders()
     try:
         return make()
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:
@@ -170,10 +170,10 @@ def _unread(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clus
 def _refused(error: ApiError | httpx.HTTPError, what: str, permission: str) -> ClusterError:
     if not isinstance(error, ApiError):
         words = f"{what} was not read: the API server did not answer ({type(error).__name__})"
-        return ClusterError(words, is_passing=True)
+        return ClusterError(words, is_temporary=True)
     code = error.status.code or 0
     if code == 404:
         return ClusterError(f"{what} does not exist", is_missing=True)
     if code in (401, 403):
         return ClusterError(f"{what} may not be read: {permission}", says_step=True)
-    return ClusterError(f"{what} was not read: the API server answered {code}", is_passing=True)
+    return ClusterError(f"{what} was not read: the API server answered {code}", is_temporary=True)

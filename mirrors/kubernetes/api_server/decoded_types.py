@@ -41,7 +41,7 @@ _ALONE: Final[tuple[Any, ...]] = (
 _lock = threading.Lock()
 
 
-def make_ready() -> None:
+def warm_up_decoders() -> None:
     """Let msgspec inspect all types, once per process (20 ms of CPU). Thread-safe."""
     with _lock:
         _look_into_types()

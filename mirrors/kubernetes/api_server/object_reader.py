@@ -82,7 +82,7 @@ class ObjectReader:
         request = self._request({"limit": PAGE}, watch=False)
         client, has_more, version = self._client(), True, ""
         while has_more:
-            has_more, found, objects = self._sent(lambda: self._page(client, request))
+            has_more, found, objects = self._map_errors(lambda: self._page(client, request))
             version = found or version
             yield from objects
         self.version = version
@@ -116,13 +116,13 @@ class ObjectReader:
 
     def _lines(self, client: GenericSyncClient, request: BasicRequest) -> Iterator[WatchEvent]:
         request.timeout = httpx.Timeout(PAGE_SECONDS, read=SILENCE_SECONDS)
-        response = self._sent(lambda: client.send(client.build_adapter_request(request), stream=True))
+        response = self._map_errors(lambda: client.send(client.build_adapter_request(request), stream=True))
         try:
             self._check(response)
             yield CONNECTED
             lines = _split(response.iter_bytes())
-            while (line := self._sent(lambda: next(lines, None))) is not None:
-                yield self._sent(partial(self._change, line))
+            while (line := self._map_errors(lambda: next(lines, None))) is not None:
+                yield self._map_errors(partial(self._change, line))
         finally:
             response.close()
 
@@ -144,18 +144,18 @@ class ObjectReader:
             self._connection = streaming_client(httpx.Timeout(PAGE_SECONDS))
         return self._connection
 
-    def _sent(self, call: Callable[[], Any]) -> Any:
+    def _map_errors(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise ClusterError(
                 f"{self.plural} cannot be read: the API server does not answer ({type(error).__name__})",
-                is_passing=True,
+                is_temporary=True,
             ) from None
         except (msgspec.DecodeError, json.JSONDecodeError, UnicodeError) as error:
             raise ClusterError(
                 f"{self.plural} cannot be read: the API server sent invalid objects ({error})",
-                is_passing=True,
+                is_temporary=True,
             ) from None
 
     def _refusal(self, code: int) -> Exception:
@@ -168,7 +168,7 @@ class ObjectReader:
                 "(watcher.enabled of the chart creates the role), or set watcher.namespaces to those it may read",
                 says_step=True,
             )
-        return ClusterError(f"{self.plural} cannot be read: the API server answered {code}", is_passing=True)
+        return ClusterError(f"{self.plural} cannot be read: the API server answered {code}", is_temporary=True)
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:

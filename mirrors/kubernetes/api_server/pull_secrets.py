@@ -21,8 +21,8 @@ MOST_SECRETS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """The pull secrets of a pod that requested an image, with its namespace and service account."""
+class Requester:
+    """A pod that requested an image: its namespace, service account and pull secrets."""
 
     namespace: str
     service_account: str = ""
@@ -41,10 +41,10 @@ class FoundSecrets:
     trouble: ClusterError | None = None
     """The last temporary error, which a retry may resolve."""
 
-    def note(self, error: ClusterError, words: str = "") -> None:
+    def record(self, error: ClusterError, words: str = "") -> None:
         self.problems.append(words or str(error))
         self.is_sure = self.is_sure and error.is_missing
-        if error.is_passing:
+        if error.is_temporary:
             self.trouble = error
 
 
@@ -54,24 +54,24 @@ class PullSecrets:
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], Secret | ClusterError] = {}
 
-    def find(self, ref: ImageRef, brought: Brought) -> FoundSecrets:
+    def find(self, ref: ImageRef, requester: Requester) -> FoundSecrets:
         """Return all credentials for the image in these Secrets. Invalid Secrets are reported and skipped."""
         found = FoundSecrets()
-        names = brought.secret_names
+        names = requester.secret_names
         if not names:
             try:
-                names = _names_of_account(brought)
+                names = _names_of_account(requester)
             except ClusterError as error:
-                found.note(error, f"the pull secrets of {brought.namespace} cannot be read: {error}")
+                found.record(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
-            found.problems.append(f"of the {len(names)} pull secrets of {brought.namespace} {MOST_SECRETS} are tried")
-        entries = list(self._entries(brought.namespace, names[:MOST_SECRETS], found))
+            found.problems.append(f"of the {len(names)} pull secrets of {requester.namespace} {MOST_SECRETS} are tried")
+        entries = list(self._entries(requester.namespace, names[:MOST_SECRETS], found))
         found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
         if names and entries and not found.credentials:
             shown = ", ".join(names[:MOST_SECRETS])
             found.problems.append(
-                f"the pull secrets of {brought.namespace} ({shown}) have no credentials for {ref.registry}"
+                f"the pull secrets of {requester.namespace} ({shown}) have no credentials for {ref.registry}"
             )
         return found
 
@@ -79,7 +79,7 @@ class PullSecrets:
         for name in names:
             secret = self._secret(namespace, name)
             if isinstance(secret, ClusterError):
-                found.note(secret)
+                found.record(secret)
                 continue
             try:
                 entries, broken = keyring.read(secret.type or "", secret.data)
@@ -98,7 +98,7 @@ class PullSecrets:
         return self._read[namespace, name]
 
 
-def _names_of_account(brought: Brought) -> tuple[str, ...]:
+def _names_of_account(requester: Requester) -> tuple[str, ...]:
     """Return the pull secrets of the service account, which are used only if the pod names none."""
-    account = read_service_account(brought.namespace, brought.service_account or DEFAULT_ACCOUNT)
+    account = read_service_account(requester.namespace, requester.service_account or DEFAULT_ACCOUNT)
     return tuple(secret.name for secret in account.imagePullSecrets or () if secret.name)

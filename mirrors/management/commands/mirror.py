@@ -142,7 +142,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
             show.update(views)
             if database_outage.out_of_space():
                 stop.set()
-            if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
+            if stop.is_set() or not thread.is_alive() or all(view.is_finished for view in views):
                 break
             time.sleep(PROGRESS_EVERY)
     if full := database_outage.out_of_space():

@@ -49,7 +49,7 @@ class Command(ConfiguredCommand):
         if not isinstance(source, ConfigSource):
             configured.stop(configured.MISSING)
         readiness = Readiness("watcher")
-        watcher = Watcher(source, lambda config: tasks_of(config, webhook_configuration), readiness.note)
+        watcher = Watcher(source, lambda config: tasks_of(config, webhook_configuration), readiness.record)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watcher.stop())
         probe_server.serve_in_background(settings.ENVIRONMENT.bind or WATCHER_ADDRESS, readiness, readiness.age)

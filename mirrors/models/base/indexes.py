@@ -42,7 +42,7 @@ _MISSING: Final = (
 )
 
 
-class AddIndexAside(AddIndex):
+class AddIndexWithoutLock(AddIndex):
     """Add an index without blocking writers, on Postgres. Only for migrations that are not atomic.
 
     The index of a migration that was interrupted is built again, because it might be invalid.
@@ -52,12 +52,12 @@ class AddIndexAside(AddIndex):
         if schema_editor.connection.vendor != "postgresql":
             schema_editor.execute(f"DROP INDEX IF EXISTS {self.index.name}")
             return super().database_forwards(app_label, schema_editor, from_state, to_state)
-        with _patient(schema_editor.connection):
+        with _without_timeouts(schema_editor.connection):
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
             schema_editor.add_index(to_state.apps.get_model(app_label, self.model_name), self.index, concurrently=True)
 
 
-class RemoveIndexAside(RemoveIndex):
+class RemoveIndexWithoutLock(RemoveIndex):
     """Remove an index without blocking writers, on Postgres. Only for migrations that are not atomic."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
@@ -81,7 +81,7 @@ class AddFieldOnce(AddField):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
-class AddUniqueAside(AddConstraint):
+class AddUniqueWithoutLock(AddConstraint):
     """Add a unique constraint on fields without blocking writers, on Postgres: build its index concurrently, then add
     the constraint with that index, which takes only a moment. Only for migrations that are not atomic."""
 
@@ -96,7 +96,7 @@ class AddUniqueAside(AddConstraint):
         name, table = self.constraint.name, meta.db_table
         if name in _constraints(schema_editor.connection, table):
             return
-        with _patient(schema_editor.connection):
+        with _without_timeouts(schema_editor.connection):
             # An interrupted build leaves an invalid index.
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})")
@@ -141,7 +141,7 @@ def ensure_search(connection: BaseDatabaseWrapper) -> None:
             return
         try:
             if _has_trigrams(cursor):
-                with _patient(connection):
+                with _without_timeouts(connection):
                     _build(connection, cursor)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
@@ -193,7 +193,7 @@ def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
 
 
 @contextmanager
-def _patient(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def _without_timeouts(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Disable the timeouts of statements and locks inside the block: building an index of millions of rows takes long,
     and it waits for all running transactions."""
     with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Case, Q, Value, When
 
 from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.places import pointed
+from mirrors.filters.error_positions import pointed
 from mirrors.models.base.cluster_column import cluster_field
 from mirrors.models.base.revisions import RevisionedModel, RevisionedQuerySet
 from mirrors.models.configuration.registries import ManagedBy
@@ -16,7 +16,7 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 
 class FilterQuerySet(RevisionedQuerySet["Filter"]):
-    def in_force(self) -> FilterQuerySet:
+    def active(self) -> FilterQuerySet:
         """Enabled filters in the order of their evaluation: those of the configuration file first, then by position."""
         file_first = Case(When(managed_by=ManagedBy.CONFIG, then=Value(0)), default=Value(1))
         return self.filter(enabled=True).order_by(file_first, "position", "id")

@@ -8,8 +8,8 @@ from concurrent.futures import CancelledError, Executor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
+from mirrors.oci.blobs.blob_checks import BlobCheck, Finding
 from mirrors.oci.blobs.download import Download, SourceError
-from mirrors.oci.blobs.looks import BlobLook, Finding
 from mirrors.oci.blobs.upload_session import UploadSession
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.descriptors import Descriptor
@@ -27,7 +27,7 @@ class BlobCopy:
     blob. `is_recorded` returns whether the target's repository got the blob from a copy that was entitled to it, and
     `is_known` whether the target's blob counts; if not, the source has to deliver the blob first. `on_bytes` is called
     with the size of each chunk sent, and with a negative count if an upload starts again. `small` runs short requests,
-    none of which waits for a blob. `look` checked whether the target has the blob; `look_counts` is whether it did so
+    none of which waits for a blob. `check` checked whether the target has the blob; `check_counts` is whether it did so
     recently."""
 
     wire: HttpContext
@@ -38,8 +38,8 @@ class BlobCopy:
     target_repository: str
     blob: Descriptor
     is_new_repository: bool
-    look: BlobLook | None
-    look_counts: bool
+    check: BlobCheck | None
+    check_counts: bool
     mount_from: Callable[[], Sequence[str]]
     is_recorded: Callable[[], bool]
     is_known: Callable[[], bool]
@@ -55,7 +55,7 @@ class BlobCopy:
         tries = self.wire.settings.upload_tries
         for attempt in range(1, tries + 1):
             if not (self.is_new_repository and attempt == 1):
-                found = self._find(upload, self.look if attempt == 1 else None)
+                found = self._find(upload, self.check if attempt == 1 else None)
                 if found is True:
                     if not self.is_known():
                         self._prove()
@@ -106,25 +106,25 @@ class BlobCopy:
             self.target.uploads.abandon(self.target_repository, opened)
         return upload is None, upload
 
-    def _find(self, opened: Upload | None, look: BlobLook | None) -> Finding:
-        """Return True if the target has the blob; else a session for its upload, that of the look or the one that a
+    def _find(self, opened: Upload | None, check: BlobCheck | None) -> Finding:
+        """Return True if the target has the blob; else a session for its upload, that of the check or the one that a
         mount has `opened`; else False. A session that is not needed is abandoned."""
-        found = self._taken(look)
+        found = self._finding_of(check)
         if isinstance(found, Upload):
             opened = found
-        if found is None or not self.look_counts:
+        if found is None or not self.check_counts:
             with self._abandoned_on_failure(opened):
                 found = self.target.has_blob(self.target_repository, self.blob.digest, self.blob.size)
         if found is True and opened is not None:
             self.target.uploads.abandon(self.target_repository, opened)
         return found or opened or False
 
-    def _taken(self, look: BlobLook | None) -> Finding | None:
-        """Return the finding of the look; None without a look, or if the look was cancelled together with its image
+    def _finding_of(self, check: BlobCheck | None) -> Finding | None:
+        """Return the finding of the check; None without a check, or if the check was cancelled together with its image
         while other images wait for the blob."""
-        if look is not None:
+        if check is not None:
             with suppress(CopyCancelledError, CancelledError):
-                return look.take(self.target)
+                return check.take(self.target)
             self.target.call.check(self.target.access.host)
         return None
 

@@ -8,8 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
+from mirrors.oci.blobs.blob_checks import BlobCheck, CheckResult
 from mirrors.oci.blobs.blob_copy import BlobCopy
-from mirrors.oci.blobs.looks import BlobLook, LookResult
 from mirrors.oci.blobs.shared_transfers import SharedTransfers, Ticket
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
@@ -28,7 +28,7 @@ class Shared:
     another."""
 
     wire: HttpContext
-    board: SharedTransfers
+    transfers: SharedTransfers
     small: Executor
     mounts: MountIndex
     traits: TargetTraits
@@ -41,12 +41,12 @@ class BlobTransfers:
     call: Call
     counter: ProgressCounter
 
-    def look(self, target: RegistryClient, small: Executor, blob: Descriptor) -> BlobLook:
+    def check(self, target: RegistryClient, small: Executor, blob: Descriptor) -> BlobCheck:
         """Start to check whether the target has the blob. `small` is this image's share of the short requests."""
         asking = small.submit(self._find, target, blob)
-        return BlobLook(target, self.request.target.repository, asking, self.shared.small)
+        return BlobCheck(target, self.request.target.repository, asking, self.shared.small)
 
-    def _find(self, target: RegistryClient, blob: Descriptor) -> LookResult:
+    def _find(self, target: RegistryClient, blob: Descriptor) -> CheckResult:
         """Check whether the target has the blob, and open an upload session by the same request if possible. This is
         only for small blobs, because large ones may wait for longer than a session lasts, and only for blobs that no
         repository is known to have. Blobs of other repositories will be mounted from these; and a mount of a blob that
@@ -58,30 +58,30 @@ class BlobTransfers:
         is_new = not holders and (self._is_public or not self.is_recorded(blob.digest))
         if is_small and is_new and self.shared.traits.mounts_own_blobs(target.access.host):
             try:
-                return LookResult(target.uploads.mount(repository, blob.digest, repository) or True, known)
+                return CheckResult(target.uploads.mount(repository, blob.digest, repository) or True, known)
             except RegistryError:
                 target.call.check(target.access.host)
-        return LookResult(target.has_blob(repository, blob.digest, blob.size), known)
+        return CheckResult(target.has_blob(repository, blob.digest, blob.size), known)
 
-    def start(self, blob: Descriptor, look: BlobLook | None) -> Ticket:
+    def start(self, blob: Descriptor, check: BlobCheck | None) -> Ticket:
         """Start the transfer, or join that of another image."""
         request = self.request
         key = (request.target.registry, request.target.repository, blob.digest)
         parties = tuple(filter(None, (request.source.registry, request.party)))
         is_small = self.shared.wire.settings.is_small(blob.size)
-        ticket = self.shared.board.join(key, self.call, parties, self._task(blob, look), small=is_small)
-        if look is not None:
-            ticket.future.add_done_callback(lambda _: look.close())
+        ticket = self.shared.transfers.join(key, self.call, parties, self._task(blob, check), small=is_small)
+        if check is not None:
+            ticket.future.add_done_callback(lambda _: check.close())
         return ticket
 
     @property
     def _is_public(self) -> bool:
         """Whether everybody may read the copy."""
-        return self.request.readers is None or self.request.readers.is_everybody
+        return self.request.audience is None or self.request.audience.is_public
 
     def is_known(self, digest: str) -> bool:
         """Return whether the target's content with this digest counts. It may be another user's private content."""
-        return self.request.readers is None or self.is_recorded(digest)
+        return self.request.audience is None or self.is_recorded(digest)
 
     def is_recorded(self, digest: str) -> bool:
         """Return whether a copy has put this content into the target's repository."""
@@ -92,13 +92,13 @@ class BlobTransfers:
         target = self.request.target
         self.shared.mounts.record(target.registry, digest, target.repository)
 
-    def _task(self, blob: Descriptor, look: BlobLook | None) -> Callable[[Call], TransferMethod]:
+    def _task(self, blob: Descriptor, check: BlobCheck | None) -> Callable[[Call], TransferMethod]:
         """Return the transfer. It runs under its own call, because other images may join it.
 
-        The finding of `look` expires soon, because another process may bring the blob while the transfer waits for a
+        The finding of `check` expires soon, because another process may bring the blob while the transfer waits for a
         thread."""
         request, shared = self.request, self.shared
-        counts_until = time.monotonic() + shared.wire.settings.look_age
+        counts_until = time.monotonic() + shared.wire.settings.check_age
 
         def transfer(call: Call) -> TransferMethod:
             call.exchanges = self.call.exchanges
@@ -111,27 +111,27 @@ class BlobTransfers:
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,
-                look=look,
-                look_counts=time.monotonic() < counts_until,
-                mount_from=partial(self._mount_from, blob, look),
+                check=check,
+                check_counts=time.monotonic() < counts_until,
+                mount_from=partial(self._mount_from, blob, check),
                 is_recorded=partial(self.is_recorded, blob.digest),
                 is_known=partial(self.is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
-            if way == "copied" and self._is_public and self._is_looked_for_by_mount(blob, look):
+            if way == "copied" and self._is_public and self._is_checked_by_mount(blob, check):
                 shared.traits.wrote_blob(copy.target, request.target.repository, blob.digest)
             self.record(blob.digest)
             return way
 
         return transfer
 
-    def _is_looked_for_by_mount(self, blob: Descriptor, look: BlobLook | None) -> bool:
+    def _is_checked_by_mount(self, blob: Descriptor, check: BlobCheck | None) -> bool:
         """Return whether a target that mounts its own blobs would be asked for this blob by a mount."""
-        return self.shared.wire.settings.is_small(blob.size) and look is not None and look.known == []
+        return self.shared.wire.settings.is_small(blob.size) and check is not None and check.known == []
 
-    def _mount_from(self, blob: Descriptor, look: BlobLook | None) -> list[str]:
-        known = look.known if look is not None else None
+    def _mount_from(self, blob: Descriptor, check: BlobCheck | None) -> list[str]:
+        known = check.known if check is not None else None
         return self._known(blob) if known is None else known
 
     def _known(self, blob: Descriptor) -> list[str]:
@@ -140,4 +140,4 @@ class BlobTransfers:
 
     def _holders(self, blob: Descriptor) -> list[str]:
         """Return the repositories that are known to have the blob, the target's own included."""
-        return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.readers)
+        return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.audience)

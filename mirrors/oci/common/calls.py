@@ -50,7 +50,7 @@ class Call:
         return self._event.is_set()
 
     @property
-    def is_over(self) -> bool:
+    def has_timed_out(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
@@ -64,7 +64,7 @@ class Call:
         """Raise CopyCancelledError if the call is cancelled, or RegistryError `timeout` if its time is up."""
         if self.is_cancelled:
             raise CopyCancelledError
-        if self.is_over:
+        if self.has_timed_out:
             raise RegistryError("timeout", f"{host} did not answer in time", host=host)
 
     def sleep(self, seconds: float, host: str) -> None:

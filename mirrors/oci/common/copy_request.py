@@ -9,7 +9,7 @@ from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.mount_index import Readers
+from mirrors.oci.common.mount_index import Audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class CopyRequest:
     `platforms` (`os/arch[/variant]`) restrict an index that is not pinned by digest. `target_is_new`: the repository
     was just created, so it is empty.
 
-    `readers` will be able to run the copy. With them, content of the target counts only if they can read it already or
+    `audience` will be able to run the copy. With it, content of the target counts only if it can read that already or
     the source has delivered it; None trusts all content of the target. `party` is the party on whose behalf the image
     is copied: no party can occupy all threads of the engine.
 
@@ -40,7 +40,7 @@ class CopyRequest:
     target_access: RegistryAccess
     platforms: tuple[str, ...] = ()
     target_is_new: bool = False
-    readers: Readers | None = None
+    audience: Audience | None = None
     party: str = ""
     subject: str = ""
     seen: Descriptor | Manifest | None = None

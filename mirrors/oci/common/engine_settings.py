@@ -43,7 +43,7 @@ class EngineSettings:
     requests."""
     requests_per_image: int = 32
     """Short requests that are running or waiting for a slot: as many as source and target together accept at a time."""
-    look_age: float = 2.0
+    check_age: float = 2.0
     """How long a check of a blob at the target remains valid while its transfer waits for a thread: a few round
     trips."""
     requests_per_second: float | None = None

@@ -17,22 +17,22 @@ MAX_REPOSITORIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Readers:
+class Audience:
     """Who will be able to run a copy: everybody, these namespaces, or all users of the configured credentials of a
     source host (`configured_host`)."""
 
-    is_everybody: bool = False
+    is_public: bool = False
     namespaces: frozenset[ClusterNamespace] = frozenset()
     configured_host: str = ""
 
 
 class MountIndex(Protocol):
-    """Finds repositories to mount blobs from. Called from blob threads. `readers` would be able to read the mounted
+    """Finds repositories to mount blobs from. Called from blob threads. `audience` would be able to read the mounted
     blob; None means that their access is not checked."""
 
-    def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
+    def find(self, registry: str, digest: str, audience: Audience | None) -> list[str]:
         """Return repositories of this registry that have the blob, the most promising first. Only repositories whose
-        images each of `readers` can read already."""
+        images everyone in `audience` can read already."""
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         """Return whether a copy that was entitled to the content put it into this repository."""
@@ -42,16 +42,16 @@ class MountIndex(Protocol):
 
 
 class MemoryMounts:
-    """A mount index of the blobs that this process recorded. It knows no readers, and finds nothing for them. The blob
-    that was recorded longest ago is forgotten first."""
+    """A mount index of the blobs that this process recorded. It finds nothing if an audience is given. The blob that
+    was recorded longest ago is forgotten first."""
 
     def __init__(self) -> None:
         self._repositories: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, registry: str, digest: str, readers: Readers | None = None) -> list[str]:
+    def find(self, registry: str, digest: str, audience: Audience | None = None) -> list[str]:
         with self._lock:
-            return list(self._repositories.get((registry, digest), ())) if readers is None else []
+            return list(self._repositories.get((registry, digest), ())) if audience is None else []
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         with self._lock:

@@ -27,7 +27,7 @@ NEW_TOKEN_SECONDS: Final = 2.0
 """The age in seconds from which all servers accept a token: the clocks of a large registry's differ by about a
 second."""
 
-MAX_ELSEWHERE: Final = 4
+MAX_REDIRECT_ORIGINS: Final = 4
 """The number of origins that one registry redirects to and that are remembered, with their own tokens."""
 
 GUESS_AGAIN_SECONDS: Final = 300.0
@@ -59,29 +59,29 @@ class Authenticator:
         self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], AuthSession] = OrderedDict()
         self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
         """The last realm of each origin, without the scope of its challenge, which belongs to one repository."""
-        self._elsewhere: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
+        self._redirect_origins: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
         self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def authorize(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization:
+    def authorize(self, origin: AuthOrigin, scopes: Scopes, call: Call) -> Authorization:
         """Return the authorization for the first try of a request: none until the registry has sent a challenge."""
-        session = self._session(place, scopes)
-        with call.holding(session.lock, place.access.host):
+        session = self._session(origin, scopes)
+        with call.holding(session.lock, origin.access.host):
             if kept := session.authorization:
                 return kept
-            realm = self._realms.get(place)
+            realm = self._realms.get(origin)
             if realm is None:
                 return NO_AUTHORIZATION
-            return self._obtain_in_advance(session, place, realm, scopes, call)
+            return self._obtain_in_advance(session, origin, realm, scopes, call)
 
     def _obtain_in_advance(
-        self, session: AuthSession, place: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
+        self, session: AuthSession, origin: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
     ) -> Authorization:
         """Obtain an authorization for a challenge that the registry sent earlier, for these scopes or for others. If
         that is refused, return none, so that the registry sends its challenge for this request."""
         challenge = session.challenge or realm.challenge
         try:
-            authorization = self._obtain(session, place, replace(realm, challenge=challenge), scopes, call)
+            authorization = self._obtain(session, origin, replace(realm, challenge=challenge), scopes, call)
         except RegistryError as error:
             session.challenge = None
             if error.code != "unauthorized":
@@ -90,90 +90,90 @@ class Authenticator:
         session.is_advance = True
         return authorization
 
-    def elsewhere(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
+    def redirect_authorizations(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
         """Return the authorizations that are still valid for other origins that this registry has redirected to."""
         with self._lock:
-            places = self._elsewhere.get(home.access, ())
-            sessions = {place: self._sessions.get((place, scopes)) for place in places}
-        kept = {place: session.authorization for place, session in sessions.items() if session is not None}
-        return {place: authorization for place, authorization in kept.items() if authorization is not None}
+            origins = self._redirect_origins.get(home.access, ())
+            sessions = {origin: self._sessions.get((origin, scopes)) for origin in origins}
+        kept = {origin: session.authorization for origin, session in sessions.items() if session is not None}
+        return {origin: authorization for origin, authorization in kept.items() if authorization is not None}
 
     def renew(
-        self, place: AuthOrigin, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
+        self, origin: AuthOrigin, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
     ) -> Authorization | None:
         """Return the authorization to send after `reply` refused the one in `refused`; None if nothing is left to
         try."""
-        session = self._session(place, scopes)
-        with call.holding(session.lock, place.access.host):
+        session = self._session(origin, scopes)
+        with call.holding(session.lock, origin.access.host):
             if (kept := session.authorization) and kept.header != refused.header:
                 return kept
             said = reply.headers.getlist("WWW-Authenticate")
             left = session.issued_at + NEW_TOKEN_SECONDS - time.monotonic()
             if kept and is_token_invalid(said) and 0 < 2 * left < call.remaining(math.inf):
                 # A server whose clock is behind accepts the token a moment later. Its response needs time too.
-                call.sleep(left, place.access.host)
+                call.sleep(left, origin.access.host)
                 return replace(kept, fresh=refused.fresh)
             challenge = best(said)
-            realm = Realm(challenge, reply.hop) if challenge else self._realms.get(place)
+            realm = Realm(challenge, reply.hop) if challenge else self._realms.get(origin)
             if realm is None:
                 return None
-            self._remember(place, realm)
+            self._remember(origin, realm)
             session.header = None
             is_unasked = session.is_advance and challenge is not None and differs(challenge, session.challenge, scopes)
             if refused.fresh and not is_unasked:
                 session.credential += 1
-                if session.credential >= len(place.credentials):
+                if session.credential >= len(origin.credentials):
                     session.credential = 0
                     return None
-            found = self._obtain(session, place, realm, scopes, call, refused_password=session.password)
+            found = self._obtain(session, origin, realm, scopes, call, refused_password=session.password)
             is_the_same = found.header == refused.header and not found.fresh
             return None if found.header is None or is_the_same else found
 
-    def discover(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization | None:
+    def discover(self, origin: AuthOrigin, scopes: Scopes, call: Call) -> Authorization | None:
         """Return an authorization for a registry that refuses or hides content without a challenge. Requests `/v2/` for
         a challenge, and guesses Basic if that has none either. None if there is nothing to try."""
-        if not place.credentials or self._realms.get(place) is not None or self._was_tried(place.access):
+        if not origin.credentials or self._realms.get(origin) is not None or self._was_tried(origin.access):
             return None
-        url = self._transport.api(place.access, "/v2/")
-        reply = self._transport.exchange(HttpRequest("GET", url), place.access, call)
-        challenge = best(reply.headers.getlist("WWW-Authenticate")) if reply.hop.url.origin == place.origin else None
-        self._remember(place, Realm(challenge or Challenge("basic"), reply.hop, is_guess=challenge is None))
-        session = self._session(place, scopes)
-        with call.holding(session.lock, place.access.host):
-            return self._obtain(session, place, self._realms[place], scopes, call)
+        url = self._transport.api(origin.access, "/v2/")
+        reply = self._transport.exchange(HttpRequest("GET", url), origin.access, call)
+        challenge = best(reply.headers.getlist("WWW-Authenticate")) if reply.hop.url.origin == origin.origin else None
+        self._remember(origin, Realm(challenge or Challenge("basic"), reply.hop, is_guess=challenge is None))
+        session = self._session(origin, scopes)
+        with call.holding(session.lock, origin.access.host):
+            return self._obtain(session, origin, self._realms[origin], scopes, call)
 
-    def forget_guess(self, place: AuthOrigin, scopes: Scopes, call: Call) -> None:
+    def forget_guess(self, origin: AuthOrigin, scopes: Scopes, call: Call) -> None:
         """Forget the guess of `discover`, because it did not help, and do not guess again for a while."""
-        realm = self._realms.get(place)
+        realm = self._realms.get(origin)
         if realm is None or not realm.is_guess:
             return
-        session = self._session(place, scopes)
-        with call.holding(session.lock, place.access.host):
+        session = self._session(origin, scopes)
+        with call.holding(session.lock, origin.access.host):
             session.header = None
         with self._lock:
-            self._realms.pop(place, None)
-            _keep(self._without, place.access, time.monotonic())
+            self._realms.pop(origin, None)
+            _keep(self._without, origin.access, time.monotonic())
 
     def _was_tried(self, access: RegistryAccess) -> bool:
         return time.monotonic() - self._without.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
 
-    def _session(self, place: AuthOrigin, scopes: Scopes) -> AuthSession:
+    def _session(self, origin: AuthOrigin, scopes: Scopes) -> AuthSession:
         with self._lock:
-            session = self._sessions.get((place, scopes)) or AuthSession()
-            _keep(self._sessions, (place, scopes), session)
+            session = self._sessions.get((origin, scopes)) or AuthSession()
+            _keep(self._sessions, (origin, scopes), session)
             return session
 
-    def _remember(self, place: AuthOrigin, realm: Realm) -> None:
+    def _remember(self, origin: AuthOrigin, realm: Realm) -> None:
         with self._lock:
-            _keep(self._realms, place, replace(realm, challenge=replace(realm.challenge, scope="")))
-            known = self._elsewhere.get(place.access, ())
-            if not place.is_home and place not in known:
-                _keep(self._elsewhere, place.access, (place, *known)[:MAX_ELSEWHERE])
+            _keep(self._realms, origin, replace(realm, challenge=replace(realm.challenge, scope="")))
+            known = self._redirect_origins.get(origin.access, ())
+            if not origin.is_home and origin not in known:
+                _keep(self._redirect_origins, origin.access, (origin, *known)[:MAX_REDIRECT_ORIGINS])
 
     def _obtain(
         self,
         session: AuthSession,
-        place: AuthOrigin,
+        origin: AuthOrigin,
         realm: Realm,
         scopes: Scopes,
         call: Call,
@@ -182,9 +182,9 @@ class Authenticator:
         """Fill the session with an authorization for the first credentials, from the current ones on, that the token
         server accepts. Raises RegistryError if it accepts none."""
         session.challenge, session.is_advance = realm.challenge, False
-        for index in range(session.credential, max(1, len(place.credentials))):
+        for index in range(session.credential, max(1, len(origin.credentials))):
             session.credential = index
-            for issued in self._issue(place, index, call, refused_password):
+            for issued in self._issue(origin, index, call, refused_password):
                 session.password = issued.credential.password if issued.credential else None
                 session.has_credentials = issued.credential is not None
                 session.username = issued.credential.username if issued.credential else ""
@@ -192,22 +192,22 @@ class Authenticator:
                     session.header = token_server.basic(issued.credential) if issued.credential else None
                     session.expires_at, session.issued_at = issued.expires_at, -math.inf
                     return session.authorized(fresh=issued.fresh)
-                reply = token_server.fetch(self._transport, place, issued.credential, realm, scopes, call)
+                reply = token_server.fetch(self._transport, origin, issued.credential, realm, scopes, call)
                 if reply.status == 200:
-                    token, lifetime = token_server.read_token(reply.body, place.access.host)
+                    token, lifetime = token_server.read_token(reply.body, origin.access.host)
                     session.header = f"Bearer {token}"
                     session.issued_at = time.monotonic()
                     session.expires_at = session.issued_at + lifetime - REFRESH_MARGIN_SECONDS
                     return session.authorized(fresh=True)
                 if is_retryable(reply.status):
-                    raise token_server.failed(reply, place.access.host)
+                    raise token_server.failed(reply, origin.access.host)
         session.credential = 0
-        raise token_server.refused(place)
+        raise token_server.refused(origin)
 
-    def _issue(self, place: AuthOrigin, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
+    def _issue(self, origin: AuthOrigin, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
         """Yield the credentials of this index. If they are issued on demand, and the caller continues because they were
         refused, yield newer ones too."""
-        chosen = place.credentials[index] if place.credentials else None
+        chosen = origin.credentials[index] if origin.credentials else None
         if chosen is None or isinstance(chosen, Credential):
             yield Issued(chosen, float("inf"), fresh=True)
             return

@@ -89,7 +89,7 @@ class RequestBudgets:
         self._budget_of = budget_of
         self._shares: dict[Key, _Share] = {}
         self._pauses: dict[str, float] = {}
-        self._talked: set[str] = set()
+        self._active_hosts: set[str] = set()
         self._lock = threading.Lock()
         self._asked_at = time.monotonic()
         self.wanted = threading.Event()
@@ -100,7 +100,7 @@ class RequestBudgets:
         nothing, and return the seconds until the next check."""
         budget = self._budget_of(host)
         with self._lock:
-            self._talk(host)
+            self._record_host(host)
             mine = [(op, self._share(budget, op)) for op in spent if op in budget.limits] if budget else []
             now = time.monotonic()
             wait = max((_wait_for(share, op, now) for op, share in mine), default=0.0)
@@ -134,12 +134,12 @@ class RequestBudgets:
         now = time.monotonic()
         return {host: until - now for host, until in pauses.items() if until > now}
 
-    def take_talked(self) -> set[str]:
+    def take_active_hosts(self) -> set[str]:
         """Return the hosts that requests were sent to, or waited for, since the last call."""
         with self._lock:
-            talked, self._talked = self._talked, set()
+            active, self._active_hosts = self._active_hosts, set()
             self.wanted.clear()
-            return talked
+            return active
 
     def demands(self) -> dict[Key, Demand]:
         """Return the demand for each budget, estimated from its use since the last call. Idle budgets are left out, and
@@ -159,7 +159,7 @@ class RequestBudgets:
                 if key in self._shares:
                     self._shares[key].granted = granted
 
-    def go_on(self) -> None:
+    def continue_without_grants(self) -> None:
         """Continue without grants, because shares cannot be granted now. Existing shares are kept, and budgets without
         a share get a small one."""
         with self._lock:
@@ -167,9 +167,9 @@ class RequestBudgets:
                 if share.granted is None:
                     share.granted = max(1.0, share.limit * FIRST_SHARE)
 
-    def _talk(self, host: str) -> None:
-        if len(self._talked) < MOST_KEYS:
-            self._talked.add(host)
+    def _record_host(self, host: str) -> None:
+        if len(self._active_hosts) < MOST_KEYS:
+            self._active_hosts.add(host)
         if not self.wanted.is_set():
             self.wanted.set()
 

@@ -80,11 +80,11 @@ class Sender:
         """Send a request whose body cannot be replayed. After a refusal, the token is renewed for the next try; after a
         429, the host counts as rate limited. The caller has to try again."""
         self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
-        place = self._place(request.url.origin)
-        authorization = self._wire.auth.authorize(place, scopes, self._call)
-        reply = self._exchange(request, {place: authorization})
-        if self._is_refused(reply, place):
-            self._wire.auth.renew(place, scopes, replace(authorization, fresh=False), reply, self._call)
+        origin = self._auth_origin(request.url.origin)
+        authorization = self._wire.auth.authorize(origin, scopes, self._call)
+        reply = self._exchange(request, {origin: authorization})
+        if self._is_refused(reply, origin):
+            self._wire.auth.renew(origin, scopes, replace(authorization, fresh=False), reply, self._call)
         if is_retryable(reply.status):
             self._pause_after(reply, None, 0)
         return reply
@@ -106,48 +106,50 @@ class Sender:
     def _authenticated(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """Send the request. Answer the challenges of each origin on the way as long as another authorization is left to
         try."""
-        home = self._place(request.url.origin)
-        sent = self._wire.auth.elsewhere(home, scopes)
+        home = self._auth_origin(request.url.origin)
+        sent = self._wire.auth.redirect_authorizations(home, scopes)
         sent[home] = self._wire.auth.authorize(home, scopes, self._call)
         while True:
             reply = self._exchange(request, sent)
-            place = self._place(reply.hop.url.origin)
-            if len(sent) > MAX_ORIGINS or not self._is_refused(reply, place):
-                return self._retry_with_credentials(request, scopes, reply, sent.get(place, NO_AUTHORIZATION))
+            origin = self._auth_origin(reply.hop.url.origin)
+            if len(sent) > MAX_ORIGINS or not self._is_refused(reply, origin):
+                return self._retry_with_credentials(request, scopes, reply, sent.get(origin, NO_AUTHORIZATION))
             if reply.stream is not None:
                 reply.stream.close()
-            renewed = self._wire.auth.renew(place, scopes, sent.get(place, NO_AUTHORIZATION), reply, self._call)
+            renewed = self._wire.auth.renew(origin, scopes, sent.get(origin, NO_AUTHORIZATION), reply, self._call)
             if renewed is None:
-                return self._retry_with_credentials(request, scopes, reply, sent.get(place, NO_AUTHORIZATION))
-            sent[place] = renewed
+                return self._retry_with_credentials(request, scopes, reply, sent.get(origin, NO_AUTHORIZATION))
+            sent[origin] = renewed
 
     def _retry_with_credentials(self, request: HttpRequest, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
         """Send the request again with credentials if the registry refused or hid the content without a challenge."""
-        place = self._place(reply.hop.url.origin)
-        if reply.status not in HIDING or not place.is_home or sent.header is not None:
+        origin = self._auth_origin(reply.hop.url.origin)
+        if reply.status not in HIDING or not origin.is_home or sent.header is not None:
             return reply
-        found = self._wire.auth.discover(place, scopes, self._call)
+        found = self._wire.auth.discover(origin, scopes, self._call)
         if found is None:
             return reply
-        shown = self._exchange(request, {place: found})
+        shown = self._exchange(request, {origin: found})
         if shown.status in HIDING:
-            self._wire.auth.forget_guess(place, scopes, self._call)
+            self._wire.auth.forget_guess(origin, scopes, self._call)
         return shown
 
-    def _place(self, origin: Origin) -> AuthOrigin:
+    def _auth_origin(self, origin: Origin) -> AuthOrigin:
         return self._home if origin == self._home.origin else AuthOrigin(self._access, origin, is_home=False)
 
-    def _is_refused(self, reply: Reply, place: AuthOrigin) -> bool:
+    def _is_refused(self, reply: Reply, origin: AuthOrigin) -> bool:
         """Return whether other credentials, or a newer token of the same ones, may help. ECR answers an expired token
         with 403."""
-        return reply.status == 401 or (reply.status == 403 and place.is_home and self._access.has_alternatives)
+        return reply.status == 401 or (reply.status == 403 and origin.is_home and self._access.has_alternatives)
 
     def _exchange(self, request: HttpRequest, sent: Mapping[AuthOrigin, Authorization]) -> Reply:
         """Send the request. Each origin receives only its own header, because an upload's Location or a redirect may
         lead to another server."""
-        headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
+        headers = {
+            origin.origin: authorization.header for origin, authorization in sent.items() if authorization.header
+        }
         reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
-        answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
+        answered = sent.get(self._auth_origin(reply.hop.url.origin), NO_AUTHORIZATION)
         if self._wire.on_remaining is not None and (pulls := pull_limit(reply.headers)) is not None:
             self._wire.on_remaining(self._access.host, pulls, answered.username)
         return replace(reply, credentials_sent=True) if answered.has_credentials else reply

@@ -64,13 +64,13 @@ class AuthOrigin:
 
 
 def fetch(
-    transport: Transport, place: AuthOrigin, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
+    transport: Transport, origin: AuthOrigin, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
 ) -> Reply:
     """Send one request to the token server that the challenge names."""
-    challenge, access = realm.challenge, place.access
+    challenge, access = realm.challenge, origin.access
     query = [("service", challenge.service)] if challenge.service else []
     # Another server has its own names for repositories: its challenge specifies the scope.
-    ours = scopes if place.is_home or not challenge.scope else ()
+    ours = scopes if origin.is_home or not challenge.scope else ()
     query += [("scope", scope) for scope in (*ours, *extra_scopes(challenge, ours))]
     url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
     headers = {url.origin: basic(credential)} if credential else {}
@@ -127,14 +127,14 @@ def failed(reply: Reply, host: str) -> RegistryError:
     )
 
 
-def refused(place: AuthOrigin) -> RegistryError:
-    host = place.access.host
-    if place.credentials:
+def refused(origin: AuthOrigin) -> RegistryError:
+    host = origin.access.host
+    if origin.credentials:
         words = (
             f"the token server of {host} rejected the credentials: check the username and password, and that the "
             "image exists"
         )
     else:
-        asked = host if place.is_home else f"{place.origin[1]}, where {host} redirects to,"
+        asked = host if origin.is_home else f"{origin.origin[1]}, where {host} redirects to,"
         words = f"{asked} gives no anonymous access: configure credentials, and check that the image exists"
-    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(place.credentials), says_step=True)
+    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(origin.credentials), says_step=True)

@@ -34,7 +34,7 @@ class BodyStream:
             raise translate(error, self._host) from None
         finally:
             if self._watch is not None:
-                self._watch.rest()
+                self._watch.clear_deadline()
         # A body that the watchdog cut off looks like one that has ended.
         if not piece and self._watch is not None and self._watch.expired:
             raise stalled(self._host)
@@ -60,12 +60,12 @@ class UploadBody:
         self._pending = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        self._watch.rest()
+        self._watch.clear_deadline()
         for chunk in self._chunks:
             self._pending = len(chunk)
             self._watch.extend(self._chunk_seconds)
             yield chunk
-            self._watch.rest()
+            self._watch.clear_deadline()
         self._pending = 0
         self._watch.extend(self._reply_seconds)
 

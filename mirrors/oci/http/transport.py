@@ -227,7 +227,7 @@ class Transport:
     def _reply(self, request: HttpRequest, url: Url, response: Response, pool: Pool, watch: Watch) -> Reply:
         hop = Hop(url, pool.dialer.peer_is_private)
         if request.stream and response.status in (200, 206) and not watch.expired:
-            watch.rest()
+            watch.clear_deadline()
             stream = BodyStream(response, url.netloc, watch, self._settings.stall_timeout)
             return Reply(response.status, response.headers, hop, stream=stream)
         limit = request.limit if response.status < 300 else None

@@ -30,7 +30,7 @@ class Watch:
         """Give the peer `seconds` from now on."""
         self.deadline = time.monotonic() + seconds
 
-    def rest(self) -> None:
+    def clear_deadline(self) -> None:
         """Stop the deadline: no response is pending."""
         self.deadline = math.inf
 

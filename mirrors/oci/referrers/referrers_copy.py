@@ -94,7 +94,7 @@ class ReferrersCopy:
         try:
             return self._run(small, copies)
         except RegistryError as error:
-            self._note(error)
+            self._record(error)
             return self._result(None)
         finally:
             self.call.cancel()
@@ -105,7 +105,7 @@ class ReferrersCopy:
         self._copy_levels(subjects, small, copies)
         listing_pushed = [small.submit(self._list, m.subject, [Referrer.of(m)], []) for m in self.image.unlisted]
         for future in listing_pushed:
-            self._note_failure(future)
+            self._record_failure(future)
         is_signed, signers = self._signed(subjects, small)
         return self._result(None if self.tally.problems and not is_signed else is_signed, signers)
 
@@ -137,10 +137,10 @@ class ReferrersCopy:
         looks = [small.submit(step) for subject in subjects for step in lookup.steps(subject)]
         found: dict[str, FoundReferrer] = {}
         for future in looks:
-            looked = self._note_failure(future) or Looked()
+            looked = self._record_failure(future) or Looked()
             found |= {one.name: one for one in looked.found}
             if looked.problem is not None:
-                self._note(looked.problem)
+                self._record(looked.problem)
         return list(found.values())
 
     def _within_limit(self, found: list[FoundReferrer]) -> list[FoundReferrer]:
@@ -148,20 +148,20 @@ class ReferrersCopy:
         if len(found) > room:
             host = self.source.access.host
             words = f"{host}/{self.request.source.repository} has more than {MAX_REFERRERS} referrers of one image"
-            self._note(RegistryError("too-large", f"{words}; the others are not copied", host=host))
+            self._record(RegistryError("too-large", f"{words}; the others are not copied", host=host))
         self.tally.found += min(room, len(found))
         return sorted(found, key=lambda one: one.rank)[:room]
 
     def _copy_all(self, found: Sequence[FoundReferrer], small: Executor, copies: Executor) -> list[str]:
         """Copy these referrers, and return the digests of those that are at the target now."""
         running = [(one, copies.submit(self._copy_one, one)) for one in found]
-        done = [(one, result) for one, future in running if (result := self._note_failure(future)) is not None]
+        done = [(one, result) for one, future in running if (result := self._record_failure(future)) is not None]
         for one, result in done:
             self.tally.at_target.append(one)
             self.tally.copied += not result.unchanged
         unlisted = [small.submit(self._list, subject, *about) for subject, about in _to_list(done).items()]
         for future in unlisted:
-            self._note_failure(future)
+            self._record_failure(future)
         return [one.digest for one, _ in done]
 
     def _copy_one(self, one: FoundReferrer) -> CopyResult:
@@ -209,7 +209,7 @@ class ReferrersCopy:
         listed = [one for one in claimed if one.listed]
         read = [*(one for one in claimed if not one.listed), *listed[:MAX_SIGNATURES_READ]]
         futures = [small.submit(self._signers, one) for one in read]
-        found = [names for future in futures if (names := self._note_failure(future)) is not None]
+        found = [names for future in futures if (names := self._record_failure(future)) is not None]
         return bool(listed or found), tuple(dict.fromkeys(name for names in found for name in names))
 
     def _signers(self, one: FoundReferrer) -> list[str] | None:
@@ -218,18 +218,18 @@ class ReferrersCopy:
     def _wait(self, future: Future[T]) -> T:
         return self.call.outcome(future, self.request.source.registry)
 
-    def _note_failure(self, future: Future[T]) -> T | None:
+    def _record_failure(self, future: Future[T]) -> T | None:
         """Return the result. After an error, record a problem and return None, unless the time of the whole copy is
         up."""
         try:
             return self._wait(future)
         except RegistryError as error:
-            if self.call.is_over:
+            if self.call.has_timed_out:
                 raise
-            self._note(error)
+            self._record(error)
             return None
 
-    def _note(self, error: RegistryError) -> None:
+    def _record(self, error: RegistryError) -> None:
         if len(self.tally.problems) < MAX_PROBLEMS:
             self.tally.problems[str(error)] = None
 

@@ -21,9 +21,9 @@ from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.oci.transfer.manifest_pushes import ManifestPushes
-from mirrors.oci.transfer.moves import Moves
 from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.preconnect import Connections
+from mirrors.oci.transfer.transfer_run import TransferRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ImageCopy:
             return self._run()
         except RegistryError as error:
             self.call.cancel()
-            if self.call.is_over:
+            if self.call.has_timed_out:
                 raise self._took_too_long() from error
             raise
         except BaseException:
@@ -180,12 +180,12 @@ class ImageCopy:
             # A target without the tag seldom has the manifests. Docker Hub counts each manifest read as a pull.
             reads_all=request.target_is_new or (is_first and request.source.registry != DOCKER_HUB),
             # Within one registry, a mount makes the check unnecessary.
-            look=None if request.target_is_new or is_sibling else partial(self.blobs.look, self.target, self.small),
+            check=None if request.target_is_new or is_sibling else partial(self.blobs.check, self.target, self.small),
             max_bytes=request.max_bytes,
         )
         plan = planner.plan(root)
         self.counter.expect(plan.blobs.values())
-        Moves(self, plan, root).run()
+        TransferRun(self, plan, root).run()
         return plan
 
     def _took_too_long(self) -> RegistryError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Final, Literal, NamedTuple
 
-from mirrors.oci.blobs.looks import BlobLook
+from mirrors.oci.blobs.blob_checks import BlobCheck
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import (
     GIB,
@@ -46,13 +46,13 @@ class Part(NamedTuple):
 @dataclass(slots=True)
 class CopyPlan:
     """Manifests by digest, and the blobs they need, each once. Manifests that are missing from `manifests` are at the
-    target. `looks` check whether the target has a blob, while other manifests are read."""
+    target. `checks` find out whether the target has a blob, while other manifests are read."""
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     manifest_bytes: int = 0
     foreign: list[str] = field(default_factory=list)
-    looks: dict[str, BlobLook] = field(default_factory=dict)
+    checks: dict[str, BlobCheck] = field(default_factory=dict)
 
     def needs(self, manifest: Manifest) -> set[Part]:
         """Return the parts that must be at the target before this manifest can be pushed."""
@@ -75,9 +75,9 @@ class CopyPlan:
 class Planner:
     """Reads manifests from the source, those of one level concurrently. `small` is a pool for short requests;
     `is_known(digest)` returns whether content of the target counts; `denies_heads` means that a HEAD of the target is
-    not trusted; `reads_all` means that manifests are read from the source without a lookup at the target; `look` starts
-    to check for a blob at the target as soon as a manifest that names the blob is read, None for no check; `max_bytes`
-    limits the blobs of a referrer, None for an image."""
+    not trusted; `reads_all` means that manifests are read from the source without a lookup at the target; `check`
+    starts to check for a blob at the target as soon as a manifest that names the blob is read, None for no check;
+    `max_bytes` limits the blobs of a referrer, None for an image."""
 
     source: RegistryClient
     source_repository: str
@@ -88,7 +88,7 @@ class Planner:
     is_known: Callable[[str], bool]
     denies_heads: bool = False
     reads_all: bool = False
-    look: Callable[[Descriptor], BlobLook] | None = None
+    check: Callable[[Descriptor], BlobCheck] | None = None
     max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
@@ -97,8 +97,8 @@ class Planner:
         try:
             self._walk(plan, root)
         except BaseException:
-            for look in plan.looks.values():
-                look.close()
+            for check in plan.checks.values():
+                check.close()
             raise
         return plan
 
@@ -181,10 +181,10 @@ class Planner:
                 "raise it, or exclude the image with a filter",
                 says_step=True,
             )
-        if self.look is not None:
+        if self.check is not None:
             for blob in manifest.blobs:
-                if blob.digest not in plan.looks:
-                    plan.looks[blob.digest] = self.look(blob)
+                if blob.digest not in plan.checks:
+                    plan.checks[blob.digest] = self.check(blob)
 
     def _too_slow(self) -> RegistryError:
         host = self.source.access.host

@@ -48,14 +48,14 @@ def explained(asked: AwsCall) -> Iterator[None]:
     try:
         yield
     except aws.ClientError as error:
-        told_as = _refusal(error, asked)
+        explained_error = _refusal(error, asked)
     except (aws.BotoCoreError, OSError) as error:
-        told_as = _trouble(error, asked)
+        explained_error = _trouble(error, asked)
     else:
         return
-    if told_as.code == "credential":
+    if explained_error.code == "credential":
         forget_clients()
-    raise told_as
+    raise explained_error
 
 
 def code_of(error: aws.ClientError) -> str:

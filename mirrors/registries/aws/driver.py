@@ -20,7 +20,7 @@ from swapper_project.config import AwsTarget
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import RepositoryTypeDef
 
-ECR_LOOK_EVERY: Final = 3_600.0
+ECR_CHECK_INTERVAL: Final = 3_600.0
 """Seconds for which a repository is not read again."""
 
 RULES_EVERY: Final = 600.0
@@ -77,7 +77,7 @@ class EcrDriver:
         with self._lock:
             one_at_a_time = self._each[repository]
         with one_at_a_time:
-            if time.monotonic() - self._seen_at.get(repository, -ECR_LOOK_EVERY) < ECR_LOOK_EVERY:
+            if time.monotonic() - self._seen_at.get(repository, -ECR_CHECK_INTERVAL) < ECR_CHECK_INTERVAL:
                 return RepositoryState()
             state = self._ensure(repository)
             self._seen_at[repository] = time.monotonic()

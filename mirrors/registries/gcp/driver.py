@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-GAR_LOOK_EVERY: Final = 3_600.0
+GAR_CHECK_INTERVAL: Final = 3_600.0
 """Seconds for which the state of the repository is cached; operators change it rarely."""
 
 
@@ -31,7 +31,7 @@ class GarDriver:
         self._target = target
         self._trusted_ca = trusted_ca
         self._lock = threading.Lock()
-        self._seen_at = -GAR_LOOK_EVERY
+        self._seen_at = -GAR_CHECK_INTERVAL
         self._state = RepositoryState()
 
     def access(self) -> RegistryAccess:
@@ -45,7 +45,7 @@ class GarDriver:
 
     def ensure_repository(self, repository: str) -> RepositoryState:
         with self._lock:
-            if time.monotonic() - self._seen_at >= GAR_LOOK_EVERY:
+            if time.monotonic() - self._seen_at >= GAR_CHECK_INTERVAL:
                 state = self._ensure()
                 self._state = RepositoryState(pulls_through=state.pulls_through)
                 self._seen_at = time.monotonic()
@@ -60,11 +60,11 @@ class GarDriver:
             found = api.get()
         if found is None:
             raise self._missing(api.name)
-        return self._judge(found, api.name)
+        return self._state_of(found, api.name)
 
     def forget(self, repository: str) -> None:
         with self._lock:
-            self._seen_at = -GAR_LOOK_EVERY
+            self._seen_at = -GAR_CHECK_INTERVAL
 
     def _api(self) -> ApiRepository:
         # Imported at first use, because the webhook needs only the credentials.
@@ -87,9 +87,9 @@ class GarDriver:
             return RepositoryState()
         if found is None:
             raise self._missing(api.name)
-        return self._judge(found, api.name)
+        return self._state_of(found, api.name)
 
-    def _judge(self, found: Repository, name: str) -> RepositoryState:
+    def _state_of(self, found: Repository, name: str) -> RepositoryState:
         from mirrors.registries.gcp.repository import DOCKER, REMOTE, VIRTUAL, facts
 
         host = self._target.host

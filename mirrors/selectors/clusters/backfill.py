@@ -22,7 +22,7 @@ from mirrors.models import (
     RunningState,
 )
 from mirrors.selectors.clusters.clusters import targets_in_use
-from mirrors.selectors.queries.kept_answer import KeptAnswer
+from mirrors.selectors.queries.slow_query_cache import SlowQueryCache
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.vocabulary.reasons import meaning_of
 
@@ -39,12 +39,12 @@ SKIP_REASONS: Final = {
 """Reasons to skip an image, in addition to the reasons of admissions."""
 
 
-def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
+def candidates(*, cluster: str, registry_id: int | None, excluding: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
     """Return the images that run in a cluster and are not at the target, as dictionaries: first those that pods wait
-    for, then the most used. ``besides`` are sources to leave out."""
+    for, then the most used. ``excluding`` are sources to leave out."""
     rows = RunningImage.objects.current().filter(~is_present_at(registry_id), cluster=cluster).exclude(source="")
-    if besides is not None:
-        rows = rows.exclude(source__in=besides)
+    if excluding is not None:
+        rows = rows.exclude(source__in=excluding)
     awaited = Max(Case(When(state__in=AWAITED_STATES, then=Value(1)), default=Value(0), output_field=IntegerField()))
     found = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
     return found.order_by("-is_awaited", "-used", "-workloads", "source")
@@ -80,19 +80,19 @@ class BackfillProgress:
     @property
     def images(self) -> int:
         """The number of images that the run mirrors or has tried to mirror."""
-        return self.found + self.ready + self.queued + self.over
+        return self.found + self.ready + self.queued + self.finished
 
     @property
-    def over(self) -> int:
+    def finished(self) -> int:
         return self.mirrored + self.failed + self.cancelled
 
     @property
     def left(self) -> int:
-        return self.images - self.over
+        return self.images - self.finished
 
     @property
     def percent(self) -> int:
-        return round(100 * self.over / self.images) if self.images else 100
+        return round(100 * self.finished / self.images) if self.images else 100
 
 
 def backfill_progress(run: BackfillRun) -> BackfillProgress:
@@ -121,7 +121,7 @@ def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) ->
     was last started if it has made ``FEW_COPIES`` copies, and otherwise the limits of registries."""
     if not run.is_open or not progress.left:
         return None
-    done = progress.over - run.done_before
+    done = progress.finished - run.done_before
     if run.state == BackfillState.RUNNING and run.resumed_at is not None and done >= FEW_COPIES:
         return (now - run.resumed_at).total_seconds() / done * progress.left
     return run.seconds_estimated * progress.left / progress.images if run.seconds_estimated else None
@@ -154,7 +154,7 @@ def done_now(run: BackfillRun) -> int:
     return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
 
 
-kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
+kept_clusters: Final[SlowQueryCache[list[dict[str, Any]]]] = SlowQueryCache()
 
 
 def of_clusters() -> list[dict[str, Any]]:

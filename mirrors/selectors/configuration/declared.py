@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole
 from mirrors.vocabulary.clusters import ALL_CLUSTERS, DEFAULT_CLUSTER
 from swapper_project.config import Config, OciTarget, SourceRegistry
-from swapper_project.config.sections.section import LogIn
+from swapper_project.config.sections.section import RegistryWithCredentials
 from swapper_project.process import configured
 
 DeclaredRow = TypeVar("DeclaredRow", Filter, Registry)
@@ -74,7 +74,7 @@ def filters_of(config: Config) -> list[Filter]:
     ]
 
 
-def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
+def active_rows(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
     """Return the rows that the active file declares. If there is no file, return None: the database's rows apply."""
     source = configured.source()
     if source is None:
@@ -142,7 +142,7 @@ def _source(entry: SourceRegistry, cluster: str) -> Registry:
     )
 
 
-def _credentials(entry: LogIn) -> dict[str, Any]:
+def _credentials(entry: RegistryWithCredentials) -> dict[str, Any]:
     """Return the fields of a row for the connection to a registry, with a reference to the password."""
     secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
     references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}

@@ -108,12 +108,12 @@ def hits(since: datetime) -> Counter[tuple[str, str]]:
     return found
 
 
-def filters_in_force(cluster: str) -> list[CompiledFilter]:
+def active_filters(cluster: str) -> list[CompiledFilter]:
     """Return the filters in the order in which reviews of a cluster evaluate them."""
     return [entry.compiled for entry in _keyed(_Known.read().of_cluster(cluster))]
 
 
-def rows_in_force() -> list[Filter]:
+def active_filter_rows() -> list[Filter]:
     """Return the rows of the active filters of this process's cluster in the order of evaluation: those of the active
     file, then those of operators by position."""
     return _Known.read().of_cluster(declared.own_cluster())
@@ -128,7 +128,7 @@ class _Known:
 
     @classmethod
     def read(cls) -> _Known:
-        return cls(declared.in_force(Filter), list(Filter.objects.in_force()))
+        return cls(declared.active_rows(Filter), list(Filter.objects.active()))
 
     def of_cluster(self, cluster: str) -> list[Filter]:
         """Return the filters of a cluster in evaluation order. The file applies only to this process's cluster."""

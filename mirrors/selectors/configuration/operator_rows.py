@@ -16,7 +16,7 @@ from swapper_project.config import Config
 
 def operator_filters(cluster: str) -> list[tuple[str, str]]:
     """Return name and expression of the operators' filters of a cluster, in the order of evaluation."""
-    rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR, cluster__in=[ALL_CLUSTERS, cluster])
+    rows = Filter.objects.active().filter(managed_by=ManagedBy.OPERATOR, cluster__in=[ALL_CLUSTERS, cluster])
     return list(rows.values_list("name", "jmespath"))
 
 

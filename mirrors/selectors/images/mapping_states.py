@@ -7,7 +7,7 @@ from typing import Final
 from django.db.models import Q, Subquery
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Obstacle
-from mirrors.selectors.queries.kept_answer import KeptAnswer
+from mirrors.selectors.queries.slow_query_cache import SlowQueryCache
 from mirrors.selectors.queries.subqueries import rows_counted
 
 OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
@@ -65,7 +65,7 @@ def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
     return job if job is not None and job.status == JobStatus.FAILED else None
 
 
-kept: Final[KeptAnswer[dict[str, int]]] = KeptAnswer()
+kept: Final[SlowQueryCache[dict[str, int]]] = SlowQueryCache()
 
 
 def counts() -> dict[str, Subquery]:

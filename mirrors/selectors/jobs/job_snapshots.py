@@ -31,7 +31,7 @@ class JobView:
     moving: tuple[BlobView, ...]
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         return self.status in MirrorJob.TERMINAL
 
     def as_json(self) -> dict[str, Any]:

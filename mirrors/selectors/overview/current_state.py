@@ -48,7 +48,7 @@ MOST_HOSTS_NAMED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class SmallFacts:
+class DashboardFacts:
     """Facts for the dashboard: whether there are mappings, whether a backfill is running or paused, how many
     repositories differ from their settings (``differing``), the number of deletions of mappings (``forgotten``),
     reports of clusters, and the number of images by state."""
@@ -92,7 +92,7 @@ _SMALL: Final = (
 )
 
 
-def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts:
+def dashboard_facts(now: datetime, since: datetime, cluster: str = "") -> DashboardFacts:
     """Return the facts, read with one query. With ``cluster``, backfills, readiness, restart loops and failing pulls
     are those of that cluster. ``failures`` are those since ``since``."""
     of: dict[str, str] = {"cluster": cluster} if cluster else {}
@@ -115,11 +115,11 @@ def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED_STATES if images is None else ()))
     if (found := row.first()) is None:
-        return SmallFacts()
+        return DashboardFacts()
     if images is None:
         images = {state: found.pop(state) for state in mapping_states.COUNTED_STATES}
         mapping_states.kept.put(images, seconds=time.monotonic() - began)
-    return SmallFacts(**found, images=images)
+    return DashboardFacts(**found, images=images)
 
 
 def hosts(now: datetime) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Overview:
         self.hours, self.cluster = hours, cluster
         self.now = timezone.now()
         self.since = self.begin_of(hours)
-        self.small = current_state.small_facts(self.now, self.since, cluster)
+        self.facts = current_state.dashboard_facts(self.now, self.since, cluster)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
@@ -131,7 +131,7 @@ class Overview:
         each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
         # Jobs of deleted mappings no longer count, so a deletion invalidates the cache.
-        key = (read, since, today, is_hourly, self.small.forgotten, *of.values())
+        key = (read, since, today, is_hourly, self.facts.forgotten, *of.values())
         if (over := _over.get(key)) is not None:
             return {**over, **read(today, is_hourly, **of)}
         found = read(since, is_hourly, **of)

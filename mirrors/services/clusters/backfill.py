@@ -22,7 +22,7 @@ from mirrors.models import (
 )
 from mirrors.selectors.clusters import backfill as backfills
 from mirrors.selectors.clusters.clusters import target_of_cluster
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.jobs import cancel_jobs
 from mirrors.services.jobs.refused_actions import NO_TARGET, ActionRefusedError
 
@@ -37,8 +37,8 @@ class NothingToMirrorError(ActionRefusedError):
     """All images of the cluster are mirrored."""
 
 
-def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
-    """Create a run for the cluster, which the cluster's watcher previews. It replaces an earlier preview. ``besides``
+def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any] | None = None) -> BackfillRun:
+    """Create a run for the cluster, which the cluster's watcher previews. It replaces an earlier preview. ``excluding``
     are sources to leave out.
 
     Raises ActionRefusedError if there is no target or nothing to mirror, or if a run is running or paused.
@@ -46,7 +46,9 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
     target = target_of_cluster(cluster)
     if target is None:
         raise ActionRefusedError(NO_TARGET)
-    found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_RUN_IMAGES))
+    found = list(
+        islice(backfills.candidates(cluster=cluster, registry_id=target.pk, excluding=excluding), MOST_RUN_IMAGES)
+    )
     if not found and not RunningImage.objects.filter(cluster=cluster).exists():
         raise ActionRefusedError(
             f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
@@ -62,7 +64,7 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
             BackfillImage.objects.bulk_create(
                 (_image(run, n, row) for n, row in enumerate(found)), batch_size=ROWS_PER_INSERT
             )
-            _note(run, "preview", requested_by)
+            _record_action(run, "preview", requested_by)
     except IntegrityError:
         raise ActionRefusedError(
             f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it."
@@ -144,7 +146,7 @@ def _change(
         if not _move(BackfillRun.objects.filter(pk=run.pk), before, after, **more):
             run.refresh_from_db()
             raise ActionRefusedError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
-        _note(run, action, requested_by)
+        _record_action(run, action, requested_by)
     run.refresh_from_db()
     return run
 
@@ -156,9 +158,9 @@ def _move(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillS
     return runs.filter(state__in=before).update(state=after, problem="", **more)
 
 
-def _note(run: BackfillRun, action: str, actor: str) -> None:
+def _record_action(run: BackfillRun, action: str, actor: str) -> None:
     if actor:
-        note_actions(actor=actor, action=action, subjects=[Subject(str(run))])
+        record_actions(actor=actor, action=action, subjects=[Subject(str(run))])
 
 
 def finish_run(*, run_id: int) -> None:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.models import HealthState, RestartLoop, TargetHealth
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 
 HOLDS_FOR: Final = timedelta(days=1)
 """How long the image of the workload is not swapped: long enough to investigate, and without an action to end it."""
@@ -33,7 +33,7 @@ class FoundLoop:
     count: int
 
 
-def note_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
+def record_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
     """Suspend swaps of the image in the workload, for one day from now."""
     row, _ = RestartLoop.objects.update_or_create(
         cluster=cluster,
@@ -60,7 +60,7 @@ def release_loops(*, loop_ids: Collection[int], requested_by: str) -> int:
         if rows:
             RestartLoop.objects.filter(pk__in=[row.pk for row in rows]).update(released_at=Now())
         subjects = [Subject(row.source, details=f"{row.namespace}/{row.workload}") for row in rows]
-        note_actions(actor=requested_by, action="release", subjects=subjects)
+        record_actions(actor=requested_by, action="release", subjects=subjects)
     return len(rows)
 
 
@@ -81,5 +81,5 @@ def declare_healthy(*, health_ids: Collection[int], requested_by: str) -> int:
                 state=HealthState.HEALTHY, changed_at=Now()
             )
         subjects = [Subject(row.registry, details=f"cluster {row.cluster}") for row in rows]
-        note_actions(actor=requested_by, action="declare-healthy", subjects=subjects)
+        record_actions(actor=requested_by, action="declare-healthy", subjects=subjects)
     return len(rows)

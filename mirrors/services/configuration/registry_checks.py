@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import IntegrityError, transaction
 
 from mirrors.models import Registry, RegistryCheck
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.wakeup import wake_workers
 
 
@@ -20,7 +20,7 @@ def request_check(*, registry: Registry, requested_by: str) -> tuple[RegistryChe
             # A test is active, or has just finished.
             check, is_new = RegistryCheck.objects.filter(registry=registry).latest("id"), False
         if is_new:
-            note_actions(actor=requested_by, action="test", subjects=[Subject(str(registry))])
+            record_actions(actor=requested_by, action="test", subjects=[Subject(str(registry))])
             check.refresh_from_db()
         wake_workers()
     return check, is_new

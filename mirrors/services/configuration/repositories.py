@@ -11,13 +11,13 @@ from django.db.models.functions import Now
 from mirrors.models import TargetRepository
 from mirrors.registries.registry_driver import RepositoryState
 from mirrors.selectors.queries.fixed_query import Argument, fixed_insert
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.wakeup import wake_workers
 
 
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
     """Record the state that a driver has just read. If it read none, keep the recorded state, or add a new row."""
-    if not state.was_looked_at:
+    if not state.was_inspected:
         _list(registry_id, name)
         return
     differences = [difference.as_json() for difference in state.differences or ()]
@@ -47,7 +47,7 @@ def request_settings(*, repository_ids: Collection[int], requested_by: str) -> i
         asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
         subjects = [Subject(name) for name in asked.values_list("name", flat=True)]
         count = asked.update(apply_requested_at=Now(), problem="")
-        note_actions(actor=requested_by, action="apply settings", subjects=subjects)
+        record_actions(actor=requested_by, action="apply settings", subjects=subjects)
         if count:
             wake_workers()
     return count

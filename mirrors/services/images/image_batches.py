@@ -10,7 +10,7 @@ from django.db import transaction
 from mirrors.images import ImageRef
 from mirrors.models import MirrorJob, Registry
 from mirrors.selectors.queries.batches import batched
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
 from mirrors.services.jobs.refused_actions import ActionRefusedError
@@ -80,7 +80,7 @@ def _request(target: Registry, sources: Sequence[ImageRef], requested_by: str) -
     with transaction.atomic():
         outcomes = request_images(target=target, sources=sources, requested_by=requested_by)
         new = [Subject(outcome.source, outcome.mapping_id, outcome.job_id) for outcome in outcomes if outcome.is_new]
-        note_actions(actor=requested_by, action="mirror", subjects=new)
+        record_actions(actor=requested_by, action="mirror", subjects=new)
     return {outcome.source: outcome for outcome in outcomes}
 
 

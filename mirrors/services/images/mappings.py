@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Revision, Trigger
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.jobs import BulkResult, batches
 from mirrors.services.jobs.mirroring import request_mapped
 from mirrors.services.jobs.requested_copy import RequestedCopy
@@ -31,7 +31,7 @@ def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str)
             rows = list(ImageMapping.objects.filter(id__in=ids, paused=not paused).select_for_update().order_by("id"))
             changed += ImageMapping.objects.filter(id__in=[row.id for row in rows]).record(paused=paused)
             action = "pause" if paused else "resume"
-            note_actions(actor=requested_by, action=action, subjects=[Subject(row.source, row.id) for row in rows])
+            record_actions(actor=requested_by, action=action, subjects=[Subject(row.source, row.id) for row in rows])
     return changed
 
 
@@ -50,7 +50,7 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
             )
             refusals += [f"{row.source} is being copied: cancel its job first." for row in rows if row.id in busy]
             deleted = [row for row in rows if row.id not in busy]
-            note_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in deleted])
+            record_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in deleted])
             ImageMapping.objects.filter(id__in=[row.id for row in deleted]).delete()
             # Webhooks find changed rows by their time of change, and deleted rows by this revision.
             Revision.bump(ImageMapping)
@@ -72,7 +72,7 @@ def _request(mapping_ids: Collection[int], trigger: Trigger, action: str, reques
             placed = [o.job_id for o in outcomes if o.job_id]
             made = {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
             acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=placed).order_by("id")
-            acted.made.update(made.values())
+            acted.created_ids.update(made.values())
             subjects = [Subject(row.source, row.id, made[row.id]) for row in rows if row.id in made]
-            note_actions(actor=requested_by, action=action, subjects=subjects)
+            record_actions(actor=requested_by, action=action, subjects=subjects)
     return acted

@@ -19,7 +19,7 @@ class Subject:
     details: str = ""
 
 
-def note_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
+def record_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
     """Record one row per subject, which is kept when the subject is deleted, with the API token of the request."""
     OperatorAction.objects.bulk_create(
         [

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorJob
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.jobs import batches
 from mirrors.services.jobs.wakeup import wake_workers
 
@@ -31,7 +31,7 @@ def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
             waiting = MirrorJob.objects.filter(status=JobStatus.PENDING, error_class=ErrorClass.RATE_LIMITED)
             theirs = waiting.filter(Q(source_host__in=hosts) | Q(target_host__in=hosts))
             theirs.filter(available_at__gt=Now()).update(available_at=Now())
-            note_actions(actor=requested_by, action="resume", subjects=[Subject(host) for host in hosts])
+            record_actions(actor=requested_by, action="resume", subjects=[Subject(host) for host in hosts])
             if rows:
                 wake_workers()
             resumed += len(hosts)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.selectors.queries.batches import batched
-from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, record_actions
 from mirrors.services.jobs.mirroring import request_mapped
 from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy
@@ -28,7 +28,7 @@ class BulkResult:
     """The result of an action on several rows: the resulting jobs, and the reasons why other rows were skipped."""
 
     jobs: list[MirrorJob] = field(default_factory=list)
-    made: set[int] = field(default_factory=set)
+    created_ids: set[int] = field(default_factory=set)
     """IDs of the jobs that the action created."""
     refusals: list[str] = field(default_factory=list)
 
@@ -78,9 +78,9 @@ def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> No
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
     acted.jobs.extend(fresh)
     # An already active job is returned, but does not count as created.
-    acted.made.update(new[mapping_id].id for mapping_id in made)
+    acted.created_ids.update(new[mapping_id].id for mapping_id in made)
     subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(made)]
-    note_actions(actor=requested_by, action="retry", subjects=subjects)
+    record_actions(actor=requested_by, action="retry", subjects=subjects)
 
 
 def _why_not(job: MirrorJob) -> str:
@@ -153,7 +153,7 @@ def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> N
     ImageMapping.objects.filter(last_job__in=waiting).record()
     rows.filter(id__in=[job.id for job in asked]).update(cancel_requested_at=Now(), error_message=message)
     subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in (*waiting, *asked)]
-    note_actions(actor=requested_by, action="cancel", subjects=subjects)
+    record_actions(actor=requested_by, action="cancel", subjects=subjects)
     over = [job for job in jobs if job.status in MirrorJob.TERMINAL]
     acted.refusals += [
         f"Job {j.id} has already finished ({j.get_status_display().lower()}): there is nothing to cancel." for j in over
@@ -174,6 +174,6 @@ def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
         words = f"{job.get_priority_display()} → {Priority(priority).label}"
         MirrorJob.objects.filter(id=job_id).update(priority=priority)
         subject = Subject(job.mapping.source, job.mapping_id, job_id, words)
-        note_actions(actor=requested_by, action="priority", subjects=[subject])
+        record_actions(actor=requested_by, action="priority", subjects=[subject])
         job.priority = priority
     return job

@@ -62,7 +62,7 @@ def request_copies(
         attended = {request.source for request in requests if request.trigger not in UNATTENDED}
         startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in blocked)}
         jobs, made = live_jobs(startable, mappings)
-        _note_requests(requests, jobs)
+        _record_requests(requests, jobs)
         if jobs:
             wake_workers(jobs=len(jobs))
     refused = {source: RequestOutcome(source, problem="quota") for source in over}
@@ -165,7 +165,7 @@ def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, Imag
     return blocked
 
 
-def _note_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJob]) -> None:
+def _record_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJob]) -> None:
     """Record the requesters. A request of a second namespace adds the names of its secrets to the active job."""
     rows = [
         MirrorRequest(

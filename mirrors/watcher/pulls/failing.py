@@ -42,7 +42,7 @@ class FailingPulls:
     def __init__(self) -> None:
         self._causes: dict[tuple[str, str], Cause] = {}
 
-    def look(
+    def update(
         self,
         pods: Iterable[tuple[str, PodState]],
         target: TargetName,

@@ -49,11 +49,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class PullsSeen:
-    """The pulls in a cluster, observed at ``now``. By node, ``worked`` is when a pull from the target last succeeded,
-    and ``started`` is when the newest pod was created that has started with an image of the target."""
+    """The pulls in a cluster, observed at ``now``. By node, ``succeeded`` is when a pull from the target last
+    succeeded, and ``started`` is when the newest pod was created that has started with an image of the target."""
 
     failing: Sequence[FailingPull]
-    worked: Mapping[str, float]
+    succeeded: Mapping[str, float]
     started: Mapping[str, float]
     nodes: int
     now: float
@@ -91,19 +91,19 @@ def _failing(health: Health, seen: PullsSeen) -> list[FailingPull]:
         and f.cause in TARGET_CAUSES
         and f.pod.node
         and f.pod.created_at >= counted_from
-        and seen.worked.get(f.pod.node, 0.0) < f.since
+        and seen.succeeded.get(f.pod.node, 0.0) < f.since
     ]
 
 
 def _has_recovered(health: Health, failing: Sequence[FailingPull], seen: PullsSeen) -> bool:
     """Return whether the target has recovered: a pull succeeded on a node that had failed; or no pull fails, and pulls
     succeeded on two other nodes, or a test pod started and the test has lasted for ``QUIET_FOR``."""
-    worked = {node for node, at in seen.worked.items() if at > health.began_at}
-    if worked & set(health.nodes):
+    succeeded = {node for node, at in seen.succeeded.items() if at > health.began_at}
+    if succeeded & set(health.nodes):
         return True
     if failing:
         return False
-    if len(worked) >= NODES_NEEDED:
+    if len(succeeded) >= NODES_NEEDED:
         return True
     is_quiet = health.state == "testing" and seen.now - health.changed_at >= QUIET_FOR
     return is_quiet and any(created > health.changed_at for created in seen.started.values())

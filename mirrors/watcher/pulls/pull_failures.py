@@ -32,11 +32,11 @@ class PullFailures:
         nodes = nodes or len({pod.node for _, pod in pods if pod.node})
         rows = {row.key: row for row in PullFailure.objects.filter(cluster=config.cluster_name)}
         earlier = {row.image: (row.cause, row.message) for row in rows.values()}
-        failing = self._failing.look(pods, config.target.name, earlier)
+        failing = self._failing.update(pods, config.target.name, earlier)
         images = by_image(failing)
         if images or rows:
             _write(config, list(images.values()), rows)
-        self._health.look(config, pods, failing, nodes)
+        self._health.update(config, pods, failing, nodes)
 
 
 def _write(config: Config, images: list[FailingImage], rows: dict[str, PullFailure]) -> None:

@@ -71,7 +71,7 @@ class RestartLoops:
             alive = list(pods)
         found = {loop.key: loop for departure in departed for loop in self._count(departure, config)}
         if found:
-            self._note(config, found, alive)
+            self._record(config, found, alive)
         services.prune_loops(cluster=config.cluster_name)
 
     def _count(self, departure: Departed, config: Config) -> Iterator[CompletedRounds]:
@@ -98,7 +98,7 @@ class RestartLoops:
         """Return whether all rounds are of the same pod name: a controller that recreates one pod at a time."""
         return len({departure.pod.name for departure in self._rounds[key]}) == 1
 
-    def _note(self, config: Config, found: dict[LoopKey, CompletedRounds], alive: list[PodState]) -> None:
+    def _record(self, config: Config, found: dict[LoopKey, CompletedRounds], alive: list[PodState]) -> None:
         now, target = time.time(), config.target.name
         owners = {key.owner for key in found}
         lasting = {
@@ -119,7 +119,7 @@ class RestartLoops:
     @staticmethod
     def _suspend(cluster: str, loop: CompletedRounds, source: str) -> None:
         workload: Workload = loop.pod.workload
-        services.note_loop(
+        services.record_loop(
             cluster=cluster,
             loop=FoundLoop(loop.pod.namespace, workload.kind, workload.name, source, loop.image, ROUNDS),
         )

@@ -12,7 +12,7 @@ from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.models import HealthState, TargetHealth
 from mirrors.watcher.pulls.failing import FailingPull
 from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
-from mirrors.watcher.pulls.worked import WorkedPulls
+from mirrors.watcher.pulls.successful_pulls import SuccessfulPulls
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
@@ -22,13 +22,13 @@ class HealthKeeper:
     """The writer of the target's health. Each watcher has one instance."""
 
     def __init__(self) -> None:
-        self._worked = WorkedPulls()
+        self._successful = SuccessfulPulls()
 
-    def look(
+    def update(
         self, config: Config, pods: Sequence[tuple[str, PodState]], failing: Sequence[FailingPull], nodes: int
     ) -> None:
         target, now = config.target.name, time.time()
-        self._worked.look(pods, failing, target, now)
+        self._successful.update(pods, failing, target, now)
         rows = {row.registry: row for row in TargetHealth.objects.filter(cluster=config.cluster_name)}
         row = rows.pop(target.endpoint, None)
         for other in rows.values():
@@ -37,7 +37,7 @@ class HealthKeeper:
         if row is None and not failing:
             return
         health = _of_row(row) if row else Health()
-        seen = PullsSeen(failing, self._worked.at, self._worked.started_since, nodes, now)
+        seen = PullsSeen(failing, self._successful.at, self._successful.started_since, nodes, now)
         changed = next_health(health, seen)
         if changed != health:
             _write(row or TargetHealth(cluster=config.cluster_name, registry=target.endpoint), changed)

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from mirrors.images import TargetName
 from mirrors.images.cloud_hosts import EcrKind, ecr_host, ecr_hosts
 from mirrors.images.target_name import ECR_MAX_REPOSITORY, target_name
-from swapper_project.config.sections.section import Reach, Section, prefix_problems
+from swapper_project.config.sections.section import RegistryConnection, Section, prefix_problems
 from swapper_project.config.sections.values import AccountId, PlainText, Policy, Region, Role
 
 
@@ -58,7 +58,7 @@ class EcrOptions(Section):
             yield f"tags: the key {min(twice)!r} is given twice"
 
 
-class AwsRegistry(Reach):
+class AwsRegistry(RegistryConnection):
     """An ECR registry, as a source."""
 
     account_id: AccountId

@@ -10,7 +10,7 @@ from pydantic import Field
 from mirrors.images import TargetName
 from mirrors.images.cloud_hosts import gar_host
 from mirrors.images.target_name import target_name
-from swapper_project.config.sections.section import Reach, Section
+from swapper_project.config.sections.section import RegistryConnection, Section
 from swapper_project.config.sections.values import (
     Host,
     KmsKeyName,
@@ -22,7 +22,7 @@ from swapper_project.config.sections.values import (
 )
 
 
-class GcpRegistry(Reach):
+class GcpRegistry(RegistryConnection):
     """A repository of Google Artifact Registry, as a source."""
 
     location: Location

@@ -26,7 +26,7 @@ class Section(BaseModel):
         yield from ()
 
 
-class Reach(Section):
+class RegistryConnection(Section):
     """How to connect to a registry."""
 
     ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
@@ -36,7 +36,7 @@ class Reach(Section):
     )
 
 
-class LogIn(Reach):
+class RegistryWithCredentials(RegistryConnection):
     """A registry, and a reference to its password. The password itself is never in the file."""
 
     username: str | None = Field(default=None, min_length=1)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from swapper_project.config.sections.aws import AwsRegistry
 from swapper_project.config.sections.gcp import GcpRegistry
-from swapper_project.config.sections.section import LogIn, Section
+from swapper_project.config.sections.section import RegistryWithCredentials, Section
 from swapper_project.config.sections.values import Host, HostPattern, JmesPath, Namespace, SecretKey
 
 
@@ -17,7 +17,7 @@ class FilterConfig(Section):
     jmespath: JmesPath
 
 
-class SourceRegistry(LogIn):
+class SourceRegistry(RegistryWithCredentials):
     """Credentials for source images: ``aws`` or ``gcp`` with the section of that name, ``oci`` with ``host``."""
 
     type: Literal["aws", "gcp", "oci"]

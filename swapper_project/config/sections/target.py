@@ -11,13 +11,13 @@ from mirrors.images import TargetName
 from mirrors.images.target_name import target_name
 from swapper_project.config.sections.aws import AwsTarget
 from swapper_project.config.sections.gcp import GcpTarget
-from swapper_project.config.sections.section import LogIn, Section, prefix_problems
+from swapper_project.config.sections.section import RegistryWithCredentials, Section, prefix_problems
 from swapper_project.config.sections.values import Host
 
 RegistryType = Literal["aws", "gcp", "oci"]
 
 
-class OciTarget(LogIn):
+class OciTarget(RegistryWithCredentials):
     """Any registry that speaks the OCI distribution API."""
 
     endpoint: Host

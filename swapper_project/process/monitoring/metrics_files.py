@@ -1,6 +1,6 @@
 """Metrics of several processes: each writes its own files, and the one that serves a request reads all of them.
 
-The parent of all other processes calls ``begin`` before it imports prometheus_client.
+The parent of all other processes calls ``create_directory`` before it imports prometheus_client.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALL_DEAD: Final = 0
 """The number in the names of the files with the sums of stopped processes, in place of a process ID."""
 
 
-def begin() -> None:
+def create_directory() -> None:
     """Create the directory, in memory if possible. It is removed when this process exits."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     directory = tempfile.mkdtemp(prefix="swapper-metrics-", dir=base)

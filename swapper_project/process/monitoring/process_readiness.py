@@ -18,15 +18,15 @@ class Readiness:
         self._lock = threading.Lock()
         self._problem = f"the {role} starts"
         self._has_been_ready = False
-        self._noted_at: float | None = None
+        self._recorded_at: float | None = None
 
-    def note(self, problem: str) -> None:
+    def record(self, problem: str) -> None:
         """Record the problem of the last turn; empty if it succeeded."""
         with self._lock:
             is_first = not problem and not self._has_been_ready
             self._problem = problem
             self._has_been_ready |= not problem
-            self._noted_at = time.monotonic()
+            self._recorded_at = time.monotonic()
         if is_first:
             log.info(f"The {self.role} is ready")
 
@@ -38,4 +38,4 @@ class Readiness:
     def age(self) -> float | None:
         """Return the seconds since the last turn, whether it succeeded or not; None before the first one."""
         with self._lock:
-            return time.monotonic() - self._noted_at if self._noted_at is not None else None
+            return time.monotonic() - self._recorded_at if self._recorded_at is not None else None

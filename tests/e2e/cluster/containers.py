@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from swapper_project.process.parent_death import follower
+from swapper_project.process.parent_death import die_with_parent
 from tests.e2e.cluster import databases
 from tests.e2e.cluster.api import Api, decoded
 from tests.e2e.cluster.volumes import MissingError, Volumes
@@ -164,7 +164,7 @@ def _own(
 
 def _ends_with_us() -> Callable[[], None]:
     """Return a ``preexec_fn`` that has the container killed when the test runner ends, however it ends."""
-    return partial(follower(signal.SIGKILL), os.getpid())
+    return partial(die_with_parent(signal.SIGKILL), os.getpid())
 
 
 def _inside(directory: Path) -> list[str]:

@@ -15,7 +15,7 @@ from tests.e2e.cluster.pods import RunningPod, report
 from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
-LOOK_EVERY = 0.1
+CHECK_INTERVAL = 0.1
 """Seconds between two checks of all pods and Services. A check costs the API server and this process milliseconds."""
 
 
@@ -42,7 +42,7 @@ class Node(threading.Thread):
     def run(self) -> None:
         self._network.start()
         self._pods.start()
-        while not self._stopping.wait(LOOK_EVERY):
+        while not self._stopping.wait(CHECK_INTERVAL):
             pods = self._pods.objects()
             # Read after the pods, so that Services created before a pod are included.
             services = self._api.get("/api/v1/services")["items"]

@@ -20,7 +20,7 @@ from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Trigger
 from tests.jobs.processes import environment
-from tests.jobs.support import config_file, load, order, take
+from tests.jobs.support import config_file, load, queue_copy, take
 from tests.support.databases import ROOT
 from tests.support.faulty_registry import FaultyRegistry, held
 
@@ -93,7 +93,7 @@ def test_an_order_may_be_left_to_workers(source: FaultyRegistry, target: FaultyR
     ended = mirror("--queue", f"{source.host}/app:1.0")
     job = MirrorJob.objects.get()
     assert job.status == JobStatus.PENDING and f"job {job.id}" in ended.stdout
-    assert source.asked == target.asked == []
+    assert source.requests == target.requests == []
 
 
 def test_a_dry_run_is_named_and_copied_under(
@@ -118,7 +118,7 @@ def test_a_job_that_a_worker_took_first_is_followed(
     source: FaultyRegistry, target: FaultyRegistry, config: Path
 ) -> None:
     """The command does not copy an image that another process is copying. It waits for that copy."""
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     held = take()
     MirrorJob.objects.update(lease_expires_at=from_now(600))
     command = subprocess.Popen(
@@ -133,7 +133,7 @@ def test_a_job_that_a_worker_took_first_is_followed(
     assert leases.succeed(held, AttemptReport())
     assert f"at {job.mapping.target}" in command.communicate(timeout=30)[0]
     assert command.returncode == 0
-    assert source.asked == []
+    assert source.requests == []
 
 
 def test_a_terminal_shows_a_bar_for_each_blob_on_its_way(source: FaultyRegistry, config: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from django.core.management import call_command
 
 from mirrors.models import ImageMapping, ManagedBy, Registry, RegistryRole
-from tests.jobs.support import order
+from tests.jobs.support import queue_copy
 from tests.support.system import write_config
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def patterns_of(policy: dict[str, Any]) -> dict[str, list[str]]:
 
 def test_prefixes_are_those_of_mirrored_and_configured_sources(policies: Print) -> None:
     for image in ("nginx:1.27", "ghcr.io/org/app:1", "ghcr.io/org/other@sha256:" + "a" * 64):
-        order(image, target=TARGET)
+        queue_copy(image, target=TARGET)
 
     assert policies("--format", "prefixes").split() == [
         f"{TARGET}/docker.io/",
@@ -74,7 +74,7 @@ def test_the_policy_admits_each_image_as_the_webhook_writes_it(policies: Print) 
         "registry.internal:5000/team/app:2",
         "docker.io/" + "a/" * 99 + "b",
     ):
-        order(image, target=TARGET)
+        queue_copy(image, target=TARGET)
     patterns = patterns_of(yaml.safe_load(policies("--format", "kyverno")))
 
     assert list(patterns) == ["containers", "=(initContainers)", "=(ephemeralContainers)"]

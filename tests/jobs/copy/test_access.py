@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Registry, Trigger
-from tests.jobs.support import config_file, context, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.system import write_config
 
@@ -38,7 +38,7 @@ def run(
     entry: dict[str, Any] = {}
     if namespaces is not None:
         entry = {"username": "reader", "passwordFile": str(directory / "password"), "namespaces": namespaces}
-    job = order(f"{source.host}/app:{keys.pop('tag', '1.0')}", target=target.host, **order_fields)
+    job = queue_copy(f"{source.host}/app:{keys.pop('tag', '1.0')}", target=target.host, **order_fields)
     with context(config_file(directory, source, target, entry=entry, **keys)) as made:
         drain(made)
     job.refresh_from_db()
@@ -106,7 +106,7 @@ def test_what_is_at_the_target_already_proves_nothing(
 def test_an_image_that_is_private_by_now_is_not_taken_for_public(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    job = order(f"{private.host}/app:1.0", target=target.host, namespace="web")
+    job = queue_copy(f"{private.host}/app:1.0", target=target.host, namespace="web")
     ImageMapping.objects.update(access=Access.ANONYMOUS)
     job = run(private, target, tmp_path, namespaces=["team-a"])
     assert job.status == JobStatus.FAILED
@@ -169,7 +169,7 @@ def test_credentials_of_a_row_serve_the_namespaces_it_lists(
 ) -> None:
     row.namespaces = namespaces
     row.save()
-    job = order(f"{private.host}/app:1.0", target=target.host, namespace="web")
+    job = queue_copy(f"{private.host}/app:1.0", target=target.host, namespace="web")
     with context(write_config(tmp_path / "config.yaml", target=target.host)) as made:
         drain(made)
     job.refresh_from_db()

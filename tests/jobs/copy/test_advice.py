@@ -20,7 +20,7 @@ from mirrors.oci.http.network_errors import translate
 from mirrors.registries.credentials import CredentialError, Reference
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.jobs.advice import ERROR_ADVICE, advice_for, next_step
-from tests.jobs.support import order, take
+from tests.jobs.support import queue_copy, take
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")
 ENTRIES = (
@@ -53,7 +53,7 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
 
 def failed_with(error: Exception) -> MirrorJob:
     """Return a job that failed permanently with this error, as operators see it."""
-    job = order("quay.io/team/app:1")
+    job = queue_copy("quay.io/team/app:1")
     held = take()
     assert leases.fail(held, Attempt(held).report(classify_failure(error)))
     job.refresh_from_db()
@@ -102,17 +102,17 @@ def test_an_error_without_one_gets_that_of_its_class(error: Exception) -> None:
 
 @pytest.mark.django_db
 def test_the_last_attempt_counts() -> None:
-    job = order("quay.io/team/app:1")
+    job = queue_copy("quay.io/team/app:1")
     for error in (WITH_A_STEP[0], WITHOUT_ONE[0]):
         held = take()
-        leases.put_off(held, Attempt(held).report(classify_failure(error)), delay=0)
+        leases.reschedule(held, Attempt(held).report(classify_failure(error)), delay=0)
         job.refresh_from_db()
         assert next_step(job) == ("" if error is WITH_A_STEP[0] else ERROR_ADVICE[ErrorClass.NOT_FOUND])
 
 
 @pytest.mark.django_db
 def test_nobody_is_asked_to_retry_what_waits_for_its_next_attempt() -> None:
-    job = order("quay.io/team/app:1")
+    job = queue_copy("quay.io/team/app:1")
     for error_class in ERROR_ADVICE:
         job.error_class = error_class
         assert "retry" not in next_step(job), error_class

@@ -12,15 +12,15 @@ from django.db.models.functions import Now
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.other_clusters import look_after
-from mirrors.jobs.copy.source_access import Asker, SourceFinder
+from mirrors.jobs.copy.other_clusters import redirect_waiting
+from mirrors.jobs.copy.source_access import SourceFinder, SourceRequest
 from mirrors.jobs.queue import claims
-from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.pull_secrets import FoundSecrets, Requester
 from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
 from mirrors.registries.sources import SourceCatalog
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Quotas
-from tests.jobs.support import config_file, context, drain, load, order, take, target_row
+from tests.jobs.support import config_file, context, drain, load, queue_copy, take, target_row
 from tests.support.faulty_registry import FaultyRegistry
 
 PASSWORD = "correct horse battery"
@@ -57,7 +57,7 @@ class Clusters:
             drain(made)
 
     def ask(self, cluster: str, namespace: str = "shop") -> MirrorJob:
-        return order(f"{self.source.host}/app:1.0", target=self.target.host, cluster=cluster, namespace=namespace)
+        return queue_copy(f"{self.source.host}/app:1.0", target=self.target.host, cluster=cluster, namespace=namespace)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_job_that_waits_for_a_running_worker_says_so(clusters: Clusters) -> No
     assert job.error_message.endswith("a worker of cluster b tries the pull secrets of b/shop next.")
 
     Instance.objects.all().delete()
-    look_after()
+    redirect_waiting()
 
     job.refresh_from_db()
     assert "none is running there" in job.error_message
@@ -120,7 +120,7 @@ def test_a_cluster_without_workers_holds_up_no_other(clusters: Clusters) -> None
     run_worker("c")
     clusters.ask("c")
 
-    look_after()
+    redirect_waiting()
 
     job.refresh_from_db()
     assert job.needs_cluster == "c"
@@ -159,9 +159,9 @@ def test_each_cluster_copies_to_its_own_target(clusters: Clusters, private: Faul
 
 
 def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
-    theirs = order("quay.io/team/theirs:1", cluster="b", namespace="shop")
+    theirs = queue_copy("quay.io/team/theirs:1", cluster="b", namespace="shop")
     MirrorJob.objects.filter(pk=theirs.pk).update(needs_cluster="b")
-    anybodys = order("quay.io/team/anybodys:1", cluster="b", namespace="other")
+    anybodys = queue_copy("quay.io/team/anybodys:1", cluster="b", namespace="other")
 
     assert take(cluster="a").job_id == anybodys.pk
     assert claims.claim(worker="tests", cluster="a") is None
@@ -169,9 +169,9 @@ def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
 
 
 def test_namespaces_of_one_name_take_turns() -> None:
-    first = order("quay.io/team/first:1", cluster="a", namespace="shop")
-    second = order("quay.io/team/second:1", cluster="a", namespace="shop")
-    other = order("quay.io/team/other:1", cluster="b", namespace="shop")
+    first = queue_copy("quay.io/team/first:1", cluster="a", namespace="shop")
+    second = queue_copy("quay.io/team/second:1", cluster="a", namespace="shop")
+    other = queue_copy("quay.io/team/other:1", cluster="b", namespace="shop")
     MirrorJob.objects.update(available_at=Now())
 
     assert take().job_id == first.pk
@@ -207,17 +207,17 @@ def test_a_failure_of_one_cluster_keeps_no_other_from_asking(clusters: Clusters)
 
 
 def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
-    read: list[Brought] = []
+    read: list[Requester] = []
 
-    def pull_secrets(ref: ImageRef, brought: Brought) -> FoundSecrets:
-        read.append(brought)
+    def pull_secrets(ref: ImageRef, requester: Requester) -> FoundSecrets:
+        read.append(requester)
         return FoundSecrets()
 
     finder = SourceFinder(SourceCatalog([], credentials_dir=tmp_path), "guard", lambda ref, how: None, pull_secrets)
-    ours, theirs = Brought("shop", cluster="b"), Brought("shop", cluster="a")
+    ours, theirs = Requester("shop", cluster="b"), Requester("shop", cluster="a")
 
     with pytest.raises(JobRefusedError) as refused:
-        finder.find(Asker(ImageRef.parse("quay.io/team/app:1"), [theirs, ours], Access.UNKNOWN, "b"))
+        finder.find(SourceRequest(ImageRef.parse("quay.io/team/app:1"), [theirs, ours], Access.UNKNOWN, "b"))
 
     assert read == [ours]
     assert refused.value.grants == {"shop": False}, "of the cluster b"

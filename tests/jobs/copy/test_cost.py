@@ -15,7 +15,7 @@ from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.drain import ImageThreads
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob
-from tests.jobs.support import drain, draining, load, order, orders, take
+from tests.jobs.support import drain, draining, load, queue_copies, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 
@@ -28,7 +28,7 @@ executed 15 when short copies wrote every change immediately."""
 def test_a_short_copy_costs_few_statements(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     for number in range(JOBS):
         load(source, f"app{number}", seed=number)
-    orders([f"{source.host}/app{number}:1.0" for number in range(JOBS)], target=target.host)
+    queue_copies([f"{source.host}/app{number}:1.0" for number in range(JOBS)], target=target.host)
     with counted_statements() as statements:
         drain(made)
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == JOBS
@@ -61,7 +61,7 @@ def test_the_source_of_a_first_copy_is_looked_at_once(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
     assert source.count("HEAD .*/manifests/1.0") == 1
@@ -73,13 +73,13 @@ def test_an_image_of_a_source_that_counts_no_pulls_is_read_without_a_look(
     """The first image of the source shows that it counts no pulls. The digest is compared in any case."""
     for number in range(3):
         load(source, f"app{number}", seed=number)
-        order(f"{source.host}/app{number}:1.0", target=target.host)
+        queue_copy(f"{source.host}/app{number}:1.0", target=target.host)
         drain(made)
     assert [job.status for job in MirrorJob.objects.all()] == [JobStatus.SUCCEEDED] * 3
     assert [source.count(f"HEAD .*/app{number}/manifests/1.0") for number in range(3)] == [1, 0, 0]
     assert [source.count(f"GET .*/app{number}/manifests/1.0") for number in range(3)] == [1, 1, 1]
 
-    order(f"{source.host}/app2:1.0", target=target.host)
+    queue_copy(f"{source.host}/app2:1.0", target=target.host)
     drain(made)
     assert source.count("HEAD .*/app2/manifests/1.0") == 1, "what was mirrored before may not have changed"
     assert source.count("GET .*/app2/manifests/1.0") == 1
@@ -91,7 +91,7 @@ def test_a_copy_that_takes_longer_than_a_moment_shows_its_lines(
     load(source)
     release = threading.Event()
     source.on("GET .*/blobs/", held(release), times=10)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     with draining(made):
         try:
             wait_until(lambda: MirrorAttempt.objects.filter(log__contains="copying").exists(), what="the line")
@@ -102,7 +102,7 @@ def test_a_copy_that_takes_longer_than_a_moment_shows_its_lines(
 def test_the_figures_of_an_attempt_replace_those_of_the_one_before(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    job = order(f"{source.host}/app:1.0", target=target.host, namespace="shop")
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host, namespace="shop")
     JobProgress.objects.create(job=job, bytes_total=100, bytes_copied=70, blobs_total=3)
     MirrorJob.objects.update(claims=1, attempts=job.max_attempts - 1)
 
@@ -115,7 +115,7 @@ def test_the_figures_of_an_attempt_replace_those_of_the_one_before(
 
 def test_a_place_that_was_freed_before_the_wait_is_filled_at_once(transactional_db: None) -> None:
     """A claim takes long enough for the next short copy to finish in the meantime."""
-    order("app:1")
+    queue_copy("app:1")
     threads = ImageThreads(_nothing)
     threads.start(take())
     wait_until(lambda: not threads.held)

@@ -28,7 +28,7 @@ from mirrors.models import (
     Trigger,
 )
 from mirrors.selectors.clusters.node_platforms import REPORT_HOLDS
-from tests.jobs.support import config_file, context, drain, load, order, target_row
+from tests.jobs.support import config_file, context, drain, load, queue_copy, target_row
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
@@ -65,7 +65,7 @@ def watched(name: str, *platforms: str, target: FaultyRegistry, **fields: Any) -
 
 
 def mirror(made: WorkerContext, hub: FaultyRegistry, target: FaultyRegistry, tag: str = "1.0") -> ImageMapping:
-    job = order(f"{hub.host}/app:{tag}", target=target.host)
+    job = queue_copy(f"{hub.host}/app:{tag}", target=target.host)
     drain(made)
     job.refresh_from_db()
     assert job.status == JobStatus.SUCCEEDED, job.error_message
@@ -99,11 +99,11 @@ def test_a_mirror_without_some_platforms_is_compared_without_a_pull(
     load(hub, platforms=EIGHT)
     watched("default", AMD, ARM, target=target)
     first = mirror(auto, hub, target)
-    pulls, asked = hub.pulls, len(target.asked)
+    pulls, asked = hub.pulls, len(target.requests)
 
     again = mirror(auto, hub, target)
 
-    assert (hub.pulls, len(target.asked)) == (pulls, asked + 1)
+    assert (hub.pulls, len(target.requests)) == (pulls, asked + 1)
     assert (again.target_digest, again.platforms, again.only_platforms) == (
         first.target_digest,
         first.platforms,
@@ -137,7 +137,7 @@ def test_a_pinned_reference_keeps_all_platforms(
 ) -> None:
     image = load(hub, platforms=EIGHT)
     watched("default", AMD, target=target)
-    job = order(f"{hub.host}/app:1.0@{image.root}", target=target.host)
+    job = queue_copy(f"{hub.host}/app:1.0@{image.root}", target=target.host)
     drain(auto)
     mapping = ImageMapping.objects.get(pk=job.mapping_id)
     assert (mapping.target_digest, len(mapping.platforms)) == (image.root, 8)
@@ -230,7 +230,7 @@ def test_requesters_of_the_last_copy_are_named_again(
     load(hub, platforms=EIGHT)
     cluster = watched("default", AMD, target=target)
     for namespace in ("shop", "billing"):
-        order(f"{hub.host}/app:1.0", target=target.host, namespace=namespace, secret_names=("pull", "other"))
+        queue_copy(f"{hub.host}/app:1.0", target=target.host, namespace=namespace, secret_names=("pull", "other"))
     drain(auto)
     let_time_pass()
     Cluster.objects.filter(pk=cluster.pk).update(platforms=[AMD, ARM])

@@ -10,7 +10,7 @@ import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.models import Access, BlobLocation, ImageMapping, JobStatus, MappingAccess, MirrorJob
-from tests.jobs.support import context, drain, load, order
+from tests.jobs.support import context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.system import write_config
 
@@ -44,7 +44,7 @@ class Mirroring:
 
     def run(self, image: str, *, namespace: str, policy: str = "guard") -> MirrorJob:
         config = write_config(self._file, target=self._target.host, source=self._registries, privateImages=policy)
-        job = order(image, target=self._target.host, namespace=namespace)
+        job = queue_copy(image, target=self._target.host, namespace=namespace)
         with context(config) as made:
             drain(made)
         job.refresh_from_db()

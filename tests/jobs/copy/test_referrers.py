@@ -14,7 +14,7 @@ from mirrors.demo.images import SampleImage
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, JobStatus, MirrorAttempt, MirrorJob, ReferrersStatus
-from tests.jobs.support import config_file, context, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.signing import IDENTITY, ISSUER, Signer, Verifier
 
@@ -30,7 +30,7 @@ def signed(source: FaultyRegistry, signer: Signer) -> SampleImage:
 
 
 def copied(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> MirrorJob:
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     return MirrorJob.objects.select_related("mapping").get(pk=job.pk)
 
@@ -105,7 +105,7 @@ def test_signatures_of_an_unchanged_image_are_looked_at_again_past_the_refresh_a
 ) -> None:
     load(source)
     first = copied(made, source, target)
-    source.asked.clear()
+    source.requests.clear()
 
     fresh = copied(made, source, target)
     assert (fresh.referrers, source.count(SIGNATURES)) == (ReferrersStatus.NOT_CHECKED, 0)
@@ -134,8 +134,8 @@ def test_with_none_no_signature_is_looked_at(source: FaultyRegistry, target: Fau
     signed(source, Signer())
     with context(config_file(tmp_path, source, target, referrers="none")) as made:
         job = copied(made, source, target)
-        source.asked.clear()
-        target.asked.clear()
+        source.requests.clear()
+        target.requests.clear()
         copied(made, source, target)
 
     assert (job.referrers, job.mapping.signed) == (ReferrersStatus.NOT_CHECKED, None)

@@ -6,7 +6,7 @@ import pytest
 
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import JobStatus, MirrorJob, TargetRepository
-from tests.jobs.support import drain, load, order
+from tests.jobs.support import drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +20,7 @@ def test_repositories_of_an_oci_target_are_listed(
         load(source, name, tag="2.0", seed=7)
     images = ("team/app:1.0", "team/app:2.0", "team/other:1.0", "team/none:1.0")
     for image in images:
-        order(f"{source.host}/{image}", target=target.host)
+        queue_copy(f"{source.host}/{image}", target=target.host)
 
     drain(made)
 

@@ -17,7 +17,7 @@ from mirrors.demo.handler import Handler
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
-from tests.jobs.support import FAST, config_file, context, drain, load, order
+from tests.jobs.support import FAST, config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import Action, FaultyRegistry, after, reply
 from tests.support.signing import Signer
 
@@ -72,7 +72,7 @@ def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
     # A failed copy sends no more requests.
     source.on("GET /store/", after(opened, reply(403)), times=99)
     target.on("POST .*/uploads/", before(opened, open_upload), times=99)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
 
     client = Client()
@@ -91,7 +91,7 @@ def test_a_quick_copy_that_succeeds_leaves_their_number_alone(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     assert MirrorJob.objects.get(pk=job.pk).status == "succeeded"
     log = MirrorAttempt.objects.get().log
@@ -113,12 +113,12 @@ def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
     with guarded, context(config_file(tmp_path, guarded, target)) as made:
         image = load(guarded)
         Signer().tagged(image.root).load(guarded.storage, "app", f"{image.root.replace(':', '-')}.sig")
-        job = order(f"{guarded.host}/app:1.0", target=target.host)
+        job = queue_copy(f"{guarded.host}/app:1.0", target=target.host)
         drain(made)
 
     assert MirrorJob.objects.get(pk=job.pk).referrers == "copied"
     found = TOTAL.search(MirrorAttempt.objects.get().log)
-    assert found and int(found[1]) == len(guarded.asked) + len(target.asked)
+    assert found and int(found[1]) == len(guarded.requests) + len(target.requests)
 
 
 def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
@@ -127,7 +127,7 @@ def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
     with guarded, context(config_file(tmp_path, guarded, target)) as made:
         load(guarded)
         guarded.on("GET .*/blobs/", reply(403), times=99)
-        order(f"{guarded.host}/app:1.0", target=target.host)
+        queue_copy(f"{guarded.host}/app:1.0", target=target.host)
         drain(made)
 
     log = MirrorAttempt.objects.get().log
@@ -144,7 +144,7 @@ def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
 def test_a_look_at_the_target_alone_is_in_the_log_too(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    order(f"{source.host}/app:1.0", target=target.host, trigger="verify")
+    queue_copy(f"{source.host}/app:1.0", target=target.host, trigger="verify")
     target.on("(HEAD|GET) .*", reply(403), times=99)
     drain(made)
     assert re.search(rf"HEAD {target.host}/v2/\S+/app/manifests/1.0 403", MirrorAttempt.objects.get().log)

@@ -18,7 +18,7 @@ from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import RegistryError
-from tests.jobs.support import FAST, config_file, context, drain, load, order
+from tests.jobs.support import FAST, config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 
@@ -55,7 +55,7 @@ def test_the_engines_errors_keep_their_class_and_verdict(code: str, permanent: b
 def test_a_missing_image_fails_at_once_and_says_what_to_do(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    job = order(f"{source.host}/app:missing", target=target.host)
+    job = queue_copy(f"{source.host}/app:missing", target=target.host)
 
     drain(made)
 
@@ -76,7 +76,7 @@ def test_a_passing_failure_is_tried_again(
     password = tmp_path / "password"
     entry = {"username": "me", "passwordFile": str(password)}
     with context(config_file(tmp_path, source, target, entry=entry)) as made:
-        job = order(f"{source.host}/app:1.0", target=target.host)
+        job = queue_copy(f"{source.host}/app:1.0", target=target.host)
         drain(made)
         job.refresh_from_db()
         assert (job.error_class, job.status, job.attempts) == (ErrorClass.CREDENTIAL, JobStatus.PENDING, 1)
@@ -92,7 +92,7 @@ def test_a_passing_failure_is_tried_again(
 def test_what_nobody_foresaw_is_tried_again_and_counted(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     ImageMapping.objects.update(target="no reference at all")
 
     while job.status != JobStatus.FAILED:
@@ -111,7 +111,7 @@ def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
 ) -> None:
     load(source)
     source.on("HEAD .*/manifests/", reply(429, Retry_After="3600"))
-    first = order(f"{source.host}/app:1.0", target=target.host)
+    first = queue_copy(f"{source.host}/app:1.0", target=target.host)
 
     drain(made)
 
@@ -123,14 +123,14 @@ def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
     assert until is not None and until > later
     assert OrmQ.objects.filter(lock__gt=timezone.now() + timedelta(seconds=60)).exists(), "nobody wakes up for it"
 
-    order(f"{source.host}/other:1.0", target=target.host)
+    queue_copy(f"{source.host}/other:1.0", target=target.host)
     assert not claimable().exists(), "another worker would ask the host again"
 
 
 def test_the_target_that_was_replaced_is_named(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    job = order(f"{source.host}/app:1.0", target="former.example.com:5000")
+    job = queue_copy(f"{source.host}/app:1.0", target="former.example.com:5000")
     drain(made)
     job.refresh_from_db()
     assert job.status == JobStatus.FAILED

@@ -15,13 +15,13 @@ from mirrors.jobs.copy import copy_outcome
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
 from mirrors.oci import Progress
-from tests.jobs.support import drain, load, order, take
+from tests.jobs.support import drain, load, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry
 
 
 def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     before = timezone.now()
 
     drain(made)
@@ -50,7 +50,7 @@ def test_the_manifests_of_an_index_are_kept_all_or_none(
 ) -> None:
     monkeypatch.setattr(copy_outcome, "MOST_MANIFESTS", most)
     image = load(source, platforms=("linux/amd64", "linux/arm64"))
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
 
     job.refresh_from_db()
@@ -65,7 +65,7 @@ def test_an_image_that_the_target_has_under_another_tag_has_no_size(
     image = load(source)
     load(source, tag="2.0")
     for tag, size in (("1.0", image.blob_bytes), ("2.0", None)):
-        job = order(f"{source.host}/app:{tag}", target=target.host)
+        job = queue_copy(f"{source.host}/app:{tag}", target=target.host)
         drain(made)
         job.refresh_from_db()
         assert (job.mapping.existence, job.mapping.size_bytes) == (Existence.PRESENT, size)
@@ -75,7 +75,7 @@ def test_each_claim_leaves_an_attempt_with_its_log(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
 
     drain(made)
 
@@ -87,7 +87,7 @@ def test_each_claim_leaves_an_attempt_with_its_log(
 
 def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
 
     drain(made)
 
@@ -102,7 +102,7 @@ def test_progress_that_could_not_be_written_is_written_with_the_next_update(tran
     def away(*arguments: Any) -> None:
         raise OperationalError("the connection was closed")
 
-    order("nginx:1")
+    queue_copy("nginx:1")
     attempt = Attempt(take())
     attempt.start()
     seen = Progress(bytes_total=10, bytes_copied=5)
@@ -147,7 +147,7 @@ def test_a_result_that_the_database_refuses_ends_the_job_at_once(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with refusing_digests():
         drain(made)
     job.refresh_from_db()

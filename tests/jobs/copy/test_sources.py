@@ -12,7 +12,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.kubernetes.api_server.api_client import _client
 from mirrors.models import Access, JobStatus, MirrorAttempt, MirrorJob
-from tests.jobs.support import context, drain, load, order
+from tests.jobs.support import context, drain, load, queue_copy
 from tests.support.controlplane import ControlPlane
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import free_port
@@ -30,7 +30,7 @@ def mirror() -> Iterator[FaultyRegistry]:
 def run(directory: Path, target: FaultyRegistry, *registries: dict[str, Any], image: str, **keys: Any) -> MirrorJob:
     entries = [{"type": "oci", "insecure": True, **entry} for entry in registries]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": entries}, **keys)
-    job = order(image, target=target.host, namespace="web")
+    job = queue_copy(image, target=target.host, namespace="web")
     with context(config) as made:
         drain(made)
     job.refresh_from_db()
@@ -52,7 +52,7 @@ def test_an_image_is_read_from_the_first_mirror_that_has_it(
             image=f"{source.host}/app:1.0",
         )
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.ANONYMOUS)
-    assert source.asked == []
+    assert source.requests == []
     assert f"from the mirror {mirror.host}" in MirrorAttempt.objects.get().log
     assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0")
 
@@ -153,7 +153,7 @@ def test_pull_secrets_of_the_pod_read_the_image(
             privateImages=policy,
         )
         image = f"{source.host}/app:1.0"
-        job = order(image, target=target.host, namespace="shop-of-jobs", secret_names=("pull",))
+        job = queue_copy(image, target=target.host, namespace="shop-of-jobs", secret_names=("pull",))
         with context(config) as made:
             drain(made)
         job.refresh_from_db()
@@ -191,10 +191,10 @@ def test_what_the_file_no_longer_allows_is_not_copied_for_any_request(
     load(source)
     sources = {"registries": [{"type": "oci", "host": source.host, "insecure": True}], "allowedHosts": ["*.quay.io"]}
     config = write_config(tmp_path / "config.yaml", target=target.host, source=sources)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with context(config) as made:
         drain(made)
     job.refresh_from_db()
     assert job.status == JobStatus.FAILED
     assert "source.allowedHosts" in job.error_message and "add it there first" in job.error_message
-    assert source.asked == []
+    assert source.requests == []

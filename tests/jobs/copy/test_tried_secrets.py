@@ -29,5 +29,5 @@ def test_the_order_of_the_requesters_does_not_matter(results: list[str], grant: 
     for order in permutations(results):
         tried = Tried()
         for result in order:
-            tried.note("shop", FoundSecrets(is_sure=result != UNREADABLE), reads=result == READS)
+            tried.record("shop", FoundSecrets(is_sure=result != UNREADABLE), reads=result == READS)
         assert tried.grants.get("shop") is grant, order

@@ -9,7 +9,7 @@ import pytest
 from mirrors import services
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, OperatorAction, Trigger
-from tests.jobs.support import drain, draining, load, order, take
+from tests.jobs.support import drain, draining, load, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, after, held
 from tests.support.ports import wait_until
 
@@ -27,10 +27,10 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     copied = ImageMapping.objects.get()
-    asked_of_source, written = len(source.asked), target.count("PUT ")
+    asked_of_source, written = len(source.requests), target.count("PUT ")
 
     after = verified(made)
     assert (after.existence, after.obstacle, after.target_digest) == (Existence.PRESENT, "", copied.target_digest)
@@ -43,7 +43,7 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     target.storage.tags.clear()
     gone = verified(made)
     assert (gone.existence, gone.obstacle) == (Existence.ABSENT, "")
-    assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
+    assert (len(source.requests), target.count("PUT ")) == (asked_of_source, written)
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
@@ -52,7 +52,7 @@ def test_a_verification_goes_on_with_the_copy_that_is_requested_meanwhile(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, is_running: bool, by_user: bool
 ) -> None:
     image = load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     target.storage.tags.clear()
     mapping, release = ImageMapping.objects.get(), threading.Event()
@@ -61,10 +61,10 @@ def test_a_verification_goes_on_with_the_copy_that_is_requested_meanwhile(
 
     def request() -> None:
         if not by_user:
-            order(f"{source.host}/app:1.0", target=target.host)
+            queue_copy(f"{source.host}/app:1.0", target=target.host)
             return
         acted = services.mirror_mappings(mapping_ids=[mapping.id], requested_by="omar")
-        assert acted.made == {verifying.id}
+        assert acted.created_ids == {verifying.id}
 
     if is_running:
         with draining(made):
@@ -91,7 +91,7 @@ def test_live_progress_shows_each_blob_in_transfer(
     layer = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
     release = threading.Event()
     source.on(f"GET .*/blobs/{layer}", held(release, after=300_000))
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with draining(made):
         wait_until(lambda: bool(JobProgress.objects.filter(job=job).exclude(moving=[])))
         seen = JobProgress.objects.get(job=job)
@@ -104,8 +104,8 @@ def test_live_progress_shows_each_blob_in_transfer(
 
 @pytest.mark.django_db
 def test_what_is_forgotten_leaves_no_history_and_who_did_it(target: FaultyRegistry) -> None:
-    job = order("registry.example.com/app:1.0", target=target.host)
-    busy = order("registry.example.com/busy:1.0", target=target.host)
+    job = queue_copy("registry.example.com/app:1.0", target=target.host)
+    busy = queue_copy("registry.example.com/busy:1.0", target=target.host)
     take(only=[busy.id])
     forgotten, refusals = services.forget_mappings(mapping_ids=[job.mapping_id, busy.mapping_id], requested_by="olga")
     assert (forgotten, len(refusals)) == (1, 1)

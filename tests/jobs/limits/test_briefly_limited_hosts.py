@@ -17,7 +17,7 @@ from mirrors.jobs.limits import host_limits
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.models import HostBudget, JobStatus, Priority
 from mirrors.services import resume_hosts
-from tests.jobs.support import config_file, context, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import wait_until
 
@@ -93,7 +93,7 @@ def later(seconds: float) -> None:
 @pytest.mark.django_db
 def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
     for priority in sorted(ALL):
-        order(f"quay.io/org/app:{priority}", target=TARGET, priority=priority)
+        queue_copy(f"quay.io/org/app:{priority}", target=TARGET, priority=priority)
     pods = {Priority.FORCE, Priority.IMMEDIATE}
 
     host_limits.limit_briefly(TARGET, 2)
@@ -119,18 +119,18 @@ def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
 
 @pytest.mark.django_db
 def test_a_limited_source_keeps_no_priority_from_its_copies() -> None:
-    order("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
+    queue_copy("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
     host_limits.limit_briefly("quay.io", 2)
     assert claimed_priorities() == {Priority.REFRESH}
 
 
 @pytest.mark.django_db
 def test_an_operator_ends_all_waiting() -> None:
-    order("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
+    queue_copy("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
     host_limits.limit_briefly(TARGET, 30)
-    assert 25 < host_limits.waits([TARGET])[TARGET] <= 30
+    assert 25 < host_limits.seconds_until_free([TARGET])[TARGET] <= 30
     assert resume_hosts(host_ids=[HostBudget.objects.get().pk], requested_by="ann") == 1
-    assert (host_limits.waits([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
+    assert (host_limits.seconds_until_free([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
 
 
 def test_a_target_that_limits_requests_delays_the_refresh_alone(
@@ -139,12 +139,12 @@ def test_a_target_that_limits_requests_delays_the_refresh_alone(
     for tag in ("1", "2"):
         load(source, tag=tag, seed=int(tag))
     target.on("POST .*/blobs/uploads/", reply(429, Retry_After="1"))
-    job = order(f"{source.host}/app:1", target=target.host)
+    job = queue_copy(f"{source.host}/app:1", target=target.host)
     drain(made)
     wait_until(
         lambda: HostBudget.objects.limited_for_low_priority().exists(), timeout=5, what="the wait in the database"
     )
-    refresh = order(f"{source.host}/app:2", target=target.host, priority=Priority.REFRESH)
+    refresh = queue_copy(f"{source.host}/app:2", target=target.host, priority=Priority.REFRESH)
     drain(made)
     for each, status in ((job, JobStatus.SUCCEEDED), (refresh, JobStatus.PENDING)):
         each.refresh_from_db()

@@ -18,7 +18,7 @@ from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, JobStatus, MirrorJob, Priority
 from mirrors.oci.distribution.headers import PullLimit
-from tests.jobs.support import config_file, context, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry
 
 HUB = "docker.io"
@@ -57,7 +57,7 @@ def test_pulls_are_counted_as_the_registry_counts_them(
     hub = PullCounter(100, 80)
     source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
     load(source, platforms=("linux/amd64", "linux/arm64"))
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     drain(made)
     assert status_of(job)[0] == JobStatus.SUCCEEDED
@@ -71,12 +71,12 @@ def test_an_image_that_the_target_has_already_costs_no_pull(
     hub = PullCounter(100, 80)
     source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
     load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     remaining = hub.remaining
     ImageMapping.objects.all().delete()
 
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
     assert hub.remaining == remaining
@@ -89,12 +89,12 @@ def test_background_copies_leave_the_last_pulls_to_pods(
     source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
     for tag in ("1", "2", "3"):
         load(source, tag=tag, seed=int(tag))
-    background = order(f"{source.host}/app:1", target=target.host, priority=Priority.DELAYED)
+    background = queue_copy(f"{source.host}/app:1", target=target.host, priority=Priority.DELAYED)
     drain(made)
     assert status_of(background) == (JobStatus.PENDING, 0), "waiting costs no attempt"
     assert hub.remaining == 29, "to find out costs no pull"
     MirrorJob.objects.update(available_at=from_now(-1))
-    waits = order(f"{source.host}/app:2", target=target.host, priority=Priority.IMMEDIATE)
+    waits = queue_copy(f"{source.host}/app:2", target=target.host, priority=Priority.IMMEDIATE)
     assert set(claimable().values_list("pk", flat=True)) == {waits.pk}
     drain(made)
     assert status_of(waits)[0] == JobStatus.SUCCEEDED
@@ -102,7 +102,7 @@ def test_background_copies_leave_the_last_pulls_to_pods(
 
     hub.remaining = 60
     monkeypatch.setattr(pull_limits, "OVERTAKING_SECONDS", 0.0)
-    later = order(f"{source.host}/app:3", target=target.host, priority=Priority.IMMEDIATE)
+    later = queue_copy(f"{source.host}/app:3", target=target.host, priority=Priority.IMMEDIATE)
     drain(made)
     drain(made)
     assert (status_of(later)[0], status_of(background)[0]) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
@@ -117,7 +117,7 @@ def test_the_reserve_is_configurable_and_other_with_credentials(
     with FaultyRegistry(gatekeeper=keeper) as source:
         source.on("(HEAD|GET) .*/manifests/", PullCounter(200, 19, keeper), times=1_000)
         load(source)
-        job = order(f"{source.host}/app:1.0", target=target.host)
+        job = queue_copy(f"{source.host}/app:1.0", target=target.host)
         with context(config_file(tmp_path, source, target, entry=entry)) as made:
             drain(made)
             assert status_of(job) == (JobStatus.PENDING, 0), "ten percent are reserved"

@@ -23,7 +23,7 @@ from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.distribution.headers import PullLimit
 from mirrors.services import resume_hosts
 from mirrors.services.jobs.wakeup import wake_workers
-from tests.jobs.support import drain, load, order, orders, take
+from tests.jobs.support import drain, load, queue_copies, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 AN_HOUR = timedelta(hours=1)
@@ -44,8 +44,8 @@ def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> N
 
 @pytest.mark.django_db
 def test_a_retry_is_never_later_than_in_an_hour() -> None:
-    job = order("app:1")
-    leases.put_off(take(), AttemptReport(), delay=10.0**12)
+    job = queue_copy("app:1")
+    leases.reschedule(take(), AttemptReport(), delay=10.0**12)
     job.refresh_from_db()
     assert job.available_at <= timezone.now() + AN_HOUR
 
@@ -53,7 +53,7 @@ def test_a_retry_is_never_later_than_in_an_hour() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("until", ABSURD)
 def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
-    orders(["quay.io/org/app:1", "ghcr.io/org/app:1"])
+    queue_copies(["quay.io/org/app:1", "ghcr.io/org/app:1"])
     host_limits.limit("quay.io", 60)
     host_limits.limit("mirror.example.com:5000", 60)
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("at", ABSURD)
 def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None:
-    late, other = orders(["late:1", "other:1"])
+    late, other = queue_copies(["late:1", "other:1"])
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-1))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE mirrors_mirrorjob SET available_at = %s WHERE id = %s", [at, late.pk])
@@ -90,14 +90,14 @@ def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None
 
 @pytest.mark.django_db
 def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> None:
-    first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
+    first, second = queue_copies(["quay.io/org/app:1", "quay.io/org/app:2"])
     host_limits.limit("quay.io", 60)
     end_pause("quay.io")
 
     probe = take()
     assert (probe.job_id, probe.probes) == (first.pk, ("quay.io",))
     assert claims.claim(worker="tests") is None
-    elsewhere = order("ghcr.io/org/app:1")
+    elsewhere = queue_copy("ghcr.io/org/app:1")
     assert take().job_id == elsewhere.pk
 
     host_limits.end_probe(probe.probes, answered=probe.probes)
@@ -106,7 +106,7 @@ def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> No
 
 @pytest.mark.django_db
 def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None:
-    first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
+    first, second = queue_copies(["quay.io/org/app:1", "quay.io/org/app:2"])
     host_limits.limit("quay.io", 60)
     end_pause("quay.io")
     take()
@@ -118,7 +118,7 @@ def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None
 @pytest.mark.django_db
 def test_jobs_without_hosts_get_them() -> None:
     """A webhook of an older version can request copies while new workers run."""
-    order("quay.io:8443/org/app:1", target="mirror.example.com")
+    queue_copy("quay.io:8443/org/app:1", target="mirror.example.com")
     MirrorJob.objects.update(source_host="", target_host="")
     reconcile()
     assert MirrorJob.objects.values_list("source_host", "target_host").get() == ("quay.io:8443", "mirror.example.com")
@@ -126,7 +126,7 @@ def test_jobs_without_hosts_get_them() -> None:
 
 @pytest.mark.django_db
 def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
-    order("waited.example.com/app:1")
+    queue_copy("waited.example.com/app:1")
     for host in ("waited.example.com", "over.example.com", "paused.example.com", "lifted.example.com"):
         host_limits.limit(host, 600)
     end_pause("waited.example.com")
@@ -157,7 +157,7 @@ def test_waiting_for_a_host_costs_no_attempt(
 ) -> None:
     load(source)
     source.on("HEAD .*/manifests/", answer, times=10_000)  # type: ignore[arg-type]
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     for _ in range(job.max_attempts + 2):
         drain(made)
         job.refresh_from_db()
@@ -179,7 +179,7 @@ def test_a_job_that_only_waits_fails_in_the_end(
     """After a day, its attempts count, so that a registry that never allows access does not keep a job queued
     permanently."""
     source.on("HEAD .*/manifests/", reply(429, Retry_After="600"), times=10_000)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     MirrorJob.objects.update(created_at=from_now(-90_000))
     for _ in range(job.max_attempts):
         end_pause(source.host)
@@ -195,7 +195,7 @@ def test_a_target_that_pauses_stops_no_copy_for_good(
     for tag in ("1", "2"):
         load(source, tag=tag, seed=int(tag))
     target.on("POST .*/blobs/uploads/", reply(429, Retry_After="86400"), times=10_000)
-    jobs = orders([f"{source.host}/app:{tag}" for tag in ("1", "2")], target=target.host)
+    jobs = queue_copies([f"{source.host}/app:{tag}" for tag in ("1", "2")], target=target.host)
     drain(made)
     until = HostBudget.objects.get(host=target.host).resting_until
     assert until is not None and until <= timezone.now() + AN_HOUR
@@ -214,7 +214,7 @@ def test_a_host_without_a_time_gets_no_requests_for_a_while(
     source.on("HEAD .*/manifests/", reply(429), times=10_000)
     made.engine.close()
     made.engine = Engine(EngineSettings(retries=0))
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from mirrors.jobs.limits.shares import Full, room
+from mirrors.jobs.limits.shares import Full, free_slots
 from mirrors.jobs.queue import claims
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
-from tests.jobs.support import FAST, config_file, context, draining, load, order, orders, take
+from tests.jobs.support import FAST, config_file, context, draining, load, queue_copies, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 from tests.support.system import write_config
@@ -47,7 +47,7 @@ def copies(*counts: tuple[int, str, str]) -> list[Copy]:
 
 
 @pytest.mark.parametrize(
-    ("places", "running", "for_anybody", "for_others", "full_namespaces", "full_hosts"),
+    ("slots", "running", "for_any", "for_others", "full_namespaces", "full_hosts"),
     [
         (8, copies(), True, True, set(), set()),
         (8, copies((3, "a", "x")), True, True, set(), set()),
@@ -64,37 +64,37 @@ def copies(*counts: tuple[int, str, str]) -> list[Copy]:
     ],
 )
 def test_a_share_is_half_of_the_places(
-    places: int,
+    slots: int,
     running: list[Copy],
-    for_anybody: bool,
+    for_any: bool,
     for_others: bool,
     full_namespaces: set[str],
     full_hosts: set[str],
 ) -> None:
-    found = room(places, running)
-    assert (found.for_anybody, found.for_others) == (for_anybody, for_others)
+    found = free_slots(slots, running)
+    assert (found.for_any, found.for_others) == (for_any, for_others)
     assert ({name.namespace for name in found.full.namespaces}, set(found.full.hosts)) == (full_namespaces, full_hosts)
 
 
-@pytest.mark.parametrize("places", [2, 3, 7, 8, 64])
-def test_however_many_one_holds_there_is_room_for_others(places: int) -> None:
-    running = copies((places, "greedy", "slow"))
-    while room(places, running).for_others:
+@pytest.mark.parametrize("slots", [2, 3, 7, 8, 64])
+def test_however_many_one_holds_there_is_room_for_others(slots: int) -> None:
+    running = copies((slots, "greedy", "slow"))
+    while free_slots(slots, running).for_others:
         running.append(Copy(f"other-{len(running)}", f"host-{len(running)}"))
-    assert places < len(running) <= 1.5 * places + 0.5, "half as many again"
+    assert slots < len(running) <= 1.5 * slots + 0.5, "half as many again"
 
 
 @pytest.mark.django_db
 def test_a_claim_passes_over_those_who_have_their_share() -> None:
-    orders(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
-    other = order("quay.io/org/app:1", namespace="other")
+    queue_copies(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
+    other = queue_copy("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
     full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
-    assert take(besides=full).job_id == other.pk
-    assert claims.claim(worker="tests", besides=full) is None
-    same_host = order("slow.example.com/app:3", namespace="other")
-    assert claims.claim(worker="tests", besides=full) is None
-    assert take(besides=Full(frozenset({GREEDY}))).job_id == same_host.pk
+    assert take(excluding=full).job_id == other.pk
+    assert claims.claim(worker="tests", excluding=full) is None
+    same_host = queue_copy("slow.example.com/app:3", namespace="other")
+    assert claims.claim(worker="tests", excluding=full) is None
+    assert take(excluding=Full(frozenset({GREEDY}))).job_id == same_host.pk
 
 
 @pytest.mark.parametrize("kind", ["namespace", "host"])
@@ -115,11 +115,11 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
         stop = threading.Event()
         for number in range(8):
             namespace = "greedy" if kind == "namespace" else f"team-{number}"
-            order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
+            queue_copy(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
         with context(config) as made, draining(made, stop.is_set), ending(stop):
             running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
-            wait_until(lambda: running.count() == 4, what="all places taken by one")
-            others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
+            wait_until(lambda: running.count() == 4, what="all slots taken by one")
+            others = [queue_copy(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
             done = MirrorJob.objects.filter(pk__in=[job.pk for job in others], status=JobStatus.SUCCEEDED)
             wait_until(lambda: done.count() == 5, what="the copies of others")
             assert running.count() == 4
@@ -132,9 +132,9 @@ def test_one_alone_has_all_places(
     for number in range(4):
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release), times=1_000)
-    orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    queue_copies([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
-        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all places")
+        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all slots")
         release.set()
 
 
@@ -145,12 +145,12 @@ def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
     release = threading.Event()
     load(source, tag="long", seed=1)
     source.on(BLOB, held(release))
-    long = order(f"{source.host}/app:long", target=target.host)
+    long = queue_copy(f"{source.host}/app:long", target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 2})) as made, draining(made) as thread:
         wait_until(lambda: source.count(BLOB), what="the long copy")
         for number in range(3):
             load(source, tag=str(number), seed=10 + number)
-            short = order(f"{source.host}/app:{number}", target=target.host)
+            short = queue_copy(f"{source.host}/app:{number}", target=target.host)
             thread.join(0.3)  # longer than the limit
             ended = MirrorJob.objects.filter(pk=short.pk, status=JobStatus.SUCCEEDED)
             wait_until(ended.exists, what="a copy after the limit")
@@ -169,7 +169,7 @@ def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
     settings.JOB_TIMING = {**FAST, "drain_limit": 5.0, "drain_end": 6.0}
     load(source)
     source.on(BLOB, held(source.closing), times=1_000)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with context(config_file(tmp_path, source, target)) as made:
         with draining(made):
             wait_until(lambda: source.count(BLOB), what="the copy")

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from mirrors.demo.images import SampleImage
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob
-from tests.jobs.support import config_file, context, drain, draining, load, order
+from tests.jobs.support import config_file, context, drain, draining, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, after, held, reply
 from tests.support.ports import wait_until
 
@@ -55,7 +55,7 @@ def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has
     """The worker can still reach both registries, whatever prevents its access to the database."""
     release = threading.Event()
     source.on(BLOB, held(release), times=1)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     newer = overtaken(config, job, source, at=(source, BLOB), release=release)
     assert list(target.storage.tags.values()) == [newer.root]
     assert MirrorAttempt.objects.filter(job=job).values_list("number", "outcome").order_by("number").first() == (
@@ -69,7 +69,7 @@ def test_a_tag_that_the_target_refused_in_passing_is_left_to_the_worker_that_has
 ) -> None:
     release = threading.Event()
     target.on(TAG, after(release, reply(503)))
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     newer = overtaken(config, job, source, at=(target, TAG), release=release)
     assert list(target.storage.tags.values()) == [newer.root]
     assert target.count(TAG) == 2

@@ -13,7 +13,7 @@ from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.timing import from_now
 from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
-from tests.jobs.support import config_file, context, drain, draining, expire, load, order, orders, take
+from tests.jobs.support import config_file, context, drain, draining, expire, load, queue_copies, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 
@@ -33,7 +33,7 @@ def test_many_images_are_copied_at_a_time(made: WorkerContext, source: FaultyReg
     for number in range(6):
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release), times=100)
-    jobs = orders([f"{source.host}/app:{number}" for number in range(6)], target=target.host)
+    jobs = queue_copies([f"{source.host}/app:{number}" for number in range(6)], target=target.host)
     with draining(made):
         wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == len(jobs), what="all copies")
         release.set()
@@ -47,10 +47,10 @@ def test_an_image_of_high_priority_is_copied_next(
     for number in range(5):
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release))
-    orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    queue_copies([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
     with context(config_file(tmp_path, source, target, copy={"images": 1})) as made, draining(made):
         wait_until(lambda: source.count(BLOB), what="the first copy")
-        order(f"{source.host}/app:4", target=target.host, priority=Priority.IMMEDIATE)
+        queue_copy(f"{source.host}/app:4", target=target.host, priority=Priority.IMMEDIATE)
         release.set()
     started = MirrorAttempt.objects.order_by("id").values_list("job__mapping__source", flat=True)
     assert [name.rpartition(":")[2] for name in started] == ["0", "4", "1", "2", "3"]
@@ -62,12 +62,12 @@ def test_a_long_layer_does_not_keep_the_others_waiting(
     release = threading.Event()
     load(source, tag="long", seed=1)
     source.on(BLOB, held(release))
-    long = order(f"{source.host}/app:long", target=target.host)
+    long = queue_copy(f"{source.host}/app:long", target=target.host)
     with draining(made):
         wait_until(lambda: source.count(BLOB), what="the long copy")
         for number in range(3):
             load(source, tag=str(number), seed=10 + number)
-            short = order(f"{source.host}/app:{number}", target=target.host)
+            short = queue_copy(f"{source.host}/app:{number}", target=target.host)
             wait_until(has_status(short, JobStatus.SUCCEEDED), what="a short copy beside the long one")
         assert status(long)() == JobStatus.RUNNING
         release.set()
@@ -77,11 +77,11 @@ def test_a_long_layer_does_not_keep_the_others_waiting(
 def test_a_pending_job_is_cancelled_at_once(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     cancel_job(job_id=job.id, requested_by="ann")
     drain(made)
     assert status(job)() == JobStatus.CANCELLED
-    assert source.asked == []
+    assert source.requests == []
 
 
 def test_a_running_copy_stops_when_it_is_cancelled(
@@ -89,7 +89,7 @@ def test_a_running_copy_stops_when_it_is_cancelled(
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with draining(made):
         wait_until(lambda: source.count(BLOB), what="the copy")
         cancel_job(job_id=job.id, requested_by="ann")
@@ -105,7 +105,7 @@ def test_a_copy_whose_lease_is_lost_stops_and_changes_nothing(
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with draining(made):
         wait_until(lambda: source.count(BLOB), what="the copy")
         taken = _steal(job)
@@ -129,7 +129,7 @@ def test_a_stopped_drain_hands_its_jobs_back(
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     stop = threading.Event()
     OrmQ.objects.all().delete()
     with draining(made, stop.is_set):
@@ -147,7 +147,7 @@ def test_a_long_lease_is_kept_by_heartbeats(
     load(source)
     release = threading.Event()
     source.on(BLOB, held(release), times=100)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with draining(made):
         wait_until(lambda: source.count(BLOB), what="the copy")
         job.refresh_from_db()
@@ -160,7 +160,7 @@ def test_a_long_lease_is_kept_by_heartbeats(
 
 
 def test_what_is_due_later_gets_a_wakeup_at_the_end(made: WorkerContext, source: FaultyRegistry) -> None:
-    job = order(f"{source.host}/app:1.0")
+    job = queue_copy(f"{source.host}/app:1.0")
     MirrorJob.objects.filter(id=job.id).update(available_at=from_now(600))
     OrmQ.objects.all().delete()
     drain(made)
@@ -169,7 +169,7 @@ def test_what_is_due_later_gets_a_wakeup_at_the_end(made: WorkerContext, source:
 
 def test_an_abandoned_job_is_taken_up(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     expire(take())
     drain(made)
     job.refresh_from_db()
@@ -183,7 +183,7 @@ def test_changed_copy_settings_are_applied(
     config = config_file(tmp_path, source, target)
     with context(config) as made:
         config_file(tmp_path, source, target, copy={"maxImageBytes": "1MiB"})
-        job = order(f"{source.host}/app:1.0", target=target.host)
+        job = queue_copy(f"{source.host}/app:1.0", target=target.host)
         wait_until(lambda: made.config.copy_.max_image_bytes == 1 << 20, what="the changed configuration")
         drain(made)
     job.refresh_from_db()
@@ -194,7 +194,7 @@ def test_a_configured_dry_run_does_not_stop_an_order(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with context(config_file(tmp_path, source, target, dryRun=True)) as made:
         drain(made)
     assert status(job)() == JobStatus.SUCCEEDED
@@ -209,7 +209,7 @@ def test_a_blob_another_worker_copied_is_mounted(
     load(source, "two")
     config = config_file(tmp_path, source, target)
     for repository in ("one", "two"):
-        job = order(f"{source.host}/{repository}:1.0", target=target.host)
+        job = queue_copy(f"{source.host}/{repository}:1.0", target=target.host)
         with context(config) as made:
             drain(made)
         job.refresh_from_db()

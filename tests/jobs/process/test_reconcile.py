@@ -26,7 +26,7 @@ from mirrors.models import (
     RegistryCheck,
 )
 from mirrors.services import cancel_job
-from tests.jobs.support import expire, order, take, target_row
+from tests.jobs.support import expire, queue_copy, take, target_row
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ DAY = 86_400.0
 
 
 def test_a_lost_workers_job_is_pending_again() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     expire(take())
     reconcile()
     job.refresh_from_db()
@@ -45,7 +45,7 @@ def test_a_lost_workers_job_is_pending_again() -> None:
 
 
 def test_a_running_job_is_not_changed() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     take()
     reconcile()
     job.refresh_from_db()
@@ -53,7 +53,7 @@ def test_a_running_job_is_not_changed() -> None:
 
 
 def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     for _ in range(job.max_attempts):
         expire(take())
         reconcile()
@@ -65,7 +65,7 @@ def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
 
 
 def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     MirrorJob.objects.filter(id=job.id).update(attempts=F("max_attempts") - 1)
     expire(take())
     ImageMapping.objects.update(changed_at=from_now(-DAY))
@@ -74,7 +74,7 @@ def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:
 
 
 def test_a_cancelled_job_of_a_lost_worker_is_cancelled() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     expire(held)
@@ -84,15 +84,15 @@ def test_a_cancelled_job_of_a_lost_worker_is_cancelled() -> None:
 
 
 def test_a_due_job_without_a_wakeup_gets_one() -> None:
-    order("app:1")
+    queue_copy("app:1")
     OrmQ.objects.all().delete()
     reconcile()
     assert OrmQ.objects.count() == 1
 
 
 def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
-    order("app:1")
-    leases.put_off(take(), AttemptReport(), delay=600)
+    queue_copy("app:1")
+    leases.reschedule(take(), AttemptReport(), delay=600)
     OrmQ.objects.all().delete()
     reconcile()
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
@@ -104,13 +104,13 @@ def test_nothing_to_do_leaves_no_wakeup() -> None:
 
 
 def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
-    first = order("app:1")
+    first = queue_copy("app:1")
     leases.succeed(take(), AttemptReport())
-    last = order("app:1")
+    last = queue_copy("app:1")
     leases.succeed(take(), AttemptReport())
-    recent = order("other:1")
+    recent = queue_copy("other:1")
     leases.succeed(take(), AttemptReport())
-    recent_again = order("other:1")
+    recent_again = queue_copy("other:1")
     MirrorJob.objects.filter(id__in=[first.id, last.id]).update(finished_at=from_now(-40 * DAY))
 
     reconcile()
@@ -121,7 +121,7 @@ def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
 
 
 def test_a_live_job_is_never_pruned() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     MirrorJob.objects.update(created_at=from_now(-400 * DAY), available_at=from_now(-400 * DAY))
     reconcile()
     assert MirrorJob.objects.filter(id=job.id).exists()
@@ -167,9 +167,9 @@ def test_the_newest_test_of_a_registry_stays_however_old() -> None:
 
 
 def test_an_operators_action_outlives_its_job() -> None:
-    first = order("app:1")
+    first = queue_copy("app:1")
     leases.succeed(take(), AttemptReport())
-    order("app:1")
+    queue_copy("app:1")
     action = OperatorAction.objects.create(actor="olga", action="retry", job=first)
     MirrorJob.objects.filter(id=first.id).update(finished_at=from_now(-40 * DAY))
     reconcile()

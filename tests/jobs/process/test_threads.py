@@ -16,7 +16,7 @@ from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.queue.heartbeat import Heartbeat, LeaseStatus
 from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
 from mirrors.oci import CopyCancelledError
-from tests.jobs.support import order, take, target_row
+from tests.jobs.support import queue_copy, take, target_row
 from tests.support.ports import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def test_a_heart_that_meets_the_unforeseen_beats_on(
     heartbeat: Heartbeat, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A lease longer than any clock can represent makes a beat fail. The next beat has a normal one."""
-    order("app:1")
+    queue_copy("app:1")
     held = take()
     before = settings.JOB_TIMING
     settings.JOB_TIMING = {**before, "lease": 1e300}
@@ -84,27 +84,27 @@ def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> No
 
 @pytest.mark.parametrize("parts", [1, 7, 400])
 def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> None:
-    order("app:1")
+    queue_copy("app:1")
     attempt = Attempt(take())
-    attempt.note("the beginning")
+    attempt.log_line("the beginning")
     for number in range(parts):
-        attempt.note(f"{number} " + "x" * (4 * MAX_LOG // parts))
+        attempt.log_line(f"{number} " + "x" * (4 * MAX_LOG // parts))
     report = attempt.report(Failure("internal", "what happened", permanent=False, details="Traceback\nthe very end"))
     assert "the beginning" in report.log and report.log.rstrip().endswith("the very end")
     assert "characters are left out" in report.log and len(report.log) < MAX_LOG + 200
 
 
 def test_a_short_log_is_kept_whole() -> None:
-    order("app:1")
+    queue_copy("app:1")
     attempt = Attempt(take())
-    attempt.note("one")
+    attempt.log_line("one")
     assert [line.split(" ", 1)[1] for line in attempt.report(last_words="two").log.splitlines()] == ["one", "two"]
 
 
 def test_text_that_no_column_holds_is_written_all_the_same() -> None:
-    order("app:1")
+    queue_copy("app:1")
     attempt = Attempt(take())
-    attempt.note("a NUL \x00 and half a surrogate \udc80 pair")
+    attempt.log_line("a NUL \x00 and half a surrogate \udc80 pair")
     assert "a NUL \N{REPLACEMENT CHARACTER} and" in MirrorAttempt.objects.get().log
     report = attempt.report(Failure("invalid", "bad \x00" * 9_000, permanent=True, host="h" * 900))
     assert "\x00" not in report.error and len(report.error) <= 5_000 and len(report.error_host) == 260

@@ -14,7 +14,7 @@ import pytest
 from mirrors.jobs.queue.liveness import HEARTBEAT_FILE
 from mirrors.models import AttemptOutcome, Instance, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
 from tests.jobs.processes import FAST, race, worker
-from tests.jobs.support import config_file, load, order, orders, target_row
+from tests.jobs.support import config_file, load, queue_copies, queue_copy, target_row
 from tests.support.faulty_registry import HELD_SECONDS, FaultyRegistry, hang, held
 from tests.support.ports import wait_until
 
@@ -39,7 +39,7 @@ def test_a_killed_workers_copy_is_taken_up_by_another(
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=3)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with worker(config, tmp_path / "first") as first:
         wait_until(lambda: source.count(BLOB) == 3, what="the copy")
         first.stop(signal.SIGKILL)
@@ -61,7 +61,7 @@ def test_a_stopped_worker_hands_its_copies_back(
     for number in range(2):
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(source.closing), times=6)
-    jobs = orders([f"{source.host}/app:{number}" for number in range(2)], target=target.host)
+    jobs = queue_copies([f"{source.host}/app:{number}" for number in range(2)], target=target.host)
     with worker(config, tmp_path / "first", **STEADY) as first:
         wait_until(lambda: source.count(BLOB) == 6, what="the copies")
         assert first.stop(signal.SIGTERM, timeout=HELD_SECONDS / 2) == 0, "it does not wait for what is held"
@@ -81,7 +81,7 @@ def test_a_worker_stops_in_time_though_a_registry_says_nothing(
     """The image's thread waits for a response that does not come, and cannot check whether to stop."""
     load(source)
     source.on("HEAD .*/manifests/", hang, times=10)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: source.count("HEAD .*/manifests/"), what="the copy")
         began = time.monotonic()
@@ -121,7 +121,7 @@ def test_one_of_several_concurrent_requests_for_an_image_creates_the_job(config:
 def test_racing_workers_claim_each_job_once(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
-    jobs = orders([f"app:{number}" for number in range(40)])
+    jobs = queue_copies([f"app:{number}" for number in range(40)])
     taken = race("claim", 6, config=config, directory=tmp_path, TEST_JOB_TIMING=json.dumps({**FAST, "lease": 60}))
     assert sorted(sum(taken, [])) == sorted(job.id for job in jobs)
     assert MirrorAttempt.objects.count() == 40
@@ -135,7 +135,7 @@ def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: Fault
     source.on(BLOB, held(source.closing), times=100)
     with worker(config, tmp_path / "worker"):
         for number in range(6):
-            order(f"{source.host}/app:{number}", target=target.host)
+            queue_copy(f"{source.host}/app:{number}", target=target.host)
         running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
         wait_until(lambda: running.count() == 2, what="two busy processes")
         sign = tmp_path / "worker" / HEARTBEAT_FILE

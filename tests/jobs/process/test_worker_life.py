@@ -16,7 +16,7 @@ import urllib3
 
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob
 from tests.jobs.processes import environment, worker
-from tests.jobs.support import config_file, load, order
+from tests.jobs.support import config_file, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import free_port, wait_until
 from tests.support.system import Process
@@ -162,7 +162,7 @@ def test_the_copy_of_a_killed_process_begins_again(
     job."""
     load(source)
     source.on(BLOB, held(source.closing), times=3)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: source.count(BLOB) == 3, what="the copy")
         assert running.popen is not None
@@ -180,7 +180,7 @@ def test_copies_are_handed_back_whoever_is_asked_to_end(
     """A terminal and systemd send SIGTERM to all processes at the same time. A user can send it to a single one."""
     load(source)
     source.on(BLOB, held(source.closing), times=3)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: source.count(BLOB) == 3, what="the copy")
         assert running.popen is not None

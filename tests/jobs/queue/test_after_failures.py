@@ -8,37 +8,37 @@ import pytest
 from mirrors.jobs.queue import leases
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import ErrorClass, Trigger
-from tests.jobs.support import order, orders, take
+from tests.jobs.support import queue_copies, queue_copy, take
 
 pytestmark = pytest.mark.django_db
 
 
 def fail(error: ErrorClass, namespace: str = "team-b") -> None:
     """Request a copy from this namespace that fails."""
-    order("app:1", namespace=namespace)
+    queue_copy("app:1", namespace=namespace)
     assert leases.fail(take(), AttemptReport(error_class=error, error="no"))
 
 
 def test_the_namespace_that_could_not_read_it_starts_no_new_copy() -> None:
     fail(ErrorClass.DENIED)
 
-    assert orders(["app:1"], namespace="team-b") == []
+    assert queue_copies(["app:1"], namespace="team-b") == []
 
 
 @pytest.mark.parametrize("error", [ErrorClass.DENIED, ErrorClass.NOT_FOUND, ErrorClass.UNAUTHORIZED])
 def test_another_namespace_is_not_shut_out_by_one_that_may_not_read_it(error: ErrorClass) -> None:
     fail(error)
 
-    assert len(orders(["app:1"], namespace="team-a")) == 1
+    assert len(queue_copies(["app:1"], namespace="team-a")) == 1
 
 
 def test_what_fails_for_everybody_rests_for_everybody() -> None:
     fail(ErrorClass.TOO_LARGE)
 
-    assert orders(["app:1"], namespace="team-a") == []
+    assert queue_copies(["app:1"], namespace="team-a") == []
 
 
 def test_an_operator_does_not_have_to_wait() -> None:
     fail(ErrorClass.TOO_LARGE)
 
-    assert len(orders(["app:1"], namespace="", trigger=Trigger.OPERATOR)) == 1
+    assert len(queue_copies(["app:1"], namespace="", trigger=Trigger.OPERATOR)) == 1

@@ -13,7 +13,7 @@ from mirrors.admin.images.jobs import JOB_ACTIONS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.jobs.mirroring import RETRY_BLOCKED_FOR
-from tests.jobs.support import order, target_row
+from tests.jobs.support import queue_copy, target_row
 
 pytestmark = pytest.mark.django_db
 SOURCE = "quay.io/team/app:1"
@@ -30,7 +30,7 @@ def asked_by_a_pod() -> bool:
 
 @pytest.fixture
 def cancelled() -> MirrorJob:
-    job = order(SOURCE)
+    job = queue_copy(SOURCE)
     services.cancel_jobs(job_ids=[job.pk], requested_by="olga")
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
@@ -39,7 +39,7 @@ def cancelled() -> MirrorJob:
 
 def test_pods_start_no_new_copy_for_as_long_as_the_dialog_says(cancelled: MirrorJob) -> None:
     minutes = RETRY_BLOCKED_FOR // timedelta(minutes=1)
-    assert f"{minutes} minutes after the cancellation at the earliest" in JOB_ACTIONS["cancel"].words
+    assert f"{minutes} minutes after the cancellation at the earliest" in JOB_ACTIONS["cancel"].description
 
     MirrorJob.objects.update(finished_at=F("finished_at") - RETRY_BLOCKED_FOR + timedelta(seconds=30))
     assert not asked_by_a_pod()

@@ -13,27 +13,27 @@ from mirrors.jobs.queue.claim_order import next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
-from tests.jobs.support import expire, order, orders, take
+from tests.jobs.support import expire, queue_copies, queue_copy, take
 
 pytestmark = pytest.mark.django_db
 DONE = AttemptReport(log="done\n")
 
 
 def test_a_claimed_job_is_nobody_elses() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     held = take()
     assert held.job_id == job.id
     assert claims.claim(worker="other") is None
 
 
 def test_a_job_is_not_claimed_before_its_time() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     MirrorJob.objects.filter(id=job.id).update(available_at=timezone.now() + timedelta(seconds=60))
     assert claims.claim(worker="tests") is None
 
 
 def test_the_attempt_is_counted_before_the_work() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     take()
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims) == (JobStatus.RUNNING, 1, 1)
@@ -41,7 +41,7 @@ def test_the_attempt_is_counted_before_the_work() -> None:
 
 
 def test_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     expire(take())
     second = take()
     assert (second.number, second.attempts) == (2, 2)
@@ -49,16 +49,16 @@ def test_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
     assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.RUNNING]
 
 
-@pytest.mark.parametrize("end", [leases.succeed, leases.fail, leases.cancel, leases.hand_back])
+@pytest.mark.parametrize("end", [leases.succeed, leases.fail, leases.cancel, leases.release])
 def test_a_stale_worker_changes_nothing(end: object) -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     stale = take()
     expire(stale)
     current = take()
 
     assert callable(end)
     assert end(stale, AttemptReport(error="from the past")) is False
-    assert leases.put_off(stale, DONE, delay=0) is False
+    assert leases.reschedule(stale, DONE, delay=0) is False
     assert leases.renew([stale, current]) == {current.token: False}
 
     job.refresh_from_db()
@@ -67,7 +67,7 @@ def test_a_stale_worker_changes_nothing(end: object) -> None:
 
 
 def test_a_heartbeat_keeps_the_lease() -> None:
-    order("app:1")
+    queue_copy("app:1")
     held = take()
     expire(held)
     leases.renew([held])
@@ -75,24 +75,24 @@ def test_a_heartbeat_keeps_the_lease() -> None:
 
 
 def test_the_heartbeat_hears_of_a_cancellation() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     assert leases.renew([held]) == {held.token: True}
 
 
 def test_a_handed_back_job_counts_no_attempt() -> None:
-    job = order("app:1")
-    leases.hand_back(take(), DONE)
+    job = queue_copy("app:1")
+    leases.release(take(), DONE)
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims, job.lease_token) == (JobStatus.PENDING, 0, 1, None)
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
     assert take().number == 2
 
 
-@pytest.mark.parametrize("back", [leases.hand_back, lambda held, report: leases.put_off(held, report, delay=0)])
+@pytest.mark.parametrize("back", [leases.release, lambda held, report: leases.reschedule(held, report, delay=0)])
 def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     assert callable(back)
@@ -102,36 +102,36 @@ def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
 
 
 def test_priority_goes_before_age() -> None:
-    order("old:1")
-    urgent = order("new:1", priority=Priority.IMMEDIATE)
+    queue_copy("old:1")
+    urgent = queue_copy("new:1", priority=Priority.IMMEDIATE)
     assert take().job_id == urgent.id
 
 
 def test_an_immediate_job_starts_next_though_a_thousand_wait() -> None:
-    orders([f"waiting:{number}" for number in range(1_000)])
+    queue_copies([f"waiting:{number}" for number in range(1_000)])
     running = [take() for _ in range(8)]
-    urgent = order("urgent:1", priority=Priority.IMMEDIATE, namespace="other")
+    urgent = queue_copy("urgent:1", priority=Priority.IMMEDIATE, namespace="other")
     assert urgent.id not in {held.job_id for held in running}
     assert take().job_id == urgent.id
 
 
 def test_namespaces_take_turns() -> None:
     """Ten jobs of one namespace do not delay another namespace's job until the end."""
-    many = [order(f"many:{number}", namespace="many") for number in range(10)]
-    few = order("few:1", namespace="few")
+    many = [queue_copy(f"many:{number}", namespace="many") for number in range(10)]
+    few = queue_copy("few:1", namespace="few")
     assert take().job_id == many[0].id
     assert take().job_id == few.id
     assert take().job_id == many[1].id
 
 
 def test_the_oldest_of_a_namespace_is_first() -> None:
-    jobs = [order(f"app:{number}") for number in range(3)]
+    jobs = [queue_copy(f"app:{number}") for number in range(3)]
     assert [take().job_id for _ in jobs] == [job.id for job in jobs]
 
 
 def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
-    order("quay.io/org/app:1")
-    other = order("ghcr.io/org/app:1")
+    queue_copy("quay.io/org/app:1")
+    other = queue_copy("ghcr.io/org/app:1")
     host_limits.limit("quay.io", 600)
     assert take().job_id == other.id
     assert claims.claim(worker="tests") is None
@@ -140,7 +140,7 @@ def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
 
 
 def test_a_rate_limited_target_stops_all_its_jobs() -> None:
-    order("quay.io/org/app:1", target="mirror.example.com:5000")
+    queue_copy("quay.io/org/app:1", target="mirror.example.com:5000")
     host_limits.limit("mirror.example.com:5000", 600)
     assert claims.claim(worker="tests") is None
 
@@ -152,7 +152,7 @@ def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
 
 
 def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:
-    job = order("app:1")
+    job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     expire(held)

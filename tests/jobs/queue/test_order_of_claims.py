@@ -18,7 +18,7 @@ from mirrors.jobs.queue import claims
 from mirrors.jobs.queue.claim_search import Fairness
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorJob
-from tests.jobs.support import orders
+from tests.jobs.support import queue_copies
 from tests.support.ports import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def remembering(settings: Settings) -> Callable[[], str]:
 
 
 def test_that_nobody_else_waits_is_found_out_once(remembering: Callable[[], str]) -> None:
-    orders([f"app:{number}" for number in range(4)], namespace="a")
+    queue_copies([f"app:{number}" for number in range(4)], namespace="a")
     costs = []
     for _ in range(4):
         with CaptureQueriesContext(connection) as statements:
@@ -81,9 +81,9 @@ def test_that_nobody_else_waits_is_found_out_once(remembering: Callable[[], str]
 
 
 def test_a_namespace_whose_copies_have_ended_has_its_turn_at_once(remembering: Callable[[], str]) -> None:
-    first = orders(["b1:1"], namespace="b")[0]
-    orders([f"a{number}:1" for number in range(4)], namespace="a")
-    orders(["b2:1"], namespace="b")
+    first = queue_copies(["b1:1"], namespace="b")[0]
+    queue_copies([f"a{number}:1" for number in range(4)], namespace="a")
+    queue_copies(["b2:1"], namespace="b")
     assert [remembering() for _ in range(3)] == ["b", "a", "a"]
     MirrorJob.objects.filter(pk=first.pk).update(
         status=JobStatus.SUCCEEDED, lease_token=None, lease_expires_at=None, finished_at=Now()
@@ -94,10 +94,10 @@ def test_a_namespace_whose_copies_have_ended_has_its_turn_at_once(remembering: C
 def test_a_namespace_with_its_first_job_has_its_turn_soon(settings: Settings) -> None:
     settings.JOB_TIMING = {"poll": 0.2}
     fairness = Fairness()
-    orders([f"a{number}:1" for number in range(200)], namespace="a")
+    queue_copies([f"a{number}:1" for number in range(200)], namespace="a")
     for _ in range(2):
         claims.claim(worker="tests", fairness=fairness)
-    orders(["b:1"], namespace="b")
+    queue_copies(["b:1"], namespace="b")
 
     def is_its_turn() -> bool:
         lease = claims.claim(worker="tests", fairness=fairness)
@@ -110,7 +110,7 @@ def test_a_namespace_with_its_first_job_has_its_turn_soon(settings: Settings) ->
 def _jobs(chance: random.Random) -> dict[int, str]:
     """Create jobs and return their states by ID."""
     states = {}
-    for job in orders([f"app:{number}" for number in range(JOBS)]):
+    for job in queue_copies([f"app:{number}" for number in range(JOBS)]):
         state = states[job.pk] = chance.choice(STATES)
         is_running = state in (JobStatus.RUNNING, ABANDONED)
         MirrorJob.objects.filter(pk=job.pk).update(

@@ -16,7 +16,7 @@ import mirrors.jobs.process.checks  # noqa: F401  registers the checks
 from mirrors.jobs.process.broker import OrderedBroker
 from mirrors.jobs.timing import from_now
 from mirrors.services.jobs.wakeup import wake_workers
-from tests.jobs.support import order
+from tests.jobs.support import queue_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def broker() -> OrderedBroker:
 
 def test_a_thousand_orders_leave_few_wakeups() -> None:
     for number in range(50):
-        order(f"app:{number}")
+        queue_copy(f"app:{number}")
     assert OrmQ.objects.count() == 2 * settings.Q_CLUSTER["workers"]
 
 

@@ -12,7 +12,7 @@ from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.timing import from_now
 from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
-from tests.jobs.support import config_file, context, drain, load, order, target_row
+from tests.jobs.support import config_file, context, drain, load, queue_copy, target_row
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +51,7 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
     first = check(made, row)
     assert (first.status, steps(first)["Permission"]) == (CheckStatus.PASSED, "skipped")
     load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
 
     done = check(made, row)
@@ -127,7 +127,7 @@ def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
         "HEAD .*/manifests/", reply(429, b"", **{"RateLimit-Remaining": "76;w=21600", "Retry-After": "1"}), times=1
     )
     load(source)
-    order(f"{source.host}/app:1.0", target=target.host)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
     drain(made)
     drain(made)
     assert HostBudget.objects.get(host=source.host, operation="pulls").remaining == 76

@@ -10,7 +10,7 @@ import pytest
 from mirrors.images import ImageRef
 from mirrors.kubernetes.api_server import cluster_credentials
 from mirrors.kubernetes.api_server.api_client import ClusterError, _client
-from mirrors.kubernetes.api_server.pull_secrets import Brought, PullSecrets
+from mirrors.kubernetes.api_server.pull_secrets import PullSecrets, Requester
 from tests.support.controlplane import ControlPlane
 
 JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
@@ -47,21 +47,21 @@ def kubeconfig(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterat
     _client.cache_clear()
 
 
-def users(brought: Brought) -> tuple[list[str], list[str]]:
-    found = PullSecrets().find(IMAGE, brought)
+def users(requester: Requester) -> tuple[list[str], list[str]]:
+    found = PullSecrets().find(IMAGE, requester)
     return [credential.username for credential in found.credentials], found.problems
 
 
 def test_the_pods_own_secrets_are_read() -> None:
-    assert users(Brought("shop", "runner", ("one",))) == (["one"], [])
-    names, problems = users(Brought("shop", "", ("one", "two")))
+    assert users(Requester("shop", "runner", ("one",))) == (["one"], [])
+    names, problems = users(Requester("shop", "", ("one", "two")))
     assert (sorted(names), problems) == (["one", "two"], [])
 
 
 def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
-    assert users(Brought("shop", "runner")) == (["two"], [])
-    assert users(Brought("shop")) == (["one"], []), "the account called default"
-    assert users(Brought("shop", "bare")) == ([], [])
+    assert users(Requester("shop", "runner")) == (["two"], [])
+    assert users(Requester("shop")) == (["one"], []), "the account called default"
+    assert users(Requester("shop", "bare")) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -73,27 +73,27 @@ def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
     ],
 )
 def test_a_broken_secret_is_named_and_the_others_are_used(name: str, why: str) -> None:
-    names, problems = users(Brought("shop", "", (name, "one")))
+    names, problems = users(Requester("shop", "", (name, "one")))
     assert names == ["one"]
     assert len(problems) == 1 and problems[0].startswith(why)
 
 
 def test_secrets_for_other_registries_are_told() -> None:
-    names, problems = users(Brought("shop", "", ("other-host",)))
+    names, problems = users(Requester("shop", "", ("other-host",)))
     assert names == []
     assert problems == ["the pull secrets of shop (other-host) have no credentials for registry.example.com"]
 
 
 def test_a_namespace_that_may_not_be_read_says_which_right_is_missing() -> None:
-    for brought in (Brought("closed", "", ("one",)), Brought("closed", "runner")):
-        names, problems = users(brought)
+    for requester in (Requester("closed", "", ("one",)), Requester("closed", "runner")):
+        names, problems = users(requester)
         assert names == []
         assert "may not be read" in problems[0] and "secretReader.enabled" in problems[0]
 
 
 def test_without_a_cluster_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG")
-    names, problems = users(Brought("shop", "", ("one",)))
+    names, problems = users(Requester("shop", "", ("one",)))
     assert names == []
     assert "does not run in a cluster" in problems[0]
 
@@ -102,22 +102,22 @@ def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypat
     away = cluster.kubeconfig(token="other", namespace="shop")
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
-    assert "the API server did not answer" in users(Brought("shop", "", ("one",)))[1][0]
+    assert "the API server did not answer" in users(Requester("shop", "", ("one",)))[1][0]
 
 
 def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing Secret is a definite result. A Secret that cannot be read, or not at the moment, is not."""
-    assert PullSecrets().find(IMAGE, Brought("shop", "", ("missing",))).is_sure
-    assert not PullSecrets().find(IMAGE, Brought("closed", "", ("one",))).is_sure
+    assert PullSecrets().find(IMAGE, Requester("shop", "", ("missing",))).is_sure
+    assert not PullSecrets().find(IMAGE, Requester("closed", "", ("one",))).is_sure
     away = cluster.kubeconfig(token="other-token", namespace="shop")
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
-    found = PullSecrets().find(IMAGE, Brought("shop", "", ("one",)))
-    assert found.trouble is not None and found.trouble.is_passing and not found.is_sure
+    found = PullSecrets().find(IMAGE, Requester("shop", "", ("one",)))
+    assert found.trouble is not None and found.trouble.is_temporary and not found.is_sure
 
 
 def test_a_pod_that_names_hundreds_has_a_few_of_them_read(cluster: ControlPlane) -> None:
-    found = PullSecrets().find(IMAGE, Brought("shop", "", tuple(f"missing-{n}" for n in range(300))))
+    found = PullSecrets().find(IMAGE, Requester("shop", "", tuple(f"missing-{n}" for n in range(300))))
     assert len(found.problems) == 21
     assert "of the 300 pull secrets of shop 20 are tried" in found.problems[0]
 

@@ -9,7 +9,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 @pytest.mark.parametrize(
-    ("cluster", "namespaces", "asker", "serves"),
+    ("cluster", "namespaces", "requester", "serves"),
     [
         ("", ["shop"], "a/shop", True),
         ("", ["shop"], "b/shop", True),
@@ -26,7 +26,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
         ("a", ["b/shop"], "b/shop", False),
     ],
 )
-def test_credentials_serve_their_namespaces(cluster: str, namespaces: list[str], asker: str, serves: bool) -> None:
+def test_credentials_serve_their_namespaces(cluster: str, namespaces: list[str], requester: str, serves: bool) -> None:
     entry = SourceEntry(host="quay.io", cluster=cluster, namespaces=tuple(namespaces))
 
-    assert entry.serves(ClusterNamespace(*asker.split("/"))) is serves
+    assert entry.serves(ClusterNamespace(*requester.split("/"))) is serves

@@ -40,4 +40,4 @@ def get_known(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) ->
     other requests."""
     copy(engine, source, target, "first")
     copy(engine, source, target, "other")
-    target.asked.clear()
+    target.requests.clear()

@@ -7,7 +7,7 @@ import pytest
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage
-from mirrors.oci import Engine, EngineSettings, MemoryMounts, Readers, RegistryError
+from mirrors.oci import Audience, Engine, EngineSettings, MemoryMounts, RegistryError
 from tests.oci.blobs.in_turn import EVER, OWN_MOUNT, copy, get_known, second, small_image
 from tests.oci.conftest import FAST, MakeEngine, ref, request
 from tests.oci.samples import is_complete
@@ -15,7 +15,7 @@ from tests.support.faulty_registry import FaultyRegistry, reply
 
 __all__ = ["second"]
 
-EVERYBODY = Readers(is_everybody=True)
+EVERYBODY = Audience(is_public=True)
 
 
 def opens_a_session(handler: Handler) -> bool:
@@ -80,12 +80,12 @@ def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     copy(engine, source, target, "first")
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "other")
 
     places: dict[str, list[int]] = {"mount=": [], "/manifests/": []}
-    for place, each in enumerate(target.asked):
+    for place, each in enumerate(target.requests):
         for kind, found in places.items():
             if each.method in ("POST", "PUT") and kind in each.path:
                 found.append(place)
@@ -107,7 +107,7 @@ def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
         )
     for name in ("first", "other"):
         engine.copy(request(ref(source, f"{name}:2.0"), ref(target, f"{name}:2.0")))
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "third")
     copy(engine, source, target, "second")
@@ -138,7 +138,7 @@ def test_a_registry_that_mounts_otherwise_is_asked_once_and_then_by_heads(
     target.on("POST .*mount=", action, times=EVER)
     copy(engine, source, target, "second")
     asked = target.count("POST .*mount=")
-    target.asked.clear()
+    target.requests.clear()
 
     copy(engine, source, target, "third")
 
@@ -214,7 +214,7 @@ def test_private_content_is_not_what_a_target_is_asked_about(
 ) -> None:
     """A registry that mounts any blob that it has would disclose the content."""
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
-    copy(engine, source, target, "first", readers=Readers(configured_host=source.host))
+    copy(engine, source, target, "first", readers=Audience(configured_host=source.host))
 
     copy(engine, source, target, "second", readers=EVERYBODY)
 

@@ -49,7 +49,7 @@ def test_between_repositories_of_one_registry_a_blob_that_was_copied_before_is_n
     engine.copy(request(ref(target, "app:1.0"), ref(target, "copy:1.0")))
     for digest in image.manifests:
         target.storage.manifests.pop(("copy", digest))
-    target.asked.clear()
+    target.requests.clear()
 
     result = engine.copy(request(ref(target, "app:1.1"), ref(target, "copy:1.1")))
 
@@ -103,7 +103,7 @@ def test_the_session_opened_in_place_of_a_mount_is_used(
     image.load(source.storage, "twin", "1.0")
     copy(engine, source, target)
     target.storage.links.clear()
-    target.asked.clear()
+    target.requests.clear()
 
     result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
 
@@ -129,7 +129,7 @@ def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
 
     engine.copy(request(ref(source), ref(target), target_is_new=True))
 
-    assert [str(asked) for asked in target.asked if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
+    assert [str(asked) for asked in target.requests if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
 
 
 def test_layers_that_the_source_does_not_show_are_mounted_from_nobody(

@@ -8,12 +8,12 @@ import pytest
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage, sample_image
 from mirrors.images import ImageRef
-from mirrors.oci import CopyRequest, Engine, EngineSettings, MemoryMounts, Readers, RegistryError
+from mirrors.oci import Audience, CopyRequest, Engine, EngineSettings, MemoryMounts, RegistryError
 from tests.oci.conftest import FAST, ref, request
 from tests.oci.samples import is_complete
 from tests.support.faulty_registry import FaultyRegistry, reply
 
-EVERYBODY = Readers(is_everybody=True)
+EVERYBODY = Audience(is_public=True)
 
 
 class SharedMounts(MemoryMounts):
@@ -23,7 +23,7 @@ class SharedMounts(MemoryMounts):
         super().__init__()
         self.readable: set[str] = set()
 
-    def find(self, registry: str, digest: str, readers: Readers | None = None) -> list[str]:
+    def find(self, registry: str, digest: str, readers: Audience | None = None) -> list[str]:
         found = super().find(registry, digest, None)
         return [repository for repository in found if readers is None or repository in self.readable]
 
@@ -106,7 +106,7 @@ def test_what_a_copy_has_delivered_is_not_read_again(
     image.load(source.storage, "app", "1.0")
     guarded.copy(guarded_request(ref(source), ref(target)))
     image.load(source.storage, "app", "1.1")
-    source.asked.clear()
+    source.requests.clear()
 
     result = guarded.copy(guarded_request(ref(source, "app:1.1"), ref(target, "app:1.1")))
 

@@ -41,10 +41,10 @@ def test_nothing_is_sent_before_a_share_is_granted() -> None:
 def test_without_a_database_the_last_share_holds_and_the_first_is_a_tenth() -> None:
     mine = budgets(head=400)
     assert mine.take(HOST, ("head",)) > 0
-    mine.go_on()
+    mine.continue_without_grants()
     assert 8 <= sent_in(0.5, mine) <= 25
     mine.grant({HEADS: 20.0})
-    mine.go_on()
+    mine.continue_without_grants()
     assert sent_in(0.5, mine) <= 13
 
 

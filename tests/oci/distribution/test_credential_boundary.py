@@ -29,7 +29,7 @@ def redirect(registry: FaultyRegistry, status: int = 307) -> Action:
 
 
 def saw_our_credentials(registry: FaultyRegistry) -> bool:
-    return any("mirror:pass" in _decoded(asked.headers.get("Authorization", "")) for asked in registry.asked)
+    return any("mirror:pass" in _decoded(asked.headers.get("Authorization", "")) for asked in registry.requests)
 
 
 def _decoded(header: str) -> str:
@@ -94,7 +94,7 @@ def test_the_token_of_another_host_does_not_replace_ours(
     assert is_complete(target, image)
     tokens = {asked.headers.get("Authorization") for asked in other.found("GET .*/blobs/")} - {None}
     assert tokens
-    assert not tokens & {asked.headers.get("Authorization") for asked in source.asked}
+    assert not tokens & {asked.headers.get("Authorization") for asked in source.requests}
     assert not saw_our_credentials(other)
 
 
@@ -204,8 +204,8 @@ def test_a_token_server_that_asks_to_wait_pauses_the_registry(
     with pytest.raises(RegistryError) as caught:
         engine.head(ref(registry), access(registry.host))
     assert caught.value.retry_after == pytest.approx(3600, abs=60)
-    asked = len(registry.asked)
+    asked = len(registry.requests)
     with pytest.raises(RegistryError) as again:
         engine.head(ref(registry), access(registry.host))
     assert again.value.code == "rate-limited"
-    assert len(registry.asked) == asked
+    assert len(registry.requests) == asked

@@ -54,7 +54,7 @@ def test_a_look_is_one_request_on_a_connection_that_stays_open(
     for _ in range(5):
         engine.head(ref(loaded), access(loaded.host), timeout=1)
 
-    assert len(loaded.asked) == 5
+    assert len(loaded.requests) == 5
     assert len(connected) == 1
 
 
@@ -167,7 +167,7 @@ def test_plain_http_is_spoken_only_where_configured(engine: Engine, loaded: Faul
         engine.head(ref(loaded), access(loaded.host, insecure=False), timeout=2)
 
     assert caught.value.code == "tls"
-    assert loaded.asked == []
+    assert loaded.requests == []
 
 
 def test_a_private_authority_is_trusted_only_where_named(
@@ -227,7 +227,7 @@ def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: 
             serving.result()
 
     assert caught.value.code == "address-refused"
-    assert loaded.asked == []
+    assert loaded.requests == []
 
 
 def test_a_missing_file_of_authorities_is_named_as_the_cause(engine: Engine) -> None:

@@ -33,7 +33,7 @@ def guarded(make_registry: MakeRegistry) -> FaultyRegistry:
 
 
 def tokens_sent(registry: FaultyRegistry) -> list[str]:
-    return [asked.headers["Authorization"] for asked in registry.asked if "Authorization" in asked.headers]
+    return [asked.headers["Authorization"] for asked in registry.requests if "Authorization" in asked.headers]
 
 
 def test_a_token_that_is_not_taken_yet_is_sent_again_a_moment_later(

@@ -88,7 +88,7 @@ def test_a_registry_that_asks_for_something_else_each_time_is_not_asked_for_ever
         if handler.path.startswith("/token"):
             handler.answer(200, json.dumps({"token": "x"}).encode())
         else:
-            number = len(source.asked)
+            number = len(source.requests)
             handler.answer(401, b"", WWW_Authenticate=f'Bearer realm="http://{source.host}/token/{number}",service="s"')
         return True
 
@@ -98,4 +98,4 @@ def test_a_registry_that_asks_for_something_else_each_time_is_not_asked_for_ever
         with pytest.raises(RegistryError) as caught:
             engine.head(ref(source), access(source.host))
         assert caught.value.code == "unauthorized"
-    assert len(source.asked) < 20
+    assert len(source.requests) < 20

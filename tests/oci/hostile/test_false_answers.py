@@ -25,7 +25,7 @@ def test_a_false_answer_ends_in_its_own_error(
 
     assert error.code in codes
     assert len(str(error)) < 500
-    assert not any("X-Injected" in sent.headers for sent in (*source.asked, *target.asked))
+    assert not any("X-Injected" in sent.headers for sent in (*source.requests, *target.requests))
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_a_false_token_ends_in_its_own_error(
     error = failed(engine, source, target)
 
     assert error.code in {"invalid", "too-large", "unauthorized", "unavailable"}
-    assert not any("X-Injected" in sent.headers for sent in source.asked)
+    assert not any("X-Injected" in sent.headers for sent in source.requests)

@@ -56,7 +56,7 @@ def test_nothing_leads_inside(
 
     assert error.code in {"address-refused", "invalid", "unavailable"}
     assert not target.found(".*meta-data")
-    assert not any("Authorization" in asked.headers for asked in target.asked)
+    assert not any("Authorization" in asked.headers for asked in target.requests)
 
 
 @pytest.mark.parametrize("inside", INSIDE)

@@ -170,7 +170,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
     assert found is not None
     assert internet.dialled == [PUBLIC]
     assert internet.resolved == ["registry.test."]
-    assert source.asked[0].headers["Host"] == host
+    assert source.requests[0].headers["Host"] == host
 
 
 def test_docker_hub_is_asked_at_its_own_api_host(engine: Engine, internet: Internet) -> None:
@@ -185,7 +185,7 @@ def test_a_configured_registry_can_be_dialled_elsewhere(engine: Engine, source: 
     there = access("registry.test:5000", connect_to=source.host)
 
     assert engine.head(ImageRef("registry.test:5000", "app", "1.0"), there) is not None
-    assert source.asked[0].headers["Host"] == "registry.test:5000"
+    assert source.requests[0].headers["Host"] == "registry.test:5000"
 
 
 def test_an_address_that_does_not_answer_gives_way_to_the_next(

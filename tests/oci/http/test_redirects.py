@@ -27,7 +27,7 @@ def test_a_blob_may_come_from_elsewhere_but_without_our_credentials(
     engine.copy(request(ref(source), ref(target), source_access=login))
 
     assert "Authorization" in source.found(f"GET .*{digest}")[0].headers
-    assert "Authorization" not in storage.asked[0].headers
+    assert "Authorization" not in storage.requests[0].headers
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
@@ -51,7 +51,7 @@ def test_a_resumed_download_keeps_its_range_through_a_redirect(
 
     copy(engine, source, target)
 
-    assert [a.headers.get("Range") for a in storage.asked] == [None, "bytes=2000000-"]
+    assert [a.headers.get("Range") for a in storage.requests] == [None, "bytes=2000000-"]
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
@@ -68,7 +68,7 @@ def test_what_the_storage_refuses_is_asked_for_again(
     copy(engine, source, target)
 
     asked_from = [None, "bytes=2000000-", "bytes=2000000-"] if is_resumed else [None, None]
-    assert [each.headers.get("Range") for each in storage.asked] == asked_from
+    assert [each.headers.get("Range") for each in storage.requests] == asked_from
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
@@ -104,7 +104,7 @@ def test_a_public_registry_cannot_point_inside(
 
     assert caught.value.code == "address-refused"
     assert set(internet.dialled) == {PUBLIC}
-    assert target.asked == []
+    assert target.requests == []
 
 
 def test_a_configured_public_registry_cannot_point_inside_either(
@@ -118,7 +118,7 @@ def test_a_configured_public_registry_cannot_point_inside_either(
         engine.head(ImageRef(host, "app", "1.0"), access(host))
 
     assert caught.value.code == "address-refused"
-    assert target.asked == []
+    assert target.requests == []
 
 
 def test_an_upload_cannot_be_sent_inside(
@@ -134,7 +134,7 @@ def test_an_upload_cannot_be_sent_inside(
         engine.copy(request(ref(source), ImageRef(host, "app", "1.0")))
 
     assert caught.value.code == "address-refused"
-    assert victim.asked == []
+    assert victim.requests == []
 
 
 def test_an_upload_elsewhere_goes_without_our_credentials(
@@ -150,7 +150,7 @@ def test_an_upload_elsewhere_goes_without_our_credentials(
     engine.copy(request(ref(source), ref(target), target_access=access(target.host, LOGIN)))
 
     assert elsewhere.count(r"PUT /upload/1\?_state=x&digest=sha256%3A") == 7
-    assert not any("Authorization" in asked.headers for asked in elsewhere.asked)
+    assert not any("Authorization" in asked.headers for asked in elsewhere.requests)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_what_is_there_already_is_not_copied_again(engine: Engine, profiled: Mak
     sign_with_bundle(source, image.root, signer)
     sign_with_tag(source, image.root, signer)
     first = mirror(engine, source, target)
-    target.asked.clear()
+    target.requests.clear()
 
     again = mirror(engine, source, target)
 

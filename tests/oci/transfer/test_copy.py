@@ -89,7 +89,7 @@ def test_a_blob_that_comes_to_the_target_while_its_transfer_waits_is_not_sent_ag
 
     copy(make_engine(blobs=1, look_age=0.0, small_blob_bytes=0), source, target)
 
-    assert [asked for asked in source.asked if small["digest"] in str(asked)] == []
+    assert [asked for asked in source.requests if small["digest"] in str(asked)] == []
     assert target.count("PUT .*/blobs/") == 1
 
 
@@ -112,7 +112,7 @@ def test_bodies_are_asked_for_without_compression(
 
     copy(engine, source, target)
 
-    assert {asked.headers["Accept-Encoding"] for asked in source.asked + target.asked} == {"identity"}
+    assert {asked.headers["Accept-Encoding"] for asked in source.requests + target.requests} == {"identity"}
 
 
 def test_copying_again_takes_exactly_two_requests(make_engine: MakeEngine, source: FaultyRegistry) -> None:
@@ -139,7 +139,7 @@ def test_only_what_changed_is_copied(engine: Engine, source: FaultyRegistry, tar
     new = {**build.image([build.blob(b"new")], config), "platform": {"os": "linux", "architecture": "amd64"}}
     image = build.build(build.index([new, kept]))
     image.load(source.storage, "app", "1.0")
-    source.asked.clear()
+    source.requests.clear()
 
     result = copy(engine, source, target)
 
@@ -156,7 +156,7 @@ def test_children_are_pushed_before_their_index_and_the_tag_last(
 
     copy(engine, source, target)
 
-    writes = [asked for asked in target.asked if asked.method == "PUT"]
+    writes = [asked for asked in target.requests if asked.method == "PUT"]
     order = [asked.path.rpartition("/")[2] for asked in writes if "/manifests/" in asked.path]
     assert order[-1] == "1.0"
     nested = next(d for d, (_, raw) in image.manifests.items() if b"s390x" in raw)
@@ -248,7 +248,7 @@ def test_nothing_is_written_to_the_working_directory_or_needed_from_it(
 
     copy(engine, source, target)
 
-    assert not any("Authorization" in asked.headers for asked in source.asked + target.asked)
+    assert not any("Authorization" in asked.headers for asked in source.requests + target.requests)
 
 
 def test_an_access_for_another_registry_is_a_mistake_of_the_caller() -> None:

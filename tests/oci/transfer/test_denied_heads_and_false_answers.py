@@ -36,7 +36,7 @@ def test_a_target_that_refuses_heads_is_not_taken_for_empty(
     sample_image().load(source.storage, "app", "1.0")
     target.on("HEAD ", reply(status), times=INFINITE)
     copy(engine, source, target)
-    target.asked.clear()
+    target.requests.clear()
 
     result = copy(engine, source, target)
 

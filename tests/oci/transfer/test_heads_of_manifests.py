@@ -57,7 +57,7 @@ def test_a_source_is_asked_once_for_an_image_that_follows_another_new_one(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     copy(engine, source, target, "first")
-    source.asked.clear()
+    source.requests.clear()
 
     copy(engine, source, target, "second")
 
@@ -71,12 +71,12 @@ def test_an_image_that_is_there_is_not_read_even_where_the_one_before_was_new(
     """Docker Hub counts the GET of a manifest, but not a HEAD."""
     second.load(target.storage, "second", "1.0")
     copy(engine, source, target, "first")
-    source.asked.clear()
+    source.requests.clear()
 
     result = copy(engine, source, target, "second")
 
     assert result.unchanged
-    assert [each.method for each in source.asked] == ["HEAD"]
+    assert [each.method for each in source.requests] == ["HEAD"]
 
 
 def test_a_tag_that_was_moved_is_copied_where_the_image_before_was_new(

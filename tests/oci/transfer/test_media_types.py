@@ -42,7 +42,7 @@ def test_a_media_type_with_parameters_is_copied(
     copy(engine, source, target)
 
     assert is_complete(target, image)
-    assert not any(";" in asked.headers.get("Accept", "") for asked in (*source.asked, *target.asked))
+    assert not any(";" in asked.headers.get("Accept", "") for asked in (*source.requests, *target.requests))
 
 
 @pytest.mark.parametrize(

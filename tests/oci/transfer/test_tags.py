@@ -78,11 +78,11 @@ def test_a_pinned_copy_that_is_there_costs_a_look_or_two(
     image.load(source.storage, "app", "1.0")
     reference = reference.format(image.root)
     pinned(engine, source, target, reference)
-    source.asked.clear()
-    target.asked.clear()
+    source.requests.clear()
+    target.requests.clear()
 
     assert engine.copy(request(ref(source, reference), ref(target, reference))).unchanged
-    assert len(source.asked) + len(target.asked) <= 2
+    assert len(source.requests) + len(target.requests) <= 2
 
 
 def test_a_moved_tag_is_moved_at_the_target_too(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:

@@ -37,7 +37,7 @@ STATE_COLOURS = {
 }
 
 
-def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
+def time_column(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
     """Return a column with a relative time, and the exact time on hover."""
 
     @admin.display(description=title or field.removesuffix("_at").replace("_", " "), ordering=field)
@@ -47,7 +47,7 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
     return shown
 
 
-def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeString]:
+def boolean_column(field: str, title: str = "") -> Callable[[Any, models.Model], SafeString]:
     """Return a column that is green if the field is true, for fields that are normally true."""
 
     @admin.display(description=title or field.removeprefix("is_").replace("_", " "), ordering=field)

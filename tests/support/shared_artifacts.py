@@ -14,7 +14,7 @@ SHARED: Final = "SWAPPER_TEST_SHARED_DIR"
 """The environment variable that names a directory shared by several related runs, one for each suite."""
 
 
-def made_once(name: str, make: Callable[[Path], object], *, by_all_suites: bool = False) -> Path:
+def create_once(name: str, make: Callable[[Path], object], *, by_all_suites: bool = False) -> Path:
     """Return a directory of this run. The first process that requests it fills it with ``make``, and others wait. With
     ``by_all_suites``, concurrent runs of other suites share the directory: its content must not depend on the server or
     port of a run."""

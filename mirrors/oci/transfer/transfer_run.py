@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mirrors.oci.transfer.copy import ImageCopy
 
 
-class Moves:
+class TransferRun:
     """The blobs in transfer, and manifests that wait for them. Runs on the image's own thread, which reports and
     polls."""
 
@@ -37,7 +37,7 @@ class Moves:
             self._copy.counter.report()
 
     def _start_blob(self, blob: Descriptor) -> None:
-        ticket = self._copy.blobs.start(blob, self._plan.looks.pop(blob.digest, None))
+        ticket = self._copy.blobs.start(blob, self._plan.checks.pop(blob.digest, None))
         self._running[ticket.future] = (Part("blob", blob.digest), ticket.is_owner)
 
     def _push_ready(self) -> None:

@@ -17,7 +17,7 @@ MOST_PLACES: Final = 100_000
 """The most images in the cache of sides, about 20 MB, before it is cleared."""
 
 
-class WorkedPulls:
+class SuccessfulPulls:
     """The last successful pulls: ``at`` is their time by node, in seconds since the epoch.
 
     Containers that already run at the first observation do not count, because their pulls may be old.
@@ -32,7 +32,7 @@ class WorkedPulls:
         self._target: TargetName | None = None
         self._places: dict[str, bool] = {}
 
-    def look(
+    def update(
         self, pods: Iterable[tuple[str, PodState]], failing: Iterable[FailingPull], target: TargetName, now: float
     ) -> None:
         if target != self._target or len(self._places) > MOST_PLACES:

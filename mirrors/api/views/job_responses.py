@@ -10,15 +10,15 @@ from mirrors.api import serializers
 from mirrors.models import MirrorJob
 
 
-def answer_of(acted: services.BulkResult) -> Response:
+def job_response_of(acted: services.BulkResult) -> Response:
     """Return the job that results from an action, with the status 201 if the action created it. Raise
     ActionRefusedError if there is no job."""
     if not acted.jobs:
         raise services.ActionRefusedError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
-    return answer(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
+    return job_response(acted.jobs[0], is_new=acted.jobs[0].id in acted.created_ids)
 
 
-def answer(job: MirrorJob, *, is_new: bool) -> Response:
+def job_response(job: MirrorJob, *, is_new: bool) -> Response:
     """Return a response with the job, with the status 201 if the job is new, otherwise 200."""
     code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     return Response(serializers.JobSerializer(job).data, status=code)

@@ -14,7 +14,7 @@ KEPT_FACTOR: Final = 100
 """A result is cached for this many times the query's duration, so that the query runs at most 1% of the time."""
 
 
-class KeptAnswer(Generic[T]):
+class SlowQueryCache(Generic[T]):
     """A cache, in one process, for the last result of a slow query."""
 
     def __init__(self) -> None:

@@ -15,18 +15,18 @@ Finding = bool | Upload
 
 
 @dataclass(frozen=True, slots=True)
-class LookResult:
+class CheckResult:
     """The result of a check. `known` are other repositories of the registry that the blob can be mounted from."""
 
     finding: Finding
     known: list[str]
 
 
-class BlobLook:
+class BlobCheck:
     """One check of whether the target has a blob. An upload session that it opened belongs to the caller that takes the
     finding, and is abandoned if no caller does."""
 
-    def __init__(self, target: RegistryClient, repository: str, asking: Future[LookResult], small: Executor) -> None:
+    def __init__(self, target: RegistryClient, repository: str, asking: Future[CheckResult], small: Executor) -> None:
         self._target = target
         self._repository = repository
         self._asking = asking
@@ -58,7 +58,7 @@ class BlobLook:
             was_open, self._is_open = self._is_open, False
             return was_open
 
-    def _abandon(self, asking: Future[LookResult]) -> None:
+    def _abandon(self, asking: Future[CheckResult]) -> None:
         if asking.exception() is None and isinstance(found := asking.result().finding, Upload):
             # The pool of a closed engine accepts no tasks. The registry removes the session automatically.
             with suppress(RuntimeError):
