@@ -133,7 +133,7 @@ class DatabaseThread:
         return self._is_ready
 
     def is_away(self) -> bool:
-        """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
+        """Whether the database did not respond when it was last asked, or does not now; nobody waits for it then."""
         return self._availability.is_failing or self._watchdog.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
@@ -169,7 +169,7 @@ class DatabaseThread:
                 raise DatabaseUnavailableError("the database is unavailable")
             self._inbox.put(message)
         except (queue.Full, DatabaseUnavailableError) as error:
-            future.set_exception(DatabaseUnavailableError(str(error) or "too much to look up at once"))
+            future.set_exception(DatabaseUnavailableError(str(error) or "too many lookups at once"))
         return future
 
     # What the database thread does.
@@ -194,7 +194,7 @@ class DatabaseThread:
                 self._back_off(error)
             for message in batch:
                 if not message.future.done() and message not in self._answering.waits:
-                    message.future.set_exception(DatabaseUnavailableError("the database did not answer"))
+                    message.future.set_exception(DatabaseUnavailableError("the database did not respond"))
         self._last_flush()
 
     def _seconds_until_due(self) -> float:

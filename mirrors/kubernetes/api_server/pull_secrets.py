@@ -65,7 +65,9 @@ class PullSecrets:
                 found.note(error, f"the pull secrets of {brought.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
-            found.problems.append(f"of the {len(names)} pull secrets of {brought.namespace} {MOST_SECRETS} are tried")
+            found.problems.append(
+                f"only {MOST_SECRETS} of the {len(names)} pull secrets of {brought.namespace} are tried"
+            )
         entries = list(self._entries(brought.namespace, names[:MOST_SECRETS], found))
         found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
         if names and entries and not found.credentials:

@@ -59,7 +59,7 @@ def test_all_pages_of_a_registry_that_redirects_are_read(engine: Engine, profile
 @pytest.mark.parametrize(
     ("link", "words"),
     [
-        ('</v2/app/referrers/{}?last=0>; rel="next"', "has no end"),
+        ('</v2/app/referrers/{}?last=0>; rel="next"', "does not end"),
         ('<http://169.254.169.254/x>; rel="next"', "elsewhere"),
         ('<http://localhost:1/x>; rel="next"', "elsewhere"),
         ('<http://[::1>; rel="next"', "cannot be used"),
