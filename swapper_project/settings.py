@@ -35,8 +35,8 @@ DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key or kept_secret_key(ENVIRONMENT.data_dir)
 if ROLE != "all" and not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SWAPPER_SECRET_KEY is not set: give all processes the same value of at least 32 random characters, "
-        "or name a file that holds them in SWAPPER_SECRET_KEY_FILE."
+        "SWAPPER_SECRET_KEY is not set: set the same value of at least 32 random characters for all processes, or set "
+        "SWAPPER_SECRET_KEY_FILE to a file that contains it."
     )
 # The API server chooses the webhook's request host (Service name, cluster IP), and no URL is built from it.
 ALLOWED_HOSTS = ["*"] if WEBHOOK else [*ENVIRONMENT.allowed_hosts, "127.0.0.1", "localhost", "[::1]"]

@@ -50,7 +50,7 @@ class Suite:
     def repeated(self) -> Suite:
         """Return the suite that repeats, one by one, only the tests that failed in the last run."""
         arguments = [*self.arguments, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
-        return replace(self, title=f"{self.title}: once more what failed", arguments=arguments)
+        return replace(self, title=f"{self.title}: repeat of the failed tests", arguments=arguments)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
     # The browser suite mostly waits for pages, and runs alone once the other lane has finished.
     browser = _in_directory("In the browser", "browser", "tests/browser", extra, "-n", "2", "--dist", "loadfile")
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
-        print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
+        print("== Skipped: tests that depend on the database, on Postgres (not installed)", flush=True)
         return [*suites, browser]
     postgres = ["-m", "database and not cluster and not image", *spread(processes), *extra]
     environment = {"SWAPPER_TEST_DATABASE": "postgres"}

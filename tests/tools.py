@@ -68,7 +68,7 @@ def main() -> int:
     if not left:
         return 0
     print(
-        f"NOT INSTALLED: {' '.join(left)}. What needs them is left out, suites of tests in plain sight. "
+        f"NOT INSTALLED: {' '.join(left)}. Tests that need them are skipped, and whole suites are reported as skipped. "
         f"Install them: apt-get install {' '.join(left)}",
         file=sys.stderr,
         flush=True,

@@ -76,7 +76,7 @@ class Installation:
             check=False,
         )
         if ended.returncode:
-            raise ReleaseError(f"manage.py {' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
+            raise ReleaseError(f"manage.py {' '.join(command)} exited with {ended.returncode}:\n{ended.stderr}")
 
     @contextmanager
     def running(self, code: Path) -> Iterator[str]:
@@ -169,7 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check that the previous release runs on the schema of this one.")
     parser.add_argument("--ref", default="", help="the previous release; default: the newest tag before this version")
     parser.add_argument("--repository", type=Path, default=ROOT, help="the git repository that has it")
-    parser.add_argument("--sqlite-only", action="store_true", help="leave out Postgres")
+    parser.add_argument("--sqlite-only", action="store_true", help="skip Postgres")
     given = parser.parse_args()
     try:
         ref = given.ref or previous_tag(given.repository)

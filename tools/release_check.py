@@ -99,7 +99,7 @@ def _documentation(root: Path, version: str, chart: dict[str, Any]) -> Iterator[
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check that all places agree with the version.")
     parser.add_argument("--tag", default="", help="the tag that is released: v and the version")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to look at")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to check")
     given = parser.parse_args()
     found = list(problems(given.root, given.tag))
     for problem in found:

@@ -35,8 +35,8 @@ def _check_backends() -> None:
             found = import_string(path)
         except ImportError as error:
             raise ImproperlyConfigured(
-                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} can't be loaded ({error}). Install its package beside this "
-                "one, or correct the name."
+                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} can't be loaded ({error}). Install its package in the same "
+                "environment, or correct the name."
             ) from error
         if not hasattr(found, "authenticate") or not hasattr(found, "get_user"):
             raise ImproperlyConfigured(

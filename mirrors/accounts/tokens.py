@@ -52,8 +52,8 @@ def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None 
         expiry = min(expiry, ends_at - timezone.now() - timedelta(seconds=1))
     elif ends_at is not None and timezone.now() + expiry > ends_at:
         raise TokenRefusedError(
-            f"A token cannot create one that expires after itself, on {ends_at:%Y-%m-%d}: choose fewer days, or "
-            "sign in to create the token."
+            f"A token cannot create a token that expires later than itself, on {ends_at:%Y-%m-%d}: choose fewer days, "
+            "or sign in to create the token."
         )
     if own_tokens(request).filter(expiry__gt=timezone.now()).count() >= MOST_TOKENS:
         raise TokenRefusedError(f"You have {MOST_TOKENS} valid tokens: revoke one first.")

@@ -110,7 +110,7 @@ def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
     """Respond to requests that Django rejects before it calls a view."""
     if is_too_large:
         limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
-        return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send less at once.")
+        return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send a smaller body.")
     words = "The server does not accept the URL, its host name or the data sent."
     return _answer(400, "Bad request", "bad-request", words)
 
@@ -121,7 +121,10 @@ def database_unavailable(request: HttpRequest) -> JsonResponse:
         words += "Nothing was changed; try again in a few seconds."
     else:
         # The response to a commit may have been lost, and an action on many rows commits several times.
-        words += "The change may have been made, in part or not at all: read the current state before you try again."
+        words += (
+            "The change may have been applied fully, in part or not at all: read the current state before you try "
+            "again."
+        )
     return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
 
 

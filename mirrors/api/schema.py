@@ -18,7 +18,9 @@ PROBLEM: Final[dict[str, Any]] = {
         "detail": {"type": "string"},
         "errors": {
             "type": "object",
-            "description": "Messages by field or parameter, for code `invalid`; `body` has those about all of it.",
+            "description": (
+                "Messages by field or parameter, for code `invalid`; `body` has messages about the whole body."
+            ),
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
     },

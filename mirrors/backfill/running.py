@@ -75,7 +75,9 @@ class Turns:
         except _NotNowError as error:
             _record_problem(run, str(error))
         except ClusterError as error:
-            _record_problem(run, f"The cluster cannot be read: {error}. It continues when that works.")
+            _record_problem(
+                run, f"The cluster cannot be read: {error}. The backfill continues when the cluster can be read again."
+            )
 
     def _preview(self, run: BackfillRun, deadline: float) -> None:
         decider = Decider(self._config(), self._registry_id())
@@ -170,11 +172,13 @@ class Turns:
     def _refuse_if_off(self) -> None:
         config = self._config()
         if config.dry_run:
-            raise _NotNowError("dryRun is set: nothing is copied. Set dryRun: false; then it continues by itself.")
+            raise _NotNowError(
+                "dryRun is set: nothing is copied. Set dryRun: false; the backfill then continues automatically."
+            )
         if config.image_copy_policy == "none":
             raise _NotNowError("imageCopyPolicy: none is set: nothing is copied. Set it to delayed to continue.")
         if config.backfill == "off":
-            raise _NotNowError("backfill: off is set. Set backfill: report; then it continues by itself.")
+            raise _NotNowError("backfill: off is set. Set backfill: report; the backfill then continues automatically.")
 
     def _registry_id(self) -> int:
         target = self._config().target.name

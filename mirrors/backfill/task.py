@@ -87,7 +87,7 @@ class BackfillTask:
             if run is None:
                 tried = backfills.tried_since(cluster, timezone.now() - TRIED_AGAIN_AFTER)
                 run = request_preview(cluster=cluster, requested_by="", excluding=tried)
-                log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
+                log.info("Starting a backfill, because backfill: on is configured", cluster=cluster, images=run.images)
             if _is_forgotten(run):
                 cancel_run(run_id=run.pk, requested_by="")
             elif _is_ready(run, on_since):

@@ -88,7 +88,7 @@ class Story:
         self._title("Meanwhile a worker copies the image")
         job = self._follow_copy()
         self._title("The same pod is created again")
-        self._await(self._would_swap, "a dry-run answer that swaps the image", START_TIMEOUT)
+        self._await(self._would_swap, "a dry-run response that swaps the image", START_TIMEOUT)
         self._show(self._admit())
         self._title("What the mirror serves")
         self._compare(job)
@@ -101,7 +101,7 @@ class Story:
             f"Dashboard  [link]http://{self._web}/admin/[/link]   user [bold]admin[/]  password [bold]{password}[/]"
         )
         self._say(f"Webhook    https://{self._webhook}/webhook")
-        self._say("Ctrl-C ends the demo and removes everything.")
+        self._say("Ctrl-C stops the demo and removes everything.")
         while self._system is not None and self._system.poll() is None:
             time.sleep(0.5)
 
@@ -189,7 +189,7 @@ class Story:
             deadline = time.monotonic() + COPY_TIMEOUT
             while job.status not in MirrorJob.TERMINAL:
                 if time.monotonic() > deadline:
-                    raise StoryError(f"the copy did not end in time.\n{self._log_tail()}")
+                    raise StoryError(f"the copy did not finish in time.\n{self._log_tail()}")
                 time.sleep(0.1)
                 job.refresh_from_db()
                 row = JobProgress.objects.filter(job=job).first()
@@ -220,7 +220,7 @@ class Story:
         while not (found := look()):
             ended = self._system is not None and self._system.poll() is not None
             if ended or time.monotonic() > deadline:
-                raise StoryError(f"{what} did not come.\n{self._log_tail()}")
+                raise StoryError(f"Timed out waiting for {what}.\n{self._log_tail()}")
             time.sleep(0.1)
         return found
 

@@ -89,7 +89,7 @@ class CompiledFilter:
             budget.remaining -= limit - max(0, interpreter.left)
         if answer is True or answer is False:
             return answer
-        raise FilterEvaluationError(f"{self.name} gave {_kind(answer)}, neither true nor false")
+        raise FilterEvaluationError(f"the result of {self.name} is {_kind(answer)}, not true or false")
 
 
 def compile_filter(name: str, expression: str) -> CompiledFilter:
@@ -199,14 +199,14 @@ def _hint(expression: str, position: int) -> str:
 
 
 def _excerpt(expression: str, end: int) -> str:
-    return repr(f"{'…' if end > 30 else ''}{expression[max(0, end - 30) : end]}") if end else "its beginning"
+    return repr(f"{'…' if end > 30 else ''}{expression[max(0, end - 30) : end]}") if end else "its start"
 
 
 def _explain(error: Exception) -> str:
     """Describe the error without values of the pod, which may be secret."""
     if isinstance(error, exceptions.JMESPathTypeError):
         wanted = " or ".join(error.expected_types)
-        return f"{error.function_name}() got {error.actual_type} where it takes {wanted}"
+        return f"{error.function_name}() got {error.actual_type} where it expects {wanted}"
     return f"the evaluation failed ({type(error).__name__})"
 
 
@@ -214,4 +214,4 @@ def _kind(value: object) -> str:
     if value is None:
         return "null"
     kinds = {str: "a string", list: "a list", dict: "an object", int: "a number", float: "a number"}
-    return kinds.get(type(value), "something else")
+    return kinds.get(type(value), "a value of another type")

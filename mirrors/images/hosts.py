@@ -35,7 +35,7 @@ def normalise_host(text: str) -> str:
             f"{quote(text)} is not a valid registry host; use host, host:port or [IPv6 address]:port"
         )
     if match[2] and not 0 < int(match[2]) < 65536:
-        raise InvalidReferenceError(f"{quote(text)}: ports go from 1 to 65535")
+        raise InvalidReferenceError(f"{quote(text)}: the port must be from 1 to 65535")
     port = f":{int(match[2])}" if match[2] else ""
     if match[1]:
         return f"[{_ipv6_text(match[1])}]{port}"

@@ -72,7 +72,9 @@ class ImageRef:
                 f"an image reference has 1 to {MAX_REFERENCE} characters; {quote(text)} has {len(text)}"
             )
         if _IMAGE_ID.fullmatch(text):
-            raise InvalidReferenceError(f"{quote(text)} is an image ID, which no registry knows; give a name")
+            raise InvalidReferenceError(
+                f"{quote(text)} is an image ID, which cannot be pulled from a registry; use a name"
+            )
         registry, remainder = _split_registry(text)
         match = _REMAINDER.fullmatch(remainder)
         if match is None:
@@ -126,7 +128,8 @@ class TargetName:
             )
         if len(self.prefix) > self.max_repository // 2:
             raise InvalidReferenceError(
-                f"prefix {quote(self.prefix)} is longer than half of the {self.max_repository} characters of a name"
+                f"prefix {quote(self.prefix)} is longer than half of the {self.max_repository} characters allowed for "
+                "a name"
             )
 
     def contains(self, ref: ImageRef) -> bool:
@@ -187,7 +190,7 @@ def _reason(remainder: str) -> str:
     if not _PATH_ONLY.fullmatch(path):
         return "a repository consists of a-z, 0-9 and single . _ (or __, or -) between them, separated by /"
     if colon and not _TAG_ONLY.fullmatch(tag):
-        return f"a tag has 1 to {MAX_TAG} of A-Z, a-z, 0-9, _ . -, and starts with none of the last two"
+        return f"a tag has 1 to {MAX_TAG} of A-Z, a-z, 0-9, _ . -, and does not start with . or -"
     if at and not _DIGEST_ONLY.fullmatch(digest):
         return "a digest is sha256: with 64, or sha512: with 128 hexadecimal digits in lower case"
     return "it has parts that do not belong to a reference"

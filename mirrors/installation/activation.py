@@ -49,7 +49,9 @@ class Activation:
                 yield f"Pods are not sent to the webhook yet: {waits_for}"
             reported = waits_for
             if self.wait_seconds is not None and time.monotonic() - started > self.wait_seconds:
-                raise InstallationError(f"The webhook is not active: {waits_for}. Correct this and run it again.")
+                raise InstallationError(
+                    f"The webhook is not active: {waits_for}. Correct this and run the command again."
+                )
             time.sleep(RETRY_SECONDS)
         yield f"{self._words}: API servers send pods to the webhook"
 
@@ -69,7 +71,7 @@ class Activation:
         try:
             trial_review.send(registered.webhooks[0].clientConfig)
         except TrialError as error:
-            return f"the webhook does not answer: {error}"
+            return f"the webhook does not respond: {error}"
         return self._bind(registered.metadata)
 
     def _bind(self, registered: ObjectMeta) -> str:

@@ -26,16 +26,16 @@ def api_refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -
     secrets")."""
     if not isinstance(error, ApiError):
         return InstallationError(
-            f"Cannot {action}: the API server did not answer ({type(error).__name__}). "
-            "Check that this pod may reach it (network policies), and run the command again."
+            f"Cannot {action}: the API server did not respond ({type(error).__name__}). "
+            "Check that this pod can reach it (network policies), and run the command again."
         )
     said = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST_MESSAGE]
     if status_of(error) in (401, 403):
         return InstallationError(
-            f"Cannot {action}: {said or 'forbidden'}. Let the service account {right} "
-            "(docs/cluster-setup.md has the roles; rbac.create where the chart is used)."
+            f"Cannot {action}: {said or 'forbidden'}. Allow the service account to {right} (docs/cluster-setup.md "
+            "lists the roles; with the chart, set rbac.create)."
         )
-    return InstallationError(f"Cannot {action}: the API server answered {status_of(error)}: {said}")
+    return InstallationError(f"Cannot {action}: the API server responded with status {status_of(error)}: {said}")
 
 
 def status_of(error: ApiError) -> int:

@@ -32,7 +32,7 @@ class KeyPair:
         loaded = serialization.load_pem_private_key(key, password=None)
         pair = cls(x509.load_pem_x509_certificate(certificate), _elliptic(loaded))
         if pair.certificate.public_key() != loaded.public_key():
-            raise ValueError("the key is not the certificate's")
+            raise ValueError("the key does not belong to the certificate")
         return pair
 
     @property

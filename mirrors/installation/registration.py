@@ -66,7 +66,9 @@ class Registration:
             if self._patch({"metadata": {"resourceVersion": version}, "webhooks": changes}):
                 return True
             time.sleep(PAUSE)
-        raise InstallationError(f"{self._words} was changed by other clients each time: run the command again.")
+        raise InstallationError(
+            f"{self._words} was changed by other clients during each attempt: run the command again."
+        )
 
     def _changes(self, webhooks: list[MutatingWebhook], bundle: str) -> list[dict[str, Any]]:
         """Return the webhooks' list of a strategic merge patch, whose entries the API server matches by name."""

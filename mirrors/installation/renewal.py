@@ -61,7 +61,7 @@ class Renewal:
     def _finish(self) -> str:
         stored = stored_secrets.read(self.namespace, self.secret)
         if stored is None:
-            raise InstallationError(f"{self._words} was deleted meanwhile: run the command again.")
+            raise InstallationError(f"{self._words} was deleted in the meantime: run the command again.")
         before = self._certificates(stored)
         return self._store(before, rotation.finish(before, self.policy, dt.datetime.now(dt.UTC)), stored.version)
 
@@ -73,7 +73,9 @@ class Renewal:
                 return
             except ChangedMeanwhileError:
                 continue
-        raise InstallationError(f"{self._words} was changed by other clients each time: run the command again.")
+        raise InstallationError(
+            f"{self._words} was changed by other clients during each attempt: run the command again."
+        )
 
     def _store(self, before: Certificates, after: Certificates, version: str) -> str:
         if after == before:
@@ -89,15 +91,15 @@ class Renewal:
         if missing := [key for key in CERTIFICATE_KEYS if key not in stored.values]:
             there = ", ".join(sorted(stored.values)) or "no key"
             raise InstallationError(
-                f"{self._words} is not ours: it has {there}, and not {', '.join(missing)}. It is left as it is. "
-                "Name another Secret with --secret, or delete this one."
+                f"{self._words} was not created by this command: it has {there}, but not {', '.join(missing)}. It was "
+                "not changed. Name another Secret with --secret, or delete this one."
             )
         try:
             return Certificates.from_values(stored.values)
         except ValueError as error:
             raise InstallationError(
-                f"{self._words} cannot be used: {error}. Delete it, and run the command again: "
-                "it makes new certificates, and what is trusted now stays trusted for a day."
+                f"{self._words} cannot be used: {error}. Delete it, and run the command again: it creates new "
+                "certificates, and the current ones stay trusted for a day."
             ) from None
 
     @property
@@ -107,7 +109,7 @@ class Renewal:
 
 def _difference(before: Certificates, after: Certificates) -> str:
     if after.authority != before.authority:
-        return "a new authority is trusted beside the old one; the certificate follows"
+        return "a new authority is trusted in addition to the old one; a new certificate will be issued next"
     if after.served != before.served:
         return f"a new certificate until {after.served.expires_at:%Y-%m-%d}"
-    return "an old authority is not trusted any more"
+    return "an old authority is no longer trusted"

@@ -27,11 +27,11 @@ def send(registered: WebhookClientConfig) -> None:
         with httpx.Client(verify=_context(registered.caBundle), timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             answer = client.post(_url(registered), json=review)
     except (ValueError, ssl.SSLError) as error:
-        raise TrialError(f"caBundle has no certificates that can be used ({error})") from None
+        raise TrialError(f"caBundle has no usable certificates ({error})") from None
     except httpx.HTTPError as error:
         raise TrialError(f"it cannot be reached at {_host(registered)}: {str(error) or type(error).__name__}") from None
     if answer.status_code != httpx.codes.OK or not _is_admitted(answer, review["request"]["uid"]):
-        raise TrialError(f"it answered {answer.status_code}, and not a review that admits the pod")
+        raise TrialError(f"it responded with status {answer.status_code} instead of a review that admits the pod")
 
 
 def _context(bundle: str) -> ssl.SSLContext:

@@ -85,10 +85,10 @@ def _wait(is_ours: Callable[[], bool], patience: float) -> None:
     while not is_ours():
         if time.monotonic() >= deadline:
             raise CommandError(
-                f"Another prepare has been at work on this database for over {patience:.0f} seconds. Look at its log; "
-                "end it if it hangs; then run prepare again."
+                f"Another prepare has been running on this database for over {patience:.0f} seconds. Check its log, "
+                "stop it if it hangs, and run prepare again."
             )
         if not has_waited:
-            log.info("Another prepare runs on this database; waiting for it")
+            log.info("Another prepare is running on this database; waiting for it")
             has_waited = True
         time.sleep(LOCK_TRY_EVERY)

@@ -47,7 +47,7 @@ def add_configuration_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing")
     parser.add_argument("--log-level", help="trace, debug, info, warn, error (default: info)")
     parser.add_argument("--log-format", help="json or console (default: json)")
-    parser.add_argument("--listen-address", help="where the webhook listens (default: :8443)")
+    parser.add_argument("--listen-address", help="listen address of the webhook (default: :8443)")
     parser.add_argument("--tls-cert-file", help="the webhook's certificate; default: a self-signed one")
     parser.add_argument("--tls-key-file", help="the certificate's key")
     parser.add_argument("--image-swap-policy", help="always or exists (default: exists)")
@@ -83,7 +83,7 @@ def webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict
 
 def add_web_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--listen-address", help="where it listens: HOST:PORT, or :PORT for all addresses (default: 127.0.0.1:8000)"
+        "--listen-address", help="listen address: HOST:PORT, or :PORT for all addresses (default: 127.0.0.1:8000)"
     )
 
 

@@ -120,7 +120,7 @@ def words(view: JobView) -> str:
     match view.status:
         case "succeeded":
             copied = f"{size(view.bytes_copied)} copied of {size(view.bytes_total)}"
-            return f"at {view.target} ({copied if view.bytes_total else 'it was there already, unchanged'})"
+            return f"at {view.target} ({copied if view.bytes_total else 'it was already there, unchanged'})"
         case "failed":
             return f"failed: {view.error}"
         case "cancelled":

@@ -21,7 +21,7 @@ def add_registration_flag(parser: CommandParser) -> None:
         "--webhook-configuration",
         default="k8s-image-swapper",
         metavar="NAME",
-        help="the MutatingWebhookConfiguration, which says which pods are sent to the webhook",
+        help="the MutatingWebhookConfiguration, which defines the pods that are sent to the webhook",
     )
 
 

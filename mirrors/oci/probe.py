@@ -40,10 +40,10 @@ class Probe:
         reply = self._ask()
         if reply.status not in (200, 401):
             raise from_reply(
-                reply.status, reply.body, host=self.access.host, action="asking for /v2/", credentials_sent=False
+                reply.status, reply.body, host=self.access.host, action="requesting /v2/", credentials_sent=False
             )
         over = "plain HTTP, which is configured" if self.access.insecure else "TLS, with a certificate that is trusted"
-        return f"answers over {over}, in {1000 * (time.monotonic() - started):.0f} ms"
+        return f"responds over {over}, in {1000 * (time.monotonic() - started):.0f} ms"
 
     def log_in(self) -> str:
         reply = Sender(self.wire, self.access, self._call()).send(self._version(self.access), ())
@@ -64,17 +64,17 @@ class Probe:
         if found is None:
             raise RegistryError(
                 "not-found",
-                f"{repository}:{reference} was not found; check what the credentials may read, and that it exists",
+                f"{repository}:{reference} was not found; check what the credentials can read, and that it exists",
                 host=self.access.host,
                 says_step=True,
             )
-        return f"may read {repository}"
+        return f"can read {repository}"
 
     def write(self, repository: str) -> str:
         """Open an upload and abandon it, so that nothing is left behind."""
         client = self._client()
         client.uploads.abandon(repository, client.uploads.start(repository))
-        return f"may write to {repository}"
+        return f"can write to {repository}"
 
     def round_trip(self, times: int = 3) -> str:
         seconds = []

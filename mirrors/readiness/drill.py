@@ -31,15 +31,13 @@ from webhook.knowledge.from_rows import base_platforms
 ROWS_AT_ONCE: Final = 2_000
 """The number of rows that the pass reads at a time: about 1 MB."""
 
-SWAPS_NOTHING: Final = "{cause}: pods are not swapped, so that no image is protected."
+SWAPS_NOTHING: Final = "{cause}: pods are not swapped, so no image is protected."
 NOT_DECIDED: Final = (
     "{rows} images have not been compared with filters and opt-outs yet and are counted as swapped: a running "
     "watcher does this within minutes."
 )
-SCOPE_UNKNOWN: Final = (
-    "It is not known which namespaces are sent to the webhook, so that all are counted as if they were: {problem}."
-)
-INCOMPLETE: Final = "The watcher cannot read all that runs, so that something may be missing here: {problem}"
+SCOPE_UNKNOWN: Final = "It is unknown which namespaces are sent to the webhook, so all are assumed to be: {problem}."
+INCOMPLETE: Final = "The watcher cannot read all workloads, so some may be missing here: {problem}"
 
 
 class NotListedError(Exception):
@@ -101,7 +99,7 @@ def _listed(name: str, clusters: Iterable[Any]) -> Any:
         raise NotListedError(f"The cluster {name} has not been listed yet: {cluster.problem}")
     others = ", ".join(_names_of_listed(clusters))
     raise NotListedError(
-        f"No watcher has listed the cluster {name} yet, so it is not known what runs in it. Run manage.py watch in it "
+        f"No watcher has listed the cluster {name} yet, so its workloads are unknown. Run manage.py watch in it "
         "(part of up and of the chart) and wait for its first list."
         + (f" Clusters that have been listed: {others}." if others else "")
     )

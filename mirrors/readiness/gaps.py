@@ -33,11 +33,11 @@ class Gap(StrEnum):
 
 
 GAP_MEANING: Final[dict[Gap, str]] = {
-    Gap.UNKNOWN_SOURCE: "no mapping says which source it comes from",
+    Gap.UNKNOWN_SOURCE: "no mapping specifies its source",
     Gap.NOT_SWAPPED: "not swapped",
     Gap.NOT_MIRRORED: "the target does not have it",
     Gap.BLOCKED: "pods are not swapped to it",
-    Gap.NOT_VERIFIED: "the target was not checked for it within the set age",
+    Gap.NOT_VERIFIED: "the target was not checked for it within the maximum age",
     Gap.PLATFORM_MISSING: "the mirror lacks a platform of the cluster's nodes",
     Gap.NO_ACCESS: "its source is private and this namespace has no access",
     Gap.WOULD_CHANGE: "the mirror has another digest than the one that runs",
@@ -46,17 +46,17 @@ GAP_MEANING: Final[dict[Gap, str]] = {
 
 NEXT_STEP: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "Refer to the source image in the workload, or mirror the image from its source.",
-    Gap.NOT_SWAPPED: "Remove what keeps new pods at the source, or use the mirror's reference in the workload.",
+    Gap.NOT_SWAPPED: "Remove the reason why new pods keep the source, or use the mirror's reference in the workload.",
     Gap.NOT_MIRRORED: "Mirror it.",
-    Gap.BLOCKED: "Open its mapping and end what blocks it.",
+    Gap.BLOCKED: "Open its mapping and resolve what blocks it.",
     Gap.NOT_VERIFIED: "Verify its mapping; check that workers run and reach the target.",
     Gap.PLATFORM_MISSING: "Add the platform to platforms in the configuration and mirror it again. If its source lacks "
-    "the platform too, bind the workload to nodes of another one.",
+    "the platform too, bind the workload to nodes of another platform.",
     Gap.NO_ACCESS: "Add a pull secret that reads it to the namespace, or serve the namespace with configured "
     "credentials.",
     Gap.WOULD_CHANGE: "Restart the workload while its source can be reached, or pin the digest that runs.",
-    Gap.NODES_UNTESTED: "Start a pod with a mirrored image. If it cannot be pulled, see the node's permissions and the "
-    "network.",
+    Gap.NODES_UNTESTED: "Start a pod with a mirrored image. If it cannot be pulled, check the node's permissions and "
+    "the network.",
 }
 
 MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_MISSING})

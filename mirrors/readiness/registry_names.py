@@ -8,7 +8,7 @@ from typing import Final
 from mirrors.images import InvalidReferenceError, normalise_host
 from swapper_project.config import Config
 
-UNUSED: Final = "No image that runs here is from {host}: check the name. Those that run are from: {others}."
+UNUSED: Final = "No running image is from {host}: check the name. Running images are from: {others}."
 
 
 class RegistryNameError(ValueError):
@@ -21,13 +21,13 @@ def registry_host(text: str, config: Config) -> str:
         return ""
     name = text.strip().rstrip("/")
     if "/" in name:
-        raise RegistryNameError(f"{text} is not a registry: give its host alone, such as docker.io.")
+        raise RegistryNameError(f"{text} is not a registry: enter only the host, such as docker.io.")
     try:
         host = normalise_host(name)
     except InvalidReferenceError:
-        raise RegistryNameError(f"{text} is not a registry: give a host such as docker.io or ghcr.io.") from None
+        raise RegistryNameError(f"{text} is not a registry: enter a host such as docker.io or ghcr.io.") from None
     if config.target.name.endpoint == host:
-        raise RegistryNameError(f"{host} is the target registry: the drill is about the sources of images.")
+        raise RegistryNameError(f"{host} is the target registry: the drill is only for sources of images.")
     return host
 
 

@@ -81,7 +81,7 @@ class TokenKeeper:
                 return self._issued(fresh=False)
             raise self._problem or RegistryError(
                 "credential",
-                f"the registry token for {self._host} was not issued in time; it is tried again",
+                f"the registry token for {self._host} was not issued in time; the request is retried",
                 host=self._host,
             )
 

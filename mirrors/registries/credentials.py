@@ -75,10 +75,10 @@ def resolve(
         return Credential(username, _from_variable(reference.variable, os.environ if environ is None else environ))
     if reference.secret:
         if read_secret is None:
-            raise CredentialError(f"Secret {reference.secret} is read by workers alone")
+            raise CredentialError(f"Secret {reference.secret} can be read only by workers")
         return Credential(username, read_secret(reference.secret))
     raise CredentialError(
-        f"no password is named for user {username!r}; give passwordFile or passwordEnv", says_step=True
+        f"no password is configured for user {username!r}; set passwordFile or passwordEnv", says_step=True
     )
 
 
@@ -87,7 +87,7 @@ def _locate(name: str, directory: Path, *, is_confined: bool) -> Path:
     if ".." in path.parts or "\0" in name:
         raise CredentialError(f"password file {name!r} must not contain '..'")
     if path.is_absolute() and is_confined and not path.is_relative_to(directory.absolute()):
-        raise CredentialError(f"password file {name!r} lies outside the credentials directory {directory}")
+        raise CredentialError(f"password file {name!r} is outside the credentials directory {directory}")
     return directory / path
 
 
@@ -98,7 +98,9 @@ def _from_file(path: Path) -> str:
     except OSError as error:
         raise CredentialError(f"password file {path} can't be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise CredentialError(f"password file {path} is larger than {MAX_BYTES // 1024} KiB; it should hold a password")
+        raise CredentialError(
+            f"password file {path} is larger than {MAX_BYTES // 1024} KiB; it should contain only a password"
+        )
     try:
         password = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
@@ -110,7 +112,9 @@ def _from_file(path: Path) -> str:
 
 def _from_variable(name: str, environ: Mapping[str, str]) -> str:
     if not _VARIABLE.fullmatch(name):
-        raise CredentialError(f"variable {name!r} may not hold a password; its name must start with SWAPPER_CRED_")
+        raise CredentialError(
+            f"variable {name!r} cannot be used for a password; its name must start with SWAPPER_CRED_"
+        )
     password = environ.get(name, "")
     if not password:
         raise CredentialError(

@@ -21,12 +21,12 @@ DETAILS_LENGTH: Final = 300
 NEXT_STEPS: Final[dict[str, str]] = {
     NOT_REVIEWED: "Include its namespace, or the pod, in the selectors of the webhook's registration.",
     Reason.OPTED_OUT: "Remove k8s-image-swapper/skip from the pod template.",
-    Reason.MIRROR_POD: "Name the mirror's reference in the manifest of the static pod on the node.",
-    Reason.KNOWN_OPERATOR: "Name the mirror's reference in the resource of the operator.",
+    Reason.MIRROR_POD: "Use the mirror's reference in the manifest of the static pod on the node.",
+    Reason.KNOWN_OPERATOR: "Use the mirror's reference in the resource of the operator.",
     Reason.PULL_POLICY_NEVER: "Load the image on each node, or change the pull policy.",
-    Reason.FILTERED: "Change the filter, or name the mirror's reference in the workload.",
+    Reason.FILTERED: "Change the filter, or use the mirror's reference in the workload.",
     Reason.FILTER_BUDGET: "Simplify the filters: they need too many steps for this pod.",
-    Reason.RESTART_LOOP: "Exclude the workload with a filter and name the mirror's reference in it, or release the "
+    Reason.RESTART_LOOP: "Exclude the workload with a filter and use the mirror's reference in it, or release the "
     "loop.",
     Reason.TARGET_UNHEALTHY: "Fix what keeps the nodes from pulling from the target: see the page Target health.",
     Reason.DRY_RUN: "Set dryRun: false.",

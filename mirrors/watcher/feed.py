@@ -85,7 +85,7 @@ class Feed:
         except Exception:
             if self._stopping.is_set():
                 return 0
-            log.exception("A watch has failed; reading everything again", kind=self._reader.plural)
+            log.exception("A watch failed; listing all objects again", kind=self._reader.plural)
             self._is_listed = False
             return self._failed(f"{self._reader.plural} cannot be read: see the watcher's log")
 

@@ -61,7 +61,7 @@ class Watcher:
             self._follow_configuration()
             if not self._leads():
                 self._leave()
-                self._report("waiting: another watcher leads")
+                self._report("waiting: another watcher is the leader")
                 return ""
             self._lead().turn()
             self._report(self._lead().problem or "watching")
@@ -73,8 +73,8 @@ class Watcher:
             log.error("The cluster cannot be watched", error=str(error))
             return str(error)
         except Exception:
-            log.exception("A turn of the watcher has failed; trying again")
-            return "a turn has failed: see the log"
+            log.exception("A pass of the watcher failed; trying again")
+            return "a pass failed: see the log"
         return ""
 
     def _leads(self) -> bool:
@@ -83,7 +83,7 @@ class Watcher:
     def _lead(self) -> Leadership:
         if self._leadership is None:
             self._leadership = Leadership(self._source, self._tasks)
-            log.info("This watcher leads", cluster=self._leadership.cluster)
+            log.info("This watcher is the leader", cluster=self._leadership.cluster)
         return self._leadership
 
     def _follow_configuration(self) -> None:

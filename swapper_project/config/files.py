@@ -24,5 +24,5 @@ def problem_of(key: str, name: str) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ValueError):
-        return f"{name} holds no certificates in PEM form that can be read"
+        return f"{name} contains no readable certificates in PEM format"
     return ""

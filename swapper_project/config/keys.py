@@ -22,7 +22,7 @@ _HINTS = {
     "password": "a password must not be in the file; use passwordFile or passwordEnv",
     "privateregistries": "is now source.registries",
     "cachettlminutes": "is now existence.maxAge, a duration such as 10m",
-    "cachejittermaxminutes": "is not needed: times are jittered as they are",
+    "cachejittermaxminutes": "is not needed: times are always jittered",
 }
 _WITHOUT_EFFECT: dict[tuple[type[Section], str], str] = {
     (AwsRegistry, "ecroptions"): "is for the target only, and ignored here"
@@ -45,7 +45,7 @@ def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path
             first = seen[key]
             spelled = f"{first.key} and {pair.key} are" if first.key != pair.key else f"{pair.key} is"
             findings.add(
-                (*path, pair.key), f"{spelled} the same key, given twice (first in line {first.line})", line=pair.line
+                (*path, pair.key), f"{spelled} the same key, set twice (first in line {first.line})", line=pair.line
             )
             continue
         seen[key] = pair
@@ -114,7 +114,7 @@ def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[Section])
     if key in _HINTS:
         return _HINTS[key]
     if model is SourceRegistry and key == "oci":
-        return "is not a section here; write host, username and the other keys beside type"
+        return "is not a section here; write host, username and the other keys next to type"
     elsewhere = [path for path in _all_paths(Config) if str(path[-1]).lower() == key]
     if near := difflib.get_close_matches(key, fields, 1, 0.7):
         return f"is an unknown key; did you mean {fields[near[0]][0]}?"
@@ -123,7 +123,7 @@ def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[Section])
         return f"is an unknown key here; there is {show(best)}"
     if near := difflib.get_close_matches(key, fields, 1, 0.4):
         return f"is an unknown key; the nearest one is {fields[near[0]][0]}"
-    return f"is an unknown key; there are {', '.join(name for name, _ in fields.values())}"
+    return f"is an unknown key; valid keys: {', '.join(name for name, _ in fields.values())}"
 
 
 def _all_paths(model: type[Section], path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -87,7 +87,7 @@ class Config(Section):
     referrers: Literal["none", "signatures", "all"] = "signatures"
     private_images: Literal["skip", "mirror", "guard", "enforce"] = "guard"
     access_age: Duration = Field(
-        default=21_600.0, description="After how long it is checked again that a namespace may read a private image."
+        default=21_600.0, description="After how long the access of a namespace to a private image is checked again."
     )
     opt_out: Literal["pods", "none"] = "pods"
     skip_known_operators: bool = Field(
@@ -96,10 +96,12 @@ class Config(Section):
     on_error: Literal["allow", "deny"] = "allow"
     annotate: bool = True
     trusted_ca: FileName | None = Field(
-        default=None, alias="trustedCA", description="Certificate authorities (PEM) beside the system's, everywhere."
+        default=None,
+        alias="trustedCA",
+        description="Certificate authorities (PEM) in addition to the system's, for all connections.",
     )
     cluster_name: ClusterName = Field(
-        default="default", description="Name of this cluster; each cluster that shares a database has another one."
+        default="default", description="Name of this cluster; clusters that share a database need different names."
     )
     watcher: WatcherSection = WatcherSection()
     backfill: Literal["off", "report", "on"] = Field(
@@ -150,4 +152,4 @@ class Config(Section):
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
         if ("tlsCertFile" in given) != ("tlsKeyFile" in given):
-            yield "tlsCertFile and tlsKeyFile must be given together"
+            yield "tlsCertFile and tlsKeyFile must be set together"

@@ -48,7 +48,7 @@ def long_enough(value: str) -> None:
 
 def token(value: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value):
-        raise ValidationError("must be 16 to 256 of A-Z, a-z, 0-9, - and _, as it is a part of an address")
+        raise ValidationError("must be 16 to 256 of A-Z, a-z, 0-9, - and _, because it is a part of a URL")
 
 
 def web_address(value: str) -> None:

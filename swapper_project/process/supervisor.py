@@ -130,11 +130,13 @@ class _Keeper:
         self._end_group()
         # A program that was killed by a signal was possibly healthy.
         if not self._has_settled and status >= 0:
-            log.error("A process ended at its start; the others are stopped", process=self._program.name, status=status)
+            log.error(
+                "A process exited during its start; the others are stopped", process=self._program.name, status=status
+            )
             return False
         pause = min(LONGEST_RESTART_PAUSE, 2.0**self._falls)
         self._process, self._start_at, self._falls = None, now + pause, self._falls + 1
-        log.error("A process ended and is started again", process=self._program.name, status=status, seconds=pause)
+        log.error("A process exited and is restarted", process=self._program.name, status=status, seconds=pause)
         return True
 
     def terminate(self) -> None:
@@ -147,7 +149,7 @@ class _Keeper:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            log.warning("A process did not end in time and is killed", process=self._program.name)
+            log.warning("A process did not exit in time and is killed", process=self._program.name)
         self._end_group()
         self._process.wait()
 

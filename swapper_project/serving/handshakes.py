@@ -20,7 +20,7 @@ _ALERTS: Final = (
     (("UNKNOWN_CA",), f"The client does not trust our certificate: its authority is unknown. {_CABUNDLE}"),
     (
         ("CERTIFICATE_EXPIRED",),
-        "The client says that our certificate has expired. Replace the files with a valid certificate and key",
+        "The client reports that our certificate has expired. Replace the files with a valid certificate and key",
     ),
     (
         ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED"),

@@ -13,14 +13,14 @@ from swapper_project.process import release
 
 log = structlog.get_logger(__name__)
 
-_MESSAGES: Final = {"webhook": "The webhook listens", "web": "The web process listens"}
+_MESSAGES: Final = {"webhook": "The webhook is listening", "web": "The web process is listening"}
 
 
 def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Config | None) -> None:
     """Log the start of a process. ``config`` is None for a web process without a configuration file."""
     name = config.target.name if config else None
     log.info(
-        _MESSAGES.get(role, "The process listens"),
+        _MESSAGES.get(role, "The process is listening"),
         version=release.VERSION,
         addresses=[_shown(listener, is_tls=is_tls) for listener in listeners],
         target=str(name) if name else None,

@@ -192,7 +192,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except ParseException as error:
             self._refuse(conn, error)
         except (NoMoreData, StopIteration, OSError) as error:
-            self.log.debug("A connection ended in the middle of a request: %s", error)
+            self.log.debug("A connection was closed in the middle of a request: %s", error)
         except Exception as error:
             self.handle_error(request, conn.sock, conn.client, error)
         return False

@@ -100,7 +100,7 @@ def test_a_change_without_the_database_is_not_sent_again_blindly(monkeypatch: py
     api = "/api/v1/jobs/1/cancel/"
     problem = client.post(api, content_type="application/json").json()
     assert problem["code"] == "database-unavailable"
-    assert "may have been made, in part or not at all" in problem["detail"]
+    assert "may have been applied fully, in part or not at all" in problem["detail"]
 
 
 @pytest.fixture

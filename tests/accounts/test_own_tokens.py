@@ -116,7 +116,7 @@ def test_a_token_creates_none_with_more_than_itself() -> None:
     shorter = api.post(API, {"name": "x"}, format="json")
     assert shorter.status_code == 201 and datetime.fromisoformat(shorter.json()["expires_at"]) <= expiry
     longer = api.post(API, {"name": "x", "expires_in_days": 11}, format="json")
-    assert longer.status_code == 403 and "expires after itself" in longer.json()["detail"]
+    assert longer.status_code == 403 and "expires later than itself" in longer.json()["detail"]
     assert ApiToken.objects.count() == 2
 
 

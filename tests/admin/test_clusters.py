@@ -302,4 +302,4 @@ def test_what_a_file_has_is_edited_there(admin_client: Client, cluster: str) -> 
     refused = admin_client.post("/api/v1/registries/", body, "application/json")
 
     assert refused.status_code == 400
-    assert "There is a registry of this host already" in refused.content.decode()
+    assert "A registry with this host already exists" in refused.content.decode()

@@ -225,7 +225,7 @@ def test_an_absent_image_shows_the_last_error_and_its_job(
 
     assert web["last_error"]["job"] == job.pk
     assert (web["last_error"]["error_class"], web["last_error"]["error_message"]) == ("denied", "it was refused")
-    assert "right to pull" in web["last_error"]["advice"] and tool["last_error"] is None
+    assert "permission to pull" in web["last_error"]["advice"] and tool["last_error"] is None
     page = admin_client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "shop"}).content.decode()
     assert f'<a href="/admin/mirrors/mirrorjob/{job.pk}/change/">Job {job.pk}</a> failed: it was refused' in page
     MirrorJob.objects.update(status="succeeded")

@@ -96,10 +96,10 @@ def test_the_dashboard_lists_them_and_each_link_has_as_many_rows(viewer: Client)
         "Target unhealthy: mirror.example.com:5000": None,
         "Failing pulls from the source: unreachable": 2,
         "Failing pulls from the target: not found": 1,
-        "Pods to create again": 1,
+        "Pods to recreate": 1,
         "Restart loops": 1,
     }
-    for title in ("Failing pulls from the target: not found", "Pods to create again", "Restart loops"):
+    for title in ("Failing pulls from the target: not found", "Pods to recreate", "Restart loops"):
         assert len(viewer.get(found[title].link).context["cl"].result_list) == found[title].count
 
 
@@ -139,7 +139,7 @@ def test_an_operator_releases_a_loop(operator: Client) -> None:
     assert [(a.action, a.subject, a.details) for a in OperatorAction.objects.all()] == [
         ("release", row.source, "shop/orders")
     ]
-    assert "None of these is active any more." in run(operator, LOOPS, "release", row.pk)
+    assert "None of these restart loops is active now." in run(operator, LOOPS, "release", row.pk)
 
 
 def test_an_operator_declares_a_target_healthy(operator: Client) -> None:

@@ -142,7 +142,7 @@ def test_the_dashboard_of_one_cluster_names_none(admin_client: Client) -> None:
     assert 'scope="col">Cluster<' not in admin_client.get(LIVE).content.decode()
 
 
-UNKNOWN = "No cluster is known as prod-euu (known: default, prod-us)"
+UNKNOWN = "There is no cluster named prod-euu (known: default, prod-us)"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_pages_warn_of_a_cluster_that_is_not_known(admin_client: Client, url: st
     assert UNKNOWN in text_of(admin_client.get(f"{url}{row.pk}/change/").content.decode())
     configured("prod-euu")
     assert "prod-euu" in cells(admin_client, url, "shown_cluster")
-    assert "No cluster is known" not in admin_client.get(f"{url}{row.pk}/change/").content.decode()
+    assert "There is no cluster named" not in admin_client.get(f"{url}{row.pk}/change/").content.decode()
 
 
 def test_a_cluster_that_is_not_known_is_named_beside_the_only_one(admin_client: Client) -> None:

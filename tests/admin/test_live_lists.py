@@ -23,8 +23,8 @@ INVALID = "“2026-13-45” is not a valid time. Enter a date like 2026-01-31"
     [
         ({"finished_at_from_0": "2026-13-45"}, INVALID),
         ({"finished_at_to_0": "yesterday"}, "“yesterday” is not a valid time"),
-        ({"p": str(MOST_PAGES)}, f"Lists end at page {MOST_PAGES}"),
-        ({"e": "1"}, "cannot be filtered as the link asked for"),
+        ({"p": str(MOST_PAGES)}, f"Lists show at most {MOST_PAGES} pages"),
+        ({"e": "1"}, "has a filter that is not valid for this list"),
     ],
 )
 def test_a_list_that_refreshes_itself_leaves_no_message_for_the_next_page(

@@ -29,7 +29,7 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Clien
     answer = admin_client.post(ADD, form(endpoint=other, name="what I typed"))
     assert answer.status_code == 200
     page = answer.content.decode()
-    assert "There is a registry of this host already" in page and "what I typed" in page
+    assert "A registry with this host already exists" in page and "what I typed" in page
     assert Registry.objects.count() == 1
 
 
@@ -38,7 +38,7 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Clien
     [
         ("", "This field is required."),
         ("https://quay.io/team", "Write a registry host"),
-        ("quay.io:99999", "ports go from 1 to 65535"),
+        ("quay.io:99999", "the port must be from 1 to 65535"),
     ],
 )
 def test_an_invalid_host_is_explained_once(admin_client: Client, endpoint: str, words: str) -> None:
@@ -65,7 +65,7 @@ def test_of_many_that_save_the_same_at_once_one_does(admin_user: User) -> None:
     for thread in threads:
         thread.join()
 
-    assert sorted("There is a registry of this host already" in page for page in pages) == [False, *[True] * 5]
+    assert sorted("A registry with this host already exists" in page for page in pages) == [False, *[True] * 5]
     assert Registry.objects.count() == 1
 
 
@@ -119,7 +119,7 @@ def test_an_invalid_namespace_is_refused_and_kept_in_the_form(admin_client: Clie
 def test_a_second_filter_of_a_name_is_refused(admin_client: Client) -> None:
     fields = {"name": "ours", "jmespath": "`true`", "position": 0}
     assert admin_client.post("/admin/mirrors/filter/add/", fields).status_code == 302
-    assert "There is a filter of this name already" in (
+    assert "A filter with this name already exists" in (
         admin_client.post("/admin/mirrors/filter/add/", fields).content.decode()
     )
     assert Filter.objects.count() == 1

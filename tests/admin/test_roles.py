@@ -287,7 +287,9 @@ def test_a_role_shows_its_permissions_in_words_and_its_users(admin_client: Clien
         User.objects.create_user(name).groups.add(role)
     page = admin_client.get(reverse("admin:auth_group_change", args=[role.pk])).content.decode()
     users = f"{reverse('admin:auth_user_changelist')}?groups__id__exact={role.pk}"
-    assert "All that a viewer may; change jobs, mappings and backfills" in page and "Can view" not in page
+    assert (
+        "Everything that a viewer can do, and: change jobs, mappings and backfills" in page and "Can view" not in page
+    )
     assert f'<a href="{users}">2</a>' in page
     listed = admin_client.get(users).content.decode()
     assert "olga" in listed and "otto" in listed

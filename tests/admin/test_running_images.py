@@ -84,7 +84,7 @@ def test_a_cluster_without_a_watcher_says_what_to_do(operator: Client) -> None:
     Cluster.objects.filter(pk=row.pk).update(seen_at=timezone.now() - timedelta(minutes=6))
 
     shown = operator.get(url).content.decode()
-    assert "Stale" in shown and "Check that it runs (manage.py watch)" in shown
+    assert "Stale" in shown and "Check that the watcher runs (manage.py watch)" in shown
 
 
 def test_the_page_of_backfills_says_whether_anything_is_watched(operator: Client) -> None:

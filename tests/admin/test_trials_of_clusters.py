@@ -100,4 +100,4 @@ def test_a_sampled_pod_is_tried_with_the_filters_of_its_cluster(
 def test_a_cluster_that_is_not_known_is_warned_of_while_it_is_tried(admin_client: Client) -> None:
     page = admin_client.post(ANSWERS, {"jmespath": NGINX, "cluster": "prod-euu"}).content.decode()
 
-    assert "No cluster is known as prod-euu (known: default, prod-us)" in text_of(page)
+    assert "There is no cluster named prod-euu (known: default, prod-us)" in text_of(page)

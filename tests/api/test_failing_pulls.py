@@ -33,7 +33,7 @@ def test_a_target_is_declared_healthy_once(client_of: Clients) -> None:
     assert client.post(f"{url}declare-healthy/").json()["state"] == "healthy"
 
     again = client.post(f"{url}declare-healthy/")
-    assert again.status_code == 409 and "healthy already" in again.json()["detail"]
+    assert again.status_code == 409 and "already healthy" in again.json()["detail"]
     assert OperatorAction.objects.get().action == "declare-healthy"
 
 

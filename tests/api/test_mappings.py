@@ -75,7 +75,7 @@ def test_the_error_of_the_last_job_is_shown_and_filtered_by(operator: APIClient,
     failed, absent = mapping_in("failed"), mapping_in("absent")
     shown = operator.get(f"/api/v1/mappings/{failed.pk}/").json()
     assert (shown["error_class"], shown["error_message"], shown["error_host"]) == ("denied", "no", "ghcr.io")
-    assert "right to pull" in shown["advice"]
+    assert "permission to pull" in shown["advice"]
     without = operator.get(f"/api/v1/mappings/{absent.pk}/").json()
     assert [without[name] for name in ("error_class", "error_message", "error_host", "advice")] == [""] * 4
     assert sources(operator, "error_class=denied") == ["failed"]

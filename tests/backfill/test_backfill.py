@@ -155,7 +155,8 @@ def test_dry_run_and_the_cluster_hold_a_run_up_and_say_so(
     monkeypatch.setenv("KUBECONFIG", str(shop.plane.kubeconfig()))
     watcher.turn()
     run.refresh_from_db()
-    assert "may not be read: let this process get pods" in run.problem and not MirrorJob.objects.exists()
+    assert "no permission to read pod " in run.problem and "allow this process to get pods" in run.problem
+    assert not MirrorJob.objects.exists()
     monkeypatch.undo()
 
 

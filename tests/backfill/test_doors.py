@@ -155,7 +155,7 @@ def test_the_dashboard_shows_one_that_runs(client: Client, registry: Registry) -
 def test_the_api_does_the_same(client_of: Clients, registry: Registry) -> None:
     operator = client_of(Role.OPERATOR)
     nothing = operator.post("/api/v1/backfill/", {}, format="json")
-    assert nothing.status_code == 409 and "Nothing is known of the cluster default" in str(nothing.json())
+    assert nothing.status_code == 409 and "There is no data about the cluster default" in str(nothing.json())
     running("quay.io/app:1")
     made = operator.post("/api/v1/backfill/", {"cluster": "default"}, format="json")
     assert (made.status_code, made.json()["state"], made.json()["progress"]["found"]) == (201, "preview", 1)
@@ -168,7 +168,7 @@ def test_the_api_does_the_same(client_of: Clients, registry: Registry) -> None:
     url = f"/api/v1/backfill/{again['id']}/"
     assert operator.post(f"{url}start/").json()["state"] == "running"
     second = operator.post("/api/v1/backfill/", {"cluster": "default"}, format="json")
-    assert second.status_code == 409 and "under way" in str(second.json())
+    assert second.status_code == 409 and "in progress" in str(second.json())
     for name, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert operator.post(f"{url}{name}/").json()["state"] == state
     images = operator.get(f"/api/v1/backfill-images/?run={again['id']}").json()["results"]
@@ -235,7 +235,7 @@ def test_the_command_previews_and_mirrors(
         followed = command(watcher)
     assert "1 of 1 images, finished" in followed
     assert list(BackfillRun.objects.order_by("id").values_list("state", flat=True)) == ["cancelled", "finished"]
-    assert "No image is left" in command(watcher), "the other one has opted out"
+    assert "No images remain" in command(watcher), "the other one has opted out"
 
 
 def test_ctrl_c_leaves_it_running_and_says_so(
@@ -264,7 +264,7 @@ def test_without_a_cluster_the_command_says_what_is_missing(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    with pytest.raises(CommandError, match="Nothing is known of the cluster"):
+    with pytest.raises(CommandError, match="There is no data about the cluster"):
         command(watcher)
     running("quay.io/app:1", pod_name="one")
     with pytest.raises(CommandError, match="KUBECONFIG is not set"):
@@ -279,7 +279,7 @@ def test_the_command_refuses_a_cluster_that_is_not_known(watcher: Watcher) -> No
     with pytest.raises(CommandError) as refused:
         command(watcher, "--cluster", "zz")
     assert str(refused.value) == (
-        "No cluster is known as zz (known: default). Check the name; to add a cluster, run manage.py prepare with a "
+        "There is no cluster named zz (known: default). Check the name; to add a cluster, run manage.py prepare with a "
         "configuration file that has clusterName: zz."
     )
     assert refused.value.returncode == 1 and not BackfillRun.objects.exists()

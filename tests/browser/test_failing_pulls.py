@@ -51,7 +51,7 @@ def test_each_failing_pull_says_what_to_do(system: System, visitors: Visitors, o
     page = visitors.visit(system, "operator").open("/admin/")
 
     attention = page.get_by_role("region", name="Needs attention")
-    expect(attention).to_contain_text("Pods to create again", timeout=60_000)
+    expect(attention).to_contain_text("Pods to recreate", timeout=60_000)
     page.get_by_role("link", name="Failing pulls", exact=True).click()
     for cause, (_, words) in KINDS.items():
         row = page.locator("#result_list tr.data-row", has_text=words)

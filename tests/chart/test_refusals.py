@@ -34,8 +34,8 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
     ({"accountId": "123456789012"}, "accountId: is an unknown key here; there is config.target.aws.accountId"),
     ({"privateRegistries": []}, "privateRegistries: is now source.registries"),
     ({"cacheTtlMinutes": 5}, "cacheTtlMinutes: is now existence.maxAge"),
-    ({"xyz": 1}, "xyz: is an unknown key; there are dryRun, logLevel"),
-    ({"ImageSwapPolicy": "always", "imageSwapPolicy": "exists"}, "imageswappolicy: is given twice"),
+    ({"xyz": 1}, "xyz: is an unknown key; valid keys: dryRun, logLevel"),
+    ({"ImageSwapPolicy": "always", "imageSwapPolicy": "exists"}, "imageswappolicy: is set twice"),
     ({"target": {"type": "gcp"}}, "target.gcp is missing"),
 ]
 

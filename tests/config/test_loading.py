@@ -160,8 +160,8 @@ def test_a_flag_may_choose_another_target_of_the_file() -> None:
 def test_a_bad_flag_is_named_as_a_flag() -> None:
     with pytest.raises(ConfigError) as caught:
         config.parse(MINIMAL, overrides={"logLevel": "loud", "drRun": True})
-    assert "logLevel, given by a flag: must be 'trace'" in str(caught.value)
-    assert "drRun, given by a flag: is an unknown key; did you mean dryRun?" in str(caught.value)
+    assert "logLevel, set by a flag: must be 'trace'" in str(caught.value)
+    assert "drRun, set by a flag: is an unknown key; did you mean dryRun?" in str(caught.value)
 
 
 def test_a_configuration_is_immutable() -> None:

@@ -68,7 +68,7 @@ def test_an_install_that_never_answers_refuses_no_pod(cluster: Cluster, tmp_path
             assert "Error" in said, "helm install reports that nothing became ready"
             wait_until(lambda: "caBundle" in release.webhook()["clientConfig"], timeout=60, what="the certificate")
             assert release.webhook()["failurePolicy"] == "Fail"
-            wait_until(lambda: "does not answer" in cluster.logs(f"{release.namespace}.broken"), what="a log line")
+            wait_until(lambda: "does not respond" in cluster.logs(f"{release.namespace}.broken"), what="a log line")
             assert status_of_new_pod(release, shop) == 201
             assert release.activation() is None
 

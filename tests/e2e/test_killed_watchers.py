@@ -124,7 +124,7 @@ class Lists:
 
     def note(self, name: str, watcher: Watcher) -> None:
         self.of[name] = max(self.of.get(name, 0), watcher.requests("list"))
-        self.led[name] = watcher.process.log.read_text().count("This watcher leads")
+        self.led[name] = watcher.process.log.read_text().count("This watcher is the leader")
 
 
 def test_rows_are_right_after_random_kills_and_an_outage(

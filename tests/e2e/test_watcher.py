@@ -71,7 +71,7 @@ def test_it_leads_without_a_problem(watched: Watched) -> None:
 def test_its_log_has_no_lines_of_the_http_client(cluster: Cluster, watched: Watched) -> None:
     """At ``debug``, the level of the chart, the HTTP client used to write several lines for each line of a watch."""
     (pod,) = cluster.node.pods(watched.release.namespace, "watcher")
-    assert "This watcher leads" in pod.log.read_text()
+    assert "This watcher is the leader" in pod.log.read_text()
     assert "receive_response" not in pod.log.read_text()
 
 

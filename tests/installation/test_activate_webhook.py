@@ -102,8 +102,11 @@ def test_it_binds_the_role_once_the_webhook_has_answered(site: Site, tmp_path: P
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"{}", "it answered 200, and not a review that admits the pod"),
-        (b'{"response": {"uid": "UID", "allowed": false}}', "it answered 200, and not a review that admits the pod"),
+        (b"{}", "it responded with status 200 instead of a review that admits the pod"),
+        (
+            b'{"response": {"uid": "UID", "allowed": false}}',
+            "it responded with status 200 instead of a review that admits the pod",
+        ),
     ],
     ids=["no-review", "refused"],
 )

@@ -113,5 +113,5 @@ def test_an_api_server_that_does_not_answer_is_said_in_one_line(plane: ControlPl
     ended = run_manage("setup_secrets", "--namespace", "x", "--app-secret", APP, environment=environment, check=False)
 
     assert ended.returncode == 1
-    assert ("did not answer" if cluster == "away" else "KUBECONFIG is not set") in ended.stderr
+    assert ("did not respond" if cluster == "away" else "KUBECONFIG is not set") in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

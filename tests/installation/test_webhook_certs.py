@@ -81,7 +81,7 @@ def test_a_secret_of_upstreams_is_not_touched(site: Site, plane: ControlPlane) -
     ended = site.webhook_certs(check=False)
 
     assert ended.returncode == 1
-    assert f"Secret {site.namespace}/{TLS} is not ours: it has ca, cert, key" in ended.stderr
+    assert f"Secret {site.namespace}/{TLS} was not created by this command: it has ca, cert, key" in ended.stderr
     assert "--secret" in ended.stderr and len(ended.stderr.splitlines()) == 1
     assert (site.secrets(), site.registration()) == before
 
@@ -205,7 +205,7 @@ def test_an_api_server_that_does_not_answer_is_said_in_one_line(site: Site) -> N
     ended = site.webhook_certs(check=False, KUBECONFIG=str(path))
 
     assert ended.returncode == 1
-    assert "did not answer" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert "did not respond" in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
 def start(site: Site, *arguments: str) -> subprocess.Popen[bytes]:

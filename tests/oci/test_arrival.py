@@ -95,7 +95,7 @@ def test_a_kind_that_a_registry_does_not_take_is_a_lasting_error_and_leaves_no_t
     KINDS[kind]().load(source.storage, "app", "1.0")
     there = ref(distribution_registry, f"{place(kind)}:1.0")
 
-    with pytest.raises(RegistryError, match="answered 400") as caught:
+    with pytest.raises(RegistryError, match="responded with 400") as caught:
         engine.copy(request(ref(source), there))
 
     assert (caught.value.permanent, caught.value.host) == (True, distribution_registry.host)

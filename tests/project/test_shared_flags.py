@@ -77,7 +77,7 @@ def test_a_command_that_takes_no_flag_refuses_it(name: str, flag: str, tmp_path:
     ended = run_manage(name, flag, str(tmp_path), check=False)
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"{name} takes neither --config nor --data-dir: ")
+    assert ended.stderr.startswith(f"{name} accepts neither --config nor --data-dir: ")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -85,4 +85,4 @@ def test_an_empty_path_is_refused() -> None:
     ended = run_manage("prepare", "--config", "", check=False)
 
     assert ended.returncode == 2
-    assert "--config: must name a path" in ended.stderr
+    assert "--config: needs a path" in ended.stderr

@@ -89,7 +89,7 @@ def test_what_cannot_start_ends_all_of_it() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
-    assert "A process ended at its start" in ended.stdout + ended.stderr
+    assert "A process exited during its start" in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_cannot_start_ends_all_of_it() -> None:
     [
         ("--web-address=bogus", "is not a valid address and port"),
         ("--data-dir=/proc/nope", "/proc/nope"),
-        ("--tls-cert-file=/no/such.crt", "tlsCertFile and tlsKeyFile must be given together"),
+        ("--tls-cert-file=/no/such.crt", "tlsCertFile and tlsKeyFile must be set together"),
     ],
 )
 def test_a_start_that_makes_no_sense_is_refused_in_a_line(tmp_path: Path, argument: str, told: str) -> None:

@@ -197,11 +197,12 @@ def test_a_dry_run_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_kinds_that_the_watcher_may_not_read_are_pointed_out(ask: Ask) -> None:
     cluster(
-        problem="cronjobs may not be read in all namespaces: let it\npods cannot be read: the API server answered 500"
+        problem="no permission to read cronjobs in all namespaces: allow it\n"
+        "pods cannot be read: the API server responded with status 500"
     )
 
     (notice,) = answer(ask)["notices"]
-    assert "something may be missing here: cronjobs may not be read" in notice and "; pods cannot be read" in notice
+    assert "some may be missing here: no permission to read cronjobs" in notice and "; pods cannot be read" in notice
 
 
 def test_what_the_webhook_keeps_has_its_own_reason_and_next_step(ask: Ask) -> None:
@@ -268,4 +269,4 @@ def test_a_registry_that_no_image_comes_from_is_named(ask: Ask, name: str, is_us
 
     said = ask("--without", name)[1]
 
-    assert (f"No image that runs here is from {name}: check the name" in said) is not is_used
+    assert (f"No running image is from {name}: check the name" in said) is not is_used

@@ -118,7 +118,7 @@ def test_a_registry_that_cannot_be_one_is_refused_on_the_page(admin_client: Clie
         (Role.VIEWER, "", "could start on a new node"),
         (Role.OPERATOR, "?list=drift", "could start on a new node"),
         (Role.OPERATOR, "?without=docker.io", "could start on a new node"),
-        (Role.OPERATOR, "mirror/", "Mirror what is missing"),
+        (Role.OPERATOR, "mirror/", "Mirror missing images"),
     ],
 )
 def test_queries_do_not_grow_with_rows(

@@ -226,7 +226,7 @@ def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[
 
 
 def _is_healthy(port: int, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "etcd ended at once"
+    assert process.poll() is None, "etcd exited immediately after its start"
     try:
         return urllib3.request("GET", f"http://127.0.0.1:{port}/health", retries=False, timeout=2).status == 200
     except urllib3.exceptions.HTTPError:

@@ -53,7 +53,7 @@ def build() -> None:
     made = bases()
     if made.are_there or not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") or os.geteuid() != 0:
         return
-    print("Making the base of the container image with debootstrap, once for this machine", flush=True)
+    print("Building the base of the container image with debootstrap, once per machine", flush=True)
     made.run.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="swapper-debian-") as directory:
         root = Path(directory) / "root"

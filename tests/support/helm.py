@@ -160,5 +160,5 @@ class _Loader(yaml.CSafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        assert len(keys) == len(set(keys)), f"given twice: {keys}"
+        assert len(keys) == len(set(keys)), f"duplicate keys: {keys}"
         return super().construct_mapping(node, deep)

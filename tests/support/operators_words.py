@@ -118,7 +118,7 @@ WAYS: Final = (
     ),
     Way(
         "unauthorized",
-        "reading the manifest of {source}: {host} answered 401 (UNAUTHORIZED); check the credentials for this "
+        "reading the manifest of {source}: {host} responded with 401 (UNAUTHORIZED); check the credentials for this "
         "registry, and that the image exists",
         says_step=True,
     ),
@@ -130,12 +130,12 @@ WAYS: Final = (
     ),
     Way(
         "rate-limited",
-        "reading the manifest of {source}: {host} answered 429 (TOOMANYREQUESTS); log in to the registry or wait for "
-        "its limit to reset",
+        "reading the manifest of {source}: {host} responded with 429 (TOOMANYREQUESTS); log in to the registry or "
+        "wait for its limit to reset",
         is_retried=True,
         says_step=True,
     ),
-    Way("unavailable", "reading a blob of {source}: {host} answered 503", is_retried=True),
+    Way("unavailable", "reading a blob of {source}: {host} responded with 503", is_retried=True),
     Way("timeout", "reading a blob of {source}: no byte came from {host} for 30 s", is_retried=True),
     Way(
         "tls",

@@ -53,6 +53,6 @@ def wait_until(condition: Callable[[], object], *, timeout: float = PATIENCE, wh
     while not condition():
         ended = time.monotonic()
         if ended > deadline:
-            raise AssertionError(f"{what} did not come within {timeout:g} s")
+            raise AssertionError(f"Timed out after {timeout:g} s waiting for {what}")
         time.sleep(min(max(POLL_EVERY, ended - began), LONGEST_PAUSE))
         began = time.monotonic()

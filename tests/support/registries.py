@@ -95,7 +95,7 @@ def distribution(
 
 
 def _is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "docker-registry ended at once"
+    assert process.poll() is None, "docker-registry exited immediately after its start"
     with socket.socket() as sock:
         sock.settimeout(0.5)
         return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -129,7 +129,7 @@ def test_a_proxy_that_answers_is_named_by_its_status(api: ApiServer, feed: Feed)
     feed.start()
 
     wait_until(lambda: feed.problem, what="the problem")
-    assert feed.problem == "pods cannot be read: the API server answered 502"
+    assert feed.problem == "pods cannot be read: the API server responded with status 502"
 
 
 def test_watches_that_fail_as_soon_as_they_begin_are_not_repeated_once_a_second(api: ApiServer, feed: Feed) -> None:

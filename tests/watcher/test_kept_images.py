@@ -167,7 +167,7 @@ def test_a_registration_that_cannot_be_read_is_pointed_out(watched: Watched, mon
     watched.decide()
 
     drill = run_drill(DrillRequest("default"), watched.source.current)
-    assert any("let this process get mutatingwebhookconfigurations" in notice for notice in drill.notices)
+    assert any("allow this process to get mutatingwebhookconfigurations" in notice for notice in drill.notices)
     assert any("1 images have not been compared" in notice for notice in drill.notices), "nor may it read pods"
     monkeypatch.undo()
     monkeypatch.setenv("KUBECONFIG", str(watched.plane.kubeconfig(ADMIN)))

@@ -171,7 +171,7 @@ def test_one_namespace_alone_with_its_permissions(watching: Watching, objects: O
         expected = {("", "", "quay.io/org/app:1", "quay.io/org/app:1", "starting", "1")}
         assert watching.images(shop) == expected and not watching.images(other)
         sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%{}%'"
-        for problem in ("deployments may not be read in namespace", "nodes may not be read"):
+        for problem in ("no permission to read deployments in namespace", "no permission to read nodes"):
             wait_until(partial(watching.value, sql.format(problem)), what=problem)
         wait_until(lambda: watcher.metrics().get("swapper_watcher_problem") == 1, what="the metric of the problem")
 
@@ -185,7 +185,7 @@ def test_without_permission_for_pods_nothing_counts_as_missing(watching: Watchin
     watching.token = OTHER
     watching.keys = {"watcher": {"namespaces": [f"{shop}-x", shop]}}
     with watching.running("restricted"):
-        sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%pods may not be read%'"
+        sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%no permission to read pods%'"
         wait_until(lambda: watching.value(sql), what="the problem")
         assert before and watching.images(shop) == before
 

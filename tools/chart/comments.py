@@ -58,7 +58,7 @@ def _scan(lines: list[str]) -> list[Value]:
 def _types(text: str | None, number: int) -> tuple[str, ...]:
     types = tuple(text.split("|")) if text else ()
     if unknown := set(types) - TYPES:
-        raise ValueError(f"values.yaml:{number}: unknown type {min(unknown)}; there are {', '.join(sorted(TYPES))}")
+        raise ValueError(f"values.yaml:{number}: unknown type {min(unknown)}; valid types: {', '.join(sorted(TYPES))}")
     return types
 
 

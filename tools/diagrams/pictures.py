@@ -9,7 +9,7 @@ PARTS = Picture(
     height=430,
     description=(
         "API servers send reviews to the webhook. Webhook, web and worker share a database. The worker reads sources "
-        "and writes the target; the webhook asks the target. Nodes pull from the target."
+        "and writes the target; the webhook queries the target. Nodes pull from the target."
     ),
     frames=[Box(210, 20, 420, 390, "k8s-image-swapper")],
     boxes=[

@@ -98,7 +98,7 @@ class MappingCache:
             return
         self.registry_id = selectors.target_registry_id(endpoint=target[0], prefix=target[1])
         if self.registry_id is None and self._registry_of != target:
-            log.warning("The database does not know this target yet: run manage.py prepare", target="/".join(target))
+            log.warning("The database does not have this target yet: run manage.py prepare", target="/".join(target))
         self._registry_of = target
         self._forget()
         self._watermark = None

@@ -170,7 +170,7 @@ class DatabaseThread:
                 raise DatabaseUnavailableError("the database is unavailable")
             self._inbox.put(message)
         except (queue.Full, DatabaseUnavailableError) as error:
-            future.set_exception(DatabaseUnavailableError(str(error) or "too much to look up at once"))
+            future.set_exception(DatabaseUnavailableError(str(error) or "too many lookups at once"))
         return future
 
     # Methods of the database thread itself.
@@ -195,7 +195,7 @@ class DatabaseThread:
                 self._back_off(error)
             for message in batch:
                 if not message.future.done() and message not in self._answering.waits:
-                    message.future.set_exception(DatabaseUnavailableError("the database did not answer"))
+                    message.future.set_exception(DatabaseUnavailableError("the database did not respond"))
         self._last_flush()
 
     def _seconds_until_due(self) -> float:

@@ -42,7 +42,7 @@ class LastErrorSerializer(serializers.Serializer[Any]):
     error_class = serializers.CharField()
     error_message = serializers.CharField()
     error_host = serializers.CharField(help_text="Registry at which the job failed.")
-    advice = serializers.CharField(help_text="How to fix the error, if `error_message` does not say it.")
+    advice = serializers.CharField(help_text="How to fix the error, if `error_message` does not explain it.")
 
 
 class ExplainedImageSerializer(serializers.Serializer[Any]):

@@ -143,14 +143,14 @@ class RegistryProber:
         try:
             descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
-            log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
+            log.info("The check for an image at a registry failed", image=str(ref), error=str(error))
             answer = ProbeAnswer("unknown", unavailable=error.code in REGISTRY_UNAVAILABLE, at=time.monotonic())
             if not answer.unavailable:
                 # The host responds. A private image among public ones must not open its breaker.
                 self.breaker.record(ref.registry, "answered")
                 return answer
         except Exception:
-            log.exception("Asking a registry failed", image=str(ref))
+            log.exception("An error occurred while a registry was checked for an image", image=str(ref))
             answer = ProbeAnswer("unknown", at=time.monotonic())
         else:
             state = "present" if descriptor else "absent"

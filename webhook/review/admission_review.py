@@ -45,7 +45,7 @@ def parse(body: bytes) -> AdmissionRequest:
     try:
         review = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ReviewError(f"The body is not JSON that can be read: {error}.") from error
+        raise ReviewError(f"The body is not valid JSON: {error}.") from error
     if not isinstance(review, dict):
         raise ReviewError("The body is not an AdmissionReview: it is not a JSON object.")
     version = review.get("apiVersion")

@@ -26,7 +26,7 @@ MOST_REPOSITORIES: Final = 5_000
 
 FOREIGN: Final = (
     "it is the mirror of a private image, and this namespace has no proven access to its source; "
-    "name the image by its source, with a pull secret that reads it"
+    "refer to the image by its source, with a pull secret that can read it"
 )
 
 

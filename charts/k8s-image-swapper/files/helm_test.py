@@ -87,7 +87,7 @@ def problem():
         return str(error)
     except urllib.error.HTTPError as error:
         # Not the whole URL: its path may hold the token.
-        return f"{urlsplit(error.url).netloc} answered {error.code}: {error.read().decode()[:500]}"
+        return f"{urlsplit(error.url).netloc} responded with {error.code}: {error.read().decode()[:500]}"
     except OSError as error:
         return f"The webhook cannot be reached as the API server reaches it: {error}"
     return ""

@@ -50,7 +50,7 @@ DEFAULTS. */}}
 {{- $ignored := include "swapper.sectionsNotChosen" (list $values $path $keys) | splitList "," -}}
 {{- range $key, $count := include "swapper.countSpellings" $values | fromYaml -}}
   {{- if gt (int $count) 1 -}}
-    {{- fail (printf "\n\nconfig.%s: is given twice, in two spellings: keys match in any case of letters. Keep one of them." (include "swapper.path" (list $path $key))) -}}
+    {{- fail (printf "\n\nconfig.%s: is set twice, in two spellings: keys match in any case of letters. Keep one of them." (include "swapper.path" (list $path $key))) -}}
   {{- end -}}
 {{- end -}}
 {{- range $key, $value := $values -}}

@@ -14,7 +14,7 @@
 {{- else if $elsewhere -}}
 {{- printf "is an unknown key here; there is config.%s" $elsewhere -}}
 {{- else -}}
-{{- printf "is an unknown key; there are %s" (join ", " $here) -}}
+{{- printf "is an unknown key; valid keys: %s" (join ", " $here) -}}
 {{- end -}}
 {{- end -}}
 

@@ -76,7 +76,7 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
     if form_id and form_id in sent:
         messages.warning(
             request,
-            "This form was sent before, and no other token was created. If you have not copied the token, revoke it "
+            "This form was already submitted, so no other token was created. If you did not copy the token, revoke it "
             "and create another one.",
         )
         return HttpResponseRedirect(reverse(REDIRECT))

@@ -25,8 +25,12 @@ from mirrors.admin.tools.row_fields import NOTHING
 
 PERMITTED: Final = {
     Role.VIEWER.group: "See everything that is mirrored and configured, try filters",
-    Role.OPERATOR.group: "All that a viewer may; change jobs, mappings and backfills, test registries, resume hosts",
-    Role.ADMIN.group: "All that an operator may; change filters, registries, users, tokens; see sign-ins and history",
+    Role.OPERATOR.group: (
+        "Everything that a viewer can do, and: change jobs, mappings and backfills, test registries, resume hosts"
+    ),
+    Role.ADMIN.group: (
+        "Everything that an operator can do, and: change filters, registries, users, tokens; see sign-ins and history"
+    ),
 }
 """What each role permits, by the name of its group."""
 

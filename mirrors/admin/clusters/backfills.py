@@ -64,14 +64,14 @@ BACKFILL_ACTIONS: Final = {
     "start": BulkAction(
         "start",
         "Start",
-        "The images of this preview are mirrored, about 50 queued at a time: first those that pods wait for, then the "
-        "most used. Copies that pods request go before them.",
+        "The images of this preview are mirrored, about 50 queued at a time: first images that pods wait for, then "
+        "the most used. Copies that pods request have priority.",
         _each(services.start_run, "started."),
     ),
     "pause": BulkAction(
         "pause",
         "Pause",
-        "No more copies are requested. Jobs that are queued already run. You can resume it later.",
+        "No more copies are requested. Jobs that are already queued still run. You can resume the backfill later.",
         _each(services.pause_run, "paused."),
     ),
     "resume": BulkAction(
@@ -81,7 +81,8 @@ BACKFILL_ACTIONS: Final = {
         "cancel",
         "Cancel",
         "The remaining images are not mirrored, and queued jobs are cancelled, except those whose image pods have "
-        "requested since. Images that are mirrored already stay. You can preview a new one at any time.",
+        "requested since. Images that are already mirrored stay at the target. You can preview a new backfill at any "
+        "time.",
         _each(services.cancel_run, "cancelled."),
         is_dangerous=True,
     ),

@@ -29,7 +29,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     list_filter = ["cause", "at", "is_mirrored", ClusterListFilter]
     sortable_by = None  # few rows: those that fail now
     list_before_template = "admin/mirrors/stale_hint.html"
-    empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."
+    empty_words = "Appear while pods cannot pull their image, if a watcher runs (manage.py watch)."
     search_fields = SEARCH_FIELDS[PullFailure]
     ordering = ["-pods", "-id"]
     fields = (

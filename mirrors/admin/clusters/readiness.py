@@ -42,7 +42,7 @@ SHOWN_NAMESPACES: Final = 20
 all."""
 
 OPERATE: Final = "mirrors.change_mirrorjob"
-NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is not known which target is asked about."
+NOT_CONFIGURED: Final = "This process has no usable configuration file, so its target is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         images = sorted(missing_images.to_mirror(drill)) if drill else []
         context = {
             **self.admin_site.each_context(request),
-            "title": "Mirror what is missing",
+            "title": "Mirror missing images",
             "opts": self.opts,
             "choice": choice,
             "problem": problem,
@@ -140,8 +140,8 @@ def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     except ActionRefusedError as error:
         return ActionResult("", [str(error)])
     words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
-    active = f" {done.active} had a job already." if done.active else ""
-    left = f" {done.left} are left: mirror again." if done.left else ""
+    active = f" {done.active} already had a job." if done.active else ""
+    left = f" {done.left} remain: mirror again to queue them." if done.left else ""
     return ActionResult(words + active + left, done.refusals)
 
 

@@ -31,28 +31,28 @@ HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing":
 def _release(ids: Collection[int], actor: str) -> ActionResult:
     count = services.release_loops(loop_ids=ids, requested_by=actor)
     return ActionResult(
-        f"{count:,} released." if count else "", () if count else ("None of these is active any more.",)
+        f"{count:,} released." if count else "", () if count else ("None of these restart loops is active now.",)
     )
 
 
 def _declare_healthy(ids: Collection[int], actor: str) -> ActionResult:
     count = services.declare_healthy(health_ids=ids, requested_by=actor)
     words = f"{count:,} declared healthy." if count else ""
-    return ActionResult(words, () if count else ("All of these targets are healthy already.",))
+    return ActionResult(words, () if count else ("All of these targets are already healthy.",))
 
 
 RELEASE: Final = BulkAction(
     "release",
     "Release",
-    "The images of these workloads are swapped again from their next pod on. If their pods are still deleted after "
-    "that, the workloads are found again.",
+    "The images of these workloads are swapped again, starting with the next pod. If pods are still deleted after "
+    "that, the restart loop is detected again.",
     _release,
 )
 DECLARE_HEALTHY: Final = BulkAction(
     "declare_healthy",
     "Declare healthy",
-    "All new pods are swapped to these targets again, without a test. If pods of two nodes cannot pull from a target "
-    "after that, it is unhealthy again.",
+    "All new pods are swapped to these targets again, without a test. If pods on two nodes then cannot pull from a "
+    "target, it becomes unhealthy again.",
     _declare_healthy,
 )
 
@@ -90,7 +90,7 @@ class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     list_filter = ["state", ClusterListFilter]
     row_names = ("target", "targets")
     sortable_by = None  # a row for each cluster
-    empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
+    empty_words = "Appear when pods on two nodes cannot pull from the target, if a watcher runs (manage.py watch)."
     search_fields = SEARCH_FIELDS[TargetHealth]
     ordering = ["cluster", "registry"]
     actions = ["declare_healthy"]

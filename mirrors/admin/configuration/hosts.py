@@ -89,7 +89,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     def paused(self, row: HostBudget) -> Any:
         if row.paused_until:
             return format_html("retry {}", when(row.paused_until))
-        return "–" if row.resting_until is None else "ended; one copy tries first"
+        return "–" if row.resting_until is None else "ended; one copy is tried before the others"
 
     @in_files("waiting copies", _waiting)
     @in_files("copies wait until", lambda row: row.low_priority_until)

@@ -22,7 +22,7 @@ from mirrors.selectors.images.admitted import OF_ADMITTED
 from mirrors.templatetags.humanise import hour_from
 
 DECISION_CHOICES = {
-    "admitted": ("Images that coverage counts", "counted"),
+    "admitted": ("Images counted in coverage", "counted"),
     "mirrored": ("Of these: run from the mirror", "mirrored"),
     "first-seen": ("First seen: the first pod of an image", "first_seen"),
     "excluded": ("Excluded by a filter or an opt-out", "excluded"),

@@ -88,10 +88,10 @@ JOB_ACTIONS = {
     "cancel": BulkAction(
         "cancel",
         "Cancel",
-        "Queued jobs are cancelled immediately. Running jobs stop within about ten seconds, unless their copy finishes "
-        "before. Layers that are already at the target stay there, and a later copy uses them. Pods can start the next "
-        "copy of the image 10 minutes after the cancellation at the earliest; Retry starts one immediately. To prevent "
-        "an image from being mirrored, pause its mapping.",
+        "Queued jobs are cancelled immediately. Running jobs stop within about ten seconds, unless their copy "
+        "finishes first. Layers that are already at the target stay there, and a later copy uses them. Pods can "
+        "request the next copy of the image no earlier than 10 minutes after the cancellation; Retry starts one "
+        "immediately. To prevent an image from being mirrored, pause its mapping.",
         _cancel,
         is_dangerous=True,
     ),

@@ -59,7 +59,9 @@ def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
         yield Entry("No worker", processes, words=f"{words}check its log.", action="Processes", action_link=processes)
     days = days_until(found["certificate_expires_at"], overview.now)
     if days is not None and days < EXPIRES_SOON_DAYS:
-        words = "The API server calls no webhook whose certificate has expired. Renew it (manage.py webhook_certs)."
+        words = (
+            "The API server does not call a webhook whose certificate has expired. Renew it (manage.py webhook_certs)."
+        )
         at = found["certificate_expires_at"]
         yield Entry("Certificate expires", processes, None, words, at, "Processes", processes)
 

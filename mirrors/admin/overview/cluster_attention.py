@@ -55,5 +55,5 @@ def _failing_pulls(pulls: Iterable[Mapping[str, Any]], cluster: str) -> Iterator
         yield Entry(title, link, images, pull_advice(cause, at), None, "Review", link)
     if startable:
         link = links.of_cluster("pullfailure", cluster, at__exact=PullSide.SOURCE.value, is_mirrored__exact="1")
-        words = "Their source fails, and the mirror has the image: new pods would start. The list has the commands."
-        yield Entry("Pods to create again", link, startable, words, None, "Review", link)
+        words = "Their source fails, but the mirror has the image: new pods would start. The list shows the commands."
+        yield Entry("Pods to recreate", link, startable, words, None, "Review", link)

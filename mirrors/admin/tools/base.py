@@ -134,7 +134,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
             return super().get_changelist_instance(request)
         except IncorrectLookupParameters:
             if given := self._invalid_filters(request):
-                messages.warning(request, f"Not a valid filter of this list: {', '.join(given)}. It shows all rows.")
+                messages.warning(request, f"This list has no such filter: {', '.join(given)}. All rows are shown.")
             raise
 
     def _invalid_filters(self, request: HttpRequest) -> list[str]:
@@ -164,10 +164,10 @@ def _describe(request: HttpRequest) -> None:
     """Add messages about a page number or a filter of the link that the list cannot apply."""
     page = request.GET.get(PAGE_VAR, "")
     if page.isdecimal() and int(page) >= MOST_PAGES:
-        messages.info(request, f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it.")
+        messages.info(request, f"Lists show at most {MOST_PAGES} pages. Use filters or search to find other rows.")
     # The request that Django redirected here added a message that names the filter. A bookmark with this flag has none.
     if ERROR_FLAG in request.GET and not len(messages.get_messages(request)):
-        messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
+        messages.warning(request, "The link has a filter that is not valid for this list. All rows are shown.")
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):

@@ -12,7 +12,7 @@ from mirrors.selectors.clusters.running_images import only_mirrored
 
 class RunningImageFilter(FilterSet):  # type: ignore[misc]
     namespace = ClusterNamespaceFilter()
-    mirrored = BooleanFilter(method="only_mirrored", help_text="Whether a target is known to have it.")
+    mirrored = BooleanFilter(method="only_mirrored", help_text="Whether a target is known to have the image.")
 
     class Meta:
         model = RunningImage

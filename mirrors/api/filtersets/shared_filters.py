@@ -44,7 +44,9 @@ class ClusterNamespaceFilter(CharFilter):  # type: ignore[misc]
     """A filter by namespace, in all clusters or in one."""
 
     def __init__(self) -> None:
-        super().__init__(label="Namespace; CLUSTER/NAMESPACE: that of one cluster.", max_length=PLACE_LENGTH)
+        super().__init__(
+            label="Namespace, or CLUSTER/NAMESPACE for a namespace of one cluster.", max_length=PLACE_LENGTH
+        )
 
     def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         return rows.filter(in_namespace(value)) if value else rows

@@ -16,15 +16,15 @@ from swapper_project.process import configured
 class BackfillProgressSerializer(serializers.Serializer[Any]):
     """The number of images of a backfill by state."""
 
-    images = serializers.IntegerField(help_text="Without the skipped ones.")
-    found = serializers.IntegerField(help_text="Not looked at yet.")
+    images = serializers.IntegerField(help_text="All images, without those that are skipped.")
+    found = serializers.IntegerField(help_text="Images that are not evaluated yet.")
     ready = serializers.IntegerField()
     queued = serializers.IntegerField(help_text="Images with an active job.")
     mirrored = serializers.IntegerField()
     failed = serializers.IntegerField()
     cancelled = serializers.IntegerField()
     skipped = serializers.IntegerField()
-    percent = serializers.IntegerField(help_text="Finished images in percent of all.")
+    percent = serializers.IntegerField(help_text="Finished images as a percentage of all images.")
     seconds_left = serializers.FloatField(allow_null=True)
 
 
@@ -62,7 +62,7 @@ class BackfillDetailSerializer(BackfillSerializer):
 
 
 class BackfillImageSerializer(serializers.ModelSerializer[BackfillImage]):
-    meaning = serializers.SerializerMethodField(help_text="`reason` in words.")
+    meaning = serializers.SerializerMethodField(help_text="Description of `reason`.")
 
     def get_meaning(self, image: BackfillImage) -> str:
         return why(image.reason) if image.reason else ""
@@ -89,7 +89,7 @@ class BackfillPreviewSerializer(StrictFields):
     """The cluster to preview a backfill of."""
 
     cluster = serializers.CharField(
-        max_length=63, required=False, help_text="Default: the one of the configuration file (`clusterName`)."
+        max_length=63, required=False, help_text="Default: `clusterName` in the configuration file."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

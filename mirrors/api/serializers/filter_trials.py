@@ -50,13 +50,14 @@ class FilterImpactSerializer(StrictFields):
         allow_null=True,
         allow_blank=True,
         max_length=CLUSTER_LENGTH,
-        help_text="Cluster that it would be for; empty: all. Default: the filter's own, or all for a new filter.",
+        help_text="Cluster that the filter would apply to; empty: all. Default: the filter's own, or all for a new "
+        "filter.",
     )
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
     sample = serializers.IntegerField(help_text="ID of the admission.")
-    namespace = serializers.SerializerMethodField(help_text="CLUSTER/NAMESPACE for that of another cluster.")
+    namespace = serializers.SerializerMethodField(help_text="CLUSTER/NAMESPACE for a namespace of another cluster.")
     pod = serializers.CharField()
     container = serializers.CharField()
     image = serializers.CharField()

@@ -18,7 +18,7 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
 
     warning = serializers.SerializerMethodField(
         help_text="Why the expression is probably a mistake (text in double quotes is a field name), or that its "
-        "cluster is not known; or empty."
+        "cluster is unknown; otherwise empty."
     )
 
     class Meta:

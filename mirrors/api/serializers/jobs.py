@@ -46,7 +46,9 @@ class JobSerializer(serializers.ModelSerializer[MirrorJob]):
     error_host = serializers.CharField(
         source="failed_registry", read_only=True, help_text="Registry at which the job failed."
     )
-    advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
+    advice = serializers.SerializerMethodField(
+        help_text="How to fix the error, if `error_message` does not explain it."
+    )
 
     def get_advice(self, job: MirrorJob) -> str:
         return next_step(job)
@@ -149,9 +151,9 @@ class ImageBatchSerializer(StrictFields):
 class ImageResultSerializer(serializers.Serializer[Any]):
     """The job of one image, or the reason why there is no job."""
 
-    image = serializers.CharField(help_text="As you sent it.")
+    image = serializers.CharField(help_text="The reference as you sent it.")
     source = serializers.CharField(  # type: ignore[assignment]
-        help_text="The whole reference; empty if it is not valid."
+        help_text="The full reference; empty if it is not valid."
     )
     mapping = serializers.IntegerField(allow_null=True)
     job = serializers.IntegerField(allow_null=True, help_text="The active job; null if there is none.")

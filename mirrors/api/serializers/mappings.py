@@ -22,13 +22,15 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
     signers = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
-        help_text="Identities in the certificates beside its signatures; not verified.",
+        help_text="Identities in the certificates of its signatures; not verified.",
     )
     state = serializers.SerializerMethodField(help_text="State in one word, as on the pages.")
-    error_class = serializers.SerializerMethodField(help_text="Error of the last job, if it failed; else empty.")
-    error_message = serializers.SerializerMethodField(help_text="What the error is.")
+    error_class = serializers.SerializerMethodField(help_text="Error of the last job, if it failed; otherwise empty.")
+    error_message = serializers.SerializerMethodField(help_text="Message of the error.")
     error_host = serializers.SerializerMethodField(help_text="Registry at which the last job failed.")
-    advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
+    advice = serializers.SerializerMethodField(
+        help_text="How to fix the error, if `error_message` does not explain it."
+    )
 
     @extend_schema_field(serializers.ChoiceField(STATE_CHOICES))
     def get_state(self, row: ImageMapping) -> str:

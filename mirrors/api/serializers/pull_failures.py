@@ -20,10 +20,13 @@ class FailingPodSerializer(serializers.Serializer[Any]):
 
 
 class PullFailureSerializer(serializers.ModelSerializer[PullFailure]):
-    namespaces = serializers.ListField(child=serializers.CharField(), read_only=True, help_text="Some of them.")
-    samples = FailingPodSerializer(many=True, read_only=True, help_text="Some of the pods.")
+    namespaces = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Some of the namespaces with failing pods."
+    )
+    samples = FailingPodSerializer(many=True, read_only=True, help_text="Some of the failing pods.")
     would_start = serializers.BooleanField(
-        read_only=True, help_text="Whether a new pod would start from the mirror: `commands` create one."
+        read_only=True,
+        help_text="Whether a new pod would start from the mirror; `commands` lists commands that create one.",
     )
     commands = serializers.SerializerMethodField()
     advice = serializers.SerializerMethodField()

@@ -34,7 +34,7 @@ class ReadinessQuerySerializer(MirrorMissingSerializer):
         max_value=366 * 86_400,
         default=None,
         allow_null=True,
-        help_text="Seconds since the target was checked for an image; default: `existence.maxStale`.",
+        help_text="Maximum seconds since the target was checked for an image; default: `existence.maxStale`.",
     )
     allow_changes = serializers.BooleanField(
         default=False, help_text="Counts images whose mirror has another digest as protected."
@@ -62,19 +62,19 @@ class OfWorkloadSerializer(serializers.Serializer[Any]):
 
 
 class MissingImageSerializer(OfWorkloadSerializer):
-    image = serializers.CharField(help_text="Image as pods or template have it.")
+    image = serializers.CharField(help_text="Image as named in the pods or the template.")
     reason = serializers.ChoiceField(GAPS, help_text="Stable across versions.")
     meaning = serializers.CharField()
     next_step = serializers.CharField()
     kept = serializers.CharField(
-        allow_blank=True, help_text="Reason for which the webhook keeps the source, if it is not swapped."
+        allow_blank=True, help_text="Reason for which the webhook keeps the source, if the image is not swapped."
     )
 
 
 class DriftSerializer(OfWorkloadSerializer):
     running_digest = serializers.CharField()
     source_digest = serializers.CharField(
-        allow_blank=True, help_text="Of the tag at the source, when it was last compared with the target."
+        allow_blank=True, help_text="Digest of the tag at the source when it was last compared with the target."
     )
     target_digest = serializers.CharField()
 
@@ -86,13 +86,15 @@ class ReadinessSerializer(serializers.Serializer[Any]):
     without = serializers.CharField(
         allow_blank=True, help_text="Registry assumed to be unreachable; empty: all sources."
     )
-    taken_at = serializers.DateTimeField(help_text="Answers are kept for a minute.")
+    taken_at = serializers.DateTimeField(help_text="When this result was computed. Results are cached for a minute.")
     workloads = serializers.IntegerField()
     unprotected = serializers.IntegerField()
     percent = serializers.FloatField(allow_null=True, help_text="Share of workloads that are protected.")
     namespaces = NamespaceReadinessSerializer(many=True)
     reasons = serializers.DictField(child=serializers.IntegerField(), help_text="Images of workloads by reason.")
-    notices = serializers.ListField(child=serializers.CharField(), help_text="What the answer assumes.")
+    notices = serializers.ListField(
+        child=serializers.CharField(), help_text="Assumptions and limitations of the result."
+    )
     count = serializers.IntegerField(help_text="Rows of `missing`, or of `drift`, on all pages.")
     missing = MissingImageSerializer(many=True)
     drift = DriftSerializer(many=True)
@@ -102,6 +104,6 @@ class MissingMirroredSerializer(serializers.Serializer[Any]):
     """The result of a request to mirror missing images."""
 
     requested = serializers.IntegerField(help_text="Jobs that were created.")
-    active = serializers.IntegerField(help_text="Images that had a job already.")
+    active = serializers.IntegerField(help_text="Images that already had a job.")
     left = serializers.IntegerField(help_text="Images left for the next request.")
     refusals = serializers.ListField(child=serializers.CharField())

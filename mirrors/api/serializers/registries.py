@@ -40,10 +40,10 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         child=serializers.CharField(max_length=PLACE_LENGTH),
         required=False,
         max_length=MOST_NAMESPACES,
-        help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
-        "`*` for all. Empty: public images only.",
+        help_text="Namespaces that may use private images read with these credentials; CLUSTER/NAMESPACE for a "
+        "namespace of one cluster; `*` for all. Empty: public images only.",
     )
-    warning = serializers.SerializerMethodField(help_text="Which of its clusters are not known, or empty.")
+    warning = serializers.SerializerMethodField(help_text="Clusters of this row that are unknown, or empty.")
     notice = serializers.SerializerMethodField(help_text="Side effect of a change, or empty.")
     _notice = ""
 

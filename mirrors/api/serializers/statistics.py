@@ -24,7 +24,7 @@ class HealthSerializer(serializers.Serializer[Any]):
 class CoverageSerializer(serializers.Serializer[Any]):
     hours = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True)
-    before = serializers.FloatField(allow_null=True, help_text="Coverage of the period of the same length before.")
+    before = serializers.FloatField(allow_null=True, help_text="Coverage of the preceding period of the same length.")
 
 
 class QueueLineSerializer(serializers.Serializer[Any]):
@@ -54,7 +54,7 @@ class StatsSerializer(serializers.Serializer[Any]):
 
     hours = serializers.IntegerField(help_text="Length of the time range that ends now.")
     images_admitted = serializers.IntegerField(
-        help_text="Decisions on images; not of excluded images, and not of images in their first pod."
+        help_text="Decisions on images, without excluded images and images in their first pod."
     )
     images_from_mirror = serializers.IntegerField()
     coverage = serializers.FloatField(

@@ -35,8 +35,8 @@ class StatsView(KnownParameters, APIView):
             OpenApiParameter(
                 "cluster",
                 str,
-                description="Decisions and processes of one cluster. Jobs and registries are shared: their numbers are "
-                "of all clusters.",
+                description="Decisions and processes of one cluster. Jobs and registries are shared: their numbers "
+                "cover all clusters.",
             ),
         ],
         responses=serializers.StatsSerializer,

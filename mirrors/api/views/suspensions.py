@@ -38,7 +38,7 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
         """Swap the images of all new pods to the target again, without a test."""
         row: TargetHealth = self.get_object()
         if not services.declare_healthy(health_ids=[row.pk], requested_by=username_of(request)):
-            raise services.ActionRefusedError(f"{row.registry} is healthy already: there is nothing to do.")
+            raise services.ActionRefusedError(f"{row.registry} is already healthy: there is nothing to do.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)
 
@@ -60,6 +60,8 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
         """Release the restart loop: the image is swapped again in new pods of the workload."""
         row: RestartLoop = self.get_object()
         if not services.release_loops(loop_ids=[row.pk], requested_by=username_of(request)):
-            raise services.ActionRefusedError(f"The loop of {row.workload} is not active any more: nothing to release.")
+            raise services.ActionRefusedError(
+                f"The loop of {row.workload} is no longer active: there is nothing to release."
+            )
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)

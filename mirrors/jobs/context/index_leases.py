@@ -42,6 +42,6 @@ class DatabaseIndexLeases:
         try:
             work_leases.give_back(f"{LEASE_PREFIX}{name}", self._holder)
         except (DatabaseError, InterfaceError) as error:
-            log.info("The lease of an index of referrers expires by itself", error=str(error))
+            log.info("The lease of a referrers index cannot be released and will expire", error=str(error))
         finally:
             connection.close()

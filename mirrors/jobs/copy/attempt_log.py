@@ -48,7 +48,7 @@ FIGURES: Final = (
 )
 """The columns of a job's progress, without its times."""
 
-CUT: Final = "\n… {count} characters are left out here …\n"
+CUT: Final = "\n… {count} characters are omitted here …\n"
 
 
 class Log:

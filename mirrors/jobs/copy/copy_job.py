@@ -66,7 +66,7 @@ class CopyJob:
                 return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
             if error.code == "not-found" and error.host == driver.access().host:
                 # The repository existed a moment ago, so it was deleted in the meantime.
-                self._attempt.log_line(f"the target has lost data: {error}; starting again")
+                self._attempt.log_line(f"data was deleted at the target: {error}; restarting the copy")
                 return self._bring(driver, source, cancelled)
             raise
 

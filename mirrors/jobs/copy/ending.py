@@ -28,11 +28,11 @@ REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
 """Errors of the database, or its driver, for a value that cannot be stored: another attempt would end the same way."""
 
 NOT_STORABLE: Final = (
-    "The database refused to store the result of this copy, so that the job ends here: the worker's log has the value. "
+    "The database refused to store the result of this copy, so the job has failed: the worker's log has the value. "
     "Report it with the image's name, then retry the job."
 )
 
-NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
+NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is retried later, and this attempt is not counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
     """Return the ending of an attempt that was stopped, because its job was cancelled or its worker stops."""
     if is_cancelled:
         return Ending(AttemptOutcome.CANCELLED, attempt.report(last_words="stopped: the job was cancelled"))
-    words = "released by this worker: it stops, or starts a new drain"
+    words = "released by this worker, which stops or starts a new drain"
     return Ending(AttemptOutcome.HANDED_BACK, attempt.report(last_words=words))
 
 
@@ -158,7 +158,7 @@ def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
     if is_final:
         log.error("An image could not be mirrored", **fields)
     else:
-        log.warning("A copy failed and is tried again", **fields)
+        log.warning("A copy failed and will be retried", **fields)
     # The immutable tag at the target has another image than the source.
     is_conflict = is_final and failed.error_class == ErrorClass.TAG_IMMUTABLE
     return Ending(

@@ -42,9 +42,11 @@ class JobExecutor:
                 )
         except (OperationalError, InterfaceError) as error:
             reason = explain_database(error)
-            log.error("The end of a copy could not be recorded; the job is tried again", job=lease.job_id, error=reason)
+            log.error(
+                "The result of a copy could not be recorded; the job will be retried", job=lease.job_id, error=reason
+            )
         except Exception:
-            log.exception("The end of a copy could not be recorded; the job is tried again", job=lease.job_id)
+            log.exception("The result of a copy could not be recorded; the job will be retried", job=lease.job_id)
         finally:
             self.context.heartbeat.let_go(lease)
             attempt.count_bytes()

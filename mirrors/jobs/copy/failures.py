@@ -50,8 +50,8 @@ class FewPullsError(Exception):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"{host} allows few more pulls, which are reserved for copies that pods wait for (pullReserve): this copy "
-            "waits. Configure credentials for the registry, or credentials with a higher limit."
+            f"{host} allows only a few more pulls, which are reserved for copies that pods wait for (pullReserve): "
+            "this copy waits. Configure credentials for the registry, or credentials with a higher limit."
         )
         self.host = host
 

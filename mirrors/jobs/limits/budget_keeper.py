@@ -66,7 +66,7 @@ class BudgetKeeper:
             # Requests continue with the last shares, because no worker starts copies while the database is unavailable.
             self._budgets.continue_without_grants()
             if not self._is_down:
-                outage_log.warn("Rate limits keep their last shares", error)
+                outage_log.warn("The shares of rate limits cannot be renewed; the last ones stay in use", error)
             self._is_down = True
             connection.close()
         except Exception:
@@ -104,4 +104,4 @@ class BudgetKeeper:
             if self._has_shares:
                 budget_shares.give_back(self._name)
         except (DatabaseError, InterfaceError):
-            log.info("The shares of this process end by themselves: the database does not respond")
+            log.info("The shares of this process cannot be released and will expire: the database does not respond")

@@ -126,7 +126,7 @@ class Drain:
                 self._context.engine.close()
             self._threads.end()
         self._schedule_the_next_wakeup()
-        return f"{self.claimed} jobs were taken"
+        return f"{self.claimed} jobs were claimed"
 
     def _must_hand_back(self) -> bool:
         return self._is_stopped() or time.monotonic() >= self._end

@@ -37,7 +37,7 @@ JOBS_PER_TURN = 500
 """The maximum number of jobs that one turn processes. Others wait for the next turn."""
 
 EXHAUSTED = (
-    "Each of {attempts} attempts ended with the worker that copied this image: look for workers that were killed "
+    "The worker was lost in each of {attempts} attempts to copy this image: check for workers that were killed "
     "(out of memory?), then retry this job."
 )
 

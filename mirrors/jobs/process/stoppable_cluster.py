@@ -98,8 +98,8 @@ def serve() -> int:
         log.info("The worker has stopped")
         return 0
     log.error(
-        "The process that supervises this worker's copies has ended; the worker ends too, and has to be started again",
+        "The process that supervises this worker's copies has exited; the worker exits too and must be restarted",
         exit_code=cluster.sentinel.exitcode if cluster.sentinel else None,
-        next_step="look for a kill by the kernel (out of memory) or by hand",
+        next_step="check whether the kernel (out of memory) or a user killed it",
     )
     return 1

@@ -76,5 +76,5 @@ def _leave_in_time() -> None:
             time.sleep(ACKNOWLEDGED_WITHIN)
             os._exit(0)
         time.sleep(0.2)
-    log.warning("A copy did not stop in time; its worker process ends without it")
+    log.warning("A copy did not stop in time; the worker process exits anyway")
     os._exit(0)

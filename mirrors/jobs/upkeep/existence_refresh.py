@@ -149,7 +149,7 @@ class ExistenceRefresh:
         try:
             found = self._context.engine.head(ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True)
         except (RegistryError, CopyCancelledError) as error:
-            log.info("The target did not say whether it has an image", image=image.target, error=str(error))
+            log.info("The check for an image at the target failed", image=image.target, error=str(error))
             return None
         state = Existence.PRESENT if found else Existence.ABSENT
         return TargetAnswer(image.target, state, found.digest if found else "", asked_at)
@@ -158,4 +158,4 @@ class ExistenceRefresh:
         try:
             work_leases.give_back(EXISTENCE, self._holder)
         except (DatabaseError, InterfaceError):
-            log.info("The lease of existence checks expires by itself: the database does not respond")
+            log.info("The lease of existence checks cannot be released and will expire: the database does not respond")

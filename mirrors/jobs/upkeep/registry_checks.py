@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 LOST_AFTER: Final = timedelta(minutes=5)
 """The time after which a running test counts as lost. The steps of a test take at most two minutes."""
 
-NO_IMAGE: Final = "no image of it is known yet: test again after the first one"
+NO_IMAGE: Final = "no image from this registry is known yet: test again after the first copy"
 
 Step = tuple[str, Callable[[], str]]
 
@@ -140,7 +140,9 @@ class _Steps:
         if row.role == RegistryRole.TARGET:
             name = context.config.target.name
             if (row.endpoint, row.prefix) != (name.endpoint, name.prefix):
-                raise JobRefusedError(ErrorClass.INVALID, f"{row} is not the active target: nothing is copied there.")
+                raise JobRefusedError(
+                    ErrorClass.INVALID, f"{row} is not the active target, so no images are copied to it."
+                )
             return context.driver().access()
         example = self._example()
         host = example.registry if example else row.endpoint

@@ -149,7 +149,9 @@ def _usable(make: Callable[[], T]) -> T:
     try:
         return make()
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:
-        raise ClusterError(f"the access to the cluster is not usable ({type(error).__name__}): {error}") from None
+        raise ClusterError(
+            f"the configuration for access to the cluster cannot be used ({type(error).__name__}): {error}"
+        ) from None
 
 
 def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
@@ -157,23 +159,25 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
     return _refused(
         error,
         what,
-        f"let the worker's service account get {resource} in that namespace "
-        "(docs/operations.md has the role; secretReader.enabled where the chart is used)",
+        f"allow the worker's service account to get {resource} in that namespace (docs/operations.md has the role; "
+        "with the chart, set secretReader.enabled)",
     )
 
 
 def _unread(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
     """Return the error for any other object that cannot be read."""
-    return _refused(error, what, f"let this process get {resource} (docs/cluster.md has the role; the chart has it)")
+    return _refused(
+        error, what, f"allow this process to get {resource} (docs/cluster.md has the role; the chart includes it)"
+    )
 
 
 def _refused(error: ApiError | httpx.HTTPError, what: str, permission: str) -> ClusterError:
     if not isinstance(error, ApiError):
-        words = f"{what} was not read: the API server did not answer ({type(error).__name__})"
+        words = f"{what} cannot be read: the API server did not respond ({type(error).__name__})"
         return ClusterError(words, is_temporary=True)
     code = error.status.code or 0
     if code == 404:
         return ClusterError(f"{what} does not exist", is_missing=True)
     if code in (401, 403):
-        return ClusterError(f"{what} may not be read: {permission}", says_step=True)
-    return ClusterError(f"{what} was not read: the API server answered {code}", is_temporary=True)
+        return ClusterError(f"no permission to read {what}: {permission}", says_step=True)
+    return ClusterError(f"{what} cannot be read: the API server responded with status {code}", is_temporary=True)

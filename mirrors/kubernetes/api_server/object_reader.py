@@ -149,7 +149,7 @@ class ObjectReader:
             return call()
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise ClusterError(
-                f"{self.plural} cannot be read: the API server does not answer ({type(error).__name__})",
+                f"{self.plural} cannot be read: the API server does not respond ({type(error).__name__})",
                 is_temporary=True,
             ) from None
         except (msgspec.DecodeError, json.JSONDecodeError, UnicodeError) as error:
@@ -164,11 +164,14 @@ class ObjectReader:
         if code in (401, 403):
             where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
             return ForbiddenError(
-                f"{self.plural} may not be read {where}: let the watcher's service account get, list and watch them "
-                "(watcher.enabled of the chart creates the role), or set watcher.namespaces to those it may read",
+                f"no permission to read {self.plural} {where}: allow the watcher's service account to get, list and "
+                "watch them (watcher.enabled of the chart creates the role), or set watcher.namespaces to namespaces "
+                "that it can read",
                 says_step=True,
             )
-        return ClusterError(f"{self.plural} cannot be read: the API server answered {code}", is_temporary=True)
+        return ClusterError(
+            f"{self.plural} cannot be read: the API server responded with status {code}", is_temporary=True
+        )
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -65,7 +65,9 @@ class PullSecrets:
                 found.record(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
-            found.problems.append(f"of the {len(names)} pull secrets of {requester.namespace} {MOST_SECRETS} are tried")
+            found.problems.append(
+                f"only {MOST_SECRETS} of the {len(names)} pull secrets of {requester.namespace} are tried"
+            )
         entries = list(self._entries(requester.namespace, names[:MOST_SECRETS], found))
         found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
         if names and entries and not found.credentials:

@@ -31,9 +31,9 @@ MOST_PODS: Final = 100
 MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
 """The largest file: UTF-16 has two bytes per character, and a byte order mark."""
 
-_TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
-_TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
-_TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: give fewer objects at once."
+_TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep, which is more than any valid manifest."
+_TOO_MUCH: Final = f"It expands to more than {MOST_NODES:,} values. Use fewer objects and no nested aliases."
+_TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: use fewer objects."
 _IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY_VALUES: _TOO_MUCH}
 
 
@@ -100,7 +100,7 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     if not pods:
         raise ManifestError(f"The manifest contains no pod. Use one of: {KIND_NAMES}.")
     if len(pods) > MOST_PODS:
-        raise ManifestError(f"There are {len(pods)} pods in this manifest; send {MOST_PODS} at most at once.")
+        raise ManifestError(f"There are {len(pods)} pods in this manifest; send at most {MOST_PODS} at a time.")
     return pods
 
 
@@ -136,8 +136,8 @@ def _explained(error: YamlError, text: str = "") -> str:
         return _IN_WORDS[str(error)]
     column = f", column {error.column}" if error.column else ""
     place = f" in line {error.line}{column}" if error.line else ""
-    hint = " It looks like a template: render it first, for example by helm template." if "{{" in text else ""
-    return f"This is not YAML that can be read: {error}{place}.{hint}"
+    hint = " It looks like a template: render it first, for example with helm template." if "{{" in text else ""
+    return f"This is not valid YAML: {error}{place}.{hint}"
 
 
 def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:

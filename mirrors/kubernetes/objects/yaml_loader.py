@@ -128,7 +128,7 @@ def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
         # If several mappings are merged, the first one wins.
         for other in reversed(value.children) if isinstance(value, Collection) and is_list else [value]:
             if not isinstance(other, Collection) or not other.is_mapping:
-                raise YamlError("<< takes a mapping, or a list of mappings", key.line)
+                raise YamlError("<< needs a mapping, or a list of mappings", key.line)
             brought += merged(other)
     return brought + own
 
@@ -240,4 +240,4 @@ def _tagged(event: Any) -> Plain:
 
 def _unknown_tag(event: Any) -> YamlError:
     mark, tag = event.start_mark, re.sub(f"^{re.escape(_CORE)}", "!!", str(event.tag)[:100])
-    return YamlError(f"the tag {tag} is not supported: give plain data", mark.line + 1, mark.column + 1)
+    return YamlError(f"the tag {tag} is not supported: use plain data", mark.line + 1, mark.column + 1)

@@ -35,17 +35,17 @@ FAILED_SHOWN: Final = 5
 
 class Command(ConfiguredCommand):
     help = (
-        "Mirror images of running pods and of workloads that are not mirrored yet, with the decisions of the webhook. "
-        "Shows a preview, starts, and follows the progress until Ctrl-C, which leaves it running. "
-        "Ends with status 1 if an image could not be mirrored."
+        "Mirror images of running pods and of workloads that are not mirrored yet, with the same decisions as the "
+        "webhook. Shows a preview, starts, and follows the progress until Ctrl-C, which leaves it running. Exits with "
+        "status 1 if an image could not be mirrored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="show the preview and end; nothing is copied")
+        parser.add_argument("--dry-run", action="store_true", help="show the preview and exit; nothing is copied")
         parser.add_argument(
             "--cluster",
             metavar="NAME",
-            help="default: clusterName of the configuration file; of another cluster, its watcher does the work",
+            help="default: clusterName of the configuration file; for another cluster, its watcher does the work",
         )
 
     def handle(self, *, dry_run: bool, cluster: str | None, **options: Any) -> None:
@@ -86,7 +86,7 @@ class Command(ConfiguredCommand):
         if dry_run:
             return
         if not run.images:
-            self.stdout.write("No image is left that an admission would mirror.")
+            self.stdout.write("No images remain that an admission would mirror.")
             return
         if run.state == BackfillState.PREVIEW:
             run = start_run(run_id=run.pk, requested_by=run.requested_by)
@@ -127,8 +127,8 @@ class Command(ConfiguredCommand):
             self.stderr.write(f"{image.source}: {image.job.error_message if image.job else 'its job was deleted'}")
         if number:
             self.stderr.write(
-                f"{number} image{'s' if number > 1 else ''} failed. Backfill {run.pk} in the admin lists all: fix the "
-                "cause, then start another backfill, which mirrors those that are missing."
+                f"{number} image{'s' if number > 1 else ''} failed. Backfill {run.pk} in the admin lists all of them: "
+                "fix the cause, then start another backfill, which mirrors the missing images."
             )
 
     def _work(self, stop: threading.Event) -> None:
@@ -143,6 +143,6 @@ def _refuse_unknown(cluster: str) -> None:
     known = known_clusters()
     if known and cluster not in known:
         raise CommandError(
-            f"No cluster is known as {cluster} (known: {', '.join(known)}). Check the name; to add a cluster, run "
+            f"There is no cluster named {cluster} (known: {', '.join(known)}). Check the name; to add a cluster, run "
             f"manage.py prepare with a configuration file that has clusterName: {cluster}."
         )

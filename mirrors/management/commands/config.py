@@ -20,7 +20,7 @@ class Command(ConfiguredCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         check = actions.add_parser("check", help="print its problems (exit status 2), or the effective configuration")
-        check.add_argument("file", nargs="?", help="the configuration file; wins over --config")
+        check.add_argument("file", nargs="?", help="the configuration file; overrides --config")
         add_shared_flags(check)
 
     def handle(self, **options: Any) -> None:

@@ -21,12 +21,14 @@ DIRECTORY = "SWAPPER_DEMO_DIR"
 class Command(BaseCommand):
     help = (
         "Show the main job: a pod is admitted, its image is mirrored, the next pod runs from the mirror. "
-        "Needs nothing but Python: both registries are small local ones. Takes neither --config nor --data-dir."
+        "Needs only Python, because both registries are small local ones. Accepts neither --config nor --data-dir."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="end after the story instead of waiting for Ctrl-C")
+        parser.add_argument(
+            "--once", action="store_true", help="exit when the image is mirrored, instead of waiting for Ctrl-C"
+        )
         parser.add_argument("--image", help="mirror this image from its real registry instead of the sample")
 
     def handle(self, *, once: bool, image: str | None, **options: Any) -> None:

@@ -38,8 +38,8 @@ PROGRESS_EVERY = 0.25
 
 class Command(ConfiguredCommand):
     help = (
-        "Mirror images now, whether or not a worker runs and whatever dryRun says. "
-        "Ends with status 1 if one of them could not be mirrored, with 2 if all of them were refused."
+        "Mirror images now, whether or not a worker runs and regardless of dryRun. "
+        "Exits with status 1 if one of them could not be mirrored, with 2 if all of them were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -56,7 +56,7 @@ class Command(ConfiguredCommand):
             "--release", default=release.VERSION, metavar="VERSION", help="for --self: another release, for an upgrade"
         )
         parser.add_argument(
-            "--json", action="store_true", dest="as_json", help="one JSON object for each image at the end"
+            "--json", action="store_true", dest="as_json", help="print one JSON object per image at the end"
         )
         parser.add_argument("--queue", action="store_true", help="only request the copies; workers run them")
 

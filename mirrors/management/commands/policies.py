@@ -20,8 +20,8 @@ from swapper_project.process.commands.base_command import ConfiguredCommand, env
 
 class Command(ConfiguredCommand):
     help = (
-        "Print what policies that match image names (Kyverno, Gatekeeper and others) need once images are swapped: "
-        "the prefixes of images at the mirror, of their sources, and a ClusterPolicy of Kyverno."
+        "Print the data that policies on image names (Kyverno, Gatekeeper and others) need once images are swapped: "
+        "the prefixes of images at the mirror, of their sources, and a ClusterPolicy for Kyverno."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +29,7 @@ class Command(ConfiguredCommand):
             "--format",
             choices=("text", "prefixes", "kyverno", "json"),
             default="text",
-            help="prefixes: those of the mirror alone, one a line; kyverno: the policy alone; text (default): all",
+            help="prefixes: only those of the mirror, one per line; kyverno: only the policy; text (default): all",
         )
 
     def handle(self, *, config: Path | None, format: str, **options: Any) -> None:

@@ -27,16 +27,16 @@ from swapper_project.process.private_files.certificates import write_private
 
 class Command(ConfiguredCommand):
     help = (
-        "Migrate the database, write the rows of the configuration file, and make the first admin user. "
-        "Safe to run again, and from several places at once: one works, the others wait for it."
+        "Migrate the database, write the rows of the configuration file, and create the first admin user. Safe to run "
+        "again, and several times at once: one run works, the others wait for it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--admin-password-file",
             type=Path,
-            help="Where the generated password of the user 'admin' is kept (mode 0600), unless SWAPPER_ADMIN_PASSWORD "
-            "or its _FILE form gives one. Without any of these no user is made.",
+            help="File for the generated password of the user 'admin' (mode 0600), unless SWAPPER_ADMIN_PASSWORD or "
+            "SWAPPER_ADMIN_PASSWORD_FILE sets one. Without any of these, no user is created.",
         )
 
     def handle(self, *, admin_password_file: Path | None, **options: Any) -> None:
@@ -58,7 +58,7 @@ class Command(ConfiguredCommand):
             is_made = self._first_user(lambda: _kept(admin_password_file))
             # Print the password only on a terminal, because logs are stored and read by others.
             if is_made and sys.stdout.isatty():
-                self.stdout.write(f"Made the user 'admin' with the password {_kept(admin_password_file)}")
+                self.stdout.write(f"Created the user 'admin' with the password {_kept(admin_password_file)}")
 
     def _first_user(self, password: Callable[[], str]) -> bool:
         """Create the first user. Return whether it was created: of two concurrent processes, only one creates it."""
@@ -90,7 +90,7 @@ def _checked(password: str) -> str:
         validate_password(password)
     except ValidationError as error:
         raise CommandError(
-            f"SWAPPER_ADMIN_PASSWORD can't be taken: {' '.join(error.messages)} Give another one, such as: "
-            "openssl rand -base64 18"
+            f"SWAPPER_ADMIN_PASSWORD is not accepted: {' '.join(error.messages)} Set another one, such as the output "
+            "of: openssl rand -base64 18"
         ) from error
     return password

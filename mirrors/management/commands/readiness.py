@@ -23,23 +23,28 @@ from swapper_project.process.commands.table_console import table_console
 class Command(ConfiguredCommand):
     help = (
         "Fire drill: whether each image of each workload of the cluster could start on a new node if its registry "
-        "could not be reached now. Ends with status 1 if a workload is not protected."
+        "could not be reached now. Exits with status 1 if a workload is not protected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--without", default="", metavar="REGISTRY", help="such as docker.io; default: all sources")
+        parser.add_argument(
+            "--without",
+            default="",
+            metavar="REGISTRY",
+            help="registry that cannot be reached, such as docker.io; default: all sources",
+        )
         parser.add_argument("--cluster", metavar="NAME", help="default: clusterName of the configuration")
-        parser.add_argument("--namespace", default="", metavar="NAME", help="only its workloads")
+        parser.add_argument("--namespace", default="", metavar="NAME", help="only workloads of this namespace")
         parser.add_argument(
             "--max-age",
             metavar="DURATION",
-            help="how long ago the target was checked for an image at most, such as 24h; default: existence.maxStale",
+            help="maximum time since the target was checked for an image, such as 24h; default: existence.maxStale",
         )
         parser.add_argument(
             "--allow-changes", action="store_true", help="count images whose mirror has another digest as protected"
         )
         parser.add_argument("--drift", action="store_true", help="list images that run with another digest instead")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="for programs")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     def handle(self, *, config: Path | None, as_json: bool, drift: bool, **options: Any) -> None:
         loaded = configured.load(environment_with(config))

@@ -14,16 +14,17 @@ from swapper_project.process.commands.base_command import ConfiguredCommand
 
 class Command(ConfiguredCommand):
     help = (
-        "Create the Secrets that are absent: secret key and webhook token, the database's password, the first user's. "
-        "What exists is never changed, and no value is shown. Safe to run again, and from several places at once."
+        "Create missing Secrets: secret key and webhook token, the password of the database, the credentials of the "
+        "first user. Existing values are never changed, and no value is shown. Safe to run again, and several times "
+        "at once."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--namespace", required=True, help="where the Secrets are")
-        parser.add_argument("--app-secret", required=True, help="keys secret-key and webhook-token")
-        parser.add_argument("--database-secret", help="key password")
-        parser.add_argument("--admin-secret", help="keys username and password")
+        parser.add_argument("--namespace", required=True, help="namespace of the Secrets")
+        parser.add_argument("--app-secret", required=True, help="Secret with the keys secret-key and webhook-token")
+        parser.add_argument("--database-secret", help="Secret with the key password")
+        parser.add_argument("--admin-secret", help="Secret with the keys username and password")
 
     def handle(self, *, namespace: str, **options: Any) -> None:
         asked = [
@@ -46,5 +47,5 @@ class Command(ConfiguredCommand):
             is_new = generated_secrets.ensure(namespace, name, values)
         except (InstallationError, ClusterError) as error:
             return str(error)
-        self.stdout.write(f"Secret {namespace}/{name} {'created' if is_new else 'exists and is left as it is'}")
+        self.stdout.write(f"Secret {namespace}/{name} {'created' if is_new else 'exists and was not changed'}")
         return ""

@@ -31,23 +31,25 @@ log = structlog.get_logger(__name__)
 
 class Command(ConfiguredCommand):
     help = (
-        "Run webhook, web (admin), worker, and the watcher where a cluster is configured, on this machine, with their "
-        "database, until Ctrl-C."
+        "Run the webhook, web (admin), worker, and, if a cluster is configured, watcher processes with their database "
+        "on this machine until Ctrl-C."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_configuration_flags(parser)
-        parser.add_argument("--web-address", default="127.0.0.1:8000", type=_address, help="where the admin listens")
         parser.add_argument(
-            "--metrics-address", default="127.0.0.1:8001", type=_address, help="where the worker's metrics are"
+            "--web-address", default="127.0.0.1:8000", type=_address, help="listen address of the admin"
+        )
+        parser.add_argument(
+            "--metrics-address", default="127.0.0.1:8001", type=_address, help="listen address of the worker's metrics"
         )
 
         parser.add_argument(
             "--watcher-address",
             default="127.0.0.1:8002",
             type=_address,
-            help="where the watcher's metrics are; it runs where a cluster is configured (KUBECONFIG)",
+            help="listen address of the watcher's metrics; the watcher runs if a cluster is configured (KUBECONFIG)",
         )
         add_registration_flag(parser)
 
@@ -128,7 +130,7 @@ def _stop_unless_free(address: str, flag: str) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             port = address.rpartition(":")[2]
-            advice = f"Stop the process that holds it (ss -ltnp 'sport = :{port}' shows it), or choose another address"
+            advice = f"Stop the process that uses it (ss -ltnp 'sport = :{port}' shows it), or choose another address"
         else:
             advice = "Choose an address of this machine"
         configured.stop(

@@ -23,15 +23,15 @@ WATCHER_ADDRESS: Final = "127.0.0.1:8002"
 
 NO_CLUSTER: Final = (
     "There is no cluster to watch: this process does not run in a cluster, and KUBECONFIG is not set. Set KUBECONFIG "
-    "to a file with the access to the cluster."
+    "to a kubeconfig file for the cluster."
 )
 SWITCHED_OFF: Final = "watcher.enabled is false in the configuration file: set it to true to watch the cluster."
 
 
 class Command(ConfiguredCommand):
     help = (
-        "Watch the cluster: which images run, in which workloads and on which nodes. One watcher of a cluster reads "
-        "it; others wait until it stops."
+        "Watch the cluster: which images run, in which workloads and on which nodes. One watcher reads a cluster; "
+        "others wait until it stops."
     )
     requires_system_checks: list[str] = []
 

@@ -14,7 +14,7 @@ from swapper_project.process.commands.base_command import ConfiguredCommand
 
 
 class Command(ConfiguredCommand):
-    help = "Serve the admission webhook until SIGTERM. It waits for no database."
+    help = "Serve the admission webhook until SIGTERM. It does not wait for the database."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

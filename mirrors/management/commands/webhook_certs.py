@@ -21,25 +21,40 @@ PATH_SEGMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 class Command(ConfiguredCommand):
     help = (
-        "Make the webhook's certificate where it is absent, renew it before it expires, and put its authority into "
-        "caBundle. Nothing else of the webhook configuration is changed. Run it each day; it may be interrupted."
+        "Create the webhook's certificate if it does not exist, renew it before it expires, and write its authority "
+        "to caBundle. Nothing else in the webhook configuration is changed. Run it each day; it can be interrupted."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--namespace", required=True, help="where Secret and Service are")
-        parser.add_argument("--secret", required=True, help="where the certificates are kept")
-        parser.add_argument("--service", required=True, help="the webhook's Service, which the certificate is for")
+        parser.add_argument("--namespace", required=True, help="namespace of the Secret and the Service")
+        parser.add_argument("--secret", required=True, help="Secret with the certificates")
+        parser.add_argument(
+            "--service", required=True, help="the webhook's Service, for which the certificate is issued"
+        )
         parser.add_argument("--webhook-configuration", required=True, help="the MutatingWebhookConfiguration")
         parser.add_argument("--cluster-suffix", default="cluster.local", help="default: cluster.local")
-        parser.add_argument("--token-secret", help="its key webhook-token is put into the webhook's path")
-        parser.add_argument("--validity-days", type=int, default=365, help="of a certificate; default: 365")
-        parser.add_argument("--renew-before-days", type=int, default=60, help="before its end; default: 60")
+        parser.add_argument("--token-secret", help="Secret whose key webhook-token is added to the webhook's path")
         parser.add_argument(
-            "--old-authority-hours", type=int, default=24, help="how long an old one stays trusted; default: 24"
+            "--validity-days", type=int, default=365, help="validity of a certificate in days; default: 365"
         )
         parser.add_argument(
-            "--wait-seconds", type=float, default=60, help="for a webhook configuration that is absent; default: 60"
+            "--renew-before-days",
+            type=int,
+            default=60,
+            help="days before expiry at which a certificate is renewed; default: 60",
+        )
+        parser.add_argument(
+            "--old-authority-hours",
+            type=int,
+            default=24,
+            help="hours for which an old authority stays trusted; default: 24",
+        )
+        parser.add_argument(
+            "--wait-seconds",
+            type=float,
+            default=60,
+            help="seconds to wait for a missing webhook configuration; default: 60",
         )
         parser.add_argument(
             "--rotate-authority", action="store_true", help="replace the authority now, if its key has leaked"
@@ -78,12 +93,11 @@ def _token(namespace: str, secret: str | None) -> str:
     token = stored.values.get("webhook-token", b"").decode(errors="replace").strip() if stored else ""
     if not token:
         raise InstallationError(
-            f"Secret {namespace}/{secret} has no webhook-token: create it with setup_secrets, "
-            "or leave out --token-secret."
+            f"Secret {namespace}/{secret} has no webhook-token: create it with setup_secrets, or omit --token-secret."
         )
     if not PATH_SEGMENT.fullmatch(token):
         raise InstallationError(
-            f"webhook-token of Secret {namespace}/{secret} cannot be in the path of a Service: Kubernetes takes only "
+            f"webhook-token of Secret {namespace}/{secret} cannot be in the path of a Service: Kubernetes allows only "
             "a-z, 0-9 and -. Replace it, for instance with the output of `openssl rand -hex 32`; restart the webhook."
         )
     return token

@@ -15,7 +15,7 @@ from swapper_project.process.commands.base_command import ConfiguredCommand
 class Command(ConfiguredCommand):
     help = (
         "Copy the images that were requested. On SIGTERM or SIGINT running copies are handed back to other workers, "
-        "and the process ends within 30 seconds."
+        "and the process exits within 30 seconds."
     )
     requires_system_checks = ["mirrors"]
 

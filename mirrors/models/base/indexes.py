@@ -37,7 +37,7 @@ _LOCK: Final = 7_205_514_009
 """The number of our advisory lock in Postgres: any number that no other program uses."""
 
 _MISSING: Final = (
-    "Search is slow on large tables: this database has no pg_trgm. Let a superuser run "
+    "Search is slow on large tables: this database has no pg_trgm. Have a superuser run "
     '"CREATE EXTENSION pg_trgm" in it (its package is postgresql-contrib), then run manage.py prepare'
 )
 

@@ -35,9 +35,11 @@ class BackfillRun(models.Model):
 
     cluster = models.CharField(max_length=63)
     state = models.CharField(max_length=10, choices=BackfillState, default=BackfillState.PREVIEW)
-    requested_by = models.CharField(max_length=255, blank=True, help_text="User, or empty: by the configuration.")
-    problem = models.TextField(blank=True, help_text="Why it does not continue, and what to do.")
-    images = models.PositiveIntegerField(default=0, help_text="Images that it mirrors.")
+    requested_by = models.CharField(
+        max_length=255, blank=True, help_text="User; empty if the configuration started it."
+    )
+    problem = models.TextField(blank=True, help_text="Why the backfill does not continue, and what to do.")
+    images = models.PositiveIntegerField(default=0, help_text="Images that the backfill mirrors.")
     excluded = models.PositiveIntegerField(default=0, help_text="Images that an admission would not mirror either.")
     bytes_total = models.BigIntegerField(default=0, help_text="Size of the images whose manifests were read.")
     unmeasured = models.PositiveIntegerField(default=0, help_text="Images whose size is not known.")
@@ -50,7 +52,7 @@ class BackfillRun(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     previewed_at = models.DateTimeField(null=True, blank=True, help_text="When the preview was complete.")
     started_at = models.DateTimeField(null=True, blank=True)
-    resumed_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to run.")
+    resumed_at = models.DateTimeField(null=True, blank=True, help_text="When the backfill last started to run.")
     done_before = models.PositiveIntegerField(default=0, help_text="Images already finished when the run last started.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -94,15 +96,19 @@ class BackfillImage(models.Model):
 
     run = models.ForeignKey(BackfillRun, on_delete=models.CASCADE, related_name="candidates", db_index=False)
     source = models.CharField(max_length=REFERENCE_LENGTH, help_text="Original image.")
-    rank = models.PositiveIntegerField(help_text="Place in the order: first what pods wait for, then the most used.")
+    rank = models.PositiveIntegerField(
+        help_text="Position in the order: first images that pods wait for, then the most used."
+    )
     pods = models.PositiveIntegerField(default=0)
     workloads = models.PositiveIntegerField(default=0)
     is_awaited = models.BooleanField(default=False, help_text="Whether pods are waiting for it.")
     state = models.CharField(max_length=10, choices=BackfillImageState, default=BackfillImageState.FOUND)
-    reason = models.CharField(max_length=40, blank=True, help_text="Why it is excluded.")
+    reason = models.CharField(max_length=40, blank=True, help_text="Why the image is excluded.")
     details = models.CharField(max_length=300, blank=True)
-    is_measured = models.BooleanField(default=False, help_text="Whether its manifests were asked for.")
-    size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Size by its manifests, where they were read.")
+    is_measured = models.BooleanField(default=False, help_text="Whether its manifests were requested.")
+    size_bytes = models.BigIntegerField(
+        null=True, blank=True, help_text="Size according to its manifests, if they were read."
+    )
     manifests = models.PositiveIntegerField(null=True, blank=True)
     blobs = models.PositiveIntegerField(null=True, blank=True)
     job = models.ForeignKey(

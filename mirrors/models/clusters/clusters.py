@@ -39,11 +39,11 @@ class Cluster(models.Model):
     nodes = models.PositiveIntegerField(default=0)
     platforms = models.JSONField(default=list, blank=True, help_text="Platforms of its nodes, such as linux/amd64.")
     namespaces = models.JSONField(default=list, blank=True, help_text="Namespaces that are watched; empty: all.")
-    problem = models.TextField(blank=True, help_text="Why it cannot be read completely, and what to do.")
+    problem = models.TextField(blank=True, help_text="Why the cluster cannot be read completely, and what to do.")
     scope_problem = models.TextField(
         blank=True,
         db_default="",
-        help_text="Why it is not known which pods the API server sends to the webhook, and what to do.",
+        help_text="Why it is unknown which pods the API server sends to the webhook, and what to do.",
     )
     listed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(db_default=Now(), help_text="When its watcher last reported.")
@@ -106,12 +106,12 @@ class RunningImage(models.Model):
     workload_kind = models.CharField(max_length=63, blank=True)
     workload = models.CharField(max_length=253, blank=True)
     source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image.")
-    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as the pods or the template have it.")
-    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, help_text="Digest that runs, where known.")
+    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as named in the pods or the template.")
+    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, help_text="Digest that runs, if known.")
     pods = models.PositiveIntegerField(default=0)
     nodes = models.PositiveIntegerField(default=0)
     pod_name = models.CharField(max_length=253, blank=True, help_text="One of the pods.")
-    in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names it.")
+    in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names the image.")
     state = models.CharField(max_length=10, choices=RunningState)
     kept = models.CharField(
         max_length=REASON_LENGTH,
@@ -123,13 +123,18 @@ class RunningImage(models.Model):
         max_length=DETAILS_LENGTH, blank=True, db_default="", help_text="The filter that matches."
     )
     decided_for = models.CharField(
-        max_length=16, blank=True, default="", db_default="", editable=False, help_text="Rules that it was decided by."
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Rules that the decision is based on.",
     )
-    decided_at = models.DateTimeField(null=True, blank=True, help_text="When this was last decided.")
+    decided_at = models.DateTimeField(null=True, blank=True, help_text="When this decision was last made.")
     first_seen_at = models.DateTimeField(db_default=Now())
     last_seen_at = models.DateTimeField(
         db_default=Now(),
-        help_text="When the row last changed; of one that has ended, when the image was last seen.",
+        help_text="When the row last changed; if the image no longer runs, when it was last seen.",
     )
 
     objects = RunningImageQuerySet.as_manager()

@@ -22,8 +22,8 @@ class PullFailure(models.Model):
 
     cluster = models.CharField(max_length=63, default=DEFAULT_CLUSTER, db_default=DEFAULT_CLUSTER)
     key = models.CharField(max_length=KEY_LENGTH, editable=False, help_text="See key_of.")
-    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as the pods have it.")
-    source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image, where it is known.")
+    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as named in the pods.")
+    source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image, if known.")
     at = models.CharField("failed at", max_length=6, choices=SIDES, help_text="Registry that the nodes pull from.")
     cause = models.CharField(max_length=20, choices=CAUSES)
     message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")

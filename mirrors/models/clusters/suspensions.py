@@ -77,7 +77,9 @@ class RestartLoop(RevisionedModel):
     workload = models.CharField(max_length=253, blank=True)
     source = models.CharField(max_length=REFERENCE_LENGTH, help_text="Original image.")
     image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image at the target that the pods had.")
-    count = models.PositiveIntegerField(help_text="Pods that were deleted one after another before it was noticed.")
+    count = models.PositiveIntegerField(
+        help_text="Pods that were deleted one after another before the loop was detected."
+    )
     detected_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True, blank=True)

@@ -33,7 +33,7 @@ def validate_name(name: str) -> None:
     """Refuse names like those of the configuration file's filters, which are named after their position in the file:
     decisions are counted by the name of the filter."""
     if name.startswith("source.filters["):
-        raise ValidationError("Names like this are those of the configuration file's filters: choose another one.")
+        raise ValidationError("Names like this are reserved for filters of the configuration file: choose another one.")
 
 
 class Filter(RevisionedModel):
@@ -49,7 +49,9 @@ class Filter(RevisionedModel):
     )
     enabled = models.BooleanField(default=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
-    cluster = cluster_field(default=ALL_CLUSTERS, help_text="Name of the cluster it is for; empty: all clusters.")
+    cluster = cluster_field(
+        default=ALL_CLUSTERS, help_text="Name of the cluster that the filter applies to; empty: all clusters."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -60,7 +62,7 @@ class Filter(RevisionedModel):
             models.UniqueConstraint(
                 fields=["managed_by", "cluster", "name"],
                 name="filter_of_cluster_unique",
-                violation_error_message="There is a filter of this name already: choose another one.",
+                violation_error_message="A filter with this name already exists: choose another one.",
             ),
             models.CheckConstraint(condition=Q(managed_by__in=ManagedBy.values), name="filter_managed_by_known"),
         ]

@@ -25,8 +25,8 @@ CREDENTIALS: Final = ("username", "credential_ref")
 """The fields with our credentials for a registry, which are valid only for its host."""
 
 CREDENTIALS_DROPPED: Final = (
-    "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, give "
-    "its username and credentials reference."
+    "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, "
+    "enter its username and credentials reference."
 )
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -35,16 +35,16 @@ MOST_NAMESPACES: Final = 500
 """Limited, because each is compared with a pod's namespace at admission, and shown on the registry's page."""
 
 TAKEN: Final = (
-    "There is a registry of this host already: edit that one (or the configuration file, if it comes from there)."
+    "A registry with this host already exists: edit that one (or the configuration file, if it comes from there)."
 )
 
 PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
     r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*|"
     r"secret:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253})$",
-    "Name where the password is: env:SWAPPER_CRED_NAME (an environment variable of the worker), file:NAME (a file in "
+    "Where the password is stored: env:SWAPPER_CRED_NAME (an environment variable of the worker), file:NAME (a file in "
     "the credentials directory) or secret:NAME/KEY (a Secret of our own namespace with the label "
-    "k8s-image-swapper/credential). A password itself is never stored here.",
+    "k8s-image-swapper/credential). The password itself is never stored here.",
 )
 
 
@@ -60,14 +60,14 @@ def validate_namespaces(names: object) -> None:
     """Refuse any value but a list of namespaces, each written as ``NAMESPACE``, ``CLUSTER/NAMESPACE``, or ``*`` for
     all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
+        raise ValidationError('Enter a list of namespace names, such as ["shop", "billing"].')
     if len(names) > MOST_NAMESPACES:
         raise ValidationError(f"At most {MOST_NAMESPACES} namespaces; write * for all.")
     for name in names:
         if not CLUSTER_NAMESPACE.fullmatch(name):
             raise ValidationError(
-                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or prod/shop "
-                "for that of one cluster, or * for all."
+                f"{name[:80]!r} is not the name of a namespace; write names such as shop, prod/shop for a namespace "
+                "of one cluster, or * for all."
             )
 
 
@@ -120,8 +120,8 @@ class Registry(RevisionedModel):
         db_default=[],
         blank=True,
         validators=[validate_namespaces],
-        help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
-        "* for all; empty: public images only.",
+        help_text="Namespaces that may use private images read with these credentials; CLUSTER/NAMESPACE for a "
+        "namespace of one cluster; * for all; empty: public images only.",
     )
     insecure = models.BooleanField(default=False, help_text="Use plain HTTP for this host.")
     ca_file = models.CharField(
@@ -132,7 +132,9 @@ class Registry(RevisionedModel):
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
-    cluster = cluster_field(default=ALL_CLUSTERS, help_text="Name of the cluster it is for; empty: all clusters.")
+    cluster = cluster_field(
+        default=ALL_CLUSTERS, help_text="Name of the cluster that uses the registry; empty: all clusters."
+    )
     clusters = models.JSONField(
         default=list,
         db_default=[],

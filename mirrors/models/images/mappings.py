@@ -109,7 +109,7 @@ class ImageMapping(models.Model):
         default=list,
         db_default=[],
         blank=True,
-        help_text="Identities in the certificates beside its signatures; not verified.",
+        help_text="Identities in the certificates of its signatures; not verified.",
     )
     referrers_checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When signatures and other referrers were last copied."

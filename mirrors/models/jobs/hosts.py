@@ -61,7 +61,7 @@ class HostBudget(models.Model):
 
     host = models.CharField(max_length=HOST_LENGTH)
     credential = models.CharField(
-        max_length=255, blank=True, help_text="The credentials that the limit is for; empty: anonymous."
+        max_length=255, blank=True, help_text="The credentials that the limit applies to; empty: anonymous."
     )
     operation = models.CharField(max_length=30, blank=True)
     resting_until = ReadableDateTimeField(null=True, blank=True)

@@ -115,7 +115,7 @@ class MirrorJob(models.Model):
     namespace = models.CharField(max_length=63, blank=True, help_text="Busy workers take turns between namespaces.")
     needs_cluster = cluster_field(
         default="",
-        help_text="Cluster whose workers alone can read the source for its requesters; empty: any worker may try.",
+        help_text="The only cluster whose workers can read the source for its requesters; empty: any worker may try.",
     )
     tried_clusters = models.TextField(
         blank=True,
@@ -127,7 +127,7 @@ class MirrorJob(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
     claims = models.PositiveIntegerField(
-        default=0, help_text="How often a worker claimed it, including claims that it released."
+        default=0, help_text="How often workers claimed the job, including claims that they released."
     )
     available_at = ReadableDateTimeField(db_default=Now())
     source_host = models.CharField(

@@ -109,7 +109,7 @@ class Download:
         started = time.monotonic()
         chunk = stream.read(min(self._settings.chunk_bytes, self.size - self._read))
         if not chunk:
-            raise self._error("unavailable", "broke off")
+            raise self._error("unavailable", "was interrupted during the download")
         self._check_rate(len(chunk), time.monotonic() - started)
         self._hash.update(chunk)
         self._read += len(chunk)
@@ -124,7 +124,9 @@ class Download:
             return
         rate = self._window_bytes / self._window_seconds
         if rate < self._settings.slow_bytes_per_second:
-            words = f"came at {rate:,.0f} bytes a second for {self._window_seconds:.0f} s; the copy was ended"
+            words = (
+                f"was received at {rate:,.0f} bytes per second for {self._window_seconds:.0f} s; the copy was stopped"
+            )
             raise SourceError(self._error("timeout", words))
         self._window_bytes, self._window_seconds = 0, 0.0
 
@@ -135,7 +137,7 @@ class Download:
             reply.stream.close()
             if self._read:
                 raise SourceError(self._error("unavailable", "could not be resumed"))
-            raise self._error("bad-digest", f"does not have the {self.size} bytes that the manifest says")
+            raise self._error("bad-digest", f"does not have the size of {self.size} bytes that the manifest specifies")
         return reply.stream
 
     def _is_wanted(self, reply: Reply) -> bool:

@@ -65,7 +65,7 @@ class Call:
         if self.is_cancelled:
             raise CopyCancelledError
         if self.has_timed_out:
-            raise RegistryError("timeout", f"{host} did not answer in time", host=host)
+            raise RegistryError("timeout", f"{host} did not respond in time", host=host)
 
     def sleep(self, seconds: float, host: str) -> None:
         until = time.monotonic() + seconds

@@ -67,11 +67,11 @@ _CONTENT_CODES: Final = frozenset(
 API."""
 _ADVICE: Final[dict[Code, str]] = {
     "rate-limited": "configure credentials for the registry, or wait for its limit to reset",
-    "tag-immutable": "the tag exists with another content and may not be changed",
+    "tag-immutable": "the tag exists with different content and cannot be changed",
 }
 _ADVICE_WITH_CREDENTIALS: Final[dict[Code, str]] = {
     "unauthorized": "the registry rejected the credentials: check the username and password, and that the image exists",
-    "denied": "check what these credentials may do in this repository",
+    "denied": "check the permissions of these credentials in this repository",
 }
 _ADVICE_WITHOUT_CREDENTIALS: Final[dict[Code, str]] = {
     "unauthorized": "it needs authentication: configure credentials for this registry, and check that the image exists",
@@ -81,12 +81,12 @@ _CONDITIONS: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = (
     (
         re.compile(r"read[ -]?only", re.IGNORECASE),
         "unavailable",
-        "the registry takes no pushes now, as it is read-only: check whether it is under maintenance",
+        "the registry is read-only and accepts no pushes at the moment: check whether it is under maintenance",
     ),
     (
         re.compile(r"quota|exceed", re.IGNORECASE),
         "denied",
-        "a quota of the registry is used up: delete images there that nobody needs, or raise the quota",
+        "a quota of the registry is used up: delete unused images there, or raise the quota",
     ),
 )
 """Patterns in the message of a DENIED that permissions do not cause, each with its code and the next step."""
@@ -169,9 +169,9 @@ def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> Con
     if status not in (400, 404, 422) or _CONTENT_CODES.isdisjoint(codes):
         return None
     words = (
-        f"{action}: {host} answered {status} ({', '.join(codes)}); it does not see a layer or manifest that this one "
-        "refers to: the next attempt copies what is missing. If this repeats, check the registry's storage and its "
-        "garbage collection"
+        f"{action}: {host} responded with {status} ({', '.join(codes)}); it does not find a layer or manifest that "
+        "this one refers to: the next attempt copies what is missing. If this repeats, check the registry's storage "
+        "and its garbage collection"
     )
     return ContentNotSeenError("unavailable", words, host=host, says_step=True)
 
@@ -188,7 +188,7 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
         code, advice = (code if is_retryable(status) else condition[0]), condition[1]
     return RegistryError(
         code,
-        f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",
+        f"{action}: {host} responded with {status}{said}{'; ' if advice else ''}{advice}",
         host=host,
         credentials_sent=credentials_sent,
         says_step=bool(advice),
@@ -198,8 +198,8 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
 def storage_refused(status: int, *, host: str, action: str) -> RegistryError:
     """Return the error for a redirect of the registry to a server that did not send the content."""
     words = (
-        f"{action}: {host} redirects to its storage, which answered {status}; if the next attempts fail too, check the "
-        "registry's storage, and the clocks of both"
+        f"{action}: {host} redirects to its storage, which responded with {status}; if the next attempts fail too, "
+        "check the registry's storage, and the clocks of both"
     )
     return RegistryError("unavailable", words, host=host, says_step=True)
 

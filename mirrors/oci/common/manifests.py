@@ -96,7 +96,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     algorithm = digest.partition(":")[0] if digest else "sha256"
     actual = digest_of(raw, algorithm)
     if digest is not None and actual != digest:
-        raise RegistryError("bad-digest", f"{host} sent a manifest that is not {digest}", host=host)
+        raise RegistryError("bad-digest", f"{host} sent a manifest whose digest is not {digest}", host=host)
     with nullcontext() if len(raw) <= SMALL_JSON_BYTES else _LARGE_DOCUMENTS:
         return _read(raw, actual, content_type, host, is_pinned=digest is not None)
 
@@ -114,10 +114,12 @@ def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: b
             says_step=True,
         )
     if media_type in ACCEPT and (odd := odd_name(document)):
-        words = f"{host} sent a manifest that does not spell {odd!r} in its usual case: clients read it differently"
+        words = f"{host} sent a manifest with the field {odd!r} in unusual case, which clients interpret differently"
         raise RegistryError("invalid", words, host=host)
     if "manifests" in document and ("layers" in document or "config" in document):
-        raise RegistryError("invalid", f"{host} sent a document that claims to be a manifest and an index", host=host)
+        raise RegistryError(
+            "invalid", f"{host} sent a document that claims to be both a manifest and an index", host=host
+        )
     entries = _descriptors(document, "manifests", host)
     children, misplaced = _split(entries)
     layers = [*_descriptors(document, "layers", host), *_descriptors(document, "blobs", host)]

@@ -29,7 +29,9 @@ def page_of(reply: Reply, asked: Url, *, host: str) -> ReferrersPage:
     link = next_link(reply.headers)
     following = reply.hop.url.follow(link, seen_by=host) if link else None
     if following is not None and following.origin not in (asked.origin, reply.hop.url.origin):
-        raise RegistryError("address-refused", f"{host} has its list of referrers elsewhere", host=host)
+        raise RegistryError(
+            "address-refused", f"{host} refers to another origin for the rest of its list of referrers", host=host
+        )
     return ReferrersPage(reply.body, following, reply.hop)
 
 

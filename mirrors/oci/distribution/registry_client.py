@@ -87,7 +87,7 @@ class RegistryClient:
             return self.read_descriptor(repository, reference, media_type)
         if reply.status == 404:
             return None
-        self._endpoint.expect(reply, {200}, f"looking for {self._endpoint.name(repository, reference)}")
+        self._endpoint.expect(reply, {200}, f"looking up {self._endpoint.name(repository, reference)}")
         digest = content_digest(reply.headers)
         if not descriptors.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
@@ -118,7 +118,7 @@ class RegistryClient:
         if reply.status == 404:
             return None
         name = self._endpoint.name(repository, reference)
-        self._endpoint.expect(reply, {200}, f"looking for {name}")
+        self._endpoint.expect(reply, {200}, f"looking up {name}")
         if not reply.body.lstrip().startswith(b"{"):
             raise RegistryError("invalid", f"{self.access.host} sent no manifest for {name}", host=self.access.host)
         algorithm = reference.partition(":")[0] if descriptors.is_digest(reference) else "sha256"
@@ -142,7 +142,7 @@ class RegistryClient:
         reply = self._sender.send(request, (self._scope(repository),))
         if before is None and has_no_api(reply):
             return None
-        self._endpoint.expect(reply, {200}, f"listing what refers to {self._endpoint.name(repository, digest)}")
+        self._endpoint.expect(reply, {200}, f"listing referrers of {self._endpoint.name(repository, digest)}")
         return page_of(reply, url, host=self.access.host)
 
     def put_manifest(
@@ -183,7 +183,7 @@ class RegistryClient:
         )
         if _is_denial(reply.status):
             return confirm and self._can_read(repository, digest, size)
-        self._endpoint.expect(reply, {200}, f"looking for blob {digest} in {self._endpoint.name(repository)}")
+        self._endpoint.expect(reply, {200}, f"looking up blob {digest} in {self._endpoint.name(repository)}")
         return is_length_of(reply.headers, size) or self._can_read(repository, digest, size)
 
     def _can_read(self, repository: str, digest: str, size: int | None) -> bool:

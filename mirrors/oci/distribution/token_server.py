@@ -110,7 +110,7 @@ def read_token(body: bytes, host: str) -> tuple[str, float]:
     except (ValueError, AttributeError, RecursionError):
         token, lifetime = None, None
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS or not _TOKEN.fullmatch(token):
-        raise RegistryError("invalid", f"the token server of {host} sent no token that can be used", host=host)
+        raise RegistryError("invalid", f"the token server of {host} sent no usable token", host=host)
     if not isinstance(lifetime, (int, float)) or not lifetime > MIN_TOKEN_SECONDS:
         return token, MIN_TOKEN_SECONDS
     return token, float(min(lifetime, MAX_TOKEN_SECONDS))
@@ -121,7 +121,7 @@ def failed(reply: Reply, host: str) -> RegistryError:
     code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
     return RegistryError(
         code,
-        f"the token server of {host} answered {reply.status}; trying again",
+        f"the token server of {host} responded with {reply.status}; trying again",
         host=host,
         retry_after=retry_after(reply.headers),
     )
@@ -136,5 +136,5 @@ def refused(origin: AuthOrigin) -> RegistryError:
         )
     else:
         asked = host if origin.is_home else f"{origin.origin[1]}, where {host} redirects to,"
-        words = f"{asked} gives no anonymous access: configure credentials, and check that the image exists"
+        words = f"{asked} does not allow anonymous access: configure credentials, and check that the image exists"
     return RegistryError("unauthorized", words, host=host, credentials_sent=bool(origin.credentials), says_step=True)

@@ -99,13 +99,13 @@ class BlobUploads:
         if not isinstance(body, bytes) and not body.is_complete:
             raise RegistryError(
                 "unavailable",
-                f"{self._access.host} answered {reply.status} before it had received all of blob {digest}: it has not "
-                "stored it",
+                f"{self._access.host} responded with {reply.status} before it had received all of blob {digest}: the "
+                "blob was not stored",
                 host=self._access.host,
             )
         self._endpoint.check_stored(reply, digest, f"blob {digest}")
         if reply.status == 202 and not self._has_blob(repository, digest, size):
-            words = f"{self._access.host} accepted blob {digest} and has not stored it"
+            words = f"{self._access.host} accepted blob {digest} but has not stored it"
             raise RegistryError("unavailable", words, host=self._access.host)
 
     def abandon(self, repository: str, upload: Upload) -> None:

@@ -79,7 +79,7 @@ def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
     """Return whether the address is private. Raises RegistryError if it is not allowed."""
     inner = _unwrap(ip)
     if any(each.is_link_local or each.is_multicast or each.is_unspecified or each in _METADATA for each in inner):
-        words = "a link-local, multicast or metadata address, which no registry may have: check the name"
+        words = "a link-local, multicast or metadata address, which is not allowed for a registry: check the name"
         raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
     is_private = any(_is_private(each) for each in inner) or ip in _LOCAL_NAT64
     if is_private and not private_allowed:
@@ -117,7 +117,9 @@ def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
         return _getaddrinfo(name, host, port)
     deadline = time.monotonic() + timeout
     if not _lookups.acquire(timeout=timeout):
-        raise RegistryError("timeout", f"too many name look-ups are under way to resolve {host}", host=host)
+        raise RegistryError(
+            "timeout", f"{host} could not be resolved: too many name lookups are in progress", host=host
+        )
     outcome: list[Found | RegistryError] = []
 
     def run() -> None:

@@ -63,7 +63,7 @@ class _Connection(HTTPConnection):
             self.sock.sendall(request_head(method, target, self._authority, headers) + (body or b""))
             return
         if "Content-Length" not in headers:
-            raise ValueError("a body in pieces without its length")
+            raise ValueError("a streamed body without its length")
         self.sock.sendall(request_head(method, target, self._authority, headers))
         for chunk in body:
             self.sock.sendall(chunk)

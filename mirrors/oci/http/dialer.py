@@ -84,7 +84,7 @@ class Dialer:
             try:
                 sock = self._connect(address, until - time.monotonic())
             except OSError as error:
-                failure = os.strerror(error.errno) if error.errno else "no answer in time"
+                failure = os.strerror(error.errno) if error.errno else "no response in time"
                 continue
             self.peer_is_private = address.is_private
             return sock

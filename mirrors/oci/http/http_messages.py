@@ -40,7 +40,7 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
     arrive in headers that are decoded as Latin-1, so the same encoding sends back the same bytes."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     if _NOT_IN_TARGET.search(target) or any(map(_NOT_IN_HEADER.search, headers.values())):
-        raise ValueError("a character that a request may not have here")
+        raise ValueError("a character that is not allowed here in a request")
     return f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\n{lines}\r\n".encode("latin-1")
 
 

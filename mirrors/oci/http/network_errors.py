@@ -16,7 +16,7 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 
 
 def stalled(host: str) -> RegistryError:
-    return RegistryError("timeout", f"{host} did not answer in time", host=host)
+    return RegistryError("timeout", f"{host} did not respond in time", host=host)
 
 
 def translate(error: Exception, host: str) -> RegistryError:
@@ -32,7 +32,7 @@ def translate(error: Exception, host: str) -> RegistryError:
             return stalled(host)
         case ValueError():
             return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
-    return RegistryError("unavailable", f"the connection to {host} broke off", host=host)
+    return RegistryError("unavailable", f"the connection to {host} was lost", host=host)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -55,7 +55,7 @@ def _explained(cause: BaseException, host: str) -> RegistryError | None:
             step = "if it is meant to be plain HTTP, set insecure: true for it"
             return _with_step("tls", f"{host} does not speak HTTPS on this port; {step}", host)
         case InvalidResponseError():
-            step = "check what answers on this port, such as a proxy"
+            step = "check what responds on this port, such as a proxy"
             return _with_step("unavailable", f"{host} sent something that is not HTTP ({cause}); {step}", host)
     return None
 

@@ -74,7 +74,10 @@ class UploadBody:
         if not self._pending:
             return stalled(host)
         rate = self._pending / self._chunk_seconds
-        words = f"{host} took less than {rate:,.0f} bytes a second for {self._chunk_seconds:.0f} s; the copy was ended"
+        words = (
+            f"{host} accepted less than {rate:,.0f} bytes per second for {self._chunk_seconds:.0f} s; the copy was "
+            "stopped"
+        )
         return RegistryError("timeout", words, host=host)
 
 
@@ -90,7 +93,7 @@ def read_whole(stream: BodyStream, limit: int | None, host: str) -> bytes:
             if limit is None and size >= MAX_ERROR_BYTES:
                 break
             if limit is not None and size > limit:
-                raise RegistryError("too-large", f"{host} sent more than the {limit} bytes that are read", host=host)
+                raise RegistryError("too-large", f"{host} sent more than the limit of {limit} bytes", host=host)
     finally:
         stream.close()
     return b"".join(pieces)

@@ -153,7 +153,7 @@ class Transport:
                 reply.stream.close()
             came_from = reply.hop
             url = url.follow(location, seen_by=access.host)
-        raise RegistryError("invalid", f"{access.host} redirects in circles", host=access.host)
+        raise RegistryError("invalid", f"{access.host} redirected more than {MAX_REDIRECTS} times", host=access.host)
 
     def _route(self, url: Url, access: RegistryAccess, home: Url, came_from: Hop | None) -> Route:
         """Return the route to this URL. Raises RegistryError `address-refused` if the URL must not be requested."""
@@ -162,7 +162,7 @@ class Transport:
         if url.scheme == "http" and (not access.insecure or downgraded):
             raise RegistryError(
                 "address-refused",
-                f"{access.host} points at plain HTTP on {url.host}; only HTTPS is used",
+                f"{access.host} redirects to plain HTTP on {url.host}; only HTTPS is allowed",
                 host=access.host,
             )
         private_allowed = access.private_allowed and (is_home or (came_from is not None and came_from.is_private))

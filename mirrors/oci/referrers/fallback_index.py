@@ -56,7 +56,7 @@ class FallbackIndexes:
                 self._wait_for_lease(client, index)
                 client.put_manifest(repository, fallback_tag(subject), _index(added, host))
             if _with(_read(client, repository, subject), referrers) is not None:
-                words = f"{host}/{repository}:{fallback_tag(subject)} is overwritten by somebody else again and again"
+                words = f"{host}/{repository}:{fallback_tag(subject)} is repeatedly overwritten by another client"
                 raise RegistryError("conflict", words, host=host)
 
     @contextmanager
@@ -84,8 +84,8 @@ def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, An
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     if is_itself(found, subject):
         words = (
-            f"{host} takes the tag {tag} for a digest, so that it cannot list the referrers of {repository}: they are "
-            "copied, but clients find only signatures under cosign's own tags there"
+            f"{host} interprets the tag {tag} as a digest and therefore cannot list the referrers of {repository}: "
+            "they are copied, but clients find only signatures under cosign's own tags there"
         )
         raise RegistryError("unsupported", words, host=host, says_step=True)
     document = manifests.read_object(found, host)

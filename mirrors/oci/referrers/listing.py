@@ -50,7 +50,7 @@ def by_api(client: RegistryClient, repository: str, digest: str) -> Listed | Non
     seen: set[Url] = set()
     while page is not None and page.following is not None:
         if page.following in seen or len(seen) >= MAX_PAGES or len(listed) > MAX_LISTED:
-            raise RegistryError("invalid", f"the list of referrers of {digest} at {host} has no end", host=host)
+            raise RegistryError("invalid", f"the list of referrers of {digest} at {host} does not end", host=host)
         seen.add(page.following)
         page = client.get_referrers(repository, digest, page)
         if page is not None:
@@ -84,7 +84,7 @@ def entries(raw: bytes, host: str) -> Listed:
     else."""
     listed = manifests.read_object(raw, host).get("manifests") or []
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise RegistryError("invalid", f"{host} sent a list of referrers that is malformed", host=host)
+        raise RegistryError("invalid", f"{host} sent a malformed list of referrers", host=host)
     if len(listed) > MAX_LISTED:
         raise RegistryError("too-large", f"{host} lists more than {MAX_LISTED:,} referrers", host=host)
     found = Listed()

@@ -85,8 +85,8 @@ class ReferrerLookup:
         # The message is the same for each platform, because few different problems of an image are reported.
         if listed.odd:
             problem = self._problem(
-                "lists referrers without a size, or with a media type or an algorithm of the digest that is not known "
-                "here: those are not copied"
+                "lists referrers without a size, or with an unsupported media type or digest algorithm: these are not "
+                "copied"
             )
         elif len(untyped) > MAX_UNTYPED:
             problem = self._problem(f"lists more than {MAX_UNTYPED} referrers of one image without their type")

@@ -75,5 +75,5 @@ def _read(wire: HttpContext, client: RegistryClient, repository: str, digest: st
         reply = client.open_blob(repository, digest, 0)
         raw = b"" if reply.stream is None else read_whole(reply.stream, MAX_BUNDLE_BYTES, host)
     if descriptors.digest_of(raw, digest.partition(":")[0]) != digest:
-        raise RegistryError("bad-digest", f"{host} sent a blob that is not {digest}", host=host)
+        raise RegistryError("bad-digest", f"{host} sent a blob whose digest is not {digest}", host=host)
     return raw

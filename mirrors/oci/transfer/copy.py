@@ -192,8 +192,8 @@ class ImageCopy:
         seen, limit = self.counter.snapshot(), self.shared.wire.settings.copy_seconds
         words = (
             f"{self.request.source} was not copied within {limit:,.0f} s: {seen.bytes_copied:,} of "
-            f"{seen.bytes_total:,} bytes came, {seen.bytes_copied / limit:,.0f} a second. The next attempt keeps "
-            "complete layers"
+            f"{seen.bytes_total:,} bytes were received, {seen.bytes_copied / limit:,.0f} a second. The next attempt "
+            "keeps complete layers"
         )
         return RegistryError("timeout", words, host=self.request.source.registry)
 

@@ -70,7 +70,7 @@ def _cut(raw: bytes, kept: Sequence[bool], host: str) -> bytes:
     text = raw.decode(encoding, "surrogatepass")
     spans = _entries(text)
     if len(spans) != len(kept):
-        raise RegistryError("invalid", f"{host} sent an index that lists its manifests twice", host=host)
+        raise RegistryError("invalid", f"{host} sent an index that has several lists of manifests", host=host)
     separator = text[spans[0].end : spans[1].start]
     entries = separator.join(text[span.start : span.end] for span, is_kept in zip(spans, kept, strict=True) if is_kept)
     return f"{text[: spans[0].start]}{entries}{text[spans[-1].end :]}".encode(encoding, "surrogatepass")

@@ -174,7 +174,7 @@ class Planner:
         if len(plan.blobs) > MAX_IMAGE_BLOBS:
             raise self._too_large(f"more than {MAX_IMAGE_BLOBS} blobs")
         if self.max_bytes is not None and plan.blob_bytes > self.max_bytes:
-            raise self._too_large(f"more than the {self.max_bytes / MIB:.3g} MiB that are copied of a referrer")
+            raise self._too_large(f"more than the {self.max_bytes / MIB:.3g} MiB that are allowed for a referrer")
         if plan.blob_bytes > self.settings.max_image_bytes:
             raise self._too_large(
                 f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that copy.maxImageBytes allows: "

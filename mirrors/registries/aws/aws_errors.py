@@ -70,7 +70,9 @@ def _refusal(error: aws.ClientError, asked: AwsCall) -> RegistryError:
     if code in _DENIED:
         return _denied(action, message, asked)
     if code in _THROTTLED:
-        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this continues."
+        text = (
+            f"AWS throttles {action} in {asked.region}; the call is retried later. Raise the quota if this continues."
+        )
         return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST, says_step=True)
     if problem := _credentials_problem(code, message, asked):
         return RegistryError(
@@ -84,7 +86,9 @@ def _refusal(error: aws.ClientError, asked: AwsCall) -> RegistryError:
         )
         return RegistryError("invalid", text, host=asked.host, says_step=True)
     if status >= 500:
-        return RegistryError("unavailable", f"AWS failed {action} in {asked.region} ({code})", host=asked.host)
+        return RegistryError(
+            "unavailable", f"AWS returned an error for {action} in {asked.region} ({code})", host=asked.host
+        )
     advice = ": ask AWS for a higher quota" if code == "LimitExceededException" else ""
     return RegistryError(
         "invalid",
@@ -103,7 +107,7 @@ def _denied(action: str, message: str, asked: AwsCall) -> RegistryError:
         )
         return RegistryError("credential", text, host=asked.host, says_step=True)
     why = "an explicit deny applies" if "explicit deny" in message else "no policy allows it"
-    text = f"AWS refused {action} on {asked.arn} to {caller}, as {why}: allow this action on this ARN; {DOCS}"
+    text = f"AWS refused {action} on {asked.arn} to {caller} because {why}: allow this action on this ARN; {DOCS}"
     return RegistryError("denied", text, host=asked.host, says_step=True)
 
 
@@ -133,20 +137,20 @@ _LOG_IN: Final[tuple[tuple[frozenset[str], str], ...]] = (
     ),
     (
         frozenset({"ExpiredToken", "ExpiredTokenException"}),
-        "the session token has ended; renew it where it comes from, or let a service account's role be used",
+        "the session token has expired; renew it, or use the role of a service account",
     ),
     (
         frozenset({"InvalidIdentityToken", "IDPCommunicationError"}),
-        "the service account's token was not taken ({code}); check the OIDC provider and the role's trust policy",
+        "the service account's token was rejected ({code}); check the OIDC provider and the role's trust policy",
     ),
-    (frozenset({"OptInRequired"}), "the account is not opted in to {region}; opt in, or name another region"),
+    (frozenset({"OptInRequired"}), "the account is not opted in to {region}; opt in, or configure another region"),
 )
 
 _TROUBLES: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
     (
         (aws.NoCredentialsError, aws.PartialCredentialsError),
         "credential",
-        "there are no AWS credentials for {host}: give {chain}",
+        "there are no AWS credentials for {host}: configure {chain}",
     ),
     (
         (aws.SSLError,),
@@ -156,7 +160,7 @@ _TROUBLES: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
     (
         (aws.ConnectTimeoutError, aws.ReadTimeoutError),
         "timeout",
-        "AWS in {region} did not answer in time; check the network, the proxy and VPC endpoints",
+        "AWS in {region} did not respond in time; check the network, the proxy and VPC endpoints",
     ),
     (
         (aws.HTTPClientError, aws.ConnectionError),

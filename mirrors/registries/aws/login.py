@@ -31,7 +31,7 @@ def fetch(account: AwsAccount, host: str) -> Token:
     data = answer["authorizationData"][0]
     username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     if not colon or not password:
-        raise RegistryError("credential", f"AWS sent an empty token for {host}; it is tried again", host=host)
+        raise RegistryError("credential", f"AWS sent an empty token for {host}; the request is retried", host=host)
     # By the clock of AWS, because ours may be off by some minutes.
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     left = (data["expiresAt"] - now).total_seconds()

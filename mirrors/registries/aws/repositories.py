@@ -112,7 +112,7 @@ class Repositories:
                 rules = [rule for page in pages for rule in page.get("pullThroughCacheRules", [])]
         except RegistryError as error:
             if error.permanent:
-                log.info("Whether there are pull-through cache rules is not known; none are assumed", error=str(error))
+                log.info("Pull-through cache rules cannot be read; assuming that there are none", error=str(error))
                 return frozenset()
             raise
         return frozenset(rule["ecrRepositoryPrefix"] for rule in rules if "ecrRepositoryPrefix" in rule)

@@ -95,10 +95,10 @@ class GarDriver:
         host = self._target.host
         if found.format_ != DOCKER:
             raise RegistryError(
-                "invalid", f"{name} holds no Docker images: name another repository", host=host, says_step=True
+                "invalid", f"{name} is not a Docker repository: configure another one", host=host, says_step=True
             )
         if found.mode == VIRTUAL:
-            text = f"{name} is a virtual repository, which nothing can be pushed to: name a standard one"
+            text = f"{name} is a virtual repository, which does not accept pushes: configure a standard one"
             raise RegistryError("invalid", text, host=host, says_step=True)
         shown = facts(found)
         return RepositoryState(

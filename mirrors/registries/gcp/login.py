@@ -32,7 +32,7 @@ MOST_GOOGLE_SECONDS: Final = 3600.0
 """The longest lifetime of a token that is assumed, in seconds: Google issues tokens for an hour."""
 
 _HOW: Final = (
-    "bind the service account by Workload Identity (docs/gcp.md), or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
+    "bind the service account by Workload Identity (docs/gcp.md), or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 )
 
 
@@ -53,7 +53,7 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
         raise _problem(error, host) from None
     token, expiry = credentials.token, credentials.expiry
     if not isinstance(token, str) or not token:
-        raise RegistryError("credential", f"Google sent an empty token for {host}; it is tried again", host=host)
+        raise RegistryError("credential", f"Google sent an empty token for {host}; the request is retried", host=host)
     left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_GOOGLE_SECONDS
     return Token(USERNAME, token, min(MOST_GOOGLE_SECONDS, max(LEAST_GOOGLE_SECONDS, left)))
 

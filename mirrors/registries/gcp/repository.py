@@ -114,14 +114,15 @@ class ApiRepository:
         except exceptions.GoogleAPICallError as error:
             raise self._refusal(error, permission) from None
         except (exceptions.RetryError, GoogleAuthError, TimeoutError) as error:
-            text = f"Artifact Registry did not answer for {self.name} ({type(error).__name__}); check the network"
+            text = f"Artifact Registry did not respond for {self.name} ({type(error).__name__}); check the network"
             raise RegistryError("timeout", text, host=host, says_step=True) from None
 
     def _refusal(self, error: exceptions.GoogleAPICallError, permission: str) -> RegistryError:
         host, said = self.target.host, str(error.message)[:300]
         if isinstance(error, exceptions.PermissionDenied):
             text = (
-                f"Google refused {permission} on {self.name}: give our service account a role that has it ({GCP_ROLES})"
+                f"Google refused {permission} on {self.name}: grant our service account a role that includes it "
+                f"({GCP_ROLES})"
             )
             return RegistryError("denied", text, host=host, says_step=True)
         if isinstance(error, exceptions.Unauthenticated):
@@ -129,14 +130,14 @@ class ApiRepository:
         if isinstance(error, exceptions.ResourceExhausted):
             return RegistryError("rate-limited", f"Google throttles calls for {self.name}", host=host, retry_after=30.0)
         if isinstance(error, exceptions.DeadlineExceeded):
-            return RegistryError("timeout", f"Artifact Registry did not answer in time for {self.name}", host=host)
+            return RegistryError("timeout", f"Artifact Registry did not respond in time for {self.name}", host=host)
         if isinstance(error, exceptions.ServerError):
-            text = f"Artifact Registry fails for {self.name} ({type(error).__name__}); it is tried again"
+            text = f"Artifact Registry returned an error for {self.name} ({type(error).__name__}); the call is retried"
             return RegistryError("unavailable", text, host=host)
         return RegistryError("invalid", f"Google refused the call for {self.name}: {said}", host=host)
 
 
-GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin to make the repository too"
+GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin also to create the repository"
 
 
 def facts(found: artifactregistry.Repository) -> dict[str, Any]:

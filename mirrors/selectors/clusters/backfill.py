@@ -33,7 +33,7 @@ FEW_COPIES: Final = 3
 """The number of copies after which the pace of a run predicts its duration better than the limits of registries."""
 
 SKIP_REASONS: Final = {
-    "pod-not-found": "none of the pods and workloads that use it was found any more",
+    "pod-not-found": "the pods and workloads that used it no longer exist",
     "failed-recently": "its last copy failed a short time ago",
 }
 """Reasons to skip an image, in addition to the reasons of admissions."""

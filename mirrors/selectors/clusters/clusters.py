@@ -46,8 +46,8 @@ def unknown_clusters_warning(row: Filter | Registry, known: Callable[[], Collect
     if not (unknown := sorted(named.difference(names))):
         return ""
     return (
-        f"No cluster is known as {', '.join(unknown)} (known: {', '.join(names) or 'none yet'}): check the name. This "
-        "has no effect there before a cluster of this name is set up."
+        f"There is no cluster named {', '.join(unknown)} (known: {', '.join(names) or 'none yet'}): check the name. "
+        "This has no effect until a cluster with this name is set up."
     )
 
 
@@ -67,6 +67,6 @@ def stale_words(cluster: Cluster) -> str:
     """Return a message about a cluster whose watcher no longer reports: what that means, and what to do."""
     since = timesince(cluster.seen_at, depth=1)
     return (
-        f"The watcher of the cluster {cluster.name} last reported {since} ago: what is shown of this cluster is as of "
-        "then. Check that it runs (manage.py watch) and reaches the database."
+        f"The watcher of the cluster {cluster.name} last reported {since} ago: the data shown for this cluster is "
+        "from that time. Check that the watcher runs (manage.py watch) and reaches the database."
     )

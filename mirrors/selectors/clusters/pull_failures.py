@@ -28,14 +28,14 @@ PULL_ADVICE: Final = {
     (
         PullCause.NOT_FOUND,
         PullSide.TARGET,
-    ): "The target does not have the image any more: it is copied again, and new pods keep their source meanwhile. "
+    ): "The target no longer has the image: it is copied again, and new pods keep their source in the meantime. "
     "Check the lifecycle rules of the repository, and who deletes images there.",
     (
         PullCause.DENIED,
         PullSide.TARGET,
-    ): "The target refuses the nodes. Give their credentials the right to pull: the IAM role of the nodes (Amazon ECR: "
-    "AmazonEC2ContainerRegistryPullOnly), their service account (Google: roles/artifactregistry.reader), or a pull "
-    "secret of the namespace.",
+    ): "The target refuses the nodes. Give their credentials permission to pull: the IAM role of the nodes (Amazon "
+    "ECR: AmazonEC2ContainerRegistryPullOnly), their service account (Google: roles/artifactregistry.reader), or a "
+    "pull secret of the namespace.",
     (
         PullCause.UNREACHABLE,
         PullSide.TARGET,
@@ -60,7 +60,7 @@ OF_CAUSE: Final = {
     PullCause.PLATFORM_MISSING: "The image has no variant for the platform of these nodes. Compare the key "
     "platforms of the configuration with the nodes, or bind the workload to nodes of another platform.",
     PullCause.INVALID_NAME: "The image is not a valid reference: correct it in the workload.",
-    PullCause.OTHER: "Read the message of the kubelet: kubectl describe pod shows all of it.",
+    PullCause.OTHER: "Read the message of the kubelet: kubectl describe pod shows the full text.",
     PullCause.NOT_FOUND: "",
 }
 

@@ -13,7 +13,7 @@ from mirrors.models import ErrorClass, JobStatus, MirrorJob
 ERROR_ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also return this for private "
     "images: in that case, add credentials that can read it.",
-    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
+    ErrorClass.DENIED: "Give the credentials permission to pull (at a source) or to push (at the target), or allow "
     "them for the namespace of the pod. Then retry.",
     ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
     "entry under Registries with Test connection, then retry.",
@@ -21,10 +21,10 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     "failed ones then. Configure credentials for the registry to raise its limit.",
     ErrorClass.UNAVAILABLE: "The registry could not be reached, or returned an error. Test the connection under "
     "Registries; check network policies, proxies and name resolution.",
-    ErrorClass.TIMEOUT: "The registry did not answer in time. If this continues, look at the network between the "
+    ErrorClass.TIMEOUT: "The registry did not respond in time. If this continues, check the network between the "
     "workers and the registry.",
-    ErrorClass.BAD_DIGEST: "What the registry sent does not match its digest: the image is damaged there, or was "
-    "changed on its way. Push the image again at its source.",
+    ErrorClass.BAD_DIGEST: "The data from the registry does not match its digest: the image is damaged there, or was "
+    "changed in transit. Push the image again at its source.",
     ErrorClass.UNSUPPORTED: "The image has a form that cannot be mirrored, such as the old schema 1. Build or push it "
     "again with a current tool.",
     ErrorClass.INVALID: "The message says what cannot be used and where; change it there, then retry.",
@@ -40,7 +40,7 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     "this continues, check the registry.",
     ErrorClass.CREDENTIAL: "The credentials could not be read. Check that the workers can read the file, variable "
     "or Secret that the registry's entry names.",
-    ErrorClass.WORKER_LOST: "The worker ended during the copy. Look for workers that were killed: out of memory, or "
+    ErrorClass.WORKER_LOST: "The worker stopped during the copy. Check for workers that were killed: out of memory, or "
     "evicted.",
     ErrorClass.INTERNAL: "This is an error in k8s-image-swapper. Please report it with the traceback from the "
     "attempt's log.",
@@ -50,7 +50,7 @@ ERROR_ADVICE: Final[dict[str, str]] = {
 WAITING_ADVICE: Final[dict[str, str]] = {
     ErrorClass.RATE_LIMITED: "The registry limits requests. The copies continue without your action when the limit "
     "ends. Configure credentials for the registry to raise its limit.",
-    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
+    ErrorClass.DENIED: "Give the credentials permission to pull (at a source) or to push (at the target), or allow "
     "them for the namespace of the pod. The next attempt uses them.",
     ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
     "entry under Registries with Test connection. The next attempt uses the corrected entry.",

@@ -47,13 +47,13 @@ class QueueCollector(Collector):
 
 
 def _read() -> list[Metric]:
-    jobs = GaugeMetricFamily(QUEUE_METRICS[0], "Jobs that are not over, by status.", labels=["status"])
+    jobs = GaugeMetricFamily(QUEUE_METRICS[0], "Jobs that are not finished, by status.", labels=["status"])
     queue = job_queue.queue()
     jobs.add_metric(["pending"], sum(line.waiting for line in queue))
     jobs.add_metric(["running"], sum(line.running for line in queue))
     oldest = GaugeMetricFamily(
         QUEUE_METRICS[1],
-        "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
+        "Seconds for which the oldest due job has waited for a worker, by priority; 0 if no job is due.",
         labels=["priority"],
     )
     for line in queue:

@@ -51,7 +51,7 @@ def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any]
     )
     if not found and not RunningImage.objects.filter(cluster=cluster).exists():
         raise ActionRefusedError(
-            f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
+            f"There is no data about the cluster {cluster}: check that its watcher runs (manage.py watch)."
         )
     if not found:
         raise NothingToMirrorError(
@@ -67,7 +67,7 @@ def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any]
             _record_action(run, "preview", requested_by)
     except IntegrityError:
         raise ActionRefusedError(
-            f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it."
+            f"A backfill of the cluster {cluster} is in progress: wait for it, or cancel it."
         ) from None
     run.refresh_from_db()
     return run
@@ -88,7 +88,7 @@ def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
     """Start to mirror the previewed images. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     if run.state == BackfillState.PREVIEW and run.previewed_at is None:
-        raise ActionRefusedError("The preview is not complete yet: wait until the watcher has looked at all images.")
+        raise ActionRefusedError("The preview is not complete yet: wait until the watcher has evaluated all images.")
     return _change(run, {BackfillState.PREVIEW}, BackfillState.RUNNING, "start", requested_by, started_at=Now())
 
 

@@ -35,7 +35,7 @@ class EncryptionConfiguration(Section):
             return self
         warnings: list[str] = (info.context or {}).get("warnings", [])
         warnings.append(
-            "encryptionConfiguration: kmsKey is ignored, as encryptionType is AES256; set it to KMS to use the key"
+            "encryptionConfiguration: kmsKey is ignored because encryptionType is AES256; set it to KMS to use the key"
         )
         return self.model_copy(update={"kms_key": None})
 
@@ -55,7 +55,7 @@ class EcrOptions(Section):
         tags = given.get("tags")
         keys = [str(tag.get("key")) for tag in tags if isinstance(tag, dict)] if isinstance(tags, tuple) else []
         if twice := {key for key in keys if keys.count(key) > 1}:
-            yield f"tags: the key {min(twice)!r} is given twice"
+            yield f"tags: the key {min(twice)!r} is set twice"
 
 
 class AwsRegistry(RegistryConnection):
@@ -77,7 +77,7 @@ class AwsRegistry(RegistryConnection):
 
 class AwsTarget(AwsRegistry):
     prefix: str = ""
-    hostname: EcrKind = Field(default="standard", description="Under which of its host names ECR is addressed.")
+    hostname: EcrKind = Field(default="standard", description="Which of the host names of ECR is used.")
     create_repository: bool = True
     reconcile: Literal["none", "report", "apply"] = Field(
         default="report", description="What happens when an existing repository's settings differ from ecrOptions."
@@ -104,7 +104,7 @@ class AwsTarget(AwsRegistry):
         options = given.get("ecrOptions")
         for key in ("accessPolicy", "lifecyclePolicy"):
             if key in given and isinstance(options, dict) and key in options:
-                yield f"{key} is given here and under ecrOptions; keep one"
+                yield f"{key} is set here and under ecrOptions; keep one"
         yield from prefix_problems(given, ECR_MAX_REPOSITORY)
 
     @model_validator(mode="after")

@@ -62,7 +62,7 @@ class GcpTarget(GcpRegistry):
     create_repository: bool = False
     gar_options: GarOptions = GarOptions()
     api_endpoint: Host | None = Field(
-        default=None, description="Host of the Artifact Registry API, where it is reached by another name."
+        default=None, description="Host of the Artifact Registry API, if it is reached by another name."
     )
 
     @property
@@ -73,4 +73,4 @@ class GcpTarget(GcpRegistry):
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
         options = given.get("garOptions")
         if isinstance(options, dict) and any(options.values()) and not given.get("createRepository"):
-            yield "garOptions is for a repository that is made here: set createRepository to true"
+            yield "garOptions applies only to a repository that is created by mirroring: set createRepository to true"

@@ -29,10 +29,12 @@ class Section(BaseModel):
 class RegistryConnection(Section):
     """How to connect to a registry."""
 
-    ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
+    ca_file: FileName | None = Field(
+        default=None, description="Certificate authorities (PEM) in addition to the system's."
+    )
     connect_to: DialAddress | None = Field(
         default=None,
-        description="host[:port] that is dialled in place of the registry's own host, such as a VPC endpoint.",
+        description="host[:port] that is used in place of the registry's own host, such as a VPC endpoint.",
     )
 
 
@@ -41,12 +43,12 @@ class RegistryWithCredentials(RegistryConnection):
 
     username: str | None = Field(default=None, min_length=1)
     password_file: FileName | None = Field(
-        default=None, description="File with the password; a relative name lies below the credentials directory."
+        default=None, description="File with the password; a relative name is below the credentials directory."
     )
     password_env: CredentialVariable | None = Field(
         default=None, description="Environment variable of the worker with the password: SWAPPER_CRED_…"
     )
-    insecure: bool = Field(default=False, description="Talk plain HTTP to this registry.")
+    insecure: bool = Field(default=False, description="Use plain HTTP for this registry.")
 
     @classmethod
     def password_keys(cls) -> tuple[str, ...]:
@@ -58,11 +60,11 @@ class RegistryWithCredentials(RegistryConnection):
         keys = cls.password_keys()
         found = [key for key in keys if given.get(key)]
         if len(found) > 1:
-            yield f"{found[0]} and {found[1]} are both given; keep one"
+            yield f"{found[0]} and {found[1]} are both set; keep one"
         if given.get("username") and not found:
-            yield f"username needs {', '.join(keys[:-1])} or {keys[-1]} beside it"
+            yield f"username also needs {', '.join(keys[:-1])} or {keys[-1]}"
         if found and not given.get("username"):
-            yield f"{found[0]} needs username beside it"
+            yield f"{found[0]} also needs username"
         if ".." in str(given.get("passwordFile", "")).split("/"):
             yield "passwordFile must not contain '..'"
 

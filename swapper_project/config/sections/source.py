@@ -77,7 +77,7 @@ class SourceRegistry(RegistryWithCredentials):
         mine = {str(f.alias): f.default for name, f in cls.model_fields.items() if name not in ("type", "aws", "gcp")}
         if foreign := sorted(key for key, default in mine.items() if given.get(key, default) != default):
             keys = ", ".join(foreign)
-            yield f"{keys}: only for type oci; type {kind} logs in with the cloud's own credentials"
+            yield f"{keys}: only for type oci; type {kind} authenticates with the cloud's own credentials"
 
 
 class Source(Section):

@@ -36,14 +36,14 @@ def account_id(value: object, info: ValidationInfo) -> str:
         raise ValueError("must be the 12 digits of an AWS account, in quotes")
     if digits == PLACEHOLDER_ACCOUNT:
         warnings.append(
-            f"accountId {digits} is the placeholder of the chart's defaults, no AWS account: nothing can be mirrored "
-            "until target.aws.accountId names yours"
+            f"accountId {digits} is the placeholder of the chart's defaults, not an AWS account: nothing can be "
+            "mirrored until target.aws.accountId is set to yours"
         )
         return digits
     if not isinstance(value, str) and len(digits) < 12:
         warnings.append(
-            f"accountId {digits} is a number of fewer than 12 digits; it is taken as {digits.zfill(12)}, with the "
-            "leading zeros that YAML drops. Write it in quotes"
+            f"accountId {digits} is a number of fewer than 12 digits; it is interpreted as {digits.zfill(12)}, with "
+            "the leading zeros that YAML drops. Write it in quotes"
         )
         digits = digits.zfill(12)
     if not re.fullmatch(r"[0-9]{12}", digits):
@@ -72,7 +72,7 @@ def policy(value: str) -> str:
 
 def _policy_text(value: object) -> object:
     if isinstance(value, dict):
-        raise ValueError("must be JSON as text; write it behind a '|' and indent it")
+        raise ValueError("must be JSON as text; write it after a '|' and indent it")
     return value
 
 
@@ -171,7 +171,7 @@ ProjectId = Annotated[
     str,
     _pattern(
         r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]",
-        "must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon where it has one",
+        "must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon if it has one",
     ),
 ]
 RepositoryId = Annotated[
@@ -199,5 +199,5 @@ Namespace = Annotated[
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 NamespaceName = Annotated[str, _pattern(_LABEL, "must be the name of a namespace")]
 ClusterName = Annotated[
-    str, _pattern(_LABEL, "must be a name of at most 63 small letters, digits and hyphens, such as production")
+    str, _pattern(_LABEL, "must be a name of at most 63 lowercase letters, digits and hyphens, such as production")
 ]

@@ -47,7 +47,7 @@ class Findings:
 
     def add(self, path: KeyPath, message: str, *, line: int | None = None) -> None:
         if lowered(path) in self.given_by_flag:
-            self.problems.append((0, f"{show(path)}, given by a flag: {message}"))
+            self.problems.append((0, f"{show(path)}, set by a flag: {message}"))
             return
         line = line or self._line(path)
         place = f"{self.name}:{line}" if line else self.name
@@ -87,7 +87,7 @@ def _words(error: Mapping[str, Any]) -> str:
     if kind == "literal_error":
         # Keys with a choice of values contain no secrets, so the given value can be shown.
         if error["input"] == "generic" and "oci" in context["expected"]:
-            return "must be oci, not 'generic': give endpoint, prefix, username and passwordFile below oci"
+            return "must be oci, not 'generic': set endpoint, prefix, username and passwordFile below oci"
         near = difflib.get_close_matches(str(error["input"]), _QUOTED.findall(context["expected"]), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"must be {context['expected']}, not {str(error['input'])[:60]!r}{hint}"

@@ -51,7 +51,7 @@ def read(text: str, name: str) -> dict[str, Pair]:
         roots = documents(text, most_nodes=MAX_NODES)
         root = next(roots, None)
         if (other := next(roots, None)) is not None:
-            raise YamlError("there is a second document; give one", other.line)
+            raise YamlError("there is a second document; keep one", other.line)
         tree = reader.convert(root) if root else {}
     except YamlError as error:
         line = f":{error.line}" if error.line else ""
@@ -90,7 +90,7 @@ class _TreeBuilder:
                 raise YamlError("a key must be text", key.line)
             if key.text in lines:
                 self.problems.append(
-                    f"{self.name}:{key.line}: {key.text}: is given twice, first in line {lines[key.text]}"
+                    f"{self.name}:{key.line}: {key.text}: is set twice, first in line {lines[key.text]}"
                 )
             lines[key.text] = key.line
         pairs = [(key, value) for key, value in merged(node) if isinstance(key, Scalar)]

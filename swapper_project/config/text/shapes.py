@@ -62,13 +62,13 @@ def misplaced(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
     if inside is not None:
         path, line = inside
         return line, (
-            f"this is a values file of a Helm chart: give what is below `{path}:` as the configuration file, "
-            f"for example by: yq '.{_quoted(path)}' values.yaml > .k8s-image-swapper.yaml"
+            f"this is a values file of a Helm chart: use the content of `{path}:` as the configuration file, for "
+            f"example: yq '.{_quoted(path)}' values.yaml > .k8s-image-swapper.yaml"
         )
     if len(keys.keys() & _CHART) > 1 or (keys.keys() & {*_CHART, "config"} and keys.keys() <= {*_CHART, "config"}):
         return next(iter(keys.values())).line, (
             "this is a values file of a Helm chart, without a configuration below `config:`; "
-            "give a file with the keys of the configuration, such as target"
+            "use a file with the keys of the configuration, such as target"
         )
     return None
 
@@ -77,7 +77,7 @@ def _object(keys: Mapping[str, Pair]) -> tuple[int, str]:
     kind, data = keys["kind"], keys.get("data")
     for pair in (data.value if data and isinstance(data.value, dict) else {}).values():
         if isinstance(pair.value, str) and any(f"{key}:" in pair.value.lower() for key in _KEYS):
-            return pair.line, f'this is a {kind.value} of Kubernetes: give the text below data["{pair.key}"] instead'
+            return pair.line, f'this is a {kind.value} of Kubernetes: use the text below data["{pair.key}"] instead'
     return kind.line, f"this is a {kind.value} of Kubernetes, not a configuration file"
 
 

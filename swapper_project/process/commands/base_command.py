@@ -27,13 +27,14 @@ def add_shared_flags(parser: CommandParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="configuration file; default: SWAPPER_CONFIG, else .k8s-image-swapper.yaml in $HOME, then here",
+        help="configuration file; default: SWAPPER_CONFIG, else .k8s-image-swapper.yaml in $HOME, then in the working "
+        "directory",
     )
     parser.add_argument(
         "--data-dir",
         type=Path,
         metavar="DIRECTORY",
-        help="where the SQLite database, keys and certificate are kept; default: SWAPPER_DATA_DIR, else "
+        help="directory of the SQLite database, keys and certificate; default: SWAPPER_DATA_DIR, else "
         "k8s-image-swapper in $XDG_DATA_HOME or ~/.local/share",
     )
 

@@ -19,7 +19,7 @@ FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER
 """The flags that each command accepts, and the environment variable that each flag sets."""
 
 REFUSING: Mapping[str, str] = {
-    "demo": "it makes a configuration and a data directory of its own. To run your configuration: manage.py up"
+    "demo": "it creates its own configuration and data directory. To run your configuration: manage.py up"
 }
 """Commands that accept none of the flags, and the reason."""
 
@@ -48,7 +48,7 @@ def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[s
         parser.add_argument(flag, type=_path)
     known, rest = parser.parse_known_args(argv[1:])
     if rest and rest[0] in REFUSING and any(value is not None for value in vars(known).values()):
-        parser.exit(2, f"{rest[0]} takes neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
+        parser.exit(2, f"{rest[0]} accepts neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
     for flag, variable in FLAGS.items():
         value = getattr(known, flag.strip("-").replace("-", "_"))
         if value is not None:
@@ -59,7 +59,7 @@ def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[s
 
 def _path(text: str) -> str:
     if not text:
-        raise argparse.ArgumentTypeError("must name a path")
+        raise argparse.ArgumentTypeError("needs a path")
     return os.path.abspath(text)
 
 

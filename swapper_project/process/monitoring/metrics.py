@@ -32,23 +32,23 @@ class PublishedGauge(Gauge):
 
 # Admission, on webhooks.
 ADMISSIONS: Final = Counter(
-    "swapper_admission_requests_total", "Reviews answered, by operation and outcome.", ["operation", "outcome"]
+    "swapper_admission_requests_total", "Completed reviews, by operation and outcome.", ["operation", "outcome"]
 )
 ADMISSION_SECONDS: Final = Histogram(
     "swapper_admission_duration_seconds",
-    "Time from a review's arrival to its answer.",
+    "Time from the arrival of a review to its response.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 IMAGES: Final = Counter("swapper_images_total", "Images decided on, by decision and reason.", ["decision", "reason"])
 FILTER_ERRORS: Final = Counter("swapper_filter_errors_total", "Evaluations of a filter that failed.", ["filter"])
 EXISTENCE_LOOKUPS: Final = Counter(
     "swapper_existence_lookups_total",
-    "Look-ups of images at the target: present, absent or unknown, by database or registry.",
+    "Lookups of images at the target: present, absent or unknown, by database or registry.",
     ["answer", "source"],
 )
 EXISTENCE_STALE_SECONDS: Final = PublishedGauge(
     "swapper_existence_stale_seconds",
-    "Age of the oldest answer that images were swapped by in the last minute although it is past maxAge.",
+    "Age of the oldest result older than maxAge that images were swapped by in the last minute.",
     multiprocess_mode="livemax",
 )
 BREAKER_OPEN: Final = Gauge(
@@ -61,7 +61,7 @@ WAITERS: Final = Gauge(
     "swapper_waiters", "Reviews that wait for database, registry or a copy now.", multiprocess_mode="livesum"
 )
 STORE_OVERFLOWS: Final = Counter(
-    "swapper_store_overflows_total", "Uses, counts and answers that were dropped because the buffers were full."
+    "swapper_store_overflows_total", "Uses, counts and results that were dropped because the buffers were full."
 )
 DATABASE_AVAILABLE: Final = PublishedGauge(
     "swapper_database_available", "1 while the webhook can query the database.", multiprocess_mode="livemin"
@@ -73,12 +73,13 @@ CERTIFICATE_EXPIRY: Final = PublishedGauge(
 )
 CERTIFICATE_PROBLEM: Final = PublishedGauge(
     "swapper_webhook_certificate_problem",
-    "1 while the certificate's files cannot be used and the last good pair is kept, or the pair in use has expired.",
+    "1 while the certificate files cannot be used and the last valid pair stays in use, or the pair in use has "
+    "expired.",
     multiprocess_mode="livemax",
 )
 CONFIG_PROBLEM: Final = PublishedGauge(
     "swapper_config_problem",
-    "1 while the configuration file cannot be used and the last good one is kept.",
+    "1 while the configuration file cannot be used and the last valid version stays active.",
     multiprocess_mode="livemax",
 )
 DRY_RUN: Final = PublishedGauge("swapper_dry_run", "1 while dryRun is configured.", multiprocess_mode="livemax")
@@ -88,14 +89,14 @@ SWAP_ENABLED: Final = PublishedGauge(
 
 # Copies, on workers; requests to registries on webhooks too.
 JOB_ATTEMPTS: Final = Counter(
-    "swapper_job_attempts_total", "Attempts to copy that have ended, by outcome and error class.", ["outcome", "error"]
+    "swapper_job_attempts_total", "Finished copy attempts, by outcome and error class.", ["outcome", "error"]
 )
 COPY_BYTES: Final = Counter(
-    "swapper_copy_bytes_total", "Bytes of layers that were copied, mounted, or at the target already.", ["kind"]
+    "swapper_copy_bytes_total", "Bytes of layers that were copied, mounted, or already at the target.", ["kind"]
 )
 COPY_SECONDS: Final = Histogram(
     "swapper_copy_duration_seconds",
-    "Time of copies that succeeded.",
+    "Duration of successful copies.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800),
 )
 REGISTRY_REQUESTS: Final = Counter(
@@ -112,11 +113,13 @@ WATCHER_LEADS: Final = PublishedGauge(
 )
 WATCHER_PROBLEM: Final = PublishedGauge(
     "swapper_watcher_problem",
-    "1 while something of the cluster cannot be read, or what runs cannot be written.",
+    "1 while objects of the cluster cannot be read, or running images cannot be recorded.",
     multiprocess_mode="livemax",
 )
 CLUSTER_REQUESTS: Final = Counter(
-    "swapper_cluster_requests_total", "Lists and watches begun at the API server, by resource.", ["verb", "resource"]
+    "swapper_cluster_requests_total",
+    "List and watch requests to the API server, by verb and resource.",
+    ["verb", "resource"],
 )
 
 OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {

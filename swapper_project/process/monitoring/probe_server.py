@@ -33,11 +33,11 @@ class ProbeHandler(BaseHTTPRequestHandler):
             case "/livez":
                 age = self.server.age()
                 is_alive = age is not None and age < ALIVE_WITHIN
-                self._probe("" if is_alive else "no sign of life: see the log")
+                self._probe("" if is_alive else "no recent heartbeat: see the log")
             case "/readyz":
                 self._probe(self.server.readiness.problem)
             case _:
-                self._answer(404, b"there are /metrics, /livez and /readyz\n")
+                self._answer(404, b"the paths are /metrics, /livez and /readyz\n")
 
     def _probe(self, problem: str) -> None:
         self._answer(503 if problem else 200, f"{problem or 'ok'}\n".encode())

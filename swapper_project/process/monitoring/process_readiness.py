@@ -16,7 +16,7 @@ class Readiness:
     def __init__(self, role: str) -> None:
         self.role = role
         self._lock = threading.Lock()
-        self._problem = f"the {role} starts"
+        self._problem = f"the {role} is starting"
         self._has_been_ready = False
         self._recorded_at: float | None = None
 

@@ -93,7 +93,7 @@ class ReloadingContext:
         expires_at = certificate.not_valid_after_utc
         if certificate.not_valid_before_utc > dt.datetime.now(dt.UTC):
             begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
-            raise CertificateError(f"{self._files[0]} is not valid before {begins} UTC; is the clock right?")
+            raise CertificateError(f"{self._files[0]} is not valid before {begins} UTC; check the clock")
         if expires_at <= dt.datetime.now(dt.UTC):
             raise CertificateError(f"{self._files[0]} expired at {expires_at:%Y-%m-%d %H:%M} UTC")
         return context, expires_at

@@ -44,12 +44,12 @@ def protect(directory: Path, database: Path | None = None) -> list[Path]:
     left_open = files if closed else [directory, *files]
     if left_open:
         log.warning(
-            "Others can read files of the data directory, and this process may not change that; run this as owner",
+            "Others can read files of the data directory, which this process cannot change; run this as the owner",
             run="; ".join(_command(path) for path in left_open),
         )
     if is_shared:
         log.warning(
-            "Others can list the data directory, which has other files too; name one of its own with --data-dir",
+            "Others can list the data directory, which also has other files; use a separate directory with --data-dir",
             directory=str(directory),
         )
     return [directory, *files] if is_shared else left_open

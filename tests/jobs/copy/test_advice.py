@@ -67,15 +67,15 @@ WITH_A_STEP: list[Exception] = [
     from_reply(429, b"", host="quay.io", action="looking for it", credentials_sent=False),
     translate(urllib3.exceptions.SSLError("handshake failure"), "quay.io"),
     JobRefusedError(ErrorClass.INVALID, "quay.io/a:1 is paused: resume its mapping, then retry this job."),
-    CredentialError("no password is named for user 'x'; give passwordFile or passwordEnv", says_step=True),
-    ClusterError("Secret a/b may not be read: let the service account get secrets", says_step=True),
+    CredentialError("no password is configured for user 'x'; set passwordFile or passwordEnv", says_step=True),
+    ClusterError("no permission to read Secret a/b: allow the service account to get secrets", says_step=True),
 ]
 WITHOUT_ONE: list[Exception] = [
     from_reply(404, b"", host="quay.io", action="looking for it", credentials_sent=False),
     from_reply(500, b"", host="quay.io", action="looking for it", credentials_sent=True),
     translate(TimeoutError(), "quay.io"),
     translate(OSError("reset"), "quay.io"),
-    RegistryError("unavailable", "the connection to quay.io broke off: add and check are only words", host="quay.io"),
+    RegistryError("unavailable", "the connection to quay.io was lost: add and check are only words", host="quay.io"),
     CredentialError("password file x is empty"),
     ClusterError("Secret a/b does not exist", is_missing=True),
     ValueError("what nobody foresaw"),

@@ -78,12 +78,12 @@ def test_a_failed_signature_is_reported_and_the_job_succeeds(
 
     assert (job.status, job.error_message) == (JobStatus.SUCCEEDED, "")
     assert (job.referrers, job.mapping.signed) == (ReferrersStatus.FAILED, None)
-    assert "answered 403" in job.referrers_error == job.mapping.referrers_error
+    assert "responded with 403" in job.referrers_error == job.mapping.referrers_error
     assert "could not be copied" in MirrorAttempt.objects.get(job=job).log
     for page in (f"imagemapping/{job.mapping_id}", f"mirrorjob/{job.pk}"):
         shown = admin_client.get(f"/admin/mirrors/{page}/change/").content.decode()
         assert "but not all of its signatures and other referrers" in shown
-        assert "answered 403" in shown
+        assert "responded with 403" in shown
 
 
 def test_a_failed_signature_is_tried_with_the_next_job(

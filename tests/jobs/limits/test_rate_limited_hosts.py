@@ -169,7 +169,7 @@ def test_waiting_for_a_host_costs_no_attempt(
     drain(made)
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 1)
-    assert "no attempt is counted" in MirrorAttempt.objects.filter(job=job).order_by("number")[0].log
+    assert "this attempt is not counted" in MirrorAttempt.objects.filter(job=job).order_by("number")[0].log
     assert HostBudget.objects.get(host=source.host).resting_until is None, "the host has answered"
 
 

@@ -91,7 +91,7 @@ def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> N
         attempt.log_line(f"{number} " + "x" * (4 * MAX_LOG // parts))
     report = attempt.report(Failure("internal", "what happened", permanent=False, details="Traceback\nthe very end"))
     assert "the beginning" in report.log and report.log.rstrip().endswith("the very end")
-    assert "characters are left out" in report.log and len(report.log) < MAX_LOG + 200
+    assert "characters are omitted" in report.log and len(report.log) < MAX_LOG + 200
 
 
 def test_a_short_log_is_kept_whole() -> None:

@@ -132,7 +132,7 @@ def test_a_worker_whose_sentinel_is_killed_ends_with_a_word(config: Path, tmp_pa
         (sentinel,) = children(running.popen.pid)
         os.kill(sentinel, signal.SIGKILL)
         assert running.popen.wait(30) == 1
-        assert "has to be started again" in running.log.read_text()
+        assert "must be restarted" in running.log.read_text()
 
 
 @pytest.mark.parametrize("victim", ["parent", "sentinel"])

@@ -39,7 +39,7 @@ def cancelled() -> MirrorJob:
 
 def test_pods_start_no_new_copy_for_as_long_as_the_dialog_says(cancelled: MirrorJob) -> None:
     minutes = RETRY_BLOCKED_FOR // timedelta(minutes=1)
-    assert f"{minutes} minutes after the cancellation at the earliest" in JOB_ACTIONS["cancel"].description
+    assert f"no earlier than {minutes} minutes after the cancellation" in JOB_ACTIONS["cancel"].description
 
     MirrorJob.objects.update(finished_at=F("finished_at") - RETRY_BLOCKED_FOR + timedelta(seconds=30))
     assert not asked_by_a_pod()

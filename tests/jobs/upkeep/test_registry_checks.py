@@ -66,7 +66,7 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
         ("password", "Authentication", "rejected the credentials"),
         ("gone", "Connection", "could not connect"),
         ("secret", "Credentials", "is not set or empty"),
-        ("metadata", "Name", "no registry may have"),
+        ("metadata", "Name", "is not allowed for a registry"),
         ("denied", "Permission", "configure credentials for this registry"),
         ("other target", "Credentials", "not the active target"),
     ],

@@ -219,14 +219,14 @@ def test_comparing_deeply_nested_data_answers_or_says_why_not() -> None:
     ],
 )
 def test_an_answer_that_is_no_boolean_is_an_error(expression: str, kind: str) -> None:
-    with pytest.raises(FilterEvaluationError, match=f"test gave {kind}, neither true nor false"):
+    with pytest.raises(FilterEvaluationError, match=f"the result of test is {kind}, not true or false"):
         matches(expression, review())
 
 
 def test_an_error_names_the_filter_but_no_value_of_the_pod() -> None:
     with pytest.raises(FilterEvaluationError) as caught:
         matches("contains(obj.metadata.password, 'x')", review(password={"is": "hunter2"}))
-    assert str(caught.value) == "test: contains() got object where it takes array or string"
+    assert str(caught.value) == "test: contains() got object where it expects array or string"
     assert "hunter2" not in repr(caught.value.__cause__)
 
 

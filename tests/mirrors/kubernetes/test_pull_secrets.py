@@ -88,7 +88,7 @@ def test_a_namespace_that_may_not_be_read_says_which_right_is_missing() -> None:
     for requester in (Requester("closed", "", ("one",)), Requester("closed", "runner")):
         names, problems = users(requester)
         assert names == []
-        assert "may not be read" in problems[0] and "secretReader.enabled" in problems[0]
+        assert "no permission to read" in problems[0] and "secretReader.enabled" in problems[0]
 
 
 def test_without_a_cluster_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypat
     away = cluster.kubeconfig(token="other", namespace="shop")
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
-    assert "the API server did not answer" in users(Requester("shop", "", ("one",)))[1][0]
+    assert "the API server did not respond" in users(Requester("shop", "", ("one",)))[1][0]
 
 
 def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch:
 def test_a_pod_that_names_hundreds_has_a_few_of_them_read(cluster: ControlPlane) -> None:
     found = PullSecrets().find(IMAGE, Requester("shop", "", tuple(f"missing-{n}" for n in range(300))))
     assert len(found.problems) == 21
-    assert "of the 300 pull secrets of shop 20 are tried" in found.problems[0]
+    assert "only 20 of the 300 pull secrets of shop are tried" in found.problems[0]
 
 
 def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: ControlPlane) -> None:

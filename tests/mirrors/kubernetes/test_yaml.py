@@ -74,7 +74,7 @@ def test_a_document_is_what_it_is_for_kubernetes(text: str, value: object) -> No
         ("a: !Ref b", "tag !Ref is not supported", 1),
         ("a: !!set {b}", "tag !!set is not supported", 1),
         ("a: !!int b", "does not fit its tag !!int", 1),
-        ("<<: 5", "<< takes a mapping", 1),
+        ("<<: 5", "<< needs a mapping", 1),
         ("a: 1\n? {b: c}\n: d", "a key must be text", 2),
         ("a: 1\n~: d", "a key must be text", 2),
         ("a: 'b", "unexpected end of stream while scanning a quoted scalar that begins on line 1, column 4", 1),

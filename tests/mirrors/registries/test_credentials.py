@@ -93,7 +93,7 @@ def test_no_other_secret_of_the_process_can_be_named(tmp_path: Path) -> None:
 
 
 def test_a_user_needs_a_password(tmp_path: Path) -> None:
-    with pytest.raises(CredentialError, match="no password is named for user 'me'"):
+    with pytest.raises(CredentialError, match="no password is configured for user 'me'"):
         resolve(Reference("me"), tmp_path, {})
     with pytest.raises(CredentialError, match="contains ':'"):
         resolve(Reference("me:you", "hub"), tmp_path, {})

@@ -89,7 +89,7 @@ def test_the_rate_of_a_copy_that_was_ended_is_in_its_message(
     sample_image(platforms=("linux/amd64",), layers=1).load(source.storage, "app", "1.0")
     source.on("GET .*/blobs/", dripping_blob, times=float("inf"))
 
-    with pytest.raises(RegistryError, match=r"came at \d+ bytes a second for \d+ s"):
+    with pytest.raises(RegistryError, match=r"was received at \d+ bytes per second for \d+ s"):
         copy(make_engine(slow_seconds=1.0), source, target)
 
 

@@ -82,7 +82,7 @@ def test_a_storage_that_keeps_refusing_is_no_reason_to_give_up_the_image(
         copy(engine, source, target)
 
     assert (caught.value.code, caught.value.permanent, caught.value.host) == ("unavailable", False, source.host)
-    assert "storage, which answered 404" in str(caught.value) and storage.host not in str(caught.value)
+    assert "storage, which responded with 404" in str(caught.value) and storage.host not in str(caught.value)
     assert target.storage.manifest("app", "1.0") is None
 
 

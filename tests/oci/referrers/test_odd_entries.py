@@ -46,7 +46,7 @@ def test_an_odd_entry_is_a_problem_and_the_others_are_copied(
 
     assert ("app", signature) in target.storage.manifests
     assert (result.found, result.copied, result.is_signed) == (1, 1, True)
-    assert "that is not known here: those are not copied" in result.problems[0]
+    assert "or with an unsupported media type or digest algorithm: these are not copied" in result.problems[0]
 
 
 @pytest.mark.parametrize("odd", ODD)

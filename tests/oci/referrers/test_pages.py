@@ -59,9 +59,9 @@ def test_all_pages_of_a_registry_that_redirects_are_read(engine: Engine, profile
 @pytest.mark.parametrize(
     ("link", "words"),
     [
-        ('</v2/app/referrers/{}?last=0>; rel="next"', "has no end"),
-        ('<http://169.254.169.254/x>; rel="next"', "elsewhere"),
-        ('<http://localhost:1/x>; rel="next"', "elsewhere"),
+        ('</v2/app/referrers/{}?last=0>; rel="next"', "does not end"),
+        ('<http://169.254.169.254/x>; rel="next"', "another origin"),
+        ('<http://localhost:1/x>; rel="next"', "another origin"),
         ('<http://[::1>; rel="next"', "cannot be used"),
     ],
 )

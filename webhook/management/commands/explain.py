@@ -23,15 +23,15 @@ from webhook.runtime.runtime import Runtime
 
 class Command(ConfiguredCommand):
     help = (
-        "Say what the webhook would do with the images of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob, "
-        "and why. Reads the database and asks registries; changes nothing."
+        "Show what the webhook would do with the images of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob, "
+        "and why. Reads the database and queries registries; changes nothing."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("manifest", help="YAML or JSON file of one or more objects; - for standard input")
         parser.add_argument("--namespace", default="default", help="for objects without a namespace (default: default)")
-        parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *, manifest: str, config: Path | None, namespace: str, **options: Any) -> None:
         logs.configure("info", "console")

@@ -43,6 +43,6 @@ def _without(listed: ChangeList, names: Sequence[str]) -> str:
 def _words(spec: Any, values: Sequence[str]) -> Any:
     """Return the chosen values in the words of the filter."""
     if hasattr(spec, "words"):
-        return spec.words() or "no valid time"
+        return spec.words() or "invalid time"
     named = words_by_value(spec)
     return ", ".join(named.get(value, value) for value in values)

@@ -122,7 +122,7 @@ def test_sts_that_is_down_at_the_start_is_tried_until_it_is_back(make_driver: Ma
         ("InvalidSignatureException", "Signature not yet current", "the clock"),
         ("SignatureDoesNotMatch", "The request signature we calculated does not match", "aws_secret_access_key"),
         ("UnrecognizedClientException", "The security token included in the request is invalid", "aws_access_key_id"),
-        ("ExpiredTokenException", "The security token included in the request is expired", "session token has ended"),
+        ("ExpiredTokenException", "The security token included in the request is expired", "session token has expired"),
         ("OptInRequired", "", "opted in"),
     ],
 )

@@ -83,7 +83,7 @@ def _appears(gar: ArtifactRegistry) -> Any:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"format_": Repository.Format.MAVEN}, "no Docker images"),
+        ({"format_": Repository.Format.MAVEN}, "is not a Docker repository"),
         ({"mode": Repository.Mode.VIRTUAL_REPOSITORY}, "virtual repository"),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_repository_that_may_not_be_looked_at_is_pushed_to_all_the_same(
         ("CreateRepository", grpc.StatusCode.PERMISSION_DENIED, "denied", True, "artifactregistry.repositories.create"),
         ("CreateRepository", grpc.StatusCode.UNAUTHENTICATED, "credential", False, "credentials"),
         ("CreateRepository", grpc.StatusCode.RESOURCE_EXHAUSTED, "rate-limited", False, "throttles"),
-        ("CreateRepository", grpc.StatusCode.INTERNAL, "unavailable", False, "fails"),
+        ("CreateRepository", grpc.StatusCode.INTERNAL, "unavailable", False, "returned an error"),
         ("CreateRepository", grpc.StatusCode.INVALID_ARGUMENT, "invalid", True, "KMS key in another region"),
     ],
 )
