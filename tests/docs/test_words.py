@@ -33,6 +33,14 @@ BANNED: Final = {
     "no sense in": r"\bno sense in\b",
     "over their heads": r"\bover (its|their) heads?\b",
     "of late": r"\bof late\b",
+    "for ever": r"\bfor ever\b",
+    "in vain": r"\bin vain\b",
+    "once more": r"\bonce more\b",
+    "anybody": r"\b(some|any)body\b(?!-)",
+    "looked at": r"\blooked at\b",
+    "broke off": r"\bbroke off\b",
+    "lies": r"\blies\b",
+    "be had": r"\bbe had\b",
     "order a copy": r"\border(s|ed)? (a|the|its|no) cop(y|ies)\b",
 }
 PATTERN: Final = re.compile(rf"\b(?:{'|'.join(f'(?:{pattern})' for pattern in BANNED.values())})", re.IGNORECASE)

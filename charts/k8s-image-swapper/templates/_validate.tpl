@@ -62,7 +62,7 @@
 {{- fail "\n\nexternalDatabase.existingSecretUrlKey needs externalDatabase.existingSecret, the name of the Secret." -}}
 {{- end -}}
 {{- if regexMatch "^[a-z]+://[^/@]*:[^/@]*@" ($external.url | default "") -}}
-{{- fail "\n\nexternalDatabase.url holds a password, which anybody who reads the Deployment would see. Put it into a Secret and name that in externalDatabase.existingSecret." -}}
+{{- fail "\n\nexternalDatabase.url holds a password, which every user who can read the Deployment would see. Put it into a Secret and name that in externalDatabase.existingSecret." -}}
 {{- end -}}
 {{- if eq $mode "sqlite" -}}
   {{- range $name, $block := dict "" .Values "web." .Values.web "worker." .Values.worker -}}

@@ -86,7 +86,7 @@ def test_a_copy_outlives_its_database(
     assert 1 <= said.count("The database does not respond") <= MOST_PROCESSES, said
     assert "cannot be" not in said and "The database responds again" in said, said
     assert value(server, "SELECT count(*) FROM mirrors_mirrorattempt") == 1
-    assert value(server, "SELECT bytes_copied FROM mirrors_mirrorattempt") == image_bytes, "copied once more"
+    assert value(server, "SELECT bytes_copied FROM mirrors_mirrorattempt") == image_bytes, "copied again"
     assert target.count("PUT .*/manifests/1.0") == 1
 
 
