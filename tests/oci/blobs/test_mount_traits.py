@@ -198,11 +198,11 @@ def test_content_that_is_not_known_has_to_be_delivered_whatever_the_target_has(
     for content in second.blobs.values():
         target.storage.add_blob("second", content)
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
-    copy(engine, source, target, "first", readers=EVERYBODY)
+    copy(engine, source, target, "first", audience=EVERYBODY)
     source.on("GET .*/second/blobs/", reply(404), times=EVER)
 
     with pytest.raises(RegistryError) as caught:
-        copy(engine, source, target, "second", readers=EVERYBODY)
+        copy(engine, source, target, "second", audience=EVERYBODY)
 
     assert caught.value.code == "not-found"
     assert not target.storage.manifest("second", "1.0")
@@ -214,9 +214,9 @@ def test_private_content_is_not_what_a_target_is_asked_about(
 ) -> None:
     """A registry that mounts any blob that it has would disclose the content."""
     engine = Engine(EngineSettings(**FAST), mounts=MemoryMounts())
-    copy(engine, source, target, "first", readers=Audience(configured_host=source.host))
+    copy(engine, source, target, "first", audience=Audience(configured_host=source.host))
 
-    copy(engine, source, target, "second", readers=EVERYBODY)
+    copy(engine, source, target, "second", audience=EVERYBODY)
 
     assert target.count("POST .*mount=") == 0
     assert is_complete(target, second, "second")

@@ -39,7 +39,7 @@ def guarded(mounts: SharedMounts) -> Engine:
 
 
 def guarded_request(source: ImageRef, target: ImageRef) -> CopyRequest:
-    return request(source, target, readers=EVERYBODY)
+    return request(source, target, audience=EVERYBODY)
 
 
 def stolen(image: SampleImage, thief: FaultyRegistry) -> None:

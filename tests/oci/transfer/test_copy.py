@@ -87,7 +87,7 @@ def test_a_blob_that_comes_to_the_target_while_its_transfer_waits_is_not_sent_ag
 
     source.on(f"GET .*/blobs/{large['digest']}", bring_the_other)
 
-    copy(make_engine(blobs=1, look_age=0.0, small_blob_bytes=0), source, target)
+    copy(make_engine(blobs=1, check_age=0.0, small_blob_bytes=0), source, target)
 
     assert [asked for asked in source.requests if small["digest"] in str(asked)] == []
     assert target.count("PUT .*/blobs/") == 1
