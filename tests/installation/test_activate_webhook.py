@@ -152,7 +152,7 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
     ended = activate(site)
 
     assert ended.returncode == 1
-    assert "Let the service account get rolebindings, and bind the role" in ended.stderr
+    assert "Allow the service account to get rolebindings, and bind the role" in ended.stderr
 
 
 def test_a_binding_of_an_earlier_installation_does_not_count(site: Site) -> None:

@@ -46,7 +46,7 @@ def test_all_addresses_are_of_both_families_and_the_start_says_where(role: str, 
     finally:
         process.stop()
     lines = [json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{")]
-    (told,) = [line for line in lines if "listens" in line["message"]]
+    (told,) = [line for line in lines if "is listening" in line["message"]]
     assert (told["target"], told["dry_run"]) == ("mirror.example.com:5000/m", True)
     assert all(address.startswith("http://") and address.endswith(f":{port}") for address in told["addresses"])
 

@@ -55,7 +55,7 @@ def test_an_api_server_that_was_away_and_its_history_compacted(
         wait_until(lambda: sources(watching) == {"quay.io/org/stays:1", "quay.io/org/goes:1"}, what="the rows")
         before = lists(watcher)
         with own_plane.outage():
-            sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%does not answer%'"
+            sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%does not respond%'"
             wait_until(lambda: watching.value(sql), timeout=60, what="the problem")
             assert sources(watching) == {"quay.io/org/stays:1", "quay.io/org/goes:1"}, "nothing is missing"
             own_plane.compact()

@@ -57,7 +57,7 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
     done = check(made, row)
 
     assert steps(done)["Permission"] == "ok"
-    assert "may read app" in str(done.steps)
+    assert "can read app" in str(done.steps)
 
 
 @pytest.mark.parametrize(
