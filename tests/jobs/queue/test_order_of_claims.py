@@ -26,7 +26,14 @@ pytestmark = pytest.mark.django_db
 JOBS: Final = 16
 ABANDONED: Final = "abandoned"
 LATER: Final = "later"
+LONG_LEASES: Final = {"lease": 600.0}
 STATES: Final = (JobStatus.PENDING, JobStatus.PENDING, JobStatus.PENDING, JobStatus.RUNNING, ABANDONED, LATER)
+
+
+@pytest.fixture(autouse=True)
+def long_leases(settings: Settings) -> None:
+    """No claimed job counts as abandoned while a test runs, even on a busy machine."""
+    settings.JOB_TIMING = LONG_LEASES
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -59,7 +66,7 @@ def test_a_job_of_a_given_choice_is_taken_in_its_turn() -> None:
 def remembering(settings: Settings) -> Callable[[], str]:
     """Claim in one drain that caches for a minute that no other namespace waits. Each call returns the job's
     namespace."""
-    settings.JOB_TIMING = {"poll": 60.0}
+    settings.JOB_TIMING = {**LONG_LEASES, "poll": 60.0}
     fairness = Fairness()
 
     def claimed() -> str:
@@ -92,7 +99,7 @@ def test_a_namespace_whose_copies_have_ended_has_its_turn_at_once(remembering: C
 
 
 def test_a_namespace_with_its_first_job_has_its_turn_soon(settings: Settings) -> None:
-    settings.JOB_TIMING = {"poll": 0.2}
+    settings.JOB_TIMING = {**LONG_LEASES, "poll": 0.2}
     fairness = Fairness()
     queue_copies([f"a{number}:1" for number in range(200)], namespace="a")
     for _ in range(2):
