@@ -174,8 +174,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = {"Content_Type": "application/octet-stream", "Docker_Content_Digest": self.rest}
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
-        first = int(asked[1]) if asked else len(content)
-        last = min(int(asked[2] or len(content)) if asked else 0, len(content) - 1)
+        first, last = (int(asked[1]), int(asked[2] or len(content))) if asked else (0, -1)
+        last = min(last, len(content) - 1)
         if last < first:
             self.answer(200, content, **headers)
             return

@@ -40,10 +40,11 @@ class Renewal:
     def run(self) -> Iterator[str]:
         """Create or renew the certificates if this is due. Yield a line for each change. Raises InstallationError."""
         yield from self._step(self._prepare)
-        if self.registration.trust(self._read().bundle_pem):
+        certificates = self._read()
+        if self.registration.trust(certificates.bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"
         # Also if another run has just changed it, which might have been interrupted.
-        if self._read().is_rotating:
+        if certificates.is_rotating:
             time.sleep(self.spread_seconds)
         yield from self._step(self._finish)
 

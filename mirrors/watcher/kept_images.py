@@ -40,6 +40,9 @@ DECIDING_SECONDS: Final = 1.0
 ROWS_PER_TURN: Final = 500
 """Rows that one turn decides: a pod is read in milliseconds and serves several rows."""
 
+FAILURES_PER_TURN: Final = 20
+"""Pods that one turn fails to read before it stops: a role that does not allow it fails for any number of them."""
+
 DECIDED_AGAIN_AFTER: Final = 6 * 3_600.0
 """Seconds after which an unchanged row is decided again, because an annotation of a template may have changed."""
 
@@ -83,22 +86,22 @@ class KeptImages:
         deadline = time.monotonic() + DECIDING_SECONDS
         verdicts: dict[KeptVerdict, list[int]] = defaultdict(list)
         unreadable: list[int] = []
-        problems: list[str] = []
+        problem, failures = "", 0
         for of_pod, group in groupby(rows, _pod_of):
             found = list(group)
             try:
                 pod = pod_or_template(*of_pod)
             except ClusterError as error:
-                problems.append(str(error))
+                problem, failures = problem or str(error), failures + 1
                 unreadable += [row.pk for row in found]
-                if error.is_temporary:
+                if error.is_temporary or failures >= FAILURES_PER_TURN:
                     break
             else:
                 for row in found:
                     verdicts[self._verdict(row, pod, policy)].append(row.pk)
             if time.monotonic() >= deadline:
                 break
-        self._log_problem(problems[0] if problems else "")
+        self._log_problem(problem)
         # They come last in the next turns, so that objects that can never be read do not delay the others.
         RunningImage.objects.filter(pk__in=unreadable).update(decided_for=POSTPONED, decided_at=Now())
         for (kept, details), keys in verdicts.items():
@@ -116,8 +119,9 @@ class KeptImages:
         return reason, storable(details, DETAILS_LENGTH)
 
     def _log_problem(self, problem: str) -> None:
-        """Log a new problem. The same one is logged only once while it lasts, because each turn tries again."""
-        if problem not in ("", self._problem):
+        """Log a problem when it starts. It is logged only once while some pod cannot be read, because each turn tries
+        again, and can meet another pod first."""
+        if problem and not self._problem:
             log.warning("Cannot determine which images new pods would keep; trying again", error=problem)
         self._problem = problem
 

@@ -80,8 +80,13 @@ def test_a_running_workload_is_found_before_it_was_ever_admitted(viewer: Client,
     running("shop", "checkout")
     running("shop", "checkout-worker")
     running("shop", "checkout-old", RunningState.ENDED)
+    ImageUse.objects.create(mapping=job.mapping, namespace="shop", workload_kind="Job", workload="checkout")
     found = results(viewer, "checkout")
-    assert list(found) == ["Deployment checkout in shop", "Deployment checkout-worker in shop"]
+    assert list(found) == [
+        "Job checkout in shop",
+        "Deployment checkout in shop",
+        "Deployment checkout-worker in shop",
+    ]
     assert "/imageuse/" in found["Deployment checkout in shop"], "its admitted pods say more"
     page = viewer.get(found["Deployment checkout-worker in shop"]).content.decode()
     assert "ghcr.io/acme/checkout-worker:1" in page.replace("<wbr>", "")

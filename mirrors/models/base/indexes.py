@@ -112,9 +112,9 @@ class RemoveConstraintOnce(RemoveConstraint):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         table = from_state.apps.get_model(app_label, self.model_name)._meta.db_table
-        if schema_editor.connection.vendor != "postgresql" or self.name in _constraints(
-            schema_editor.connection, table
-        ):
+        connection = schema_editor.connection
+        # SQLite rebuilds the table, which can be repeated.
+        if connection.vendor != "postgresql" or self.name in _constraints(connection, table):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 

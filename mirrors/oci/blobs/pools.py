@@ -36,8 +36,8 @@ class FairPool:
             if self._closed:
                 raise RuntimeError("the pool is closed")
             self._waiting.setdefault(parties, deque()).append(run)
-            # A thread that was notified counts as idle until it wakes up, so this can be more tasks than idle threads.
-            if sum(map(len, self._waiting.values())) > self._idle and len(self._threads) < self._size:
+            # A thread that was notified counts as idle until it wakes up, so more tasks than idle threads can wait.
+            if len(self._threads) < self._size and sum(map(len, self._waiting.values())) > self._idle:
                 name = f"{self._name}-{len(self._threads)}"
                 self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
                 self._threads[-1].start()

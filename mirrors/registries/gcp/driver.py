@@ -56,8 +56,7 @@ class GarDriver:
         api = self._api()
         found = api.get()
         if found is not None and self._target.create_repository and self._differences(dict(found.labels)):
-            api.update_labels(found)
-            found = api.get()
+            found = api.update_labels(found)
         if found is None:
             raise self._missing(api.name)
         return self._state_of(found, api.name)

@@ -69,12 +69,14 @@ class ApiRepository:
                 return False
             return True
 
-    def update_labels(self, found: artifactregistry.Repository) -> None:
-        """Set the configured labels. The labels that other tools have set on the repository are kept."""
+    def update_labels(self, found: artifactregistry.Repository) -> artifactregistry.Repository:
+        """Set the configured labels, and return the changed repository. Labels that other tools have set are kept."""
         labels = {**found.labels, **self.target.gar_options.labels_by_key}
         with self._calling("artifactregistry.repositories.update") as client:
             wanted = artifactregistry.Repository(name=self.name, labels=labels)
-            client.update_repository(repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=CALL_SECONDS)
+            return client.update_repository(
+                repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=CALL_SECONDS
+            )
 
     def _wanted(self) -> artifactregistry.Repository:
         options = self.target.gar_options

@@ -48,8 +48,8 @@ class FoundWorkload:
     is_admitted: bool
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.cluster, self.namespace, self.name
+    def key(self) -> tuple[str, str, str, str]:
+        return self.cluster, self.namespace, self.kind, self.name
 
 
 @dataclass(frozen=True, slots=True)
