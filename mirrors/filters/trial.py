@@ -32,6 +32,12 @@ STEPS: Final = 5_000_000
 MOST_CHANGES: Final = 200
 """The most changed images that are listed; the others are only counted."""
 
+NOT_TRIED: Final = "not-tried"
+"""The winner's name for images on which no filter was tried; each answer has the reason."""
+
+TOO_MANY_IMAGES: Final = f"not evaluated: only the first {MOST_TRIAL_IMAGES} images of a pod are tried"
+TOO_SLOW: Final = "not evaluated: these filters take too long on this pod"
+
 SLOT_KINDS: Final = {
     "initContainers": "init container",
     "containers": "container",
@@ -51,7 +57,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The results for one image of a pod. ``winner`` is the name of the filter that excludes the image, or empty."""
+    """The results for one image of a pod. ``winner`` is the name of the filter that excludes the image, or empty;
+    ``BUDGET`` and ``NOT_TRIED`` stand for no decision."""
 
     kind: str
     container: str
@@ -63,19 +70,21 @@ class Trial:
 def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None) -> list[Trial]:
     """Return each filter's result for each image, in the order of evaluation.
 
-    After ``deadline`` (monotonic seconds; by default ``TRIAL_SECONDS`` from now), no more images are tried.
+    No more images are tried after ``deadline`` (monotonic seconds; by default ``TRIAL_SECONDS`` from now), or after the
+    first ``MOST_TRIAL_IMAGES``. The others are returned as ``NOT_TRIED``.
     """
     deadline = deadline or time.monotonic() + TRIAL_SECONDS
     seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
     trials = []
-    for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
-        if time.monotonic() > deadline:
-            break
-        data = {"obj": seen, "container": slot.container}
-        # A review does not evaluate the filters after the winner, so each filter gets a separate budget for its result.
-        answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
-        winner = _winner(chain, data, budget)
+    for number, slot in enumerate(pods.all_slots(seen)):
+        if reason := _not_tried(number, deadline):
+            answers, winner = [Answer(compiled.name, None, reason) for compiled in chain], NOT_TRIED
+        else:
+            data = {"obj": seen, "container": slot.container}
+            # A review does not evaluate the filters after the winner, so each filter gets a separate budget.
+            answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
+            winner = _winner(chain, data, budget)
         trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
     return trials
 
@@ -167,9 +176,16 @@ def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: st
         changes.append(change)
 
 
+def _not_tried(number: int, deadline: float) -> str:
+    """Return why no filter is tried on the image with this number, or an empty string."""
+    if number >= MOST_TRIAL_IMAGES:
+        return TOO_MANY_IMAGES
+    return TOO_SLOW if time.monotonic() > deadline else ""
+
+
 def _answer(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget, deadline: float) -> Answer:
     if time.monotonic() > deadline:
-        return Answer(compiled.name, None, "not evaluated: these filters take too long on this pod")
+        return Answer(compiled.name, None, TOO_SLOW)
     try:
         return Answer(compiled.name, compiled.matches(data, budget))
     except (FilterEvaluationError, ReviewBudgetError) as error:

@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.filters.error_positions import pointed
-from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
+from mirrors.filters.trial import BUDGET, NOT_TRIED, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
@@ -192,8 +192,10 @@ def _answers(asked: SubmittedExpression, admission: str, pod: str) -> dict[str, 
         "asked": asked,
         "warning": " ".join(filter(None, (filter_warning(asked.expression), _cluster_warning(asked)))),
         "shown_pods": [
-            {**_tried(pod, chain, candidate, deadline), "place": place_name(cluster, pod.namespace)} for pod in found
+            {**_tried(pod, chain, candidate, deadline), "place": place_name(cluster, pod.namespace)}
+            for pod in found[:MOST_TRIED_PODS]
         ],
+        "pods_not_tried": len(found[MOST_TRIED_PODS:]),
         "pod_problem": problem,
         "candidate": candidate,
         "budget": BUDGET,
@@ -206,11 +208,13 @@ def _cluster_warning(asked: SubmittedExpression) -> str:
 
 
 def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
+    found = try_on(pod.pod, pod.namespace, chain, deadline=deadline)
     trials = [
         {"trial": trial, "own": next((a for a in trial.answers if a.name == candidate), None)}
-        for trial in try_on(pod.pod, pod.namespace, chain, deadline=deadline)
+        for trial in found
+        if trial.winner != NOT_TRIED
     ]
-    return {"title": pod.title, "trials": trials}
+    return {"title": pod.title, "trials": trials, "not_tried": len(found) - len(trials)}
 
 
 def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifest], str]:
@@ -226,7 +230,7 @@ def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifes
     if not text.strip():
         return cluster, [], ""
     try:
-        return cluster, read_pods(text, namespace="default")[:MOST_TRIED_PODS], ""
+        return cluster, read_pods(text, namespace="default"), ""
     except ManifestError as error:
         return cluster, [], str(error)
 

@@ -18,7 +18,7 @@ POD = {
 }
 
 
-def test_a_query_is_tried_on_all_that_names_an_image(operator: APIClient) -> None:
+def test_a_filter_is_evaluated_for_each_image_reference_of_a_pod(operator: APIClient) -> None:
     asked = {"jmespath": "contains(container.image, 'quay.io')", "pod": POD}
     answers = operator.post("/api/v1/filters/test/", asked, format="json").json()
     assert [(a["kind"], a["container"], a["matches"]) for a in answers] == [
@@ -29,8 +29,18 @@ def test_a_query_is_tried_on_all_that_names_an_image(operator: APIClient) -> Non
     ]
 
 
+def test_images_that_a_trial_does_not_reach_are_listed_with_the_reason(operator: APIClient) -> None:
+    pod = {"spec": {"containers": [{"name": f"c{number}", "image": f"nginx:{number}"} for number in range(102)]}}
+    answers = operator.post("/api/v1/filters/test/", {"jmespath": "`true`", "pod": pod}, format="json").json()
+    assert [a["matches"] for a in answers] == [True] * 100 + [None] * 2
+    assert [a["error"] for a in answers[99:]] == [
+        "",
+        *["not evaluated: only the first 100 images of a pod are tried"] * 2,
+    ]
+
+
 @pytest.mark.parametrize("route", ["filters/test/", "filters/impact/"])
-def test_an_error_has_its_line_column_and_caret(operator: APIClient, route: str) -> None:
+def test_an_expression_error_shows_its_line_column_and_caret(operator: APIClient, route: str) -> None:
     asked = {"jmespath": "`true` ||\nobj.["} | ({"pod": POD} if "test" in route else {})
     response = operator.post(f"/api/v1/{route}", asked, format="json")
     assert response.status_code == 400
@@ -52,7 +62,7 @@ def test_the_impact_is_listed_by_image(operator: APIClient) -> None:
     assert (beside["left_out_count"], beside["mirrored_count"]) == (1, 0)
 
 
-def test_an_expression_over_its_budget_is_reported_and_stops(operator: APIClient) -> None:
+def test_an_expression_over_its_budget_is_stopped_and_reported(operator: APIClient) -> None:
     for number in range(40):
         sampled("shop", f"nginx:{number}")
     # Each level doubles the number of values that are evaluated.
@@ -63,7 +73,7 @@ def test_an_expression_over_its_budget_is_reported_and_stops(operator: APIClient
     assert "steps" in told.json()["failure"]
 
 
-def test_admissions_are_read_newest_first_and_filtered(operator: APIClient) -> None:
+def test_admissions_are_listed_newest_first_and_can_be_filtered(operator: APIClient) -> None:
     first, second = sampled("shop", "nginx:1"), sampled("billing", "redis:7", reason="absent")
     rows = operator.get("/api/v1/admissions/").json()["results"]
     assert [row["id"] for row in rows] == [second.pk, first.pk]
