@@ -29,7 +29,7 @@ def is_ours(page: str) -> bool:
 
 
 @pytest.mark.django_db
-def test_what_is_not_there(client: Client) -> None:
+def test_unknown_paths_return_the_404_page_or_an_api_problem(client: Client) -> None:
     for path in ("/not/there", "/admin/mirrors/nothing/", "/static/not.css"):
         client.force_login(user_of(Role.ADMIN))
         answer = client.get(path, follow=True)
@@ -39,7 +39,7 @@ def test_what_is_not_there(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_what_a_role_forbids(client: Client) -> None:
+def test_a_403_page_shows_the_required_role(client: Client) -> None:
     client.force_login(user_of(Role.VIEWER))
     answer = client.get("/admin/auth/user/")
     assert answer.status_code == 403 and is_ours(answer.content.decode())
@@ -51,14 +51,14 @@ def test_what_a_role_forbids(client: Client) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])
-def test_what_no_role_allows(client: Client, role: Role) -> None:
+def test_a_403_page_explains_that_no_role_can_add_jobs(client: Client, role: Role) -> None:
     client.force_login(user_of(role))
     answer = client.get("/admin/mirrors/mirrorjob/add/")
     assert answer.status_code == 403 and "no role can add or delete them" in answer.content.decode()
 
 
 @pytest.mark.django_db
-def test_a_host_that_is_not_served(client: Client) -> None:
+def test_a_disallowed_host_returns_a_400_page_with_the_setting(client: Client) -> None:
     answer = client.get("/admin/login/", HTTP_HOST="evil.example.com")
     assert answer.status_code == 400 and is_ours(answer.content.decode())
     assert "SWAPPER_ALLOWED_HOSTS" in answer.content.decode()
@@ -66,7 +66,9 @@ def test_a_host_that_is_not_served(client: Client) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError, 500), (OperationalError, 503)])
-def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_returns_the_error_page_without_its_message(
+    error: type[Exception], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise error("canary")
 
@@ -81,7 +83,7 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
-def test_a_change_without_the_database_is_not_sent_again_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_without_the_database_is_reported_as_unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(user_of(Role.OPERATOR))
 
@@ -129,7 +131,7 @@ print(ApiToken.issue(user=user, name="t", role=Role.ADMIN)[1], session.session_k
 """
 
 
-def test_with_the_database_away_both_doors_say_so_and_come_back(server: PostgresServer, tmp_path: Path) -> None:
+def test_admin_and_api_return_503_without_the_database_and_recover(server: PostgresServer, tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com:5000")
     system = Webhook(config, f"{server.url}/postgres", tmp_path)
     system.prepare()

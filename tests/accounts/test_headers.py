@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/api/v1/jobs/", "/api/docs/", "/not/there/"])
-def test_headers_of_a_page(path: str, client: Client) -> None:
+def test_responses_have_security_headers(path: str, client: Client) -> None:
     if path != "/admin/login/":
         client.force_login(user_of(Role.VIEWER))
     headers = client.get(path).headers
@@ -27,7 +27,7 @@ def test_headers_of_a_page(path: str, client: Client) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_cookies_are_for_the_server_alone(client: Client) -> None:
+def test_the_session_cookie_is_httponly_and_cookies_are_samesite_lax(client: Client) -> None:
     user = user_of(Role.VIEWER)
     user.set_password("correct horse battery")
     user.save()
@@ -38,7 +38,7 @@ def test_cookies_are_for_the_server_alone(client: Client) -> None:
     assert client.cookies["csrftoken"]["samesite"] == "Lax"
 
 
-def test_under_https_cookies_are_secure() -> None:
+def test_an_https_url_enables_secure_cookies_the_redirect_and_hsts() -> None:
     environment = {"SWAPPER_EXTERNAL_URL": "https://swapper.example.com", "SWAPPER_ROLE": "web"}
     program = (
         "from django.conf import settings as s; "
@@ -47,7 +47,7 @@ def test_under_https_cookies_are_secure() -> None:
     assert run_manage("shell", "-v0", "-c", program, environment=environment).stdout.split() == ["True"] * 4
 
 
-def test_the_admin_writes_with_its_csrf_token_alone() -> None:
+def test_an_admin_form_without_a_csrf_token_is_rejected() -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user_of(Role.ADMIN))
     answer = client.post("/admin/mirrors/filter/add/", {"name": "x", "jmespath": "`true`", "position": 0})

@@ -50,7 +50,7 @@ def seen(**headers: str) -> HttpRequest:
         ("fd00::1%eth0", "2001:db8::5", "2001:db8::5"),
     ],
 )
-def test_the_client_is_the_last_that_is_no_proxy(peer: str, forwarded_for: str, client: str) -> None:
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(peer: str, forwarded_for: str, client: str) -> None:
     request = seen(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded_for)
     assert request.META["REMOTE_ADDR"] == client
     assert not [name for name in request.headers if "Forwarded" in name]
@@ -66,12 +66,12 @@ def test_the_client_is_the_last_that_is_no_proxy(peer: str, forwarded_for: str, 
         ("203.0.113.5", "https", False),
     ],
 )
-def test_the_scheme_is_what_a_listed_proxy_says(peer: str, scheme: str, is_secure: bool) -> None:
+def test_the_forwarded_scheme_is_used_only_from_trusted_proxies(peer: str, scheme: str, is_secure: bool) -> None:
     assert seen(REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO=scheme).is_secure() is is_secure
 
 
 @pytest.mark.django_db
-def test_behind_an_ingress_the_redirect_to_https_ends(settings: Settings) -> None:
+def test_https_redirects_use_the_scheme_of_trusted_proxies_only(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     plain = Client(REMOTE_ADDR="10.1.1.1", HTTP_X_FORWARDED_PROTO="http").get("/admin/login/")
     assert (plain.status_code, plain.headers["Location"]) == (301, "https://testserver/admin/login/")

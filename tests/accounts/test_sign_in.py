@@ -35,7 +35,7 @@ def log_in(user: str, password: str, address: str = "192.0.2.1") -> int:
     return client.post(URL, {"username": user, "password": password, "next": "/admin/"}).status_code
 
 
-def test_five_guesses_lock_user_and_address_for_a_while(viewer: User) -> None:
+def test_five_failed_sign_ins_lock_the_user_and_address_for_15_minutes(viewer: User) -> None:
     name = viewer.username
     assert [log_in(name, "wrong") for _ in range(5)] == [200, 200, 200, 200, 429]
     assert log_in(name, PASSWORD) == 429, "the right password does not help"
@@ -47,7 +47,7 @@ def test_five_guesses_lock_user_and_address_for_a_while(viewer: User) -> None:
         assert log_in(name, PASSWORD) == 302
 
 
-def test_the_page_says_how_long_and_what_to_do(viewer: User) -> None:
+def test_the_lockout_page_shows_the_remaining_time_and_what_to_do(viewer: User) -> None:
     for _ in range(5):
         log_in(viewer.username, "wrong")
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
@@ -59,7 +59,7 @@ def test_the_page_says_how_long_and_what_to_do(viewer: User) -> None:
     assert viewer.username not in page
 
 
-def test_an_address_has_so_many_tries_under_whichever_names(viewer: User) -> None:
+def test_failed_sign_ins_of_an_address_are_limited_across_usernames(viewer: User) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         told = [log_in(f"guess-{number}", "wrong", address="2001:db8::1") for number in range(60)]
         assert set(told) == {200}
@@ -71,13 +71,13 @@ def test_an_address_has_so_many_tries_under_whichever_names(viewer: User) -> Non
         assert log_in(viewer.username, PASSWORD, address="2001:db8::2") == 302
 
 
-def test_a_right_password_makes_the_count_begin_anew(viewer: User) -> None:
+def test_a_successful_sign_in_resets_the_failure_count(viewer: User) -> None:
     for _ in range(3):
         assert [log_in(viewer.username, "wrong") for _ in range(4)] == [200] * 4
         assert log_in(viewer.username, PASSWORD) == 302
 
 
-def test_an_admin_unlocks_by_deleting(viewer: User, client: Client) -> None:
+def test_an_admin_unlocks_a_user_by_deleting_the_attempt(viewer: User, client: Client) -> None:
     for _ in range(5):
         log_in(viewer.username, "wrong")
     client.force_login(user_of(Role.ADMIN))
@@ -88,7 +88,7 @@ def test_an_admin_unlocks_by_deleting(viewer: User, client: Client) -> None:
     assert log_in(viewer.username, PASSWORD) == 302
 
 
-def test_who_is_not_locked_is_not_listed_as_locked(viewer: User, client: Client) -> None:
+def test_only_locked_sign_ins_are_listed(viewer: User, client: Client) -> None:
     def listed() -> list[tuple[str, str, int]]:
         rows = client.get("/admin/axes/accessattempt/").context["cl"].result_list
         return sorted((row.username, row.ip_address, row.failures_since_start) for row in rows)
@@ -107,21 +107,21 @@ def test_who_is_not_locked_is_not_listed_as_locked(viewer: User, client: Client)
         assert listed() == []
 
 
-def test_guesses_at_tokens_are_no_log_ins(viewer: User) -> None:
+def test_invalid_tokens_do_not_count_as_failed_sign_ins(viewer: User) -> None:
     client = APIClient(HTTP_AUTHORIZATION="Token swp_wrong", REMOTE_ADDR="192.0.2.1")
     assert {client.get("/api/v1/jobs/").status_code for _ in range(8)} == {401}
     assert not AccessAttempt.objects.exists()
     assert log_in(viewer.username, PASSWORD) == 302
 
 
-def test_no_guess_is_kept(viewer: User) -> None:
+def test_passwords_of_failed_sign_ins_are_not_stored(viewer: User) -> None:
     log_in(viewer.username, "canary-of-a-guess")
     rows = [str(list(model.objects.values())) for model in (AccessAttempt, AccessFailureLog)]
     assert all(viewer.username in row for row in rows)
     assert "canary-of-a-guess" not in "".join(rows)
 
 
-def test_old_rows_are_pruned(viewer: User) -> None:
+def test_old_failed_sign_ins_are_pruned(viewer: User) -> None:
     log_in(viewer.username, "wrong")
     prune()
     assert AccessFailureLog.objects.count() == 1
@@ -132,7 +132,7 @@ def test_old_rows_are_pruned(viewer: User) -> None:
 
 
 @pytest.mark.parametrize("is_staff", [True, False])
-def test_a_role_lets_one_in_and_nothing_else_does(is_staff: bool) -> None:
+def test_only_users_with_a_role_can_sign_in(is_staff: bool) -> None:
     user = User.objects.create_user("new", password=PASSWORD, is_staff=is_staff)
     client = Client()
     answer = client.post(URL, {"username": "new", "password": PASSWORD})
@@ -145,7 +145,7 @@ def test_a_role_lets_one_in_and_nothing_else_does(is_staff: bool) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "123456789012345", "password1234", "somebody-new"])
-def test_weak_passwords_are_refused(password: str, client: Client) -> None:
+def test_weak_passwords_are_rejected(password: str, client: Client) -> None:
     client.force_login(user_of(Role.ADMIN))
     fields = {"username": "somebody-new", "usable_password": "true", "password1": password, "password2": password}
     answer = client.post("/admin/auth/user/add/", fields)
@@ -153,7 +153,7 @@ def test_weak_passwords_are_refused(password: str, client: Client) -> None:
     assert not User.objects.filter(username="somebody-new").exists()
 
 
-def test_pages_say_sign_in_and_sign_out(viewer: User, client: Client) -> None:
+def test_pages_use_the_terms_sign_in_and_sign_out(viewer: User, client: Client) -> None:
     form = client.get(URL).content.decode()
     assert "<title>Sign in" in " ".join(form.split()).replace("> ", ">")
     assert "Log in" not in form and "Return to site" not in form
@@ -165,7 +165,7 @@ def test_pages_say_sign_in_and_sign_out(viewer: User, client: Client) -> None:
     assert client.get("/admin/").status_code == 302
 
 
-def test_a_user_whose_role_was_taken_away_reads_what_to_do(viewer: User, client: Client) -> None:
+def test_a_user_whose_role_was_removed_sees_what_to_do(viewer: User, client: Client) -> None:
     client.force_login(viewer)
     viewer.groups.clear()
     answer = client.get("/admin/", follow=True)

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
         ("forget", "The images stay at the target", "2 forgotten"),
     ],
 )
-def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
+def test_an_action_on_mappings_explains_its_effect_and_is_recorded(
     operator: Client, action: str, asks: str, says: str
 ) -> None:
     keys = [failed(f"quay.io/team/app-{n}:1").mapping_id for n in (1, 2)]
@@ -45,7 +45,7 @@ def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
     }
 
 
-def test_images_with_an_active_job_are_listed_and_not_counted(operator: Client) -> None:
+def test_images_with_an_active_job_are_reported_and_not_counted(operator: Client) -> None:
     jobs = [failed(f"quay.io/team/app-{n}:1") for n in (1, 2)]
     live = ordered("quay.io/team/app-1:1")
     OperatorAction.objects.all().delete()
@@ -71,7 +71,7 @@ def test_an_invalid_selection_is_rejected(operator: Client) -> None:
     assert MirrorJob.objects.live().count() == 0
 
 
-def test_nothing_is_done_before_it_is_confirmed(operator: Client) -> None:
+def test_actions_have_no_effect_before_confirmation(operator: Client) -> None:
     job = failed("quay.io/team/app:1")
     for action in ("mirror", "verify", "pause", "forget"):
         operator.post(MAPPINGS, {"action": action, "_selected_action": [job.mapping_id]})
@@ -92,7 +92,7 @@ def test_rows_added_after_the_confirmation_are_not_changed(operator: Client) -> 
     assert list(MirrorJob.objects.live().values_list("id", flat=True)) == [since.pk]
 
 
-def test_forgetting_a_mapping_leads_to_the_list(operator: Client) -> None:
+def test_forgetting_a_mapping_redirects_to_the_list(operator: Client) -> None:
     mapping = failed("quay.io/team/app:1").mapping_id
     page = f"{MAPPINGS}{mapping}/change/"
     form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
@@ -105,7 +105,7 @@ def test_forgetting_a_mapping_leads_to_the_list(operator: Client) -> None:
     assert operator.post(MAPPINGS, form).headers["Location"] == page
 
 
-def test_a_viewer_sees_all_and_has_nothing_to_press(client: Client) -> None:
+def test_a_viewer_can_view_pages_but_cannot_run_actions(client: Client) -> None:
     job = failed("quay.io/team/app:1")
     row = Registry.objects.create(name="quay", endpoint="quay.io")
     viewer = User.objects.create_user("vera", password="x", is_staff=True)
@@ -131,7 +131,7 @@ def test_a_viewer_sees_all_and_has_nothing_to_press(client: Client) -> None:
 @pytest.mark.parametrize(
     "back", ["//evil.example", "/\\\\evil.example", "javascript:alert(1)", "evil.example", "https://evil.example/"]
 )
-def test_an_act_leads_back_to_a_page_of_ours(operator: Client, back: str) -> None:
+def test_an_external_return_url_is_ignored_after_an_action(operator: Client, back: str) -> None:
     job = ordered("quay.io/team/app:1")
     form = {"action": "cancel", "_selected_action": [job.pk], "back": back}
     assert back not in operator.post(JOBS, form).content.decode()

@@ -61,7 +61,7 @@ PAGES = ["imageuse", "mappingaccess", "mirrorrequest", "admissionsample", "decis
 
 @pytest.mark.usefixtures("two_clusters")
 @pytest.mark.parametrize("page", PAGES)
-def test_lists_name_the_cluster_of_another_namespace(admin_client: Client, page: str) -> None:
+def test_lists_show_the_cluster_of_namespaces_in_other_clusters(admin_client: Client, page: str) -> None:
     shown = admin_client.get(f"/admin/mirrors/{page}/").content.decode()
 
     assert "b/shop" in shown and "default/shop" not in shown
@@ -69,7 +69,7 @@ def test_lists_name_the_cluster_of_another_namespace(admin_client: Client, page:
 
 @pytest.mark.usefixtures("two_clusters")
 @pytest.mark.parametrize("page", [*PAGES[:2], *PAGES[3:], "mirrorjob", "instance"])
-def test_lists_can_be_limited_to_a_cluster(admin_client: Client, page: str) -> None:
+def test_lists_can_be_filtered_by_cluster(admin_client: Client, page: str) -> None:
     everything = admin_client.get(f"/admin/mirrors/{page}/").context["cl"]
     assert everything.counted.rows == 2
     assert "cluster" in [spec.title for spec in everything.filter_specs]
@@ -78,7 +78,7 @@ def test_lists_can_be_limited_to_a_cluster(admin_client: Client, page: str) -> N
 
 
 @pytest.mark.usefixtures("two_clusters")
-def test_mappings_can_be_limited_to_the_workloads_of_a_cluster(admin_client: Client) -> None:
+def test_mappings_can_be_filtered_by_the_cluster_of_their_workloads(admin_client: Client) -> None:
     def listed(**query: str) -> set[str]:
         rows = admin_client.get("/admin/mirrors/imagemapping/", query).context["cl"].result_list
         return {row.source for row in rows}
@@ -98,7 +98,7 @@ def test_mappings_can_be_limited_to_the_workloads_of_a_cluster(admin_client: Cli
     assert not page.context["cl"].result_list
 
 
-def test_one_cluster_needs_no_filter(admin_client: Client) -> None:
+def test_a_list_has_no_cluster_filter_with_only_one_cluster(admin_client: Client) -> None:
     sync_config(config=parse(TARGET))
 
     listed = admin_client.get("/admin/mirrors/imageuse/").context["cl"]
@@ -107,7 +107,7 @@ def test_one_cluster_needs_no_filter(admin_client: Client) -> None:
 
 
 @pytest.mark.usefixtures("two_clusters")
-def test_details_and_search_name_the_cluster(admin_client: Client) -> None:
+def test_details_and_search_show_the_cluster(admin_client: Client) -> None:
     job = MirrorJob.objects.get(cluster="b")
     assert "b/shop" in admin_client.get(f"/admin/mirrors/mirrorjob/{job.pk}/change/").content.decode()
     mapping = admin_client.get(f"/admin/mirrors/imagemapping/{job.mapping_id}/change/").content.decode()
@@ -144,7 +144,7 @@ WATCHED = ("runningimage", "restartloop", "pullfailure", "targethealth", "cluste
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("page", [*WATCHED, "backfillimage"])
-def test_lists_of_what_watchers_see_can_be_limited_to_a_cluster(admin_client: Client, page: str) -> None:
+def test_watcher_lists_can_be_filtered_by_cluster(admin_client: Client, page: str) -> None:
     everything = admin_client.get(f"/admin/mirrors/{page}/").context["cl"]
     assert everything.counted.rows == 2
     assert "cluster" in [spec.title for spec in everything.filter_specs]
@@ -154,13 +154,13 @@ def test_lists_of_what_watchers_see_can_be_limited_to_a_cluster(admin_client: Cl
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("page", ["runningimage", "restartloop", "pullfailure"])
-def test_lists_of_what_watchers_see_name_the_cluster_of_another_namespace(admin_client: Client, page: str) -> None:
+def test_watcher_lists_show_the_cluster_of_namespaces_in_other_clusters(admin_client: Client, page: str) -> None:
     shown = admin_client.get(f"/admin/mirrors/{page}/").content.decode()
 
     assert "b/shop" in shown and "default/shop" not in shown
 
 
-def test_the_page_of_a_cluster_says_what_is_not_known(admin_client: Client) -> None:
+def test_the_cluster_page_shows_an_unknown_webhook_scope_with_its_cause(admin_client: Client) -> None:
     row = Cluster.objects.create(name="east", scope_problem="Forbidden: allow it to list webhook configurations.")
     shown = text_of(admin_client.get(f"/admin/mirrors/cluster/{row.pk}/change/").content.decode())
     assert "Webhook scope Forbidden: allow it" in shown and "All objects listed –" in shown
@@ -168,7 +168,7 @@ def test_the_page_of_a_cluster_says_what_is_not_known(admin_client: Client) -> N
 
 @pytest.mark.usefixtures("two_clusters")
 @pytest.mark.parametrize("resource", ["uses", "jobs", "admissions", "instances"])
-def test_the_api_has_the_cluster_as_field_and_filter(admin_client: Client, resource: str) -> None:
+def test_the_api_provides_cluster_as_a_field_and_a_filter(admin_client: Client, resource: str) -> None:
     rows = admin_client.get(f"/api/v1/{resource}/").json()["results"]
     assert sorted(row["cluster"] for row in rows) == ["b", "default"]
 
@@ -177,7 +177,7 @@ def test_the_api_has_the_cluster_as_field_and_filter(admin_client: Client, resou
 
 
 @pytest.mark.usefixtures("two_clusters")
-def test_the_metric_of_processes_names_their_cluster() -> None:
+def test_running_processes_are_counted_by_role_and_cluster() -> None:
     Instance.objects.create(role="worker", cluster="b", name="stopped", seen_at=timezone.now() - timedelta(hours=1))
 
     assert processes_by_cluster() == {("worker", "default"): 1, ("worker", "b"): 1}
@@ -197,7 +197,7 @@ def _of_dashboard(client: Client, **query: str) -> tuple[Any, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("watched")
-def test_the_dashboard_can_be_limited_to_a_cluster(admin_client: Client) -> None:
+def test_the_dashboard_can_be_filtered_by_cluster(admin_client: Client) -> None:
     DecisionCount.objects.all().delete()
     _decided("default", present=3, absent=1)
     _decided("b", present=1, absent=3, filtered=7)
@@ -220,7 +220,7 @@ def test_the_dashboard_can_be_limited_to_a_cluster(admin_client: Client) -> None
 
 
 @pytest.mark.usefixtures("watched")
-def test_the_dashboard_offers_the_clusters_and_says_what_they_share(admin_client: Client) -> None:
+def test_the_dashboard_has_a_cluster_selector_and_labels_shared_data(admin_client: Client) -> None:
     page = admin_client.get("/admin/", {"hours": "168"}).content.decode()
     links = dict(
         re.findall(r'<a href="(\?hours=168[^"]*)"[^>]*>([^<]+)</a>', page.partition('aria-label="Cluster"')[2])
@@ -238,7 +238,7 @@ def test_the_dashboard_offers_the_clusters_and_says_what_they_share(admin_client
     assert admin_client.get("/admin/", {"cluster": "none-such"}).context["cluster"] == ""
 
 
-def test_the_dashboard_of_one_cluster_offers_none(admin_client: Client) -> None:
+def test_the_dashboard_has_no_cluster_selector_with_only_one_cluster(admin_client: Client) -> None:
     sync_config(config=parse(TARGET))
 
     shown = admin_client.get("/admin/", {"cluster": "default"})
@@ -247,7 +247,7 @@ def test_the_dashboard_of_one_cluster_offers_none(admin_client: Client) -> None:
 
 
 @pytest.mark.usefixtures("watched")
-def test_the_statistics_of_the_api_can_be_limited_to_a_cluster(admin_client: Client) -> None:
+def test_api_statistics_can_be_filtered_by_cluster(admin_client: Client) -> None:
     DecisionCount.objects.all().delete()
     _decided("default", present=3, absent=1)
     _decided("b", present=1, absent=3)
@@ -266,13 +266,13 @@ API_WATCHED = ("running-images", "restart-loops", "pull-failures", "target-healt
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("resource", API_WATCHED)
-def test_the_api_limits_what_watchers_see_to_a_cluster(admin_client: Client, resource: str) -> None:
+def test_the_api_filters_watcher_data_by_cluster(admin_client: Client, resource: str) -> None:
     rows = admin_client.get(f"/api/v1/{resource}/", {"cluster": "b"}).json()["results"]
     assert [row["cluster"] for row in rows] == ["b"]
 
 
 @pytest.mark.usefixtures("watched")
-def test_the_api_limits_images_of_backfills_and_clusters_by_name(admin_client: Client) -> None:
+def test_the_api_filters_backfill_images_clusters_and_nodes(admin_client: Client) -> None:
     assert _results(admin_client, "backfill-images", cluster="b", field="source") == ["quay.io/team/b:1"]
     assert _results(admin_client, "clusters", name="b", field="name") == ["b"]
     assert _results(admin_client, "nodes", cluster="b", field="name") == ["node-of-b"]
@@ -282,7 +282,7 @@ def _results(client: Client, resource: str, *, field: str, **query: str) -> list
     return [row[field] for row in client.get(f"/api/v1/{resource}/", query).json()["results"]]
 
 
-def test_operators_make_rows_for_one_cluster(admin_client: Client) -> None:
+def test_the_api_creates_filters_and_registries_for_one_cluster(admin_client: Client) -> None:
     sync_config(config=parse(f"clusterName: b\nsource: {{registries: [{{type: oci, host: quay.io}}]}}\n{TARGET}"))
 
     made = admin_client.post(
@@ -295,7 +295,7 @@ def test_operators_make_rows_for_one_cluster(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["", "b"])
-def test_what_a_file_has_is_edited_there(admin_client: Client, cluster: str) -> None:
+def test_the_api_rejects_a_registry_that_the_configuration_file_has(admin_client: Client, cluster: str) -> None:
     sync_config(config=parse(f"clusterName: b\nsource: {{registries: [{{type: oci, host: quay.io}}]}}\n{TARGET}"))
 
     body = {"name": "quay", "endpoint": "quay.io", "cluster": cluster}

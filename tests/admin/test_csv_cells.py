@@ -36,7 +36,7 @@ def cells(client: Client, model: type[models.Model]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("model", EXPORTED, ids=lambda model: model._meta.model_name)
-def test_cells_are_values_for_programs(model: Any, admin_client: Client) -> None:
+def test_csv_cells_are_machine_readable(model: Any, admin_client: Client) -> None:
     names = {field.name for field in model._meta.concrete_fields}
     row = example(model, **({"job": example(MirrorJob)} if "job" in names else {}))
     first = cells(admin_client, model)

@@ -35,7 +35,7 @@ from tests.support.pages import text_of
 pytestmark = pytest.mark.django_db
 
 
-def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, busy: None) -> None:
+def test_the_first_pod_of_an_image_does_not_lower_the_coverage(admin_client: Client, busy: None) -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     kept = {"namespace": "a", "source_host": "b", "decision": "keep"}
     DecisionCount.objects.create(hour=hour, **kept, reason="absent", images=40, first_seen=True)
@@ -48,7 +48,7 @@ def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, 
         assert f"<strong>{number}</strong> images" in admin_client.get(link).content.decode()
 
 
-def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Client, target: Registry) -> None:
+def test_copies_waiting_for_their_next_attempt_need_attention(admin_client: Client, target: Registry) -> None:
     for name in ("a", "b"):
         job, _ = request_image(image=f"team/{name}:1", requested_by="x")
         MirrorJob.objects.filter(pk=job.pk).update(error_class="unavailable", error_host=target.endpoint, attempts=1)
@@ -61,9 +61,7 @@ def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Cl
     assert rows_of(admin_client, unescape(link)) == 2
 
 
-def test_nobody_is_asked_to_retry_copies_that_wait_for_the_end_of_a_rate_limit(
-    admin_client: Client, target: Registry
-) -> None:
+def test_copies_waiting_for_a_rate_limit_are_not_suggested_for_retry(admin_client: Client, target: Registry) -> None:
     job, _ = request_image(image="team/a:1", requested_by="x")
     limited = {"error_class": "rate-limited", "error_message": "429", "error_host": "docker.io", "attempts": 1}
     MirrorJob.objects.filter(pk=job.pk).update(**limited)
@@ -76,9 +74,7 @@ def test_nobody_is_asked_to_retry_copies_that_wait_for_the_end_of_a_rate_limit(
     assert f"What to do: {words}" in page
 
 
-def test_copies_that_wait_for_another_clusters_workers_are_no_fault_of_the_registry(
-    admin_client: Client, target: Registry
-) -> None:
+def test_copies_waiting_for_workers_of_a_cluster_have_a_separate_entry(admin_client: Client, target: Registry) -> None:
     for name, cluster, host in (("a", "prod-us", "ghcr.io"), ("b", "prod-us", "ghcr.io"), ("c", "", "quay.io")):
         job, _ = request_image(image=f"team/{name}:1", requested_by="x")
         failed = {"error_class": "unavailable", "error_host": host, "attempts": 1}
@@ -92,7 +88,7 @@ def test_copies_that_wait_for_another_clusters_workers_are_no_fault_of_the_regis
     assert [rows_of(admin_client, unescape(link)) for link in links] == [2, 1]
 
 
-def test_failures_at_hosts_that_are_not_configured_have_a_row(admin_client: Client, target: Registry) -> None:
+def test_failures_at_unconfigured_hosts_are_counted_in_one_row(admin_client: Client, target: Registry) -> None:
     for host in ("ghcr.io", "quay.io", target.endpoint):
         job, _ = request_image(image=f"docker.io/team/{host.partition('.')[0]}:1", requested_by="x")
         failed = {"status": "failed", "error_class": "denied", "error_host": host, "finished_at": timezone.now()}
@@ -105,7 +101,7 @@ def test_failures_at_hosts_that_are_not_configured_have_a_row(admin_client: Clie
     assert rows_of(admin_client, unescape(link)) == 2
 
 
-def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None:
+def test_attention_entries_have_actions_that_the_role_allows(client: Client, busy: None) -> None:
     mapping = ImageMapping.objects.earliest("pk")
     ImageMapping.objects.filter(pk=mapping.pk).update(obstacle="tampered")
     registry = Registry.objects.create(name="mine", endpoint="mine.example")
@@ -134,7 +130,7 @@ def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None
         assert client.get(link).status_code == 200, title
 
 
-def test_that_no_webhook_runs_needs_attention_first(admin_client: Client, target: Registry) -> None:
+def test_a_missing_webhook_is_the_first_attention_entry(admin_client: Client, target: Registry) -> None:
     def titles(**query: str) -> list[str]:
         return [entry.title for entry in admin_client.get(reverse("admin:index"), query).context["attention"]]
 
@@ -152,7 +148,7 @@ def test_that_no_webhook_runs_needs_attention_first(admin_client: Client, target
     assert titles()[0] == titles(cluster="here")[0] == "No webhook"
 
 
-def test_a_copy_of_unknown_size_has_no_bar(admin_client: Client, busy: None) -> None:
+def test_a_copy_of_unknown_size_has_no_progress_bar(admin_client: Client, busy: None) -> None:
     job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
     lease = {"lease_token": uuid.uuid4(), "lease_expires_at": timezone.now() + timedelta(minutes=1)}
     MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.RUNNING, **lease)
@@ -163,7 +159,7 @@ def test_a_copy_of_unknown_size_has_no_bar(admin_client: Client, busy: None) -> 
     assert '<progress value="50"' in admin_client.get(LIVE).content.decode()
 
 
-def test_few_values_of_a_chart_are_dots(admin_client: Client, busy: None) -> None:
+def test_a_chart_with_few_values_shows_points(admin_client: Client, busy: None) -> None:
     page = admin_client.get(LIVE).content.decode()
     value = json.loads(unescape(re.findall(r'data-chart="coverage" data-value="([^"]+)"', page)[0]))
     assert [(each["pointStyle"], each["spanGaps"]) for each in value["datasets"]] == [("circle", True)]
@@ -182,42 +178,44 @@ def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: N
     assert sum(told("jobs")[0][1]) == 5
 
 
-def test_what_has_not_changed_is_not_sent_again(admin_client: Client) -> None:
+def test_an_unchanged_dashboard_returns_304(admin_client: Client) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         first = admin_client.get(LIVE)
         again = admin_client.get(LIVE, headers={"If-None-Match": first["ETag"]})
     assert (first.status_code, again.status_code) == (200, 304)
 
 
-def test_an_empty_installation_says_what_to_do_first(admin_client: Client) -> None:
+def test_an_empty_installation_shows_the_first_steps(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:index")).content.decode()
     assert "Nothing is mirrored yet" in page and "getting-started" in page
     assert "<strong>–</strong>" in page
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "dry_run"),
     [
-        ("dryRun: true", "Dry run: all decisions are recorded"),
-        ("dryRun: false", ""),
-        ("dryRun: maybe", ""),
+        ("dryRun: true", True),
+        ("dryRun: false", False),
+        ("dryRun: maybe", False),
     ],
 )
-def test_the_banner_says_when_swapping_has_stopped(
-    text: str, words: str, admin_client: Client, tmp_path: Path, settings: Settings
+def test_the_banner_shows_dry_run_and_disabled_swapping(
+    text: str, dry_run: bool, admin_client: Client, tmp_path: Path, settings: Settings
 ) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"{text}\ntarget: {{type: oci, oci: {{endpoint: mirror.example.com}}}}\n")
     environment = dataclasses.replace(settings.ENVIRONMENT, config=config)
     settings.ENVIRONMENT = environment
-    assert words in admin_client.get(LIVE).content.decode()
+    page = admin_client.get(LIVE).content.decode()
+    assert ("Dry run: all decisions are recorded" in page) == dry_run
+    assert "Swapping is switched off" not in page
     (tmp_path / "switch").write_text("off")
     settings.ENVIRONMENT = dataclasses.replace(environment, swap_file=tmp_path / "switch")
     assert "Swapping is switched off" in admin_client.get(LIVE).content.decode()
 
 
 @pytest.mark.parametrize("hours", [24, 720])
-def test_the_page_asks_the_database_a_bounded_number_of_times(
+def test_the_dashboard_runs_a_bounded_number_of_queries(
     hours: int, client: Client, busy: None, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
@@ -232,5 +230,5 @@ def test_the_page_asks_the_database_a_bounded_number_of_times(
             client.get(reverse("admin:index"), {"hours": hours})
 
 
-def test_strangers_see_no_numbers(client: Client) -> None:
+def test_anonymous_users_are_redirected_from_the_dashboard(client: Client) -> None:
     assert client.get(LIVE).status_code == 302

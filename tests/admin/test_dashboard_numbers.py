@@ -29,7 +29,7 @@ from tests.admin.dashboard import LIVE, cards, rows_of
 pytestmark = pytest.mark.django_db
 
 
-def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
+def test_each_number_is_correct_and_links_to_as_many_rows(admin_client: Client, busy: None) -> None:
     shown = cards(admin_client.get(LIVE).content.decode())
     assert shown["Coverage"][0] == "75.0 %"
     expected = {
@@ -48,7 +48,7 @@ def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Cl
     assert longer["Failed jobs"][0] == "4"
 
 
-def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Client, busy: None) -> None:
+def test_a_wildcard_or_aliased_registry_includes_the_data_of_its_hosts(admin_client: Client, busy: None) -> None:
     now = timezone.now()
     row = Registry.objects.create(name="cloud", endpoint="*.cloud.example")
     by_name = Registry.objects.create(name="ecr", endpoint="ecr.example", settings={"aliases": ["dual.example"]})
@@ -76,7 +76,7 @@ def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Cl
     assert "dual.example/team/app:3" in shown
 
 
-def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: Client, busy: None) -> None:
+def test_byte_totals_and_percentages_link_to_their_rows(admin_client: Client, busy: None) -> None:
     now = timezone.now()
     job = MirrorJob.objects.filter(status=JobStatus.SUCCEEDED)[0]
     # A failed attempt has copied bytes too. An attempt of last week is not part of the last day.
@@ -101,7 +101,7 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
     assert "<strong>10</strong> images" in admin_client.get(unescape(lines[0][0])).content.decode()
 
 
-def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
+def test_a_host_links_only_to_its_own_row(admin_client: Client, busy: None) -> None:
     HostBudget.objects.create(host="mirror.docker.io", remaining=9)
     page = admin_client.get(LIVE).content.decode()
     links = dict(re.findall(r'<a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:rate limited|\d+ pulls)', page))
@@ -111,7 +111,7 @@ def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: N
         assert re.findall(r"field-host[^>]*>(?:<a[^>]*>)?([^<]+)", shown) == [host]
 
 
-def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client, busy: None) -> None:
+def test_current_image_counts_equal_their_filtered_lists(admin_client: Client, busy: None) -> None:
     mapped = list(ImageMapping.objects.order_by("pk"))
     ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[:4]]).update(existence="present")
     ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[2:6]]).update(paused=True)
@@ -123,7 +123,7 @@ def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client,
         assert rows_of(admin_client, shown[title][1]) == number, title
 
 
-def test_the_tiles_of_images_add_up_to_all_of_them(admin_client: Client, busy: None) -> None:
+def test_image_tiles_add_up_to_all_images(admin_client: Client, busy: None) -> None:
     def tiles() -> dict[str, int]:
         section = admin_client.get(LIVE).content.decode().partition("Images now")[2].partition("<h2>Excluded")[0]
         return {title: int(number) for title, (number, _) in cards(section).items()}
@@ -142,7 +142,7 @@ def test_the_tiles_of_images_add_up_to_all_of_them(admin_client: Client, busy: N
         assert int(shown[title][0]) >= 1 and rows_of(admin_client, shown[title][1]) == int(shown[title][0]), title
 
 
-def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
+def test_a_job_finished_today_is_counted_immediately_with_past_days(busy: None) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         before = Overview(hours=168).ended(JobStatus.SUCCEEDED)[""]
         job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
@@ -151,7 +151,7 @@ def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) ->
         assert sum(point.succeeded for point in Overview(hours=168).series()) == before + 1
 
 
-def test_what_was_forgotten_counts_no_more(busy: None) -> None:
+def test_jobs_and_bytes_of_a_forgotten_mapping_are_no_longer_counted(busy: None) -> None:
     now = timezone.now()
     job, _ = request_image(image="team/forgotten:1", requested_by="x")
     ended = now - timedelta(days=3)
@@ -166,7 +166,7 @@ def test_what_was_forgotten_counts_no_more(busy: None) -> None:
     assert after.ended(JobStatus.SUCCEEDED)[""] == before.ended(JobStatus.SUCCEEDED)[""] - 1
 
 
-def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
+def test_failures_link_to_the_jobs_with_their_reason(admin_client: Client, busy: None) -> None:
     page = admin_client.get(LIVE).content.decode()
     found = re.findall(r'<a href="([^"]+)">(Failed jobs: (?:denied|TLS)) <span>(\d+)</span></a>\s*<p>[^<]+</p>', page)
     assert [(name, number) for _, name, number in found] == [("Failed jobs: denied", "2"), ("Failed jobs: TLS", "1")]
@@ -175,7 +175,7 @@ def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: N
     assert "docker.io</a> <span>rate limited, retry" in page
 
 
-def test_failures_that_a_later_job_has_solved_need_no_attention(admin_client: Client, busy: None) -> None:
+def test_failures_resolved_by_a_later_job_need_no_attention(admin_client: Client, busy: None) -> None:
     def failures() -> list[tuple[str, str]]:
         part = admin_client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
         found = re.findall(r'<a href="([^"]+)">Failed jobs: (\w+) <span>(\d+)</span></a>', part)
@@ -195,7 +195,7 @@ def test_failures_that_a_later_job_has_solved_need_no_attention(admin_client: Cl
     assert cards(admin_client.get(LIVE).content.decode())["Failed jobs"][0] == "4", "the number of all says that it is"
 
 
-def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
+def test_the_series_adds_up_to_the_totals(busy: None) -> None:
     points = Overview(hours=24).series()
     assert len(points) in (25, 26)
     assert sum(point.failed for point in points) == 3 and sum(point.succeeded for point in points) == 4
@@ -204,7 +204,7 @@ def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
     assert sum(point.failed for point in by_day) == MirrorJob.objects.filter(status="failed").count() == 4
 
 
-def test_processes_that_report_themselves_are_those_behind_their_number(admin_client: Client, busy: None) -> None:
+def test_the_processes_link_lists_running_processes_or_all_if_none_runs(admin_client: Client, busy: None) -> None:
     Instance.objects.create(role="webhook", name="w:1")
     Instance.objects.create(role="worker", name="w:2")
     gone = Instance.objects.create(role="worker", name="w:3")
@@ -222,7 +222,7 @@ def test_processes_that_report_themselves_are_those_behind_their_number(admin_cl
     assert "no webhook is running" in admin_client.get(LIVE).content.decode()
 
 
-def test_a_number_of_the_queue_leads_to_its_jobs_where_there_are_any(admin_client: Client, busy: None) -> None:
+def test_queue_numbers_link_to_their_jobs_unless_zero(admin_client: Client, busy: None) -> None:
     live = admin_client.get(LIVE).content.decode()
     (queue,) = re.findall(r'<table class="swapper-table swapper-queue">.*?</table>', live, re.DOTALL)
     numbers = re.findall(r'<td>(?:<a href="([^"]+)">)?(\d+)', queue)

@@ -79,7 +79,7 @@ def explained(api: APIClient, manifest: object, **more: str) -> list[dict[str, A
     return found
 
 
-def test_the_api_says_what_the_webhook_would(api: APIClient, registry: MemoryRegistry) -> None:
+def test_the_api_reports_the_decisions_of_the_webhook(api: APIClient, registry: MemoryRegistry) -> None:
     Filter.objects.create(name="tools", jmespath="starts_with(container.image, 'tools/')")
 
     (pod,) = explained(api, DEPLOYMENT)
@@ -93,7 +93,7 @@ def test_the_api_says_what_the_webhook_would(api: APIClient, registry: MemoryReg
     assert not ImageMapping.objects.exists() and not MirrorJob.objects.exists()
 
 
-def test_what_is_mirrored_comes_with_its_patch(api: APIClient, registry: MemoryRegistry) -> None:
+def test_a_mirrored_image_is_explained_with_its_patch(api: APIClient, registry: MemoryRegistry) -> None:
     registry_id = Registry.objects.get(role=RegistryRole.TARGET).pk
     target = f"{registry.host}/docker.io/library/nginx:1.27"
     ImageMapping.objects.create(
@@ -140,19 +140,19 @@ def test_suspended_swaps_are_explained_with_a_link(
         ("[" * 9999, "nested"),
     ],
 )
-def test_an_invalid_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
+def test_an_invalid_manifest_is_reported_as_a_field_error(api: APIClient, manifest: object, words: str) -> None:
     response = api.post(API, {"manifest": manifest}, format="json")
     assert response.status_code == 400
     assert words in response.json()["errors"]["manifest"][0]
 
 
 @pytest.mark.parametrize("body", ['{"manifest":' + "[" * 50_000 + "]" * 50_000 + "}", '{"manifest": "\\ud800"}'])
-def test_hostile_json_is_a_parse_error(api: APIClient, body: str) -> None:
+def test_deeply_nested_json_and_lone_surrogates_are_parse_errors(api: APIClient, body: str) -> None:
     response = api.post(API, body, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (400, "parse-error")
 
 
-def test_without_a_configuration_it_says_so(
+def test_a_missing_or_invalid_configuration_is_reported(
     api: APIClient, admin_client: Client, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken.yaml"
@@ -167,7 +167,7 @@ def test_without_a_configuration_it_says_so(
         assert words in page and "SWAPPER_CONFIG" in page and "name: front" in page
 
 
-def test_the_page_mirrors_what_is_missing(client: Client, registry: MemoryRegistry) -> None:
+def test_an_operator_mirrors_missing_images_from_the_page(client: Client, registry: MemoryRegistry) -> None:
     user = User.objects.create_user("olga", is_staff=True)
     client.force_login(user)
     asked = {"manifest": DEPLOYMENT, "namespace": "default", "mirror": "1"}
@@ -187,7 +187,9 @@ def test_the_page_mirrors_what_is_missing(client: Client, registry: MemoryRegist
         assert reverse("admin:mirrors_mirrorjob_change", args=[job.pk]) in page
 
 
-def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: MemoryRegistry) -> None:
+def test_a_sampled_pod_is_explained_and_a_deleted_sample_is_reported(
+    admin_client: Client, registry: MemoryRegistry
+) -> None:
     sample = sampled("billing", "quay.io/team/app:1")
     page = admin_client.get(PAGE, {"admission": sample.pk}).content.decode()
     assert "in namespace billing" in page and f"{registry.host}/quay.io/team/app:1" in page
@@ -196,16 +198,16 @@ def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: Me
 
 
 @pytest.mark.parametrize("text", ["a: [b", "", "kind: Service"])
-def test_an_invalid_text_is_reported_at_its_field_and_kept(admin_client: Client, text: str) -> None:
+def test_invalid_form_values_are_reported_at_their_field_and_kept(admin_client: Client, text: str) -> None:
     response = admin_client.post(PAGE, {"manifest": text, "namespace": "Not A Name"})
     form = response.context["form"]
     assert response.status_code == 200
     assert "namespace" in form.errors
-    assert text in response.content.decode()
+    assert form["manifest"].value() == text and text in response.content.decode()
     assert "manifest" in admin_client.post(PAGE, {"manifest": text, "namespace": "default"}).context["form"].errors
 
 
-def test_explaining_leaves_no_trace_of_a_webhook(api: APIClient, registry: MemoryRegistry) -> None:
+def test_explaining_records_no_samples_counts_or_mappings(api: APIClient, registry: MemoryRegistry) -> None:
     Filter.objects.create(name="fails", jmespath="contains(obj.metadata.labels, 'x')")
     explained(api, DEPLOYMENT)
     # A webhook writes its records when it stops.
@@ -235,7 +237,7 @@ def test_an_absent_image_shows_the_last_error_and_its_job(
 @pytest.mark.parametrize(
     ("access", "words"), [("configured", "Configured credentials"), ("unreadable", "Not readable")]
 )
-def test_access_and_existence_have_the_words_of_mappings(
+def test_access_and_existence_use_the_labels_of_mappings(
     admin_client: Client, registry: MemoryRegistry, access: str, words: str
 ) -> None:
     request_image(image="nginx:1.27", requested_by="somebody")
@@ -244,7 +246,7 @@ def test_access_and_existence_have_the_words_of_mappings(
     assert f"Access to the source {words}" in page and "At the target Absent" in page
 
 
-def test_the_page_has_a_sample_to_start_from(admin_client: Client, registry: MemoryRegistry) -> None:
+def test_the_page_offers_a_sample_manifest(admin_client: Client, registry: MemoryRegistry) -> None:
     assert "?sample=1" in admin_client.get(PAGE).content.decode()
     field = admin_client.get(f"{PAGE}?sample=1").context["form"]["manifest"]
     page = admin_client.post(PAGE, {"manifest": field.value(), "namespace": "default"}).content.decode()

@@ -70,7 +70,9 @@ def listed(client: Client, url: str) -> set[int]:
 
 
 @pytest.mark.parametrize("host", MEANT)
-def test_lists_pages_and_retries_agree(admin_client: Client, history: dict[str, set[int]], host: str) -> None:
+def test_lists_pages_and_retries_select_the_same_failed_jobs(
+    admin_client: Client, history: dict[str, set[int]], host: str
+) -> None:
     row = Registry.objects.get(endpoint=host)
     assert listed(admin_client, f"{JOBS}?error_host={host}") == history[host]
     page = admin_client.get(f"/admin/mirrors/registry/{row.pk}/change/").content.decode()
@@ -86,14 +88,16 @@ def test_lists_pages_and_retries_agree(admin_client: Client, history: dict[str, 
 
 
 @pytest.mark.parametrize("host", MEANT)
-def test_a_job_leads_to_those_that_failed_there(admin_client: Client, history: dict[str, set[int]], host: str) -> None:
+def test_a_job_links_to_the_retry_of_all_failures_at_its_registry(
+    admin_client: Client, history: dict[str, set[int]], host: str
+) -> None:
     for key in history[host]:
         page = admin_client.get(f"{JOBS}{key}/change/").content.decode()
         (link,) = re.findall(r'href="([^"]+retry-failed[^"]+)"', page)
         assert f"{len(history[host])} image" in admin_client.get(unescape(link)).content.decode()
 
 
-def test_the_dashboard_counts_what_its_link_lists(admin_client: Client, history: dict[str, set[int]]) -> None:
+def test_dashboard_failure_counts_equal_their_linked_lists(admin_client: Client, history: dict[str, set[int]]) -> None:
     page = admin_client.get("/admin/dashboard/").content.decode()
     for host in MEANT:
         name = "target" if host == "reg.example.com:5003" else re.escape(host)
@@ -103,12 +107,12 @@ def test_the_dashboard_counts_what_its_link_lists(admin_client: Client, history:
         assert listed(admin_client, unescape(link)) == history[host], host
 
 
-def test_another_name_of_docker_hub_finds_its_jobs(admin_client: Client, history: dict[str, set[int]]) -> None:
+def test_aliases_of_docker_hub_find_its_failed_jobs(admin_client: Client, history: dict[str, set[int]]) -> None:
     for name in ("index.docker.io", "registry-1.docker.io", "DOCKER.IO"):
         assert listed(admin_client, f"{JOBS}?error_host={name}") == history["docker.io"]
 
 
-def test_cancelling_promises_what_happens(admin_client: Client) -> None:
+def test_a_cancellation_blocks_requests_of_pods_but_not_retries(admin_client: Client) -> None:
     waiting, running = failed("quay.io/a:1", ""), failed("quay.io/b:1", "")
     lease = {"lease_token": "00000000-0000-0000-0000-000000000001", "lease_expires_at": timezone.now()}
     MirrorJob.objects.filter(pk=waiting.pk).update(status=JobStatus.PENDING, finished_at=None)

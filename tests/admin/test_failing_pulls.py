@@ -41,7 +41,7 @@ def page(client: Client, url: str) -> str:
     return answer.content.decode()
 
 
-def test_the_list_says_what_to_do(viewer: Client) -> None:
+def test_the_list_shows_what_to_do_for_each_cause(viewer: Client) -> None:
     failing_pull("mirror.example.com:5000/docker.io/library/nginx:1.27", at="target", cause="denied")
     failing_pull("redis:7", cause="rate-limited")
 
@@ -52,14 +52,14 @@ def test_the_list_says_what_to_do(viewer: Client) -> None:
     assert COMMAND not in shown
 
 
-def test_a_pod_that_would_start_from_the_mirror_has_its_command(viewer: Client) -> None:
+def test_a_failing_pull_of_a_mirrored_image_shows_the_restart_command(viewer: Client) -> None:
     row = failing_pull(is_mirrored=True)
 
     for url in (PULLS, f"{PULLS}{row.pk}/change/"):
         assert COMMAND in page(viewer, url)
 
 
-def test_the_page_of_a_mapping_has_its_failing_pulls(viewer: Client) -> None:
+def test_the_page_of_a_mapping_shows_its_failing_pulls(viewer: Client) -> None:
     mapping = mirrored("nginx:1.27")
     row = failing_pull(is_mirrored=True)
     failing_pull("redis:7", source="docker.io/library/redis:7")
@@ -72,7 +72,7 @@ def test_the_page_of_a_mapping_has_its_failing_pulls(viewer: Client) -> None:
     assert shown.count("cannot pull the image") == 1
 
 
-def test_a_failing_pull_leads_to_the_actions_on_its_image(viewer: Client) -> None:
+def test_a_failing_pull_links_to_the_actions_on_its_image(viewer: Client) -> None:
     mapping = mirrored("nginx:1.27")
     row, unknown = failing_pull(), failing_pull("redis:7", source="docker.io/library/redis:7")
 
@@ -81,7 +81,7 @@ def test_a_failing_pull_leads_to_the_actions_on_its_image(viewer: Client) -> Non
     assert "Mirror, verify or pause" not in page(viewer, f"{PULLS}{unknown.pk}/change/")
 
 
-def test_the_dashboard_lists_them_and_each_link_has_as_many_rows(viewer: Client) -> None:
+def test_dashboard_counts_of_pull_problems_equal_their_linked_lists(viewer: Client) -> None:
     failing_pull("a:1")
     failing_pull("b:1")
     failing_pull("c:1", is_mirrored=True)
@@ -106,7 +106,7 @@ def test_the_dashboard_lists_them_and_each_link_has_as_many_rows(viewer: Client)
 @pytest.mark.parametrize(
     "url", ["/admin/", PULLS, "/admin/mirrors/imagemapping/", "/admin/explain/", "/admin/password_change/"]
 )
-def test_all_pages_have_the_banner_with_cause_and_fix(viewer: Client, url: str) -> None:
+def test_all_pages_show_the_target_health_banner_with_cause_and_fix(viewer: Client, url: str) -> None:
     assert "swapper-health" not in page(viewer, url)
     row = unhealthy_target()
 
@@ -129,7 +129,7 @@ def run(client: Client, url: str, action: str, key: int) -> str:
     return client.post(url, data, follow=True).content.decode()
 
 
-def test_an_operator_releases_a_loop(operator: Client) -> None:
+def test_an_operator_releases_a_restart_loop(operator: Client) -> None:
     row = restart_loop()
 
     assert "1 released." in run(operator, LOOPS, "release", row.pk)
@@ -152,7 +152,7 @@ def test_an_operator_declares_a_target_healthy(operator: Client) -> None:
     assert OperatorAction.objects.get().action == "declare-healthy"
 
 
-def test_a_viewer_ends_nothing(viewer: Client) -> None:
+def test_a_viewer_cannot_release_loops_or_declare_targets_healthy(viewer: Client) -> None:
     loop, health = restart_loop(), unhealthy_target()
 
     run(viewer, LOOPS, "release", loop.pk)
@@ -163,7 +163,9 @@ def test_a_viewer_ends_nothing(viewer: Client) -> None:
     assert (loop.released_at, health.state) == (None, HealthState.UNHEALTHY)
 
 
-def test_many_failing_pulls_cost_no_more_queries(viewer: Client, django_assert_max_num_queries: Any) -> None:
+def test_a_list_of_many_failing_pulls_runs_a_bounded_number_of_queries(
+    viewer: Client, django_assert_max_num_queries: Any
+) -> None:
     for number in range(60):
         failing_pull(f"app-{number}:1")
 

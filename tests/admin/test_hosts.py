@@ -36,7 +36,7 @@ def resume(client: Client, row: HostBudget) -> str:
     return client.post(LIST, {**form, "confirmed": str(row.pk)}, follow=True).content.decode()
 
 
-def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused: HostBudget) -> None:
+def test_resuming_a_host_makes_its_waiting_jobs_due(client: Client, paused: HostBudget) -> None:
     later = timezone.now() + timedelta(minutes=30)
     waiting, other = queue_copy("quay.io/org/app:1"), queue_copy("ghcr.io/org/app:1")
     MirrorJob.objects.update(available_at=later, error_class=ErrorClass.RATE_LIMITED)
@@ -55,7 +55,7 @@ def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused:
     assert OperatorAction.objects.filter(action="resume").count() == 1
 
 
-def test_resume_on_the_dashboard_leads_to_one_click(client: Client, paused: HostBudget) -> None:
+def test_resume_on_the_dashboard_links_to_its_confirmation(client: Client, paused: HostBudget) -> None:
     HostBudget.objects.create(host="quay.io", operation="put-manifest", per_second=8)
     client.force_login(user_of(Role.OPERATOR))
     dashboard = client.get("/admin/dashboard/").content.decode()
@@ -73,7 +73,7 @@ def test_resume_on_the_dashboard_leads_to_one_click(client: Client, paused: Host
     assert "None of these hosts is rate limited." in client.get(link).content.decode()
 
 
-def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
+def test_a_viewer_cannot_resume_a_host(client: Client, paused: HostBudget) -> None:
     client.force_login(user_of(Role.VIEWER))
     client.post(LIST, {"action": "resume", "_selected_action": [paused.pk], "confirmed": str(paused.pk)})
     paused.refresh_from_db()
@@ -81,7 +81,7 @@ def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
 
 
 @pytest.mark.parametrize("until", ABSURD)
-def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: HostBudget, until: str) -> None:
+def test_implausible_stored_times_do_not_break_pages_or_the_api(client: Client, paused: HostBudget, until: str) -> None:
     """Earlier versions stored such times."""
     job = queue_copy("quay.io/org/app:1")
     with connection.cursor() as cursor:
@@ -108,7 +108,7 @@ def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: Host
     assert client.get("/api/v1/stats/").json()["resting_hosts"] == {}
 
 
-def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
+def test_copies_waiting_for_a_rate_limited_host_are_counted(client: Client) -> None:
     later = timezone.now() + timedelta(minutes=10)
     HostBudget.objects.create(host="limited.example.com", resting_until=later)
     queue_copies([f"limited.example.com/app{number}:1" for number in range(3)])
@@ -124,7 +124,7 @@ def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
     assert "after a rate limit" in client.get("/admin/mirrors/mirrorjob/").content.decode()
 
 
-def test_copies_that_wait_for_the_pulls_of_credentials_are_counted(client: Client) -> None:
+def test_copies_waiting_for_the_pull_budget_of_credentials_are_counted(client: Client) -> None:
     """If the pulls are exhausted, all copies wait. If only a few remain, the background copies from that host wait."""
     later = timezone.now() + timedelta(minutes=10)
     HostBudget.objects.create(host="a.example.com", operation="pulls", credential="ann", resting_until=later)
@@ -162,7 +162,7 @@ def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:
     assert by_operation[""]["paused_until"] == by_operation[""]["low_priority_until"] is not None
 
 
-def test_a_host_shows_whose_pulls_are_counted_and_when_it_is_asked_again(admin_client: Client) -> None:
+def test_a_host_shows_the_credentials_of_its_pulls_and_the_retry_time(admin_client: Client) -> None:
     later = timezone.now() + timedelta(minutes=10, seconds=20)
     HostBudget.objects.create(host="docker.io", operation="pulls", remaining=37, resting_until=later)
     HostBudget.objects.create(host="ghcr.io", operation="pulls", credential="ann", remaining=40)

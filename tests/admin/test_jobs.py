@@ -30,7 +30,7 @@ from tests.support.pages import text_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
 
 
-def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Client) -> None:
+def test_a_job_shows_its_progress_and_stops_refreshing_when_finished(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     MirrorAttempt.objects.create(job=job, number=1, worker="worker-0", log="copying\n")
     blob = {"digest": "sha256:" + "a" * 64, "size": 2048, "sent": 512}
@@ -47,7 +47,7 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
     assert operator.get(live).status_code == 286
 
 
-def test_a_job_that_was_cancelled_before_a_worker_started_it_waits_for_none(operator: Client) -> None:
+def test_a_job_cancelled_before_its_start_does_not_wait_for_a_worker(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     page = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
     assert "No worker has started this job yet." in operator.get(page).content.decode()
@@ -56,7 +56,7 @@ def test_a_job_that_was_cancelled_before_a_worker_started_it_waits_for_none(oper
     assert "No worker started this job." in over and "check that a worker is running" not in over
 
 
-def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None:
+def test_a_job_shows_how_many_attempts_were_not_counted(operator: Client) -> None:
     def attempts() -> str:
         page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
         return text_of(page.partition("<dt>Attempts</dt>")[2].partition("</dd>")[0])
@@ -70,7 +70,7 @@ def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None
     assert attempts() == "1 of 5 (2 more not counted)"
 
 
-def test_a_job_names_the_user_who_requested_it(operator: Client) -> None:
+def test_a_job_shows_who_requested_it(operator: Client) -> None:
     def requester(job: MirrorJob) -> str:
         page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
         return text_of(page.partition("<h2>Requested by</h2>")[2].partition("</span>")[0])
@@ -84,7 +84,7 @@ def test_a_job_names_the_user_who_requested_it(operator: Client) -> None:
     assert requester(job) == "a user", "who asked for what was queued for a pod"
 
 
-def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:
+def test_the_priority_can_be_changed_only_for_queued_jobs(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     url = reverse("admin:mirrors_mirrorjob_priority", args=[job.pk])
     assert operator.get(url).status_code == 405
@@ -103,7 +103,7 @@ def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:
     assert job.priority == Priority.FORCE
 
 
-def test_all_failures_with_one_error_are_retried_together(operator: Client) -> None:
+def test_all_unresolved_failures_with_one_error_are_retried_together(operator: Client) -> None:
     for number in range(40):
         failed(f"quay.io/team/app-{number}:1")
     failed("ghcr.io/team/other:1", ErrorClass.TLS)
@@ -136,13 +136,13 @@ def test_all_failures_with_one_error_are_retried_together(operator: Client) -> N
         ("&q=app", ""),
     ],
 )
-def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed: str, query: str) -> None:
+def test_the_retry_all_link_depends_on_the_filters_of_the_list(operator: Client, narrowed: str, query: str) -> None:
     failed("quay.io/team/app:1")
     page = operator.get(f"{JOBS}?status__exact=failed&error_class__exact=unauthorized{narrowed}").content.decode()
     assert re.findall(r'retry-failed/\?([^"]+)"', page) == ([query] if query else [])
 
 
-def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None:
+def test_the_actions_of_a_job_depend_on_its_state(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     live = reverse("admin:mirrors_mirrorjob_live", args=[job.pk])
     assert 'id="swapper-actions"' not in operator.get(live).content.decode()
@@ -152,7 +152,7 @@ def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None
     assert 'id="swapper-actions" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
 
 
-def test_an_action_leads_back_to_the_job_and_a_retry_to_the_new_one(operator: Client) -> None:
+def test_an_action_redirects_to_the_job_and_a_retry_to_the_new_job(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     page = f"{JOBS}{job.pk}/change/"
 
@@ -174,7 +174,7 @@ def test_an_action_leads_back_to_the_job_and_a_retry_to_the_new_one(operator: Cl
     assert operator.post(f"{JOBS}?q=app", form).headers["Location"] == f"{JOBS}?q=app", "a list leads back to itself"
 
 
-def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
+def test_a_registry_shows_its_test_and_its_last_failed_jobs(operator: Client) -> None:
     row = Registry.objects.create(name="quay", endpoint="quay.io")
     job = failed("quay.io/team/app:1")
     url = reverse("admin:mirrors_registry_change", args=[row.pk])
@@ -192,5 +192,5 @@ def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> Non
     assert done.status_code == 286 and "check the credentials" in done.content.decode()
 
 
-def test_a_deleted_row_is_reported(operator: Client) -> None:
+def test_a_nonexistent_job_returns_404(operator: Client) -> None:
     assert operator.get(f"{JOBS}999999/change/").status_code == 404

@@ -54,7 +54,7 @@ def file_of(client: Client, link: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode())))
 
 
-def test_pages_have_numbers_and_the_list_its_number_of_rows(admin_client: Client, target: Registry) -> None:
+def test_lists_are_paginated_and_show_the_number_of_rows(admin_client: Client, target: Registry) -> None:
     mappings(target, 120)
     first = admin_client.get(MAPPINGS).content.decode()
     assert "120 mappings" in first and len(sources(first)) == 50
@@ -66,7 +66,7 @@ def test_pages_have_numbers_and_the_list_its_number_of_rows(admin_client: Client
     assert "1 mapping<" in one and 'aria-label="Pages"' not in one
 
 
-def test_the_gap_between_page_numbers_is_no_link(admin_client: Client, target: Registry) -> None:
+def test_the_ellipsis_between_page_numbers_is_not_a_link(admin_client: Client, target: Registry) -> None:
     mappings(target, 50 * 11 + 1)
     page = admin_client.get(MAPPINGS).content.decode()
     (numbers,) = re.findall(r'<nav class="swapper-numbers".*?</nav>', page, re.DOTALL)
@@ -74,7 +74,7 @@ def test_the_gap_between_page_numbers_is_no_link(admin_client: Client, target: R
     assert re.findall(r"\?p=([^\"]+)", numbers) == ["2", "3", "4", "11", "12"]
 
 
-def test_many_rows_are_not_counted_to_the_end(
+def test_the_count_of_many_rows_is_approximate_before_the_last_page(
     admin_client: Client, target: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mappings(target, 120)
@@ -85,7 +85,7 @@ def test_many_rows_are_not_counted_to_the_end(
     assert "120 mappings" in admin_client.get(MAPPINGS, {"p": 3}).content.decode()
 
 
-def test_a_page_that_is_not_full_needs_no_count(
+def test_a_partial_page_runs_no_count_query(
     admin_client: Client, target: Registry, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     mappings(target, 20)
@@ -104,11 +104,11 @@ def test_a_page_that_is_not_full_needs_no_count(
         (RowCount(10_000, is_exact=False, is_least=True), "more than 10,000"),
     ],
 )
-def test_a_number_of_rows_in_words(count: RowCount, words: str) -> None:
+def test_row_counts_are_formatted_as_text(count: RowCount, words: str) -> None:
     assert str(count) == words
 
 
-def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target: Registry) -> None:
+def test_each_filter_is_shown_as_a_removable_chip(admin_client: Client, target: Registry) -> None:
     request_image(image="team/app:1", requested_by="x")
     since = timezone.now() - timedelta(hours=3)
     query = {
@@ -130,7 +130,7 @@ def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target:
     assert chips(admin_client.get(JOBS).content.decode()) == {}
 
 
-def test_no_filter_counts_the_rows_of_each_value(
+def test_filters_do_not_count_the_rows_of_each_value(
     admin_client: Client, target: Registry, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_max_num_queries(14):
@@ -138,7 +138,7 @@ def test_no_filter_counts_the_rows_of_each_value(
     assert "Apply filters" in page and "Show counts" not in page and "Hide counts" not in page
 
 
-def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, target: Registry) -> None:
+def test_a_mapping_shows_its_reason_and_can_be_found_by_it(admin_client: Client, target: Registry) -> None:
     mappings(target, 3)
     for name, error, status in (("limited", "rate-limited", "pending"), ("refused", "denied", "failed")):
         job, _ = request_image(image=f"team/{name}:1", requested_by="x")
@@ -157,7 +157,7 @@ def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, tar
     assert len(sources(admin_client.get(MAPPINGS, {"reason": "tampered"}).content.decode())) == 2
 
 
-def test_mappings_are_sorted_by_name_and_size(admin_client: Client, target: Registry) -> None:
+def test_mappings_can_be_sorted_by_name_and_size(admin_client: Client, target: Registry) -> None:
     mappings(target, 3)
     for number, size in ((0, 5), (1, 900)):
         ImageMapping.objects.filter(source=f"docker.io/a/00{number}:1").update(size_bytes=size)
@@ -197,7 +197,7 @@ def test_a_job_shows_its_next_attempt_and_its_duration(admin_client: Client, tar
     assert datetime.fromisoformat(in_file[3][begin]) == (now + timedelta(minutes=7)).replace(microsecond=0)
 
 
-def test_the_file_has_the_filtered_rows_of_all_pages(admin_client: Client, target: Registry) -> None:
+def test_a_csv_file_has_the_filtered_rows_of_all_pages(admin_client: Client, target: Registry) -> None:
     mappings(target, 70)
     job, _ = request_image(image="team/=cmd:1".replace("=", "x"), requested_by="x")
     MirrorJob.objects.filter(pk=job.pk).update(status="failed", error_class="tls", finished_at=timezone.now())
@@ -213,7 +213,7 @@ def test_the_file_has_the_filtered_rows_of_all_pages(admin_client: Client, targe
     assert admin_client.get(f"{JOBS}export/?nonsense=1").status_code == 302
 
 
-def test_a_file_is_bounded_and_evaluates_nothing(
+def test_a_csv_file_has_a_row_limit_and_escapes_formulas(
     admin_client: Client, target: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
@@ -224,11 +224,11 @@ def test_a_file_is_bounded_and_evaluates_nothing(
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_a_formula_is_text(text: str) -> None:
+def test_a_formula_is_escaped(text: str) -> None:
     assert escape_formula(text) == f"'{text}" and escape_formula(f"a{text}") == f"a{text}"
 
 
-def test_a_list_refreshes_its_rows_alone(admin_client: Client, target: Registry) -> None:
+def test_a_refresh_returns_only_the_list(admin_client: Client, target: Registry) -> None:
     mappings(target, 2)
     page = admin_client.get(MAPPINGS, {"q": "a"}).content.decode()
     assert f'id="swapper-list" hx-get="{MAPPINGS}?q=a"' in page
@@ -238,7 +238,7 @@ def test_a_list_refreshes_its_rows_alone(admin_client: Client, target: Registry)
     assert '<div id="swapper-list">' in registries, "users edit these"
 
 
-def test_a_list_that_refreshes_itself_says_when_it_is_stale(admin_client: Client, target: Registry) -> None:
+def test_a_refreshing_list_has_a_hidden_notice_for_stale_data(admin_client: Client, target: Registry) -> None:
     note = '<p id="swapper-stale" class="swapper-banner" role="status" hidden>'
     page = admin_client.get(JOBS).content.decode()
     assert page.count(note) == 1 and note in page.partition('id="swapper-list"')[0]

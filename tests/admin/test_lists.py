@@ -75,7 +75,7 @@ def list_of(model: str, **query: str) -> tuple[str, dict[str, str]]:
         ("imagemapping", {"state": "failed", "source": "quay.io"}),
     ],
 )
-def test_what_was_chosen_stays_as_filters_are_applied(model: str, query: dict[str, str], admin_client: Client) -> None:
+def test_the_filter_form_keeps_the_active_filters(model: str, query: dict[str, str], admin_client: Client) -> None:
     now = timezone.now()
     DecisionCount.objects.create(
         hour=now, namespace="a", source_host="b", decision="keep", reason="absent", images=2, filter=""
@@ -85,7 +85,7 @@ def test_what_was_chosen_stays_as_filters_are_applied(model: str, query: dict[st
     assert Form(page).sent == query
 
 
-def test_a_range_of_decisions_is_seen_and_taken_back(admin_client: Client) -> None:
+def test_a_time_range_of_decisions_is_shown_and_can_be_cleared(admin_client: Client) -> None:
     now = timezone.now()
     for hours in (1, 50):
         hour = now - timedelta(hours=hours)
@@ -101,7 +101,7 @@ def test_a_range_of_decisions_is_seen_and_taken_back(admin_client: Client) -> No
     assert clear and "hour" not in clear[0]
 
 
-def test_decisions_of_the_first_pods_of_images_have_rows_of_their_own(admin_client: Client) -> None:
+def test_decisions_of_first_seen_images_have_separate_rows(admin_client: Client) -> None:
     of = {"hour": timezone.now(), "namespace": "shop", "source_host": "docker.io", "decision": "keep"}
     for images, first_seen in ((3, True), (4, False)):
         DecisionCount.objects.create(**of, reason="absent", first_seen=first_seen, images=images)
@@ -109,7 +109,7 @@ def test_decisions_of_the_first_pods_of_images_have_rows_of_their_own(admin_clie
     assert "absent – yes 3" in page and "absent – – 4" in page
 
 
-def test_the_hour_of_decisions_is_a_range_with_its_date_unless_it_is_today(admin_client: Client) -> None:
+def test_the_hour_of_decisions_is_a_range_with_its_date_unless_today(admin_client: Client) -> None:
     today = timezone.now().replace(hour=23, minute=0, second=0, microsecond=0)
     last_week = (today - timedelta(days=7)).replace(hour=9)
     for hour in (last_week, today):
@@ -152,7 +152,7 @@ def test_an_invalid_time_is_reported_and_selects_nothing(
         assert 'name="_selected_action"' not in page and "9 B" not in page
 
 
-def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Client, job: MirrorJob) -> None:
+def test_times_and_sizes_of_a_row_are_human_readable(admin_client: Client, job: MirrorJob) -> None:
     ended = timezone.now() - timedelta(minutes=3)
     attempt = MirrorAttempt.objects.create(
         job=job, number=1, outcome="failed", finished_at=ended, bytes_copied=14_533_537
@@ -174,7 +174,7 @@ def test_an_invalid_selection_of_users_is_rejected(admin_client: Client) -> None
     assert answer.status_code == 200 and "select the rows again" in answer.content.decode()
 
 
-def test_an_empty_list_says_where_rows_come_from(admin_client: Client) -> None:
+def test_an_empty_list_shows_where_rows_come_from(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:mirrors_imagemapping_changelist")).content.decode()
     assert "Nothing here yet" in page and "manage.py mirror" in page
     narrowed = admin_client.get(reverse("admin:mirrors_imagemapping_changelist"), {"q": "nginx"}).content.decode()
@@ -182,13 +182,13 @@ def test_an_empty_list_says_where_rows_come_from(admin_client: Client) -> None:
     assert "manage.py mirror" not in narrowed
 
 
-def test_each_empty_list_has_words_of_its_own() -> None:
+def test_each_empty_list_has_its_own_text() -> None:
     ours = [found for found in admin.site._registry.values() if isinstance(found, PlainAdmin)]
     without = {type(found).__name__ for found in ours if found.empty_words == PlainAdmin.empty_words}
     assert without == {"BlobLocationAdmin", "RevisionAdmin", "JobProgressAdmin"}, "nobody is led to these"
 
 
-def test_the_history_of_a_row_is_its_part_of_the_history_of_changes(admin_client: Client) -> None:
+def test_the_history_of_a_row_shows_only_its_own_changes(admin_client: Client) -> None:
     rows = [Filter.objects.create(name=name, jmespath="`true`") for name in ("a", "b")]
     edited = {"name": "a", "jmespath": "`false`", "position": 1}
     admin_client.post(reverse("admin:mirrors_filter_change", args=[rows[0].pk]), edited)

@@ -27,7 +27,7 @@ INVALID = "“2026-13-45” is not a valid time. Enter a date like 2026-01-31"
         ({"e": "1"}, "has a filter that is not valid for this list"),
     ],
 )
-def test_a_list_that_refreshes_itself_leaves_no_message_for_the_next_page(
+def test_a_refreshing_list_leaves_no_message_for_the_next_page(
     admin_client: Client, query: dict[str, str], words: str
 ) -> None:
     opened = text_of(admin_client.get(JOBS, query).content.decode())
@@ -39,7 +39,7 @@ def test_a_list_that_refreshes_itself_leaves_no_message_for_the_next_page(
     assert list(get_messages(following.wsgi_request)) == []
 
 
-def test_a_list_with_an_invalid_time_has_no_empty_file(admin_client: Client) -> None:
+def test_a_csv_export_with_an_invalid_time_redirects_with_a_message(admin_client: Client) -> None:
     query = {"finished_at_from_0": "2026-13-45"}
     answer = admin_client.get(reverse("admin:mirrors_mirrorjob_export"), query, follow=True)
     assert answer.redirect_chain == [(f"../?{urlencode(query)}", 302)]

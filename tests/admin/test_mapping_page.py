@@ -34,7 +34,7 @@ def end(job: MirrorJob, status: str, **fields: Any) -> None:
     MirrorJob.objects.filter(pk=job.pk).update(status=status, **fields)
 
 
-def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Client, job: MirrorJob) -> None:
+def test_the_page_is_refreshed_only_while_a_job_is_active(viewer: Client, job: MirrorJob) -> None:
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert f'hx-get="{page_of(job)}live/"' in page
     part = viewer.get(f"{page_of(job)}live/")
@@ -48,7 +48,7 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
 
 
-def test_the_names_of_values_stay_in_their_places(viewer: Client, job: MirrorJob) -> None:
+def test_field_names_keep_their_order_in_all_job_states(viewer: Client, job: MirrorJob) -> None:
     def names() -> list[str]:
         return re.findall(r"<dt>(.*?)</dt>", viewer.get(f"{page_of(job)}live/").content.decode())
 
@@ -70,7 +70,7 @@ def test_the_names_of_values_stay_in_their_places(viewer: Client, job: MirrorJob
         ({"host": "quay.io"}, False),
     ],
 )
-def test_a_copy_that_waits_for_a_rate_limit_says_for_which_and_until_when(
+def test_a_copy_waiting_for_a_rate_limit_shows_the_host_and_retry_time(
     viewer: Client, job: MirrorJob, budget: dict[str, str], keeps: bool
 ) -> None:
     until = timezone.now() + timedelta(minutes=10, seconds=20)
@@ -93,7 +93,7 @@ def test_a_copy_that_waits_for_a_rate_limit_says_for_which_and_until_when(
         assert [mapping.pk for mapping in found] == [job.mapping_id] * keeps, query
 
 
-def test_background_copies_wait_for_the_last_pulls_and_those_of_pods_do_not(viewer: Client, job: MirrorJob) -> None:
+def test_only_background_copies_wait_when_few_pulls_remain(viewer: Client, job: MirrorJob) -> None:
     until = timezone.now() + timedelta(minutes=10, seconds=20)
     held = {"operation": "pulls", "credential": "ann", "remaining": 3, "pull_limit": 100}
     HostBudget.objects.create(host="docker.io", held_until=until, held_from=Priority.DELAYED, **held)
@@ -108,7 +108,7 @@ def test_background_copies_wait_for_the_last_pulls_and_those_of_pods_do_not(view
     assert reason() == "–"
 
 
-def test_a_paused_image_offers_only_what_is_not_refused(client: Client, job: MirrorJob) -> None:
+def test_a_paused_image_offers_only_resume_and_forget(client: Client, job: MirrorJob) -> None:
     client.force_login(user_of(Role.OPERATOR))
 
     def offered() -> list[str]:
@@ -120,7 +120,7 @@ def test_a_paused_image_offers_only_what_is_not_refused(client: Client, job: Mir
     assert offered() == ["resume", "forget"]
 
 
-def test_each_error_is_said_once_however_many_jobs_had_it(viewer: Client, job: MirrorJob) -> None:
+def test_each_error_is_shown_once_for_any_number_of_jobs(viewer: Client, job: MirrorJob) -> None:
     failure = {"error_class": "denied", "status": JobStatus.FAILED}
     MirrorJob.objects.filter(pk=job.pk).update(error_message="an older one", **failure)
     for words in ("it was refused", "an older one", "it was refused"):
@@ -130,7 +130,7 @@ def test_each_error_is_said_once_however_many_jobs_had_it(viewer: Client, job: M
     assert (page.count("it was refused"), page.count("an older one")) == (1, 1)
 
 
-def test_a_private_image_is_listed_and_names_the_namespaces_of_its_entry(viewer: Client, target: Registry) -> None:
+def test_a_private_image_is_listed_and_shows_the_namespaces_of_its_registry(viewer: Client, target: Registry) -> None:
     Registry.objects.create(
         endpoint="ghcr.io", username="u", credential_ref="env:SWAPPER_CRED_X", namespaces=["shop", "billing"]
     )
@@ -142,7 +142,7 @@ def test_a_private_image_is_listed_and_names_the_namespaces_of_its_entry(viewer:
     assert "these namespaces: shop, billing." in page
 
 
-def test_a_private_image_without_access_says_what_to_do(viewer: Client, job: MirrorJob) -> None:
+def test_a_private_image_without_access_shows_what_to_do(viewer: Client, job: MirrorJob) -> None:
     ImageMapping.objects.update(access="secrets")
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert "no pull secret of a namespace has been found that can read it. Add one" in page

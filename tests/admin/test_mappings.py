@@ -18,7 +18,7 @@ from tests.admin.operating import MAPPINGS, failed, ordered
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
 
 
-def test_a_mapping_shows_who_uses_it_who_may_and_its_jobs(operator: Client) -> None:
+def test_a_mapping_shows_its_workloads_permissions_and_jobs(operator: Client) -> None:
     job = failed("quay.io/team/app:1")
     ImageUse.objects.create(mapping=job.mapping, namespace="shop", workload_kind="Deployment", workload="front")
     ImageMapping.objects.update(access="secrets")
@@ -51,7 +51,7 @@ def test_a_mapping_shows_who_uses_it_who_may_and_its_jobs(operator: Client) -> N
         ("q=TEAM", {"quay.io/team/bad:1", "quay.io/team/good:1", "ghcr.io/team/idle:1"}),
     ],
 )
-def test_mappings_are_found(operator: Client, query: str, found: set[str]) -> None:
+def test_mappings_can_be_filtered_and_searched(operator: Client, query: str, found: set[str]) -> None:
     failed("quay.io/team/bad:1")
     ordered("nginx:1")
     good, idle = ordered("quay.io/team/good:1"), ordered("ghcr.io/team/idle:1")
@@ -64,7 +64,7 @@ def test_mappings_are_found(operator: Client, query: str, found: set[str]) -> No
     assert set(re.findall(r">\s*((?:quay|docker|ghcr)\.io/[^<\s]+)\s*<", page)) == found
 
 
-def test_images_are_narrowed_to_targets_alone(operator: Client, target: Registry) -> None:
+def test_mappings_can_be_filtered_only_by_target_registries(operator: Client, target: Registry) -> None:
     source = Registry.objects.create(name="quay", endpoint="quay.io")
     failed("quay.io/team/app:1")
     page = operator.get(MAPPINGS).content.decode()
@@ -74,7 +74,7 @@ def test_images_are_narrowed_to_targets_alone(operator: Client, target: Registry
     assert "quay.io/team/app:1" in found
 
 
-def test_private_images_are_listed_before_anybody_was_granted_one(operator: Client) -> None:
+def test_private_images_are_listed_before_access_is_granted(operator: Client) -> None:
     accesses = ("configured", "secrets", "anonymous", "unreadable", "unknown")
     for access in accesses:
         ordered(f"quay.io/team/{access}:1")
@@ -88,9 +88,11 @@ def test_private_images_are_listed_before_anybody_was_granted_one(operator: Clie
 
 
 @pytest.mark.parametrize(
-    ("namespaces", "words"), [([], "no namespace"), (["shop", "web"], "shop, web"), (["*"], "all")]
+    ("namespaces", "words"), [([], "no namespace"), (["shop", "web"], "shop, web"), (["*"], "all namespaces")]
 )
-def test_a_private_image_shows_whom_its_credentials_serve(operator: Client, namespaces: list[str], words: str) -> None:
+def test_a_private_image_shows_the_namespaces_of_its_credentials(
+    operator: Client, namespaces: list[str], words: str
+) -> None:
     key = {"username": "robot", "credential_ref": "file:quay", "namespaces": namespaces}
     Registry.objects.create(name="our quay", endpoint="quay.io", **key)
     job = ordered("quay.io/team/app:1")
@@ -99,7 +101,7 @@ def test_a_private_image_shows_whom_its_credentials_serve(operator: Client, name
     assert "the registry our quay in the admin" in page and words in page
 
 
-def test_an_image_that_nobody_reads_is_not_called_private(operator: Client) -> None:
+def test_an_unreadable_image_is_not_shown_as_private(operator: Client) -> None:
     job = failed("quay.io/team/none:1", ErrorClass.NOT_FOUND)
     ImageMapping.objects.update(access="unreadable")
     page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()

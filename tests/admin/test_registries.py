@@ -24,7 +24,7 @@ def form(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("other", ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"])
-def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Client, other: str) -> None:
+def test_an_alias_of_an_existing_registry_is_rejected(admin_client: Client, other: str) -> None:
     Registry.objects.create(name="hub", endpoint="docker.io")
     answer = admin_client.post(ADD, form(endpoint=other, name="what I typed"))
     assert answer.status_code == 200
@@ -41,14 +41,14 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Clien
         ("quay.io:99999", "the port must be from 1 to 65535"),
     ],
 )
-def test_an_invalid_host_is_explained_once(admin_client: Client, endpoint: str, words: str) -> None:
+def test_an_invalid_host_is_reported_once(admin_client: Client, endpoint: str, words: str) -> None:
     form_errors = admin_client.post(ADD, form(endpoint=endpoint)).context["adminform"].form.errors
     (error,) = form_errors["endpoint"]
     assert list(form_errors) == ["endpoint"] and words in error
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_that_save_the_same_at_once_one_does(admin_user: User) -> None:
+def test_concurrent_saves_of_one_registry_create_it_once(admin_user: User) -> None:
     start = threading.Barrier(6)
     pages: list[str] = []
 
@@ -78,19 +78,19 @@ def changed(client: Client, **fields: Any) -> tuple[Registry, str]:
     return row, " ".join(str(message) for message in answer.context["messages"])
 
 
-def test_another_host_keeps_the_credentials_that_are_typed_with_it(admin_client: Client) -> None:
+def test_a_new_host_keeps_credentials_that_are_entered_with_it(admin_client: Client) -> None:
     row, said = changed(admin_client, endpoint="new.example.com", username="robot", credential_ref="file:new")
     assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "robot", "file:new")
     assert "removed" not in said
 
 
-def test_another_host_never_gets_the_credentials_of_the_former_one(admin_client: Client) -> None:
+def test_a_new_host_does_not_keep_the_previous_credentials(admin_client: Client) -> None:
     row, said = changed(admin_client, endpoint="new.example.com")
     assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "", "")
     assert "credentials of the former host were removed" in said
 
 
-def test_the_same_host_keeps_its_credentials(admin_client: Client) -> None:
+def test_an_unchanged_host_keeps_its_credentials(admin_client: Client) -> None:
     row, said = changed(admin_client, name="renamed", namespaces="shop, billing")
     assert (row.name, row.username, row.credential_ref) == ("renamed", *CREDENTIALS.values())
     assert row.namespaces == ["shop", "billing"] and "removed" not in said
@@ -99,7 +99,7 @@ def test_the_same_host_keeps_its_credentials(admin_client: Client) -> None:
 @pytest.mark.parametrize(
     ("text", "names"), [("", []), ("shop", ["shop"]), (" shop,billing  web ", ["shop", "billing", "web"]), ("*", ["*"])]
 )
-def test_namespaces_are_given_in_a_line(admin_client: Client, text: str, names: list[str]) -> None:
+def test_namespaces_are_entered_on_one_line(admin_client: Client, text: str, names: list[str]) -> None:
     answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text, **CREDENTIALS))
     assert answer.status_code == 302
     row = Registry.objects.get()
@@ -109,14 +109,14 @@ def test_namespaces_are_given_in_a_line(admin_client: Client, text: str, names: 
 
 
 @pytest.mark.parametrize("text", ["Shop", "shop;billing", "x" * 64, "team/*"])
-def test_an_invalid_namespace_is_refused_and_kept_in_the_form(admin_client: Client, text: str) -> None:
+def test_an_invalid_namespace_is_rejected_and_kept_in_the_form(admin_client: Client, text: str) -> None:
     answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text))
     assert answer.status_code == 200 and not Registry.objects.exists()
     page = answer.content.decode()
     assert "is not the name of a namespace" in page and f'value="{text}"' in page
 
 
-def test_a_second_filter_of_a_name_is_refused(admin_client: Client) -> None:
+def test_a_second_filter_with_the_same_name_is_rejected(admin_client: Client) -> None:
     fields = {"name": "ours", "jmespath": "`true`", "position": 0}
     assert admin_client.post("/admin/mirrors/filter/add/", fields).status_code == 302
     assert "A filter with this name already exists" in (
@@ -125,7 +125,7 @@ def test_a_second_filter_of_a_name_is_refused(admin_client: Client) -> None:
     assert Filter.objects.count() == 1
 
 
-def test_the_database_holds_it_too() -> None:
+def test_the_database_rejects_a_second_registry_with_the_same_host() -> None:
     Registry.objects.create(name="a", endpoint="quay.io")
     with pytest.raises(IntegrityError):
         Registry.objects.create(name="b", endpoint="quay.io")

@@ -28,7 +28,7 @@ def page_of(registry: Registry) -> str:
     return f"/admin/mirrors/registry/{registry.pk}/"
 
 
-def test_a_source_shows_its_role_its_kind_and_who_may_use_it(admin_client: Client) -> None:
+def test_a_source_shows_its_role_kind_and_permitted_namespaces(admin_client: Client) -> None:
     shop = Registry.objects.create(endpoint="ghcr.io", namespaces=["shop", "billing"])
     text = read(admin_client, f"{page_of(shop)}change/")
     for words in ("Role source", "Kind OCI registry", "Managed by Admin or API", "private images shop , billing"):
@@ -39,7 +39,7 @@ def test_a_source_shows_its_role_its_kind_and_who_may_use_it(admin_client: Clien
     assert "may use private images All" in read(admin_client, f"{page_of(of_all)}change/")
 
 
-def test_a_rate_limit_is_one_sentence(admin_client: Client) -> None:
+def test_a_rate_limit_is_shown_in_one_sentence(admin_client: Client) -> None:
     source = Registry.objects.create(endpoint="ghcr.io")
     HostBudget.objects.create(host="ghcr.io", resting_until=timezone.now() + timedelta(seconds=500))
     page = admin_client.get(f"{page_of(source)}change/").content.decode()
@@ -47,14 +47,14 @@ def test_a_rate_limit_is_one_sentence(admin_client: Client) -> None:
     assert text_of(sentence) == "ghcr.io is rate limited; retry in 8 min"
 
 
-def test_failures_name_the_port(admin_client: Client, target: Registry) -> None:  # noqa: F811
+def test_failures_show_the_port_of_the_registry(admin_client: Client, target: Registry) -> None:  # noqa: F811
     source = Registry.objects.create(endpoint="reg.example.com:5000")
     job, _ = request_image(image="reg.example.com:5000/team/app:1", requested_by="x")
     MirrorJob.objects.update(status=JobStatus.FAILED, error_class="denied", error_host="reg.example.com:5000")
     assert "Denied at reg.example.com:5000," in read(admin_client, f"{page_of(source)}change/")
 
 
-def test_a_target_shows_the_storage_that_is_known(admin_client: Client, target: Registry) -> None:  # noqa: F811
+def test_a_target_shows_its_known_storage_size(admin_client: Client, target: Registry) -> None:  # noqa: F811
     page = admin_client.get(f"{page_of(target)}change/").content.decode()
     assert f'hx-get="{page_of(target)}storage/"' in page
     assert "no images yet" in read(admin_client, f"{page_of(target)}storage/")
@@ -68,7 +68,7 @@ def test_a_target_shows_the_storage_that_is_known(admin_client: Client, target: 
 
 
 @pytest.mark.parametrize(("role", "status", "left"), [(Role.ADMIN, 302, 0), (Role.OPERATOR, 403, 1)])
-def test_a_registry_that_was_tested_is_deleted_with_its_tests(
+def test_only_an_admin_can_delete_a_registry_with_its_checks(
     role: Role, status: int, left: int, client: Client
 ) -> None:
     source = Registry.objects.create(endpoint="old.example.com", name="old")

@@ -122,7 +122,7 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 class TestPages:
     @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
     @pytest.mark.parametrize("label", TABLE)
-    def test_a_page_asks_for_its_role(
+    def test_each_model_page_requires_its_role(
         self, label: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
     ) -> None:
         client = client_of(role)
@@ -140,7 +140,9 @@ class TestPages:
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("label", ["mirrors.mirrorjob", "auditlog.logentry"])
-def test_who_sees_a_list_can_export_it(label: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+def test_a_list_can_be_exported_by_the_roles_that_can_view_it(
+    label: str, role: Role, client_of: Callable[[Role], Client]
+) -> None:
     status = client_of(role).get(reverse(f"admin:{label.replace('.', '_')}_export")).status_code
     needed = TABLE[label][0]
     allowed = 200 if needed is not None and role >= needed else 403
@@ -149,7 +151,7 @@ def test_who_sees_a_list_can_export_it(label: str, role: Role, client_of: Callab
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+def test_each_other_page_requires_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
     url = reverse(name if name in ("dashboard-live", "explain", "search") else f"admin:{name}")
     given = {"error_class": "denied"} if name.endswith("retry_failed") else {}
     status = client_of(role).get(url, given).status_code
@@ -158,7 +160,7 @@ def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", POSTED)
-def test_a_form_of_a_list_asks_for_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+def test_each_list_form_requires_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
     answer = client_of(role).post(reverse(f"admin:{name}"))
     if role >= POSTED[name]:
         assert answer.status_code == 302 and "login" not in answer.headers["Location"]
@@ -168,7 +170,7 @@ def test_a_form_of_a_list_asks_for_its_role(name: str, role: Role, client_of: Ca
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OF_ROWS)
-def test_a_page_of_a_row_asks_for_its_role(
+def test_each_row_page_requires_its_role(
     name: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
 ) -> None:
     method, label, needed = OF_ROWS[name]
@@ -180,7 +182,7 @@ def test_a_page_of_a_row_asks_for_its_role(
         assert response.status_code == refused
 
 
-def test_no_page_is_forgotten() -> None:
+def test_all_admin_pages_are_in_the_role_tables() -> None:
     models = {model._meta.label_lower for model in admin.site._registry}
     assert models == set(TABLE)
     known = {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in PAGES}
@@ -212,7 +214,7 @@ def _names(patterns: list[Any], before: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("role", [SEE, ACT])
-def test_who_may_not_configure_writes_nothing(
+def test_viewers_and_operators_cannot_write_configuration_or_users(
     role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
 ) -> None:
     client = client_of(role)
@@ -225,7 +227,7 @@ def test_who_may_not_configure_writes_nothing(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_who_acts_is_at_least_an_operator(
+def test_actions_require_at_least_the_operator_role(
     role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
 ) -> None:
     client = client_of(role)
@@ -238,7 +240,7 @@ def test_who_acts_is_at_least_an_operator(
     assert ImageMapping.objects.get().paused is acted
 
 
-def test_an_admin_makes_no_superuser_and_touches_none(client_of: Callable[[Role], Client]) -> None:
+def test_an_admin_cannot_create_or_change_superusers(client_of: Callable[[Role], Client]) -> None:
     client = client_of(SET)
     me, root = user_of(SET), User.objects.create_superuser("root", password="x")
     before = root.password
@@ -265,7 +267,7 @@ def test_an_admin_makes_no_superuser_and_touches_none(client_of: Callable[[Role]
     assert ApiToken.objects.get().user == me
 
 
-def test_a_role_is_given_with_the_user_in_one_form(client_of: Callable[[Role], Client]) -> None:
+def test_a_role_can_be_assigned_in_the_form_that_adds_a_user(client_of: Callable[[Role], Client]) -> None:
     fields = {
         "username": "new",
         "usable_password": "true",
@@ -281,7 +283,7 @@ def test_a_role_is_given_with_the_user_in_one_form(client_of: Callable[[Role], C
     assert new.get(reverse("admin:auth_user_changelist")).status_code == 403
 
 
-def test_a_role_shows_its_permissions_in_words_and_its_users(admin_client: Client) -> None:
+def test_a_role_shows_a_permission_summary_and_links_its_users(admin_client: Client) -> None:
     role = Group.objects.get(name="operator")
     for name in ("olga", "otto"):
         User.objects.create_user(name).groups.add(role)

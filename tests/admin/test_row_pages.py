@@ -100,7 +100,7 @@ def _list(model: type[Any]) -> str:
 
 @pytest.mark.usefixtures("rows", "signed_in")
 class TestRows:
-    def test_rows_have_the_names_of_their_lists_and_values_in_words(self, admin_client: Client) -> None:
+    def test_row_pages_use_the_column_names_and_readable_values(self, admin_client: Client) -> None:
         seen = 0
         for found in walk(admin_client):
             seen += 1
@@ -114,7 +114,7 @@ class TestRows:
             assert "before:capitalize" not in found.table, found.model
         assert seen > 25
 
-    def test_rows_of_other_packages_have_our_names(self, admin_client: Client) -> None:
+    def test_third_party_models_are_shown_with_our_names(self, admin_client: Client) -> None:
         lists = {"axes_accesslog": "sign-ins", "axes_accessattempt": "locked sign-in", "auth_group": "roles"}
         for model, names in lists.items():
             page = admin_client.get(reverse(f"admin:{model}_changelist")).content.decode()
@@ -124,14 +124,14 @@ class TestRows:
             page = text_of(admin_client.get(link).content.decode())
             assert "vera, 20" in page and not re.search("access (log|attempt)|attempted|failed access", page, re.I)
 
-    def test_a_job_says_once_what_to_do_about_an_image_that_is_too_large(self, admin_client: Client) -> None:
+    def test_advice_is_shown_only_if_the_too_large_error_does_not_contain_it(self, admin_client: Client) -> None:
         of_limit, other = MirrorJob.objects.filter(error_class="too-large").order_by("-id")[:2]
         MirrorJob.objects.filter(pk=other.pk).update(error_message="It has more than 1000 blobs", error_says_step=False)
         for job, advice in ((of_limit, 0), (other, 1)):
             page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
             assert page.count("What to do: Raise copy.maxImageBytes") == page.count("What to do:") == advice
 
-    def test_a_difference_names_the_setting_first(self, admin_client: Client) -> None:
+    def test_a_repository_difference_starts_with_the_setting_name(self, admin_client: Client) -> None:
         difference = {"setting": "tags", "found": "MUTABLE", "wanted": "IMMUTABLE", "problem": "needs a permission"}
         repository = TargetRepository.objects.order_by("-has_differences", "name")[0]
         TargetRepository.objects.filter(pk=repository.pk).update(differences=[difference])
@@ -143,7 +143,7 @@ class TestRows:
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
-def test_the_history_is_linked_for_those_who_may_see_it(role: str, client: Client) -> None:
+def test_only_admins_see_the_history_and_its_link(role: str, client: Client) -> None:
     user = User.objects.create_user(role, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client.force_login(user)
@@ -157,7 +157,7 @@ def test_the_history_is_linked_for_those_who_may_see_it(role: str, client: Clien
         assert "mine" in answer.content.decode()
 
 
-def test_a_read_only_registry_has_no_list_of_json(client: Client) -> None:
+def test_a_read_only_registry_shows_namespaces_without_json_syntax(client: Client) -> None:
     user = User.objects.create_user("olga", is_staff=True)
     user.groups.add(Group.objects.get(name="operator"))
     client.force_login(user)

@@ -54,7 +54,9 @@ def images() -> None:
         ("?q=api", {"new"}),
     ],
 )
-def test_the_list(operator: Client, images: None, query: str, shown: set[str]) -> None:
+def test_the_list_shows_running_images_that_match_the_filters(
+    operator: Client, images: None, query: str, shown: set[str]
+) -> None:
     page = operator.get(f"{reverse(LIST)}{query}").content.decode()
     # References can wrap after a slash.
     assert {name for name in ("known", "new", "old") if f"<wbr>{name}:1" in page} == shown
@@ -71,12 +73,14 @@ def test_the_list(operator: Client, images: None, query: str, shown: set[str]) -
         ("?search=new", {"new"}),
     ],
 )
-def test_the_api(operator: Client, images: None, query: str, shown: set[str]) -> None:
+def test_the_api_returns_running_images_that_match_the_filters(
+    operator: Client, images: None, query: str, shown: set[str]
+) -> None:
     found = operator.get(f"/api/v1/running-images/{query}").json()["results"]
     assert {image["source"].rpartition("/")[2].removesuffix(":1") for image in found} == shown
 
 
-def test_a_cluster_without_a_watcher_says_what_to_do(operator: Client) -> None:
+def test_a_cluster_shows_its_problem_and_advice_when_it_is_stale(operator: Client) -> None:
     url = reverse("admin:mirrors_cluster_changelist")
     row = Cluster.objects.create(name="production", listed_at=timezone.now(), problem="Nodes cannot be listed.")
     assert "Nodes cannot be listed." in operator.get(url).content.decode()
@@ -87,7 +91,7 @@ def test_a_cluster_without_a_watcher_says_what_to_do(operator: Client) -> None:
     assert "Stale" in shown and "Check that the watcher runs (manage.py watch)" in shown
 
 
-def test_the_page_of_backfills_says_whether_anything_is_watched(operator: Client) -> None:
+def test_the_backfill_page_shows_whether_a_cluster_is_watched(operator: Client) -> None:
     url = reverse("admin:mirrors_backfillrun_changelist")
     assert "No cluster is watched yet" in operator.get(url).content.decode()
 

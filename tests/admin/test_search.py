@@ -37,7 +37,7 @@ def use(job: MirrorJob, namespace: str, workload: str) -> None:
     ImageUse.objects.create(mapping=job.mapping, namespace=namespace, workload_kind="Deployment", workload=workload)
 
 
-def test_each_kind_is_found_and_leads_to_its_rows(viewer: Client, job: MirrorJob) -> None:
+def test_each_kind_of_result_links_to_its_rows(viewer: Client, job: MirrorJob) -> None:
     other, _ = request_image(image="redis:7", requested_by="somebody")
     use(job, "shop", "checkout")
     use(other, "shop", "checkout")
@@ -75,7 +75,7 @@ def running(namespace: str, workload: str, state: str = RunningState.RUNNING) ->
     )
 
 
-def test_a_running_workload_is_found_before_it_was_ever_admitted(viewer: Client, job: MirrorJob) -> None:
+def test_a_running_workload_is_found_before_its_first_admission(viewer: Client, job: MirrorJob) -> None:
     use(job, "shop", "checkout")
     running("shop", "checkout")
     running("shop", "checkout-worker")
@@ -93,13 +93,13 @@ def test_a_running_workload_is_found_before_it_was_ever_admitted(viewer: Client,
     assert list(results(viewer, "shop/checkout-w")) == ["Deployment checkout-worker in shop"]
 
 
-def test_pages_of_the_menu_are_found_by_their_names(viewer: Client) -> None:
+def test_menu_pages_that_the_user_can_view_are_found_by_name(viewer: Client) -> None:
     assert results(viewer, "rate lim") == {"Rate limits": "/admin/mirrors/hostbudget/"}
     assert results(viewer, "change history") == {}, "viewers do not have it"
 
 
 @pytest.mark.parametrize("text", ["no-such-thing", "9" * 30, "<script>", "%", "'"])
-def test_nothing_found_is_said_with_what_can_be_searched(viewer: Client, text: str) -> None:
+def test_a_search_without_results_lists_what_can_be_searched(viewer: Client, text: str) -> None:
     page = viewer.get(f"/admin/search/?q={quote(text)}").content.decode()
     assert "No results for" in page and "number of a job" in page and "<script>" not in page
 
@@ -121,7 +121,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
         assert len([name for name in results(viewer, "team") if name.startswith("team-")]) == 5
 
 
-def test_admissions_are_searched_by_image_in_list_and_api(viewer: Client) -> None:
+def test_admissions_are_searched_by_image_in_the_list_and_the_api(viewer: Client) -> None:
     sampled("shop", "ghcr.io/acme/shop:1")
     sampled("billing", "ghcr.io/acme/ledger:2")
     page = viewer.get("/admin/mirrors/admissionsample/?q=ACME/ledger").content.decode()
@@ -132,7 +132,7 @@ def test_admissions_are_searched_by_image_in_list_and_api(viewer: Client) -> Non
 
 
 @pytest.mark.parametrize("text", ["{}", "#{}", "Job {}"])
-def test_a_job_is_found_by_its_number_wherever_jobs_are_searched(viewer: Client, job: MirrorJob, text: str) -> None:
+def test_a_job_is_found_by_its_number_in_each_job_search(viewer: Client, job: MirrorJob, text: str) -> None:
     found, _ = request_image(image="redis:latest", requested_by="somebody")
     other, _ = request_image(image="busybox:latest", requested_by="somebody")
     number = text.format(found.pk)
@@ -147,7 +147,7 @@ def test_a_job_is_found_by_its_number_wherever_jobs_are_searched(viewer: Client,
     assert found.pk in rows and other.pk not in rows
 
 
-def test_a_workload_is_found_as_pages_print_it_with_its_namespace(viewer: Client, job: MirrorJob) -> None:
+def test_workloads_and_pods_are_found_by_namespace_slash_name(viewer: Client, job: MirrorJob) -> None:
     use(job, "shop", "checkout")
     use(job, "billing", "checkout")
     assert list(results(viewer, "shop/checkout")) == ["Deployment checkout in shop"]

@@ -32,7 +32,7 @@ def unwatched(**ago: float) -> None:
 
 
 @pytest.mark.parametrize("page", [*(f"/admin/mirrors/{name}/?cluster=west" for name in PAGES), "/admin/"])
-def test_pages_say_that_numbers_are_old(page: str, admin_client: Client) -> None:
+def test_pages_report_stale_cluster_data(page: str, admin_client: Client) -> None:
     unwatched(minutes=20)
     query = page if "readiness" in page else page.partition("?")[0]
     text = admin_client.get(query).content.decode().replace("\xa0", " ")
@@ -44,7 +44,7 @@ def test_pages_say_that_numbers_are_old(page: str, admin_client: Client) -> None
     assert WORDS not in admin_client.get(query).content.decode()
 
 
-def test_the_api_says_it(admin_client: Client) -> None:
+def test_the_api_reports_a_stale_cluster(admin_client: Client) -> None:
     unwatched(minutes=20)
     rows = admin_client.get("/api/v1/clusters/").json()["results"]
     assert {row["name"]: row["is_stale"] for row in rows} == {"default": False, "west": True}
@@ -52,20 +52,20 @@ def test_the_api_says_it(admin_client: Client) -> None:
     assert admin_client.get("/api/v1/readiness/").json()["notices"] == []
 
 
-def test_the_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readiness_command_reports_a_stale_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unwatched(hours=20)
     call_command("readiness", "--config", str(config_in(tmp_path)), "--cluster", "west")
     assert f"Note: {WORDS}0" in capsys.readouterr().out.replace("\xa0", " ")
 
 
-def test_failing_pulls_that_no_watcher_sees_end(db: None) -> None:
+def test_failing_pulls_that_were_not_seen_recently_are_pruned(db: None) -> None:
     failing_pull("old:1", last_seen_at=timezone.now() - timedelta(hours=2))
     failing_pull("new:1")
     prune()
     assert set(PullFailure.objects.values_list("image", flat=True)) == {"new:1"}
 
 
-def test_a_cluster_that_nobody_watches_ends_with_its_rows(db: None) -> None:
+def test_an_unwatched_cluster_is_pruned_with_its_rows(db: None) -> None:
     unwatched(days=40)
     mirrored("nginx:1.27")
     runs("nginx:1.27", "web")

@@ -66,7 +66,7 @@ def rows(target: Registry) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_each_filter_with_choices_says_which_there_are(admin_client: Client) -> None:
+def test_an_unknown_value_lists_the_choices_of_each_filter(admin_client: Client) -> None:
     tried = []
     for url, listed, spec, names in filters(admin_client):
         choices: Any = spec.choices(listed)
@@ -83,7 +83,7 @@ def test_each_filter_with_choices_says_which_there_are(admin_client: Client) -> 
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_filter_without_a_value_does_not_filter(admin_client: Client) -> None:
+def test_an_empty_filter_value_does_not_filter(admin_client: Client) -> None:
     tried = 0
     for url, whole, _, names in filters(admin_client):
         for name in names:
@@ -96,7 +96,7 @@ def test_a_filter_without_a_value_does_not_filter(admin_client: Client) -> None:
     assert tried > 80
 
 
-def test_an_unknown_status_says_so_and_exports_nothing(admin_client: Client) -> None:
+def test_an_unknown_status_is_reported_and_exports_nothing(admin_client: Client) -> None:
     request_image(image="nginx:1", requested_by="x")
     page = admin_client.get(reverse(JOBS), {"status__exact": "nope"}).content.decode()
     assert "Status has no value “nope”. Choose one of: Queued, Running, " in text_of(page)
@@ -105,25 +105,25 @@ def test_an_unknown_status_says_so_and_exports_nothing(admin_client: Client) -> 
     assert (answer.status_code, answer["Location"]) == (302, "../?status__exact=nope")
 
 
-def test_an_action_on_all_rows_of_an_unknown_value_changes_nothing(admin_client: Client) -> None:
+def test_an_action_on_all_rows_with_an_unknown_filter_value_changes_nothing(admin_client: Client) -> None:
     job, _ = request_image(image="nginx:1", requested_by="x")
     asked = {"action": "cancel", "select_across": "1", "_selected_action": [job.pk], "confirmed": str(job.pk)}
     admin_client.post(f"{reverse(JOBS)}?status__exact=nope", asked)
     assert MirrorJob.objects.get().status == "pending"
 
 
-def test_known_values_select_rows_as_before(admin_client: Client) -> None:
+def test_known_filter_values_select_rows(admin_client: Client) -> None:
     request_image(image="nginx:1", requested_by="x")
     for query in ({"status__exact": "pending"}, {}):
         assert "nginx" in admin_client.get(reverse(JOBS), query).content.decode()
 
 
-def test_a_link_with_an_unknown_filter_says_that_it_is_left_out(admin_client: Client) -> None:
+def test_an_unknown_filter_in_a_link_is_reported_as_ignored(admin_client: Client) -> None:
     answer = admin_client.get(reverse(JOBS), {"no_such_field": "1"}, follow=True)
     assert "All rows are shown" in text_of(answer.content.decode())
 
 
-def test_each_list_names_a_filter_that_is_not_valid(admin_client: Client) -> None:
+def test_each_list_reports_an_invalid_filter(admin_client: Client) -> None:
     """The links also filter by a field with a time, if the list has one."""
     silent = []
     for url, listed in list(lists(admin_client)):
@@ -135,7 +135,7 @@ def test_each_list_names_a_filter_that_is_not_valid(admin_client: Client) -> Non
     assert silent == []
 
 
-def test_only_the_filter_that_is_not_valid_is_named(admin_client: Client) -> None:
+def test_only_the_invalid_filter_is_reported(admin_client: Client) -> None:
     url, given = reverse(JOBS), {"status__exact": "pending", "created_at__gte": "nonsense", "q": "nginx", "p": "2"}
     for address in (url, f"{url}export/"):
         page = text_of(admin_client.get(address, given, follow=True).content.decode())
@@ -166,7 +166,7 @@ def test_a_value_that_only_old_rows_have_is_known(admin_client: Client) -> None:
     assert not admin_client.get(url, {"reason": "tampered"}).context["cl"].unknown_values
 
 
-def test_a_filter_that_has_nothing_to_choose_from_says_so(admin_client: Client) -> None:
+def test_a_filter_without_choices_is_reported(admin_client: Client) -> None:
     old = timezone.now() - timedelta(days=30)
     DecisionCount.objects.create(hour=old, namespace="a", source_host="b", decision="keep", reason="filtered", images=1)
     url = reverse("admin:mirrors_decisioncount_changelist")

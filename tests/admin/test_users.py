@@ -17,7 +17,7 @@ from tests.support.pages import text_of
 pytestmark = pytest.mark.django_db
 
 
-def test_the_deletion_of_a_user_names_the_tokens_that_stop_and_no_internal_rows(admin_client: Client) -> None:
+def test_user_deletion_lists_the_tokens_but_no_internal_rows(admin_client: Client) -> None:
     user = user_of(Role.OPERATOR)
     ApiToken.issue(user=user, name="nightly", role=Role.VIEWER)
     ApiToken.issue(user=user_of(Role.VIEWER), name="of another", role=Role.VIEWER)

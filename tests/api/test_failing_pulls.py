@@ -12,7 +12,7 @@ from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 pytestmark = pytest.mark.django_db
 
 
-def test_failing_pulls_with_what_to_do(client_of: Clients) -> None:
+def test_failing_pulls_are_listed_with_advice(client_of: Clients) -> None:
     failing_pull(is_mirrored=True)
     failing_pull("m/redis:7", at="target", cause="denied", cluster="west")
     client = client_of(Role.VIEWER)
@@ -37,7 +37,7 @@ def test_a_target_is_declared_healthy_once(client_of: Clients) -> None:
     assert OperatorAction.objects.get().action == "declare-healthy"
 
 
-def test_a_loop_is_released_once(client_of: Clients) -> None:
+def test_a_restart_loop_is_released_once(client_of: Clients) -> None:
     url = f"/api/v1/restart-loops/{restart_loop().pk}/"
     client = client_of(Role.OPERATOR)
 

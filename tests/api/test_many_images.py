@@ -35,7 +35,7 @@ def results(client: APIClient, images: list[Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_each_image_has_a_job_as_if_it_were_requested_alone(operator: APIClient, target: Registry) -> None:
+def test_each_image_gets_the_same_job_as_in_a_single_request(operator: APIClient, target: Registry) -> None:
     alone = operator.post(URL, {"image": "team/alone:1"}, format="json").json()
     found = results(operator, [f"team/app-{number}:1" for number in range(30)])
     assert [each["source"] for each in found] == [f"docker.io/team/app-{number}:1" for number in range(30)]
@@ -53,7 +53,7 @@ def test_each_image_has_a_job_as_if_it_were_requested_alone(operator: APIClient,
     }
 
 
-def test_a_bad_entry_loses_nothing_of_the_others(operator: APIClient, target: Registry) -> None:
+def test_invalid_entries_do_not_affect_the_others(operator: APIClient, target: Registry) -> None:
     services.set_paused(
         mapping_ids=[operator.post(URL, {"image": "team/paused:1"}, format="json").json()["mapping"]],
         paused=True,
@@ -83,7 +83,7 @@ def test_a_bad_entry_loses_nothing_of_the_others(operator: APIClient, target: Re
     assert MirrorJob.objects.live().count() == 2
 
 
-def test_active_jobs_are_returned_and_an_image_listed_twice_has_one(operator: APIClient, target: Registry) -> None:
+def test_active_jobs_are_returned_and_duplicate_images_share_one_job(operator: APIClient, target: Registry) -> None:
     pod = RequestedCopy("docker.io/team/app:1", "mirror.example.com/docker.io/team/app:1", Trigger.ADMISSION)
     (active,) = request_copies(target_registry_id=target.pk, requests=[pod])
     found = results(operator, ["team/app:1", "team/new:1", "docker.io/team/new:1"])
@@ -97,7 +97,7 @@ def test_active_jobs_are_returned_and_an_image_listed_twice_has_one(operator: AP
     assert OperatorAction.objects.filter(action="mirror").count() == 1
 
 
-def test_many_images_cost_few_statements_and_few_wakeups(operator: APIClient, target: Registry) -> None:
+def test_many_images_need_few_statements_and_wakeups(operator: APIClient, target: Registry) -> None:
     Registry.objects.create(role=RegistryRole.SOURCE, endpoint="registry.internal", managed_by="config")
     images = [f"registry.internal/team/app-{number}:1" for number in range(500)]
     with CaptureQueriesContext(connection) as statements:
@@ -108,7 +108,7 @@ def test_many_images_cost_few_statements_and_few_wakeups(operator: APIClient, ta
 
 
 @pytest.mark.parametrize(("images", "wakeups"), [(1, 1), (8, 1), (9, 2), (24, 3)])
-def test_each_process_that_has_enough_to_do_is_woken_at_once(
+def test_one_process_is_woken_for_each_eight_images(
     operator: APIClient, target: Registry, images: int, wakeups: int
 ) -> None:
     results(operator, [f"team/app-{number}:1" for number in range(images)])
@@ -116,9 +116,7 @@ def test_each_process_that_has_enough_to_do_is_woken_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_begin_with_the_first_images_while_the_others_are_requested(
-    operator: APIClient, target: Registry
-) -> None:
+def test_the_first_jobs_are_committed_before_all_images_are_requested(operator: APIClient, target: Registry) -> None:
     """Record the jobs that another connection sees at each insert of jobs."""
     seen = set()
 
@@ -141,7 +139,7 @@ def visible_jobs() -> int:
         connection.close()
 
 
-def test_what_is_no_list_of_images_is_refused(operator: APIClient, client_of: Clients, target: Registry) -> None:
+def test_an_invalid_list_of_images_is_rejected(operator: APIClient, client_of: Clients, target: Registry) -> None:
     bodies: list[Any] = [
         5,
         ["images"],
@@ -156,7 +154,7 @@ def test_what_is_no_list_of_images_is_refused(operator: APIClient, client_of: Cl
     assert not MirrorJob.objects.exists()
 
 
-def test_without_a_target_there_is_a_conflict(operator: APIClient) -> None:
+def test_a_request_without_a_target_returns_409(operator: APIClient) -> None:
     assert (
         "manage.py prepare" in problem(operator.post(URL, {"images": ["a"]}, format="json"), 409, "job-state")["detail"]
     )

@@ -51,7 +51,7 @@ def sources(client: APIClient, query: str) -> list[str]:
     return [row["source"].rpartition("/")[2].removesuffix(":1") for row in answer.json()["results"]]
 
 
-def test_each_mapping_has_one_state_which_is_shown_and_filtered_by(operator: APIClient, target: Registry) -> None:
+def test_each_mapping_state_is_shown_and_can_be_filtered(operator: APIClient, target: Registry) -> None:
     assert set(CASES) == set(STATES)
     rows = {state: mapping_in(state) for state in CASES}
     for state, row in rows.items():
@@ -60,7 +60,7 @@ def test_each_mapping_has_one_state_which_is_shown_and_filtered_by(operator: API
     assert operator.get("/api/v1/mappings/?state=lost").status_code == 400
 
 
-def test_each_mapping_is_in_one_entry_of_the_list_of_states(target: Registry) -> None:
+def test_each_mapping_matches_one_entry_of_the_state_list(target: Registry) -> None:
     rows = {state: mapping_in(state) for state in CASES}
     for state, row in rows.items():
         found = [
@@ -71,7 +71,7 @@ def test_each_mapping_is_in_one_entry_of_the_list_of_states(target: Registry) ->
         assert found == [state if state in LISTED else "obstacle"]
 
 
-def test_the_error_of_the_last_job_is_shown_and_filtered_by(operator: APIClient, target: Registry) -> None:
+def test_the_error_of_the_last_job_is_shown_and_can_be_filtered(operator: APIClient, target: Registry) -> None:
     failed, absent = mapping_in("failed"), mapping_in("absent")
     shown = operator.get(f"/api/v1/mappings/{failed.pk}/").json()
     assert (shown["error_class"], shown["error_message"], shown["error_host"]) == ("denied", "no", "ghcr.io")
@@ -84,7 +84,7 @@ def test_the_error_of_the_last_job_is_shown_and_filtered_by(operator: APIClient,
     assert sources(operator, "error_host=quay.io") == []
 
 
-def test_a_list_of_mappings_asks_the_database_as_often_for_many(
+def test_the_number_of_queries_does_not_grow_with_the_mappings(
     operator: APIClient, target: Registry, django_assert_num_queries: Any
 ) -> None:
     mapping_in("failed")
@@ -97,7 +97,7 @@ def test_a_list_of_mappings_asks_the_database_as_often_for_many(
 
 
 @pytest.mark.parametrize("micro", [0, 345_000, 345_678])
-def test_a_time_range_starts_at_its_first_and_ends_before_its_last_moment(
+def test_a_time_range_includes_its_start_and_excludes_its_end(
     operator: APIClient, target: Registry, micro: int
 ) -> None:
     at = timezone.now().replace(microsecond=micro)

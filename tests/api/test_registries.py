@@ -42,7 +42,7 @@ def create(client: APIClient, **fields: Any) -> Any:
         ("[2001:db8::1]:5000", "[2001:db8:0:0::1]:5000"),
     ],
 )
-def test_another_name_of_a_registry_that_is_there_is_refused(admin: APIClient, there: str, other: str) -> None:
+def test_another_name_of_an_existing_registry_is_rejected(admin: APIClient, there: str, other: str) -> None:
     assert create(admin, endpoint=there).status_code == 201
     second = create(admin, endpoint="ghcr.io").json()["id"]
 
@@ -55,12 +55,12 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin: APIClient, t
 
 
 @pytest.mark.parametrize("host", ["QUAY.IO", "quay.io.", "https://quay.io", "quay.io/", "", "quay", "a b.io", "q.io:0"])
-def test_an_invalid_host_is_refused_with_what_to_write(admin: APIClient, host: str) -> None:
+def test_an_invalid_host_is_rejected_with_an_error_for_the_endpoint(admin: APIClient, host: str) -> None:
     answer = create(admin, endpoint=host)
     assert answer.status_code == 400 and answer.json()["errors"]["endpoint"]
 
 
-def test_another_name_of_a_cloud_registry_is_refused(admin: APIClient) -> None:
+def test_another_name_of_a_cloud_registry_is_rejected(admin: APIClient) -> None:
     alias = "123456789012.dkr-ecr.eu-west-1.on.aws"
     aliases = {"aliases": [alias]}
     Registry.objects.create(
@@ -70,7 +70,7 @@ def test_another_name_of_a_cloud_registry_is_refused(admin: APIClient) -> None:
     assert answer.status_code == 400 and "another of its names" in answer.json()["errors"]["endpoint"][0]
 
 
-def test_a_filter_of_a_name_that_is_there_is_refused(admin: APIClient) -> None:
+def test_a_filter_with_an_existing_name_is_rejected(admin: APIClient) -> None:
     fields = {"name": "ours", "jmespath": "`true`"}
     assert admin.post("/api/v1/filters/", fields, format="json").status_code == 201
     answer = admin.post("/api/v1/filters/", fields, format="json")
@@ -79,7 +79,7 @@ def test_a_filter_of_a_name_that_is_there_is_refused(admin: APIClient) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_that_create_the_same_at_once_one_does(admin: APIClient) -> None:
+def test_concurrent_requests_create_a_registry_once(admin: APIClient) -> None:
     start = threading.Barrier(6)
     codes: list[int] = []
 
@@ -105,19 +105,19 @@ def stored(client: APIClient, fields: dict[str, Any]) -> tuple[dict[str, Any], R
     return answer.json(), Registry.objects.get(pk=key)
 
 
-def test_another_host_keeps_the_credentials_that_come_with_it(admin: APIClient) -> None:
+def test_a_changed_host_uses_the_credentials_sent_with_it(admin: APIClient) -> None:
     answer, row = stored(admin, {"endpoint": "new.example.com", **OTHERS})
     assert (row.username, row.credential_ref) == (answer["username"], answer["credential_ref"])
     assert (row.username, row.credential_ref, answer["notice"]) == (*OTHERS.values(), "")
 
 
-def test_another_host_never_gets_the_credentials_of_the_former_one(admin: APIClient) -> None:
+def test_a_changed_host_does_not_get_the_previous_credentials(admin: APIClient) -> None:
     answer, row = stored(admin, {"endpoint": "new.example.com"})
     assert (row.username, row.credential_ref, answer["credential_ref"]) == ("", "", "")
     assert "credentials of the former host were removed" in answer["notice"]
 
 
-def test_half_of_new_credentials_is_refused(admin: APIClient) -> None:
+def test_incomplete_new_credentials_are_rejected(admin: APIClient) -> None:
     key = create(admin, endpoint="old.example.com", **CREDENTIALS).json()["id"]
     half = {"endpoint": "new.example.com", "credential_ref": "file:other"}
     assert admin.patch(f"{URL}{key}/", half, format="json").status_code == 400
@@ -125,12 +125,12 @@ def test_half_of_new_credentials_is_refused(admin: APIClient) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"name": "renamed"}, {"endpoint": "old.example.com"}, {"insecure": True}])
-def test_the_same_host_keeps_its_credentials(admin: APIClient, fields: dict[str, Any]) -> None:
+def test_an_unchanged_host_keeps_its_credentials(admin: APIClient, fields: dict[str, Any]) -> None:
     answer, row = stored(admin, fields)
     assert (row.username, row.credential_ref, answer["notice"]) == (*CREDENTIALS.values(), "")
 
 
-def test_another_name_of_the_same_host_keeps_them_too(admin: APIClient) -> None:
+def test_another_name_of_the_same_host_keeps_the_credentials(admin: APIClient) -> None:
     key = create(admin, endpoint="docker.io", **CREDENTIALS).json()["id"]
     answer = admin.patch(f"{URL}{key}/", {"endpoint": "index.docker.io"}, format="json").json()
     assert (answer["endpoint"], answer["username"], answer["notice"]) == ("docker.io", "robot", "")
@@ -154,7 +154,7 @@ def test_another_name_of_the_same_host_keeps_them_too(admin: APIClient) -> None:
         ([f"n{number}" for number in range(501)], 400),
     ],
 )
-def test_credentials_serve_namespaces(admin: APIClient, names: Any, code: int) -> None:
+def test_the_namespaces_of_credentials_are_validated(admin: APIClient, names: Any, code: int) -> None:
     answer = create(admin, endpoint="quay.io", namespaces=names, **CREDENTIALS)
     assert answer.status_code == code, answer.content
     if code == 201:

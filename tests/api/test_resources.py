@@ -37,7 +37,7 @@ def problem(response: Any, status: int, code: str) -> dict[str, Any]:
     return details
 
 
-def test_an_order_is_answered_with_its_job_and_the_second_with_the_same(operator: APIClient, target: Registry) -> None:
+def test_repeated_requests_for_an_image_return_the_same_job(operator: APIClient, target: Registry) -> None:
     first = operator.post("/api/v1/jobs/", {"image": "nginx"}, format="json")
     again = operator.post("/api/v1/jobs/", {"image": "docker.io/library/nginx:latest"}, format="json")
     assert (first.status_code, again.status_code) == (201, 200)
@@ -48,7 +48,7 @@ def test_an_order_is_answered_with_its_job_and_the_second_with_the_same(operator
     assert (by_mapping.status_code, by_mapping.json()["id"]) == (200, first.json()["id"])
 
 
-def test_a_job_is_cancelled_retried_and_shows_its_attempts(operator: APIClient, job: MirrorJob) -> None:
+def test_a_job_can_be_cancelled_and_retried_and_shows_its_attempts(operator: APIClient, job: MirrorJob) -> None:
     url = f"/api/v1/jobs/{job.pk}/"
     assert operator.post(f"{url}retry/").json()["id"] == job.pk, "while it is live, it is the answer"
     assert operator.post(f"{url}cancel/").json()["status"] == "cancelled"
@@ -78,7 +78,7 @@ def test_lists_are_filtered_searched_and_paged(operator: APIClient, target: Regi
     assert len(operator.get("/api/v1/mappings/?search=APP-5").json()["results"]) == 1
 
 
-def test_a_mapping_shows_who_may_use_it_and_can_be_paused(operator: APIClient, job: MirrorJob) -> None:
+def test_a_mapping_shows_its_permitted_namespaces_and_can_be_paused(operator: APIClient, job: MirrorJob) -> None:
     MappingAccess.objects.create(mapping=job.mapping, namespace="shop", granted=True)
     url = f"/api/v1/mappings/{job.mapping_id}/"
     assert operator.get(url).json()["accesses"][0]["namespace"] == "shop"
@@ -89,7 +89,7 @@ def test_a_mapping_shows_who_may_use_it_and_can_be_paused(operator: APIClient, j
     assert operator.post(f"{url}resume/").json()["paused"] is False
 
 
-def test_a_filter_is_checked_tried_and_kept(client_of: Clients) -> None:
+def test_a_filter_is_validated_saved_and_tested(client_of: Clients) -> None:
     admin = client_of(Role.ADMIN)
     broken = problem(admin.post("/api/v1/filters/", {"name": "x", "jmespath": "a =="}, format="json"), 400, "invalid")
     assert "jmespath" in broken["errors"]
@@ -101,7 +101,7 @@ def test_a_filter_is_checked_tried_and_kept(client_of: Clients) -> None:
     problem(admin.post("/api/v1/filters/test/", {"jmespath": "a ==", "pod": pod}, format="json"), 400, "invalid")
 
 
-def test_a_filter_with_text_in_double_quotes_is_kept_with_a_warning(client_of: Clients) -> None:
+def test_a_filter_with_text_in_double_quotes_is_saved_with_a_warning(client_of: Clients) -> None:
     admin = client_of(Role.ADMIN)
     query = 'obj.metadata.namespace == "kube-system"'
     made = admin.post("/api/v1/filters/", {"name": "mine", "jmespath": query}, format="json")
@@ -111,7 +111,7 @@ def test_a_filter_with_text_in_double_quotes_is_kept_with_a_warning(client_of: C
     assert admin.patch(path, {"jmespath": query.replace('"', "'")}, format="json").data["warning"] == ""
 
 
-def test_what_the_file_declares_is_changed_there_alone(client_of: Clients, target: Registry) -> None:
+def test_rows_from_the_configuration_file_cannot_be_changed(client_of: Clients, target: Registry) -> None:
     admin = client_of(Role.ADMIN)
     query = Filter.objects.create(name="f", jmespath="`true`", managed_by="config")
     for url in (f"/api/v1/filters/{query.pk}/", f"/api/v1/registries/{target.pk}/"):
@@ -119,7 +119,7 @@ def test_what_the_file_declares_is_changed_there_alone(client_of: Clients, targe
             assert "configuration file" in problem(response, 403, "permission-denied")["detail"]
 
 
-def test_a_registry_refers_to_its_credentials_and_loses_them_with_its_host(client_of: Clients) -> None:
+def test_a_registry_loses_its_credential_reference_when_its_host_changes(client_of: Clients) -> None:
     admin = client_of(Role.ADMIN)
     fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
     made = admin.post("/api/v1/registries/", fields, format="json").json()
@@ -130,7 +130,7 @@ def test_a_registry_refers_to_its_credentials_and_loses_them_with_its_host(clien
         problem(admin.post("/api/v1/registries/", {"endpoint": "quay.io", **bad}, format="json"), 400, "invalid")
 
 
-def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) -> None:
+def test_statistics_match_the_stored_rows(operator: APIClient, job: MirrorJob) -> None:
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     rows = [
         ("swap", "present", 30, now),
@@ -179,29 +179,29 @@ def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) 
         ("get", "/api/v1/jobs/?status=%00", 400, "bad-request"),
     ],
 )
-def test_errors_are_problems(method: str, path: str, status: int, code: str, operator: APIClient) -> None:
+def test_errors_are_problem_documents(method: str, path: str, status: int, code: str, operator: APIClient) -> None:
     problem(getattr(operator, method)(path), status, code)
 
 
-def test_an_invalid_json_body_is_a_problem(operator: APIClient) -> None:
+def test_an_invalid_body_returns_a_problem_document(operator: APIClient) -> None:
     problem(operator.generic("POST", "/api/v1/jobs/", "{", content_type="application/json"), 400, "parse-error")
     problem(operator.post("/api/v1/jobs/", "x", content_type="text/plain"), 415, "unsupported-media-type")
 
 
-def test_without_authentication_the_problem_says_how_to_authenticate(db: None) -> None:
+def test_an_unauthenticated_request_returns_the_authentication_scheme(db: None) -> None:
     response = APIClient().get("/api/v1/jobs/")
     problem(response, 401, "not-authenticated")
     assert response["WWW-Authenticate"] == "Token"
 
 
-def test_a_url_without_its_slash_gets_the_right_one(operator: APIClient, target: Registry) -> None:
+def test_a_url_without_a_trailing_slash_returns_the_correct_url(operator: APIClient, target: Registry) -> None:
     order = {"image": "nginx:1.27"}
     assert "/api/v1/jobs/" in problem(operator.post("/api/v1/jobs", order, format="json"), 404, "not-found")["detail"]
     assert "/nothing/" not in problem(operator.post("/api/v1/nothing", order), 404, "not-found")["detail"]
     assert operator.get("/api/v1/jobs?status=failed").headers["Location"] == "/api/v1/jobs/?status=failed"
 
 
-def test_a_token_of_bytes_that_none_has_is_a_wrong_one(db: None) -> None:
+def test_a_token_with_non_ascii_bytes_is_rejected(db: None) -> None:
     problem(APIClient().get("/api/v1/jobs/", HTTP_AUTHORIZATION="Token \xff"), 401, "authentication-failed")
 
 
@@ -215,13 +215,13 @@ def test_a_token_of_bytes_that_none_has_is_a_wrong_one(db: None) -> None:
         ("explain/", {"manifest": {"kind": "Pod"}, "namspace": "a"}, "namspace"),
     ],
 )
-def test_a_misspelt_field_changes_nothing(path: str, body: Any, wrong: str, client_of: Clients) -> None:
+def test_a_misspelled_field_is_rejected(path: str, body: Any, wrong: str, client_of: Clients) -> None:
     details = problem(client_of(Role.ADMIN).post(f"/api/v1/{path}", body, format="json"), 400, "invalid")
     assert list(details["errors"]) == [wrong]
     assert Filter.objects.count() == Registry.objects.filter(endpoint="x.example.com").count() == 0
 
 
-def test_what_was_read_may_be_sent_back(client_of: Clients) -> None:
+def test_a_returned_filter_can_be_sent_back_with_put(client_of: Clients) -> None:
     admin = client_of(Role.ADMIN)
     made = admin.post("/api/v1/filters/", {"name": "a", "jmespath": "`true`", "position": 7}, format="json").json()
     again = admin.put(f"/api/v1/filters/{made['id']}/", {**made, "enabled": False}, format="json")
@@ -239,7 +239,7 @@ def test_filters_are_listed_by_position(client_of: Clients) -> None:
     assert [row["name"] for row in rows] == ["first", "middle", "last"]
 
 
-def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: MirrorJob) -> None:
+def test_an_unchanged_response_returns_304(operator: APIClient, job: MirrorJob) -> None:
     url = f"/api/v1/jobs/{job.pk}/progress/"
     first = operator.get(url)
     again = operator.get(url, headers={"If-None-Match": first["ETag"]})
@@ -248,7 +248,7 @@ def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: Mirror
     assert operator.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
 
 
-def test_a_queue_without_due_jobs_says_when_the_first_one_is(operator: APIClient, job: MirrorJob) -> None:
+def test_a_queue_without_due_jobs_shows_the_next_attempt(operator: APIClient, job: MirrorJob) -> None:
     later = timezone.now().replace(microsecond=0) + timedelta(minutes=9)
     MirrorJob.objects.update(available_at=later)
     (line,) = [line for line in operator.get("/api/v1/stats/").json()["queue"] if line["waiting"]]
@@ -273,7 +273,7 @@ def test_a_queue_without_due_jobs_says_when_the_first_one_is(operator: APIClient
     ],
     ids=["source", "target", "pulls", "cluster"],
 )
-def test_a_job_that_waits_for_a_rate_limit_or_another_cluster_needs_no_more_workers(
+def test_jobs_waiting_for_a_limit_or_another_cluster_are_not_due(
     operator: APIClient, job: MirrorJob, waits: Callable[[MirrorJob], object]
 ) -> None:
     MirrorJob.objects.update(available_at=timezone.now() - timedelta(hours=1))
@@ -287,7 +287,7 @@ def test_a_job_that_waits_for_a_rate_limit_or_another_cluster_needs_no_more_work
     assert sum(line.oldest_due_seconds for line in queue()) == 0
 
 
-def test_the_numbers_stay_the_same_while_a_job_waits(operator: APIClient, job: MirrorJob) -> None:
+def test_statistics_are_unchanged_while_a_job_waits(operator: APIClient, job: MirrorJob) -> None:
     MirrorJob.objects.update(available_at=timezone.now() - timedelta(minutes=3))
     with time_machine.travel(timezone.now().replace(second=10)) as clock:
         first = operator.get("/api/v1/stats/")
@@ -298,7 +298,7 @@ def test_the_numbers_stay_the_same_while_a_job_waits(operator: APIClient, job: M
 
 
 @pytest.mark.parametrize("order", ["id", "-id", "created_at", "-created_at", "finished_at", "-finished_at"])
-def test_in_each_order_the_pages_have_every_row_once(order: str, operator: APIClient, target: Registry) -> None:
+def test_pages_contain_each_row_once_in_each_order(order: str, operator: APIClient, target: Registry) -> None:
     now = timezone.now()
     for number in range(12):
         made = operator.post("/api/v1/jobs/", {"image": f"team/app:{number}"}, format="json").json()
@@ -320,7 +320,7 @@ def test_in_each_order_the_pages_have_every_row_once(order: str, operator: APICl
     assert sorted(seen) == sorted(rows.values_list("id", flat=True))
 
 
-def test_a_body_says_nothing_that_is_not_understood(operator: APIClient, target: Registry) -> None:
+def test_unknown_fields_invalid_values_and_large_bodies_are_rejected(operator: APIClient, target: Registry) -> None:
     misspelt = {"error_class": "timeout", "errorhost": "quay.io"}
     answer = operator.post("/api/v1/jobs/retry-failed/", misspelt, format="json")
     assert "error_host" in problem(answer, 400, "invalid")["errors"]["errorhost"][0]

@@ -19,6 +19,7 @@ from mirrors.models import (
     BackfillRun,
     Filter,
     HostBudget,
+    JobStatus,
     MirrorJob,
     Registry,
     RegistryRole,
@@ -141,7 +142,7 @@ def tokens(ids: dict[str, int]) -> dict[Role, str]:
 class TestRoutes:
     @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
     @pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda value: str(value))
-    def test_a_route_asks_for_its_role(
+    def test_each_route_requires_its_role(
         self, method: str, route: str, role: Role, ids: dict[str, int], tokens: dict[Role, str]
     ) -> None:
         url = "/api/v1/" + route.format(**ids)
@@ -157,7 +158,7 @@ class TestRoutes:
             assert status not in (401, 403) and status < 500
 
 
-def test_no_route_is_forgotten() -> None:
+def test_all_routes_are_in_the_role_table() -> None:
     known = {route.partition("{")[0] + route.partition("}")[2] for _, route in ROUTES}
     found = {path for path in _paths(get_resolver()) if path.startswith("api/v1/")}
     names = {path.removeprefix("api/v1/").replace("<pk>", "") for path in found}
@@ -172,7 +173,7 @@ def _paths(resolver: URLResolver, before: str = "") -> list[str]:
     return paths
 
 
-def test_a_token_has_no_more_than_its_user_and_no_more_than_its_own_role(job: MirrorJob) -> None:
+def test_a_token_is_limited_to_its_own_role_and_the_role_of_its_user(job: MirrorJob) -> None:
     for user_role, token_role, status in ((VIEW, SET, 403), (SET, VIEW, 403), (SET, ACT, 200)):
         _, token = ApiToken.issue(user=user_of(user_role), name="t", role=token_role)
         client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
@@ -196,17 +197,23 @@ def test_a_token_is_hashed_expires_and_records_its_last_use(db: None) -> None:
     assert APIClient(HTTP_AUTHORIZATION="Token swp_wrong").get("/api/v1/jobs/").status_code == 401
 
 
-def test_a_user_without_a_role_sees_nothing(db: None) -> None:
+def test_a_user_without_a_role_is_denied(db: None) -> None:
     client = APIClient()
     client.force_login(User.objects.create(username="new"))
     assert client.get("/api/v1/jobs/").status_code == 403
 
 
-def test_a_session_writes_with_its_csrf_token_alone(job: MirrorJob) -> None:
+def test_a_session_requires_a_csrf_token_to_write(job: MirrorJob) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(user_of(ACT))
     assert client.get("/api/v1/jobs/").status_code == 200
     assert client.post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 403
+
+    client.get("/admin/")
+    token = client.cookies["csrftoken"].value
+    assert client.post(f"/api/v1/jobs/{job.pk}/cancel/", HTTP_X_CSRFTOKEN=token).status_code == 200
+    job.refresh_from_db()
+    assert job.status == JobStatus.CANCELLED
 
 
 def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:

@@ -33,14 +33,14 @@ COMMITTED = ROOT / "docs/openapi.yaml"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-def test_the_committed_schema_is_the_one_of_the_code() -> None:
+def test_the_committed_schema_matches_the_code() -> None:
     """After a change, run: manage.py spectacular --file docs/openapi.yaml"""
     out = StringIO()
     call_command("spectacular", "--fail-on-warn", "--validate", stdout=out)
     assert out.getvalue() == COMMITTED.read_text()
 
 
-def test_schema_and_documentation_are_served_with_assets_of_our_own(client_of: Clients) -> None:
+def test_schema_and_documentation_are_served_with_local_assets(client_of: Clients) -> None:
     viewer = client_of(Role.VIEWER)
     assert viewer.get("/api/schema/").status_code == 200
     page = viewer.get("/api/docs/").content.decode()
@@ -68,7 +68,7 @@ def api(transactional_db: None, live_server: Any, configured_web: None) -> Any:
 
 
 @pytest.mark.timeout(900)
-def test_no_input_breaks_the_api_or_what_it_promises(api: Any) -> None:
+def test_generated_input_causes_no_server_error_or_schema_violation(api: Any) -> None:
     """Send input that the schema allows, and input that it does not allow, to each operation."""
     _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="another", role=Role.ADMIN)
     operations = [result.ok() for result in api.get_all_operations()]

@@ -15,9 +15,7 @@ from tests.support.faulty_registry import FaultyRegistry
 IMAGES = 12
 
 
-def test_the_platforms_of_nodes_are_looked_up_once_for_all_images_of_a_turn(
-    watcher: Watcher, source: FaultyRegistry, shop: Shop
-) -> None:
+def test_node_platforms_are_read_at_most_once_per_turn(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
     Cluster.objects.update_or_create(
         name="default", defaults={"platforms": ["linux/arm64"], "seen_at": Now(), "listed_at": Now()}
     )

@@ -73,7 +73,7 @@ def test_a_cluster_is_previewed_and_mirrored(
     assert set(OperatorAction.objects.values_list("action", flat=True)) == {"preview", "start"}
 
 
-def test_the_queue_takes_fifty_at_a_time_and_a_pause_no_more(watcher: Watcher, shop: Shop) -> None:
+def test_at_most_fifty_jobs_are_queued_and_none_while_paused(watcher: Watcher, shop: Shop) -> None:
     shop.pod("one", "quay.io/org/app:0")
     for number in range(1, 60):
         shop.row(f"quay.io/org/app:{number}", pod_name="one", pods=0)
@@ -111,7 +111,7 @@ def test_the_queue_takes_fifty_at_a_time_and_a_pause_no_more(watcher: Watcher, s
     assert (run.state, MirrorJob.objects.count()) == ("cancelled", 60)
 
 
-def test_each_namespace_that_may_have_it_asks_in_its_own_name(
+def test_an_image_is_requested_only_for_namespaces_that_did_not_opt_out(
     watcher: Watcher, source: FaultyRegistry, shop: Shop, plane: object
 ) -> None:
     other = Shop(shop.plane, f"{shop.namespace}-other")
@@ -126,7 +126,7 @@ def test_each_namespace_that_may_have_it_asks_in_its_own_name(
     assert (asked.namespace, asked.secret_names) == (other.namespace, "theirs"), "not in the name of one that opted out"
 
 
-def test_an_image_at_the_target_that_was_lost_is_asked_for_by_its_source(
+def test_a_swapped_image_missing_at_the_target_is_previewed_by_its_source(
     watcher: Watcher, source: FaultyRegistry, target: FaultyRegistry, shop: Shop
 ) -> None:
     load(source)
@@ -137,12 +137,12 @@ def test_an_image_at_the_target_that_was_lost_is_asked_for_by_its_source(
     assert states(preview(watcher)) == {"app:1.0": "ready"}
 
 
-def test_what_runs_no_longer_and_what_is_mirrored_by_now_is_skipped(watcher: Watcher, shop: Shop) -> None:
+def test_an_image_whose_pod_was_not_found_is_skipped(watcher: Watcher, shop: Shop) -> None:
     shop.row("quay.io/org/gone:1", pod_name="gone")
     assert states(preview(watcher)) == {"org/gone:1": "pod-not-found"}
 
 
-def test_dry_run_and_the_cluster_hold_a_run_up_and_say_so(
+def test_dry_run_and_missing_permissions_block_a_run_and_are_reported(
     watcher: Watcher, source: FaultyRegistry, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(source)
@@ -162,7 +162,7 @@ def test_dry_run_and_the_cluster_hold_a_run_up_and_say_so(
     monkeypatch.undo()
 
 
-def test_docker_hub_is_asked_little_and_its_pulls_are_counted(
+def test_a_preview_uses_few_pulls_and_counts_the_required_ones(
     watcher: Watcher, source: FaultyRegistry, shop: Shop
 ) -> None:
     hub = PullCounter(100, 90)

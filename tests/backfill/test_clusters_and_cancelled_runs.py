@@ -41,7 +41,7 @@ def test_a_cluster_is_compared_with_its_own_target(db: None) -> None:
 
 
 @pytest.mark.parametrize(("place", "state"), [("own", "mirrored"), ("other", "cancelled")])
-def test_a_job_that_was_deleted_had_mirrored_the_image_if_the_target_of_the_run_has_it(
+def test_a_deleted_job_counts_as_mirrored_if_the_run_target_has_the_image(
     registry: Registry, place: str, state: str
 ) -> None:
     other = Registry.objects.create(role="target", endpoint="other.example.com", managed_by="config")
@@ -57,7 +57,7 @@ def test_a_job_that_was_deleted_had_mirrored_the_image_if_the_target_of_the_run_
     assert image.state == state
 
 
-def test_a_cancelled_run_requests_nothing_more_and_leaves_other_clusters_their_jobs(
+def test_a_shared_job_is_cancelled_only_with_the_last_of_its_runs(
     watcher: Watcher, shop: Shop, registry: Registry
 ) -> None:
     source = "quay.io/org/app:1"
@@ -74,9 +74,7 @@ def test_a_cancelled_run_requests_nothing_more_and_leaves_other_clusters_their_j
     assert MirrorJob.objects.get().status == JobStatus.CANCELLED
 
 
-def test_a_run_that_is_cancelled_while_its_watcher_works_on_it_requests_nothing_more(
-    watcher: Watcher, shop: Shop
-) -> None:
+def test_a_run_cancelled_while_the_watcher_processes_it_requests_nothing(watcher: Watcher, shop: Shop) -> None:
     shop.pod("one", "quay.io/org/app:1")
     run = BackfillRun.objects.create(cluster="default", state="running")
     BackfillImage.objects.create(run=run, source="quay.io/org/app:1", rank=0, state="ready")

@@ -50,13 +50,13 @@ def image(host: str, manifests: int | None = 3, blobs: int | None = 4, size: int
         ),
     ],
 )
-def test_cost_at_the_limits(
+def test_the_estimate_includes_the_limits_of_registries(
     images: Sequence[Measured], limits: Mapping[str, Mapping[str, float]], expected: Estimate
 ) -> None:
     assert estimate(images, pulls=PULLS, limits=lambda host: limits.get(host, {}), target=TARGET) == expected
 
 
-def test_pulls_below_the_reserve_are_for_pods() -> None:
+def test_pulls_below_the_reserve_are_not_available_to_a_backfill() -> None:
     budget = PullBudget(limit=100, remaining=20, reserve=30)
     assert budget.seconds_for(70) == 6 * HOUR
 
@@ -76,13 +76,15 @@ def manifest(*sizes: int, children: int = 0) -> Manifest:
     ],
     ids=["image", "shared layer once", "one of four read"],
 )
-def test_the_size_of_an_image(root: Manifest, children: list[Manifest], size: tuple[int, int, int]) -> None:
+def test_image_sizes_count_shared_layers_once_and_extrapolate_manifests(
+    root: Manifest, children: list[Manifest], size: tuple[int, int, int]
+) -> None:
     found = size_of(root, children)
     assert (found.size, found.manifests, found.blobs) == size
 
 
 @pytest.mark.django_db
-def test_first_what_pods_wait_for_then_the_most_used() -> None:
+def test_images_that_pods_wait_for_come_before_the_most_used() -> None:
     target = Registry.objects.create(role=RegistryRole.TARGET, endpoint=TARGET)
     other = Registry.objects.create(role=RegistryRole.TARGET, endpoint="old.example.com", enabled=False)
     rows: dict[str, dict[str, Any]] = {
@@ -126,7 +128,9 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
         ({"state": "cancelled"}, 50, None),
     ],
 )
-def test_time_left(fields: dict[str, Any], over: int, left: float | None) -> None:
+def test_the_remaining_time_depends_on_state_and_progress(
+    fields: dict[str, Any], over: int, left: float | None
+) -> None:
     run = BackfillRun(**{"seconds_estimated": 1_000, "resumed_at": NOW - timedelta(minutes=10), **fields})
     progress = BackfillProgress(ready=100 - over, mirrored=over, skipped=7)
     assert seconds_left(run, progress, NOW) == left

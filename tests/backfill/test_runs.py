@@ -26,7 +26,9 @@ from tests.jobs.support import load
 from tests.support.faulty_registry import FaultyRegistry
 
 
-def test_on_begins_by_itself_and_rests_after_a_failure(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
+def test_automatic_backfill_starts_a_run_and_does_not_repeat_failures(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop
+) -> None:
     shop.pod("one", f"{source.host}/missing:1")
     watcher.turn()
     assert not BackfillRun.objects.exists(), "report is the default"
@@ -69,7 +71,7 @@ def test_a_cluster_has_its_own_candidates_and_runs(watcher: Watcher, source: Fau
     assert (states(theirs), theirs.previewed_at) == ({"org/theirs:1": "found"}, None), "its own watcher looks at them"
 
 
-def test_a_pod_comes_before_a_backfill_and_its_quota_is_its_own(watcher: Watcher, shop: Shop) -> None:
+def test_pods_take_priority_over_backfills_and_have_a_separate_quota(watcher: Watcher, shop: Shop) -> None:
     rows = [shop.row(f"quay.io/org/app:{number}", pod_name="all", pods=0) for number in range(3)]
     containers = [{"name": f"c{n}", "image": row.image} for n, row in enumerate(rows)]
     shop.pod("all", rows[0].image, containers=containers)
@@ -102,7 +104,7 @@ def test_old_runs_are_deleted_with_their_images(db: None) -> None:
     assert BackfillImage.objects.count() == 2
 
 
-def test_on_starts_what_was_previewed_before_it_was_configured(
+def test_automatic_backfill_starts_a_preview_from_before_it_was_enabled(
     watcher: Watcher, source: FaultyRegistry, shop: Shop
 ) -> None:
     load(source)
@@ -117,9 +119,7 @@ def test_on_starts_what_was_previewed_before_it_was_configured(
     assert (run.state, MirrorJob.objects.count()) == ("running", 1)
 
 
-def test_a_forgotten_preview_does_not_keep_on_from_beginning(
-    watcher: Watcher, source: FaultyRegistry, shop: Shop
-) -> None:
+def test_automatic_backfill_cancels_an_abandoned_preview(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
     load(source)
     shop.pod("one", f"{source.host}/app:1.0")
     watcher.configure(backfill="on")

@@ -19,7 +19,7 @@ spec:
 """
 
 
-def test_back_leads_to_the_page_that_asks_for_confirmation_and_to_the_job(seeded: Site, visitors: Visitors) -> None:
+def test_back_returns_to_the_confirmation_page_and_then_to_the_job(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "operator").open(f"{JOBS}?status__exact=failed")
     page.locator("#result_list tbody th a").first.click()
     job = page.url
@@ -35,7 +35,7 @@ def test_back_leads_to_the_page_that_asks_for_confirmation_and_to_the_job(seeded
     expect(page).to_have_url(job)
 
 
-def test_back_from_a_job_leads_to_the_explanation_that_named_it(system: System, visitors: Visitors) -> None:
+def test_back_from_a_job_returns_to_the_explanation_that_linked_it(system: System, visitors: Visitors) -> None:
     image = f"{system.source.host}/shown-again/app:1"
     system.order(image)
     wait_for(system, image, "failed")

@@ -35,7 +35,9 @@ def act(page: Page, name: str, state: str) -> None:
     expect(page.locator("[role=status].swapper-label")).to_have_text(state)
 
 
-def test_a_cluster_is_backfilled_under_an_operator_s_eyes(system: System, visitors: Visitors, objects: Objects) -> None:
+def test_an_operator_previews_starts_pauses_resumes_and_cancels_a_backfill(
+    system: System, visitors: Visitors, objects: Objects
+) -> None:
     namespace = new_namespace(objects)
     for seed, tag in enumerate(TAGS):
         sample_image(seed=200 + seed, layers=1, layer_bytes=300_000).load(system.source.storage, "fill/app", tag)

@@ -28,7 +28,7 @@ def number_of(page: Page, title: str) -> Locator:
     return card.locator("strong")
 
 
-def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: Visitors) -> None:
+def test_a_finished_copy_updates_the_dashboard_without_a_reload(system: System, visitors: Visitors) -> None:
     sample_image(seed=11, layer_bytes=2_000).load(system.source.storage, "live/app", "1")
     page = visitors.visit(system, "viewer").open("/admin/")
     page.evaluate(f"{UNTOUCHED} = 'yes'")
@@ -42,14 +42,14 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
     assert page.evaluate(UNTOUCHED) == "yes"
 
 
-def test_hours_of_charts_are_written_as_in_lists(seeded: Site, visitors: Visitors) -> None:
+def test_chart_hours_are_formatted_as_in_lists(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "viewer").open("/admin/")
     page.wait_for_function("Chart.getChart(document.querySelector('canvas[data-of=jobs]')) !== undefined")
     hours = page.evaluate("Chart.getChart(document.querySelector('canvas[data-of=jobs]')).data.labels")
     assert len(hours) >= 24 and [hour for hour in hours if not re.fullmatch(r"\d\d:00", hour)] == []
 
 
-def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visitors: Visitors) -> None:
+def test_the_focus_is_kept_while_numbers_are_refreshed(system: System, visitors: Visitors) -> None:
     sample_image(seed=13, layer_bytes=2_000).load(system.source.storage, "focus/app", "1")
     page = visitors.visit(system, "viewer").open("/admin/")
     card = page.get_by_role("link", name=re.compile("Succeeded jobs"))
@@ -64,7 +64,7 @@ def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visito
     expect(admitted).to_be_focused()
 
 
-def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitors) -> None:
+def test_a_running_copy_shows_its_progress_on_the_dashboard(system: System, visitors: Visitors) -> None:
     image = f"{system.source.host}/slow/app:1"
     sample_image(seed=12, layers=1, layer_bytes=800_000, platforms=("linux/amd64",)).load(
         system.source.storage, "slow/app", "1"
@@ -99,7 +99,7 @@ def without_database(system: System) -> Iterator[threading.Event]:
     wait_until(system.is_ready, timeout=60, what="the pages after the database")
 
 
-def test_an_unavailable_database_is_reported_and_the_page_continues_when_it_is_back(
+def test_pages_report_an_unavailable_database_and_recover_with_it(
     system: System, visitors: Visitors, without_database: threading.Event
 ) -> None:
     visit = visitors.visit(system, "operator")

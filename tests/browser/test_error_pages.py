@@ -45,7 +45,7 @@ def _answer(route: Route, *, status: int, body: str) -> None:
 
 @each_size
 @each_theme
-def test_an_error_page_is_accessible_and_leads_back(
+def test_an_error_page_is_accessible_and_links_to_the_dashboard(
     seeded: Site, visitors: Visitors, size: tuple[int, int], dark: bool
 ) -> None:
     for path, role, title in ERRORS.values():
@@ -56,7 +56,7 @@ def test_an_error_page_is_accessible_and_leads_back(
 
 @each_size
 @each_theme
-def test_a_page_of_a_broken_system_is_accessible_and_leads_back(
+def test_each_error_template_is_accessible_and_links_to_the_dashboard(
     seeded: Site, visitors: Visitors, size: tuple[int, int], dark: bool
 ) -> None:
     visit = visitors.visit(seeded, "operator", size=size, dark=dark)
@@ -68,7 +68,7 @@ def test_a_page_of_a_broken_system_is_accessible_and_leads_back(
 
 
 @each_size
-def test_a_confirmation_is_accessible_and_its_keys_lead_from_the_action_to_the_way_back(
+def test_a_confirmation_is_accessible_and_can_be_left_with_the_keyboard(
     seeded: Site, visitors: Visitors, size: tuple[int, int]
 ) -> None:
     visit = visitors.visit(seeded, "operator", size=size)

@@ -17,7 +17,7 @@ from tests.support.registries import PASSWORD, USERNAME
 GREEN, RED = re.compile("succeeded", re.IGNORECASE), re.compile("failed", re.IGNORECASE)
 
 
-def test_the_credentials_are_fixed_and_the_job_is_retried(system: System, visitors: Visitors) -> None:
+def test_a_failed_job_succeeds_when_retried_with_corrected_credentials(system: System, visitors: Visitors) -> None:
     image = f"{system.private.host}/shop/frontend:1"
     push(
         sample_image(seed=1, layer_bytes=2_000),
@@ -49,7 +49,7 @@ def test_the_credentials_are_fixed_and_the_job_is_retried(system: System, visito
     expect(page.locator("#result_list tbody tr").first).to_contain_text(GREEN)
 
 
-def test_forty_failures_are_retried_together(system: System, visitors: Visitors) -> None:
+def test_forty_failed_jobs_are_retried_together(system: System, visitors: Visitors) -> None:
     images = [f"{system.source.host}/forty/app:{number}" for number in range(40)]
     system.order(*images)
     of_forty = f"{system.source.host}/forty/%"

@@ -36,7 +36,7 @@ def objects(system: System, plane: ControlPlane) -> Iterator[Objects]:
         yield objects
 
 
-def test_each_failing_pull_says_what_to_do(system: System, visitors: Visitors, objects: Objects) -> None:
+def test_each_failing_pull_shows_advice(system: System, visitors: Visitors, objects: Objects) -> None:
     namespace, image = new_namespace(objects), f"{system.source.host}/pulls/mirrored:1"
     sample_image(seed=300, layers=1, layer_bytes=500).load(system.source.storage, "pulls/mirrored", "1")
     system.order(image)
@@ -68,7 +68,9 @@ def test_each_failing_pull_says_what_to_do(system: System, visitors: Visitors, o
     assert faults_of(page) == []
 
 
-def test_a_target_that_refuses_nodes_is_on_every_page(system: System, visitors: Visitors, objects: Objects) -> None:
+def test_an_unhealthy_target_is_shown_in_a_banner_until_declared_healthy(
+    system: System, visitors: Visitors, objects: Objects
+) -> None:
     namespace, image = new_namespace(objects), f"{system.target.host}/docker.io/library/refused:1"
     for node in (f"{namespace}-a", f"{namespace}-b"):
         objects.node(node)

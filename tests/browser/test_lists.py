@@ -26,7 +26,7 @@ OLD = 'document.getElementById("swapper-list").dataset.old'
 COUNTER = "#changelist-form .action-counter"
 
 
-def test_no_list_scrolls_sideways_and_its_last_row_is_not_covered(seeded: Site, visitors: Visitors) -> None:
+def test_no_list_scrolls_horizontally_or_has_a_covered_last_row(seeded: Site, visitors: Visitors) -> None:
     visit = visitors.visit(seeded, "admin")
     seen, faults = 0, []
     for path in menu(visit):
@@ -67,7 +67,7 @@ def long_names(seeded: Site) -> Iterator[str]:
             database.execute(rename_use, (workload, use))
 
 
-def test_long_names_are_readable_to_their_end(seeded: Site, visitors: Visitors, long_names: str) -> None:
+def test_long_names_fit_and_their_ends_are_visible(seeded: Site, visitors: Visitors, long_names: str) -> None:
     visit = visitors.visit(seeded, "admin")
     for path, words in (
         ("mirrorjob/", long_names[-50:]),
@@ -100,13 +100,13 @@ def registry_of_another_cluster(seeded: Site) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("registry_of_another_cluster")
-def test_registries_of_several_clusters_fit_beside_the_menu(seeded: Site, visitors: Visitors) -> None:
+def test_registries_of_several_clusters_fit_without_horizontal_scrolling(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "admin").open("/admin/mirrors/registry/")
     expect(page.locator("#result_list")).to_contain_text("production-eu")
     assert page.locator(".swapper-rows").evaluate(WIDER) == 0
 
 
-def test_rows_that_were_refreshed_can_be_selected(seeded: Site, visitors: Visitors) -> None:
+def test_refreshed_rows_can_be_selected(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "operator").open("/admin/mirrors/mirrorjob/")
     _refreshed(page)
     boxes = page.locator("input.action-select")

@@ -12,7 +12,7 @@ from tests.browser.visits import Visitors
 UNTOUCHED = "document.documentElement.dataset.untouched"
 
 
-def test_a_page_follows_its_job_from_queued_to_mirrored(system: System, visitors: Visitors) -> None:
+def test_a_mapping_page_shows_the_job_result_without_a_reload(system: System, visitors: Visitors) -> None:
     image = f"{system.source.host}/followed/app:1"
     system.order(image)
     wait_for(system, image, "failed")

@@ -14,7 +14,7 @@ from tests.browser.visits import PHONE, Role, Visit, Visitors
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_every_page_opens(seeded: Site, visitors: Visitors, role: Role) -> None:
+def test_each_page_opens(seeded: Site, visitors: Visitors, role: Role) -> None:
     visit = visitors.visit(seeded, role)
     assert "/admin/mirrors/mirrorjob/" in menu(visit)
     assert "/admin/auth/user/" not in menu(visit), "users are the admins' to look after"
@@ -22,7 +22,7 @@ def test_every_page_opens(seeded: Site, visitors: Visitors, role: Role) -> None:
         assert visit.page.get_by_role("heading").count() or not path.startswith(OF_OUR_OWN), path
 
 
-def test_every_page_is_accessible_at_a_desk_in_light_and_dark(seeded: Site, visitors: Visitors) -> None:
+def test_each_page_is_accessible_on_a_desktop_in_light_and_dark(seeded: Site, visitors: Visitors) -> None:
     visit = visitors.visit(seeded, "admin")
     faults: list[str] = []
     for path in _ours(visit):
@@ -34,7 +34,7 @@ def test_every_page_is_accessible_at_a_desk_in_light_and_dark(seeded: Site, visi
     assert not faults, "\n".join(faults)
 
 
-def test_every_page_fits_on_a_phone_and_is_accessible_there(seeded: Site, visitors: Visitors) -> None:
+def test_each_page_fits_and_is_accessible_on_a_phone(seeded: Site, visitors: Visitors) -> None:
     visit = visitors.visit(seeded, "admin", size=PHONE)
     faults: list[str] = []
     for path in _ours(visit):
@@ -60,7 +60,7 @@ def test_the_sign_in_page_is_accessible(seeded: Site, visitors: Visitors, dark: 
     assert overflow(page) == 0
 
 
-def test_the_documentation_of_the_api_has_the_theme_of_the_admin(seeded: Site, visitors: Visitors) -> None:
+def test_the_api_documentation_uses_the_theme_of_the_admin(seeded: Site, visitors: Visitors) -> None:
     """The theme of the system, until the user chooses a theme in the admin."""
 
     def ground(page: Page) -> str:

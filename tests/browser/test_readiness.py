@@ -21,7 +21,7 @@ runs({image!r}, "web", digest={digest!r})
 URL = "/admin/mirrors/readinesssample/"
 
 
-def test_what_is_missing_is_mirrored_by_one_button(system: System, visitors: Visitors) -> None:
+def test_missing_images_can_be_mirrored_from_the_readiness_page(system: System, visitors: Visitors) -> None:
     image, sample = f"{system.source.host}/drill/app:1", sample_image(seed=77, layers=1, layer_bytes=500)
     sample.load(system.source.storage, "drill/app", "1")
     rows = ROWS.format(image=image, digest=sample.root)

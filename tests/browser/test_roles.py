@@ -17,7 +17,7 @@ from tests.browser.visits import Role, Visitors
 REGISTRIES = "/admin/mirrors/registry/"
 
 
-def test_a_viewer_has_no_action_to_use(seeded: Site, visitors: Visitors) -> None:
+def test_a_viewer_has_no_retry_action(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "viewer").open(JOBS)
     expect(page.locator(ROWS).first).to_be_visible()
     expect(page.locator("option", has_text=RETRY)).to_have_count(0)
@@ -26,7 +26,7 @@ def test_a_viewer_has_no_action_to_use(seeded: Site, visitors: Visitors) -> None
 
 
 @pytest.mark.parametrize(("role", "may"), [("viewer", False), ("operator", False), ("admin", True)])
-def test_registries_are_the_admins_to_edit(seeded: Site, visitors: Visitors, role: Role, may: bool) -> None:
+def test_only_admins_can_edit_registries(seeded: Site, visitors: Visitors, role: Role, may: bool) -> None:
     visit = visitors.visit(seeded, role)
     page = visit.open(REGISTRIES)
     page.get_by_role("link", name="docker.io", exact=True).click()
@@ -38,7 +38,7 @@ def test_registries_are_the_admins_to_edit(seeded: Site, visitors: Visitors, rol
     assert answer is not None and answer.status == (200 if may else 403)
 
 
-def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Visitors) -> None:
+def test_dashboard_cards_can_be_opened_with_the_keyboard(seeded: Site, visitors: Visitors) -> None:
     """Tab leads from the start of the page to the first card, and Enter to the list behind the card."""
     page = visitors.visit(seeded, "viewer").open("/admin/")
     for _ in range(80):
@@ -50,7 +50,7 @@ def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Vi
     expect(page).to_have_url(re.compile(r"/admin/mirrors/imagemapping/\?state=mirrored"))
 
 
-def test_hours_of_decisions_are_ranges_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
+def test_hours_of_decisions_are_ranges_in_the_time_zone_of_the_user(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "viewer").open("/admin/mirrors/decisioncount/")
     hours = page.locator("#result_list time[data-hour]")
     assert hours.count() > 10
@@ -65,7 +65,7 @@ def test_hours_of_decisions_are_ranges_in_the_zone_of_who_looks(seeded: Site, vi
         assert (f"{start:%b}" in words and str(start.day) in words) or start.date() == today, words
 
 
-def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
+def test_time_range_filters_use_the_time_zone_of_the_user(seeded: Site, visitors: Visitors) -> None:
     """The zone is that of Berlin, which is one hour ahead of the server's in winter."""
     since = "finished_at_from_0=2026-01-01&finished_at_from_1=23:30:00"
     page = visitors.visit(seeded, "viewer").open(f"/admin/mirrors/mirrorjob/?{since}")
@@ -83,7 +83,7 @@ def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Vis
     expect(date).to_have_value("2026-01-02")
 
 
-def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> None:
+def test_the_first_tab_focuses_the_link_that_skips_the_menu(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "viewer").open("/admin/mirrors/mirrorjob/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -92,7 +92,7 @@ def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> 
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
 
 
-def test_a_row_is_kept_or_deleted(seeded: Site, visitors: Visitors) -> None:
+def test_a_deletion_can_be_cancelled_or_confirmed(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "admin").open(f"{REGISTRIES}add/")
     for field, value in (("name", "old"), ("endpoint", "old.example.com")):
         page.locator(f"#id_{field}").fill(value)

@@ -13,7 +13,7 @@ from tests.browser.sites import Site
 from tests.browser.visits import DESK, PHONE, Visitors
 
 
-def test_results_are_reached_and_left_by_the_keyboard(seeded: Site, visitors: Visitors) -> None:
+def test_search_results_can_be_opened_and_closed_with_the_keyboard(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "viewer").open("/admin/")
     found, field = page.locator(".swapper-found"), page.get_by_label("Search images, jobs")
     page.keyboard.press("t")
@@ -35,7 +35,7 @@ def test_results_are_reached_and_left_by_the_keyboard(seeded: Site, visitors: Vi
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_tokens_and_a_sample_pod_are_accessible_in_light_and_dark(
+def test_token_and_explain_pages_are_accessible_in_light_and_dark(
     seeded: Site, visitors: Visitors, size: tuple[int, int]
 ) -> None:
     visit = visitors.visit(seeded, "operator", size=size)

@@ -22,13 +22,13 @@ def rules(found: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...
     ]
 
 
-def test_workers_read_nothing_by_default() -> None:
+def test_workers_have_no_roles_by_default() -> None:
     roles = [found["metadata"]["name"] for kind in ("Role", "ClusterRole") for found in render().all(kind)]
 
     assert set(roles) == {SETUP, TEST, WATCHER}
 
 
-def test_the_secret_reader_reads_pull_secrets() -> None:
+def test_the_secret_reader_can_get_secrets_and_service_accounts() -> None:
     manifests = render({"secretReader": {"enabled": True, "secretNames": ["regcred"]}})
 
     assert rules(manifests.get("ClusterRole")) == [
@@ -39,7 +39,7 @@ def test_the_secret_reader_reads_pull_secrets() -> None:
     assert subject == {"kind": "ServiceAccount", "name": FULLNAME, "namespace": "swapper"}
 
 
-def test_in_some_namespaces_only() -> None:
+def test_the_secret_reader_can_be_limited_to_namespaces() -> None:
     manifests = render({"secretReader": {"enabled": True, "namespaces": ["shop", "billing"]}})
     roles = [found for found in manifests.all("Role") if found["metadata"]["name"] == FULLNAME]
     bindings = [found for found in manifests.all("RoleBinding") if found["metadata"]["name"] == FULLNAME]
@@ -50,14 +50,14 @@ def test_in_some_namespaces_only() -> None:
     assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"swapper"}
 
 
-def test_passwords_in_secrets_that_the_configuration_names() -> None:
+def test_a_role_allows_get_of_the_secrets_named_in_the_configuration() -> None:
     registry = {"type": "oci", "host": "quay.io", "username": "me", "passwordSecret": "quay/password"}
     manifests = render({"config": {"Source": {"Registries": [registry, {"type": "oci", "host": "ghcr.io"}]}}})
 
     assert rules(manifests.get("Role", f"{FULLNAME}-credentials")) == [("", "secrets", ("quay",), ("get",))]
 
 
-def test_the_set_up_may_do_no_more_than_it_does() -> None:
+def test_setup_has_only_the_required_permissions() -> None:
     manifests = render()
 
     assert rules(manifests.get("Role", SETUP)) == [
@@ -70,7 +70,7 @@ def test_the_set_up_may_do_no_more_than_it_does() -> None:
     ]
 
 
-def test_under_fail_it_may_grant_one_permission_that_means_nothing_else() -> None:
+def test_setup_can_bind_only_the_active_role_with_failure_policy_fail() -> None:
     """Resource names cannot limit `create`. The permission to `bind` limits it to this Role."""
     webhook = {"failurePolicy": "Fail", "exemptNamespaces": ["karpenter"]}
     manifests = render({"webhook": webhook, "certmanager": {"enabled": True}})
@@ -89,20 +89,20 @@ def test_under_fail_it_may_grant_one_permission_that_means_nothing_else() -> Non
     ]
 
 
-def test_without_a_certificate_to_make_it_sees_no_webhooks() -> None:
+def test_setup_has_no_webhook_permissions_with_cert_manager() -> None:
     manifests = render({"certmanager": {"enabled": True}})
 
     assert not manifests.has("ClusterRole", SETUP)
     assert ("", "secrets", (f"{FULLNAME}-tls",), ("patch",)) not in rules(manifests.get("Role", SETUP))
 
 
-def test_the_test_reads_the_registration_alone() -> None:
+def test_the_helm_test_can_get_only_the_webhook_configuration() -> None:
     assert rules(render().get("ClusterRole", TEST)) == [
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get",))
     ]
 
 
-def test_each_binding_has_its_role_and_account() -> None:
+def test_each_binding_refers_to_an_existing_role_and_service_account() -> None:
     manifests = render({"secretReader": {"enabled": True, "namespaces": ["shop"]}})
     accounts = {found["metadata"]["name"] for found in manifests.all("ServiceAccount")}
 
@@ -111,7 +111,7 @@ def test_each_binding_has_its_role_and_account() -> None:
         assert {subject["name"] for subject in binding["subjects"]} <= accounts
 
 
-def test_annotations_of_the_account_are_on_the_account_alone() -> None:
+def test_service_account_annotations_are_set_only_on_the_service_account() -> None:
     annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/mirror"}
     manifests = render({"serviceAccount": {"annotations": annotations}, "secretReader": {"enabled": True}})
     annotated = [
@@ -123,7 +123,7 @@ def test_annotations_of_the_account_are_on_the_account_alone() -> None:
     assert annotated == [f"ServiceAccount/{FULLNAME}"]
 
 
-def test_roles_can_be_left_to_the_user() -> None:
+def test_rbac_creation_can_be_disabled() -> None:
     manifests = render({"rbac": {"create": False}, "secretReader": {"enabled": True}})
 
     for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
@@ -137,13 +137,13 @@ def allowed(manifests: Manifests, name: str = FULLNAME) -> dict[str, Any]:
     return {port["port"]: rule.get("from") for rule in policy.get("ingress", []) for port in rule["ports"]}
 
 
-def test_no_empty_list_is_rendered() -> None:
+def test_network_policies_contain_no_empty_ingress_list() -> None:
     """API servers do not store an empty list, so GitOps tools would always show a difference."""
     for policy in render().all("NetworkPolicy"):
         assert policy["spec"].get("ingress") != []
 
 
-def test_the_webhook_is_open_and_nothing_else() -> None:
+def test_only_the_webhook_accepts_connections_from_all_clients() -> None:
     """API servers have no labels that a policy could select."""
     manifests = render()
 
@@ -163,11 +163,11 @@ def test_the_webhook_is_open_and_nothing_else() -> None:
         {"web": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]}}},
     ],
 )
-def test_web_is_open_where_an_ingress_leads_there(values: dict[str, Any]) -> None:
+def test_web_accepts_connections_if_an_ingress_or_route_is_enabled(values: dict[str, Any]) -> None:
     assert allowed(render(values), f"{FULLNAME}-web") == {"web": [{"namespaceSelector": {}}]}
 
 
-def test_web_is_open_for_those_who_are_named() -> None:
+def test_web_accepts_connections_only_from_the_configured_peers() -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
     values = {
         "web": {"ingress": {"enabled": True, "hosts": ["a.example.com"]}},
@@ -177,7 +177,7 @@ def test_web_is_open_for_those_who_are_named() -> None:
     assert allowed(render(values), f"{FULLNAME}-web") == {"web": peers}
 
 
-def test_prometheus_reads_metrics_where_there_is_a_monitor() -> None:
+def test_prometheus_can_connect_if_a_pod_monitor_is_enabled() -> None:
     manifests = render({"metrics": {"podMonitor": {"enabled": True}}})
     prometheus = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}]
 
@@ -185,17 +185,17 @@ def test_prometheus_reads_metrics_where_there_is_a_monitor() -> None:
     assert allowed(manifests, f"{FULLNAME}-web") == {"web": prometheus}
 
 
-def test_keda_reads_the_database_where_it_scales_by_it() -> None:
+def test_keda_can_connect_to_the_database_if_it_scales_workers() -> None:
     peers = allowed(render({"worker": {"keda": {"enabled": True}}}), OWN)["postgresql"]
 
     assert peers[1]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "keda-operator"}
 
 
-def test_policies_can_be_left_out() -> None:
+def test_network_policies_can_be_disabled() -> None:
     assert not render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy")
 
 
-def test_no_policy_names_a_port_that_no_pod_has() -> None:
+def test_network_policies_use_only_ports_of_their_pods() -> None:
     for values in ({}, {"sqlite": {"enabled": True}, "metrics": {"podMonitor": {"enabled": True}}}):
         manifests = render(values)
         for policy in manifests.all("NetworkPolicy"):

@@ -23,7 +23,7 @@ def commands(manifests: Manifests) -> list[str]:
     return [c["args"][0] for job in manifests.all("Job") for c in containers(job["spec"]["template"])]
 
 
-def test_the_job_makes_it_by_default() -> None:
+def test_the_setup_job_creates_the_certificate_by_default() -> None:
     manifests = render()
     arguments = containers(manifests.all("Job")[0]["spec"]["template"])[-1]["args"]
 
@@ -40,7 +40,7 @@ def test_the_job_makes_it_by_default() -> None:
     assert certificate_volumes(manifests)[0]["secretName"] == TLS_SECRET
 
 
-def test_the_same_command_renews_it() -> None:
+def test_the_cron_job_renews_the_certificate_with_the_same_command() -> None:
     manifests = render({"patch": {"validityDays": 90, "renewBeforeDays": 30}, "clusterSuffix": "corp.internal"})
     (job,), (cron,) = manifests.all("Job"), manifests.all("CronJob")
     renewal = containers(cron["spec"]["jobTemplate"]["spec"]["template"])
@@ -51,7 +51,7 @@ def test_the_same_command_renews_it() -> None:
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
 
 
-def test_what_the_job_writes_is_not_rendered() -> None:
+def test_fields_that_the_setup_job_writes_are_not_rendered() -> None:
     """Helm and GitOps tools would revert the fields that the Job writes."""
     client = render().hook["clientConfig"]
 
@@ -59,19 +59,19 @@ def test_what_the_job_writes_is_not_rendered() -> None:
     assert "path" not in client["service"]
 
 
-def test_the_authority_s_key_is_not_mounted() -> None:
+def test_the_ca_key_is_not_mounted() -> None:
     (secret,) = certificate_volumes(render())
 
     assert [item["key"] for item in secret["items"]] == ["tls.crt", "tls.key"]
 
 
-def test_reviews_come_to_a_secret_path_where_the_job_registers_it() -> None:
+def test_the_webhook_token_comes_from_a_secret_by_default() -> None:
     token = variables(containers(render().deployment()["spec"]["template"])[0])["SWAPPER_WEBHOOK_TOKEN"]
 
     assert token == {"secretKeyRef": {"name": f"{FULLNAME}-app", "key": "webhook-token"}}
 
 
-def test_the_secret_path_can_be_left_out() -> None:
+def test_the_webhook_token_can_be_disabled() -> None:
     manifests = render({"webhook": {"requireToken": False}})
     (job,) = manifests.all("Job")
 
@@ -80,7 +80,7 @@ def test_the_secret_path_can_be_left_out() -> None:
     assert not any(argument.startswith("--token") for argument in containers(job["spec"]["template"])[-1]["args"])
 
 
-def test_cert_manager_wins_over_the_job() -> None:
+def test_cert_manager_replaces_the_certificate_job() -> None:
     """With cert-manager and the Job, estahn's chart rendered the volume twice, and its Jobs still ran."""
     manifests = render({"certmanager": {"enabled": True}})
     certificate = manifests.get("Certificate", TLS_SECRET)
@@ -96,7 +96,7 @@ def test_cert_manager_wins_over_the_job() -> None:
     assert f"{FULLNAME}.swapper.svc" in certificate["spec"]["dnsNames"]
 
 
-def test_an_issuer_of_the_cluster() -> None:
+def test_a_cluster_issuer_can_be_used() -> None:
     manifests = render({"certmanager": {"enabled": True, "issuerKind": "ClusterIssuer", "issuerName": "company"}})
 
     assert not manifests.all("Issuer")
@@ -108,7 +108,7 @@ def test_an_issuer_of_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("bundle", [PEM, base64.b64encode(PEM.encode()).decode()], ids=["pem", "base64"])
-def test_a_secret_of_the_users(bundle: str) -> None:
+def test_an_existing_tls_secret_can_be_used(bundle: str) -> None:
     manifests = render({"tls": {"existingSecret": "mine", "caBundle": bundle}})
 
     assert certificate_volumes(manifests)[0]["secretName"] == "mine"
@@ -116,7 +116,7 @@ def test_a_secret_of_the_users(bundle: str) -> None:
     assert commands(manifests) == ["setup_secrets"]
 
 
-def test_a_secret_whose_authority_cert_manager_injects() -> None:
+def test_cert_manager_can_inject_the_ca_of_an_existing_secret() -> None:
     annotations = {"cert-manager.io/inject-ca-from-secret": "swapper/mine"}
     manifests = render({"tls": {"existingSecret": "mine"}, "webhook": {"annotations": annotations}})
 
@@ -133,12 +133,12 @@ def test_a_secret_whose_authority_cert_manager_injects() -> None:
         ({"certmanager": {"enabled": True}, "webhook": {"requireToken": True}}, "webhook.requireToken works only"),
     ],
 )
-def test_what_cannot_work_is_refused(values: dict[str, Any], words: str) -> None:
+def test_invalid_certificate_values_are_rejected(values: dict[str, Any], words: str) -> None:
     with pytest.raises(RenderError, match=words):
         render(values)
 
 
-def test_no_job_where_nothing_is_to_be_made() -> None:
+def test_no_job_is_rendered_if_all_secrets_exist() -> None:
     own = {
         "tls": {"existingSecret": "a", "caBundle": "Q0E="},
         "secrets": {"existingSecret": "b"},
@@ -156,7 +156,7 @@ def test_no_job_where_nothing_is_to_be_made() -> None:
     ]
 
 
-def test_each_secret_can_be_the_user_s_own() -> None:
+def test_existing_secrets_change_the_arguments_of_setup_secrets() -> None:
     manifests = render({"secrets": {"existingSecret": "b"}, "postgresql": {"existingSecret": "d"}})
     arguments = containers(manifests.all("Job")[0]["spec"]["template"])[0]["args"]
 

@@ -21,7 +21,7 @@ def processes(manifests: Manifests) -> list[Object]:
     ]
 
 
-def test_a_postgres_of_our_own() -> None:
+def test_the_bundled_postgres_is_used_by_default() -> None:
     manifests = render()
     found = manifests.get("StatefulSet", OWN)["spec"]
     (server,) = containers(found["template"])
@@ -37,7 +37,7 @@ def test_a_postgres_of_our_own() -> None:
     assert "no volume" in notes()
 
 
-def test_it_can_keep_its_data() -> None:
+def test_the_bundled_postgres_can_use_a_persistent_volume() -> None:
     """The claim is separate, because a StatefulSet's own claim templates are immutable."""
     values = {"postgresql": {"persistence": {"enabled": True, "storageClassName": "gp3", "size": "20Gi"}}}
     manifests = render(values)
@@ -52,19 +52,19 @@ def test_it_can_keep_its_data() -> None:
     assert "no volume" not in notes(values)
 
 
-def test_nothing_is_kept_by_default() -> None:
+def test_no_persistent_volume_is_claimed_by_default() -> None:
     """Clusters without a default StorageClass would wait permanently."""
     assert not render().all("PersistentVolumeClaim")
 
 
-def test_another_image_by_digest() -> None:
+def test_the_postgres_image_can_be_set_by_digest() -> None:
     image = {"repository": "registry.example.com/postgres", "digest": f"sha256:{'a' * 64}"}
     (server,) = containers(render({"postgresql": {"image": image}}).get("StatefulSet", OWN)["spec"]["template"])
 
     assert server["image"] == f"registry.example.com/postgres@sha256:{'a' * 64}"
 
 
-def test_an_external_database() -> None:
+def test_an_external_database_replaces_the_bundled_postgres() -> None:
     external = {"host": "db.example.com", "port": 6432, "username": "me@x", "database": "images", "existingSecret": "s"}
     manifests = render({"externalDatabase": external})
 
@@ -77,7 +77,7 @@ def test_an_external_database() -> None:
         assert "PGSSLMODE" not in environment
 
 
-def test_an_external_database_whose_certificate_is_verified() -> None:
+def test_a_ca_secret_enables_verification_of_an_external_database() -> None:
     external = {"host": "db.example.com", "caSecret": {"name": "db-ca", "key": "root.pem"}}
     manifests = render({"externalDatabase": external})
 
@@ -91,7 +91,7 @@ def test_an_external_database_whose_certificate_is_verified() -> None:
             assert "/database-ca" in [mount["mountPath"] for mount in container["volumeMounts"]]
 
 
-def test_a_cluster_of_cloudnative_pg() -> None:
+def test_the_database_url_can_come_from_a_cloudnative_pg_secret() -> None:
     """The Secret of CloudNativePG contains the complete URL."""
     manifests = render({"externalDatabase": {"existingSecret": "images-app", "existingSecretUrlKey": "uri"}})
 
@@ -101,7 +101,7 @@ def test_a_cluster_of_cloudnative_pg() -> None:
         assert "PGPASSWORD" not in environment
 
 
-def test_a_url_with_its_password_apart() -> None:
+def test_a_database_url_can_have_its_password_in_a_secret() -> None:
     url = "postgres://me@db.example.com/images?sslmode=require"
     manifests = render({"externalDatabase": {"url": url, "existingSecret": "s", "existingSecretPasswordKey": "pw"}})
 
@@ -110,7 +110,7 @@ def test_a_url_with_its_password_apart() -> None:
         assert variables(container)["PGPASSWORD"] == {"secretKeyRef": {"name": "s", "key": "pw"}}
 
 
-def test_sqlite_is_one_pod_that_runs_everything() -> None:
+def test_sqlite_runs_all_roles_in_one_pod() -> None:
     manifests = render(CLAIM)
     (deployment,) = manifests.all("Deployment")
     (container,) = containers(deployment["spec"]["template"])
@@ -133,7 +133,7 @@ def test_sqlite_is_one_pod_that_runs_everything() -> None:
     assert not manifests.all("StatefulSet")
 
 
-def test_the_services_lead_to_that_pod() -> None:
+def test_services_select_the_sqlite_pod() -> None:
     manifests = render(CLAIM)
     labels = manifests.deployment()["spec"]["template"]["metadata"]["labels"]
     ports = {port["name"] for port in containers(manifests.deployment()["spec"]["template"])[0]["ports"]}
@@ -153,12 +153,12 @@ def test_the_services_lead_to_that_pod() -> None:
         {"worker": {"keda": {"enabled": True}}},
     ],
 )
-def test_sqlite_with_more_than_one_replica_is_refused(more: dict[str, Any]) -> None:
+def test_sqlite_with_more_than_one_replica_is_rejected(more: dict[str, Any]) -> None:
     with pytest.raises(RenderError, match=r"sqlite\.enabled runs all roles in one pod.*or use Postgres"):
         render({**CLAIM, **more})
 
 
-def test_sqlite_without_a_claim_is_warned_of() -> None:
+def test_sqlite_without_a_volume_claim_shows_a_warning() -> None:
     assert "lost with its pod" in notes({"sqlite": {"enabled": True}})
     assert "lost with its pod" not in notes(CLAIM)
 
@@ -171,12 +171,12 @@ def test_sqlite_without_a_claim_is_warned_of() -> None:
         ({"externalDatabase": {"existingSecretUrlKey": "uri"}}, "needs externalDatabase.existingSecret"),
     ],
 )
-def test_what_cannot_work_is_refused(values: dict[str, Any], words: str) -> None:
+def test_invalid_database_values_are_rejected(values: dict[str, Any], words: str) -> None:
     with pytest.raises(RenderError, match=words):
         render(values)
 
 
-def test_no_password_is_in_a_refusal() -> None:
+def test_an_error_does_not_contain_the_database_password() -> None:
     with pytest.raises(RenderError) as caught:
         render({"externalDatabase": {"url": "postgres://me:hunter2@db/x"}})
 

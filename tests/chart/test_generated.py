@@ -34,7 +34,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("name", ["values.schema.json", "files/config-keys.yaml", "README.md"])
-def test_each_of_them_is_generated(name: str) -> None:
+def test_the_file_is_in_the_list_of_generated_files(name: str) -> None:
     assert name in generated.contents()
 
 
@@ -48,21 +48,21 @@ def test_each_value_is_documented() -> None:
     assert sorted(documented) == sorted(set(documented))
 
 
-def test_the_readme_has_each_value() -> None:
+def test_the_readme_lists_each_value() -> None:
     readme = (CHART / "README.md").read_text()
 
     for value in comments.read((CHART / "values.yaml").read_text()):
         assert f"| `{value.path}` |" in readme
 
 
-def test_versions_are_those_of_the_product() -> None:
+def test_the_app_version_and_image_annotations_match_the_release() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["appVersion"] == VERSION
     assert f"k8s-image-swapper:{VERSION}" in chart["annotations"]["artifacthub.io/images"]
     assert f"{VALUES['postgresql']['image']['repository']}:17" in chart["annotations"]["artifacthub.io/images"]
 
 
-def test_a_comment_that_belongs_to_no_key_is_an_error() -> None:
+def test_a_documentation_comment_without_a_key_raises_an_error() -> None:
     with pytest.raises(ValueError, match="values.yaml:2: the comment above belongs to no key"):
         comments.read("# -- A meaning.\n- item\n")
 

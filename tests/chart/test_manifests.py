@@ -89,7 +89,7 @@ def conforms(text: str, schemas: Path) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_each_object_has_the_form_that_kubernetes_takes(name: str, schemas: Path) -> None:
+def test_each_object_matches_the_api_server_schema(name: str, schemas: Path) -> None:
     manifests = render(SETS[name])
     status, report = conforms(manifests.text, schemas)
 
@@ -98,7 +98,7 @@ def test_each_object_has_the_form_that_kubernetes_takes(name: str, schemas: Path
     assert json.loads(report)["summary"]["valid"] == len(manifests.objects) - len(foreign)
 
 
-def test_filters_know_the_fields_of_pods(schemas: Path) -> None:
+def test_known_filter_fields_match_the_pod_schema(schemas: Path) -> None:
     kinds = json.loads((schemas / "pod-v1.json").read_text())["definitions"]
     known = {"PodSpec": SPEC, "ObjectMeta": METADATA, "EphemeralContainer": CONTAINER}
     properties = {kind.rpartition(".")[2]: set(found.get("properties", ())) for kind, found in kinds.items()}
@@ -107,28 +107,28 @@ def test_filters_know_the_fields_of_pods(schemas: Path) -> None:
     assert properties["Container"] <= set(CONTAINER.fields)
 
 
-def test_another_form_is_noticed(schemas: Path) -> None:
+def test_schema_validation_rejects_an_unknown_field(schemas: Path) -> None:
     text = render().text.replace("enableServiceLinks:", "enableServiceLink:")
 
     assert conforms(text, schemas)[0] != 0
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_names_and_labels_are_short_enough(name: str) -> None:
+def test_names_and_labels_are_within_the_length_limits(name: str) -> None:
     for found in render(SETS[name]).objects:
         assert len(found["metadata"]["name"]) <= (52 if found["kind"] == "CronJob" else 63)
         assert all(len(value) <= 63 for value in found["metadata"].get("labels", {}).values())
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_object_is_there_twice(name: str) -> None:
+def test_object_names_are_unique_per_kind_and_namespace(name: str) -> None:
     names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in render(SETS[name]).objects]
 
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_each_object_is_in_its_namespace(name: str) -> None:
+def test_each_namespaced_object_sets_its_namespace(name: str) -> None:
     """The namespace must be in each object for users who apply the output of `helm template`."""
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
     for found in render({**SETS[name], "extraManifests": [], "extraManifestsTemplated": []}, namespace="ops").objects:
@@ -136,7 +136,7 @@ def test_each_object_is_in_its_namespace(name: str) -> None:
         assert found["metadata"].get("namespace") in allowed
 
 
-def test_helm_has_nothing_to_say() -> None:
+def test_helm_lint_reports_nothing() -> None:
     ended = helm("lint", "--strict", "--quiet", str(CHART))
 
     assert (ended.stdout.strip(), ended.stderr.strip()) == ("", "")
@@ -161,7 +161,7 @@ def apply(plane: ControlPlane, objects: list[dict[str, Any]], *flags: str) -> su
 
 
 @pytest.mark.timeout(300)
-def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespace: str) -> None:
+def test_server_side_dry_run_accepts_all_objects_without_warnings(plane: ControlPlane, namespace: str) -> None:
     """Expressions compile, and no pod violates Pod Security "restricted"."""
     for name in ("default", "terraform", "large-cluster", "sqlite", "monitored", "fail", "persistent"):
         objects = [o for o in render(SETS[name], namespace=namespace).objects if o["kind"] not in FOREIGN.split(",")]
@@ -173,7 +173,7 @@ def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespac
         assert len(ended.stdout.splitlines()) == len(objects)
 
 
-def test_its_version_is_the_one_that_helm_renders_for() -> None:
+def test_helm_renders_the_same_for_the_tested_kubernetes_version() -> None:
     """With another version, conditions would be omitted where tests expect them."""
     assert (
         helm("template", str(CHART), "--debug", "--kube-version", VERSION).stdout == helm("template", str(CHART)).stdout

@@ -52,14 +52,14 @@ def dashboard() -> dict[str, Any]:
     return found
 
 
-def test_nothing_of_it_is_there_by_default() -> None:
+def test_no_monitoring_objects_are_rendered_by_default() -> None:
     kinds = {found["kind"] for found in render().objects}
 
     assert not kinds & {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
     assert not render().has("ConfigMap", f"{FULLNAME}-dashboard")
 
 
-def test_the_webhook_is_read_over_tls_that_is_verified() -> None:
+def test_webhook_metrics_are_scraped_over_verified_tls() -> None:
     (endpoint,) = render(ENABLED).get("ServiceMonitor")["spec"]["endpoints"]
 
     assert (endpoint["port"], endpoint["scheme"], endpoint["path"]) == ("https", "https", "/metrics")
@@ -69,7 +69,7 @@ def test_the_webhook_is_read_over_tls_that_is_verified() -> None:
     }
 
 
-def test_monitors_select_one_service_each_and_ports_that_exist() -> None:
+def test_monitors_select_one_service_or_the_worker_and_existing_ports() -> None:
     manifests = render(ENABLED)
     for monitor in manifests.all("ServiceMonitor"):
         selector = monitor["spec"]["selector"]["matchLabels"]
@@ -81,7 +81,7 @@ def test_monitors_select_one_service_each_and_ports_that_exist() -> None:
     assert "metrics" in [port["name"] for port in containers(template)[-1]["ports"]]
 
 
-def test_labels_by_which_prometheus_selects() -> None:
+def test_service_monitor_labels_and_interval_are_set_from_values() -> None:
     values = {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}, "interval": "15s"}}}
 
     for monitor in render(values).all("ServiceMonitor"):
@@ -89,7 +89,7 @@ def test_labels_by_which_prometheus_selects() -> None:
         assert monitor["spec"]["endpoints"][0]["interval"] == "15s"
 
 
-def test_promtool_takes_the_rules(tmp_path: Path) -> None:
+def test_promtool_accepts_the_alert_rules(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
     ended = subprocess.run(
@@ -163,7 +163,7 @@ def test_each_alert_has_a_sample() -> None:
 
 
 @pytest.mark.parametrize("alert", SAMPLES)
-def test_an_alert_fires_when_it_should_and_not_while_all_is_well(alert: str, tmp_path: Path) -> None:
+def test_an_alert_fires_for_its_sample_and_not_for_healthy_series(alert: str, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
     series, values = SAMPLES[alert]
     given = [{"series": series, "values": values}]
@@ -180,7 +180,7 @@ def test_an_alert_fires_when_it_should_and_not_while_all_is_well(alert: str, tmp
 
 
 @pytest.mark.parametrize("alert", ["ImageSwapperWebhookDown", "ImageSwapperClusterNotWatched"])
-def test_an_alert_fires_where_nothing_is_there_to_read(alert: str, tmp_path: Path) -> None:
+def test_an_alert_fires_when_its_metrics_are_absent(alert: str, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
     series = [{"series": "other", "values": "1x120"}]
     text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
@@ -191,18 +191,18 @@ def test_an_alert_fires_where_nothing_is_there_to_read(alert: str, tmp_path: Pat
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_alerts_name_metrics_that_exist() -> None:
+def test_alerts_use_only_documented_metrics() -> None:
     for rule in rules():
         assert metrics_of(rule["expr"]) <= documented(), rule["alert"]
 
 
-def test_alerts_look_at_their_own_namespace_only() -> None:
+def test_alerts_select_only_their_own_namespace() -> None:
     for rule in rules():
         for metric in re.findall(r"\bswapper_[a-z_]+(\{[^}]*\})?", rule["expr"]):
             assert 'namespace="swapper"' in metric, rule["alert"]
 
 
-def test_each_alert_has_its_runbook() -> None:
+def test_each_alert_has_a_runbook_and_a_severity() -> None:
     for rule in rules():
         address, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert address.endswith("/docs/runbooks.md")
@@ -210,7 +210,7 @@ def test_each_alert_has_its_runbook() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning", "info")
 
 
-def test_each_runbook_has_its_alert() -> None:
+def test_each_runbook_belongs_to_an_alert() -> None:
     found = {rule["annotations"]["runbook_url"].partition("#")[2] for rule in rules()}
     headings = re.findall(r"^## (ImageSwapper\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
 
@@ -221,12 +221,12 @@ def expressions() -> list[str]:
     return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", [])]
 
 
-def test_the_dashboard_names_metrics_that_exist() -> None:
+def test_the_dashboard_uses_only_documented_metrics() -> None:
     for expression in expressions():
         assert metrics_of(expression) <= documented(), expression
 
 
-def test_the_dashboard_s_expressions_are_ones_of_prometheus(tmp_path: Path) -> None:
+def test_promtool_accepts_the_dashboard_expressions(tmp_path: Path) -> None:
     recorded = [
         {"record": f"panel:{number}", "expr": text.replace("$__rate_interval", "5m").replace("$namespace", "swapper")}
         for number, text in enumerate(expressions())
@@ -240,7 +240,7 @@ def test_the_dashboard_s_expressions_are_ones_of_prometheus(tmp_path: Path) -> N
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_dashboard_says_dry_run_loudly() -> None:
+def test_the_dry_run_panel_shows_dry_run_in_capitals() -> None:
     (panel,) = [panel for panel in dashboard()["panels"] if panel["title"] == "Dry run"]
 
     assert "DRY RUN" in json.dumps(panel["fieldConfig"])

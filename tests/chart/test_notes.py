@@ -11,7 +11,7 @@ from tests.support.helm import FULLNAME, notes
 SWAPPING: dict[str, Any] = {"config": {"dryRun": False}}
 
 
-def test_dry_run_is_said_loudly_and_first() -> None:
+def test_notes_begin_with_a_dry_run_warning_only_in_dry_run() -> None:
     lines = [line for line in notes().splitlines() if line]
 
     assert "NOTHING IS SWAPPED OR COPIED" in lines[1]
@@ -20,13 +20,13 @@ def test_dry_run_is_said_loudly_and_first() -> None:
     assert "DRY RUN" not in notes({"config": {"DRYRUN": False}})
 
 
-def test_an_upgrade_says_that_the_former_release_swapped() -> None:
+def test_a_dry_run_upgrade_warns_that_the_old_chart_ignored_dry_run() -> None:
     assert "it did not obey dryRun" in notes(flags=("--is-upgrade",))
     assert "it did not obey dryRun" not in notes()
     assert "it did not obey dryRun" not in notes(SWAPPING, flags=("--is-upgrade",))
 
 
-def test_the_next_steps() -> None:
+def test_notes_list_the_next_commands() -> None:
     printed = notes(SWAPPING)
 
     assert f"helm test {FULLNAME} --namespace swapper" in printed
@@ -47,14 +47,14 @@ def test_the_next_steps() -> None:
         ({"externalUrl": "https://swapper.example.com"}, "https://swapper.example.com"),
     ],
 )
-def test_the_address_of_the_dashboard(web: dict[str, Any], address: str) -> None:
+def test_notes_show_the_dashboard_address_instead_of_port_forward(web: dict[str, Any], address: str) -> None:
     printed = notes({"web": web})
 
     assert address in printed
     assert "port-forward" not in printed
 
 
-def test_proxies_are_asked_for_where_one_ends_tls() -> None:
+def test_notes_report_empty_trusted_proxies_for_an_https_url() -> None:
     url = {"externalUrl": "https://swapper.example.com"}
 
     assert "web.trustedProxies is empty" in notes({"web": url})
@@ -62,7 +62,7 @@ def test_proxies_are_asked_for_where_one_ends_tls() -> None:
     assert "trustedProxies" not in notes()
 
 
-def test_private_clusters() -> None:
+def test_notes_explain_network_settings_for_private_clusters() -> None:
     printed = notes({"containerPort": 9443})
 
     assert "add a firewall rule for\n9443, or set containerPort=10250" in printed
@@ -77,9 +77,9 @@ def test_private_clusters() -> None:
         ({"config": {"target": {"type": "oci", "oci": {"endpoint": "registry.example.com"}}}}, False),
     ],
 )
-def test_the_placeholder_of_the_account(values: dict[str, Any], is_warned: bool) -> None:
+def test_notes_report_the_placeholder_account_id_only_if_it_is_used(values: dict[str, Any], is_warned: bool) -> None:
     assert ("placeholder 12345678" in notes(values)) == is_warned
 
 
-def test_no_secret_is_printed() -> None:
+def test_commands_in_notes_read_only_the_existing_admin_secret() -> None:
     assert "get secret" not in notes({"admin": {"existingSecret": "mine"}}).replace("get secret mine", "")

@@ -24,7 +24,7 @@ def pods(values: dict[str, Any]) -> Iterator[tuple[str, Object]]:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_pod_security_restricted(name: str) -> None:
+def test_pods_meet_the_restricted_pod_security_standard(name: str) -> None:
     for where, pod in pods(SETS[name]):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True, where
@@ -40,14 +40,14 @@ def test_pod_security_restricted(name: str) -> None:
         assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}, where
 
 
-def test_any_user_may_run_our_image() -> None:
+def test_pods_except_postgresql_set_no_user_or_group() -> None:
     """OpenShift assigns a user to each namespace."""
     for where, pod in pods(EVERYTHING):
         if where != f"StatefulSet/{FULLNAME}-postgresql":
             assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["spec"]["securityContext"]), where
 
 
-def test_the_user_of_postgres_can_be_left_to_the_cluster() -> None:
+def test_the_postgresql_user_and_group_can_be_unset() -> None:
     context = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
     manifests = render({"postgresql": {"podSecurityContext": context}})
     pod = manifests.get("StatefulSet", f"{FULLNAME}-postgresql")["spec"]["template"]
@@ -55,7 +55,7 @@ def test_the_user_of_postgres_can_be_left_to_the_cluster() -> None:
     assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["spec"]["securityContext"])
 
 
-def test_who_has_a_token_of_the_api() -> None:
+def test_all_pods_except_webhook_web_and_postgresql_mount_an_api_token() -> None:
     """Workers read pull secrets, the watcher reads pods, the set-up writes Secrets, the test reads the registration."""
     tokens = {where: pod["spec"]["automountServiceAccountToken"] for where, pod in pods(EVERYTHING)}
 
@@ -66,7 +66,7 @@ def test_who_has_a_token_of_the_api() -> None:
     }
 
 
-def test_all_that_talk_to_registries_are_the_account_of_the_trust_policy() -> None:
+def test_only_webhook_web_and_worker_use_the_main_service_account() -> None:
     accounts = {where: pod["spec"].get("serviceAccountName") for where, pod in pods(EVERYTHING)}
 
     assert {accounts[f"Deployment/{FULLNAME}{suffix}"] for suffix in ("", "-web", "-worker")} == {FULLNAME}
@@ -82,7 +82,7 @@ def test_all_that_talk_to_registries_are_the_account_of_the_trust_policy() -> No
         ({"create": False, "name": "existing"}, "existing"),
     ],
 )
-def test_another_service_account(account: dict[str, Any], name: str) -> None:
+def test_a_custom_service_account_is_used_and_bound(account: dict[str, Any], name: str) -> None:
     manifests = render({"serviceAccount": account, "secretReader": {"enabled": True}})
 
     for role in ("", "web", "worker"):
@@ -94,7 +94,7 @@ def test_another_service_account(account: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_each_of_our_processes_has_its_two_writable_directories(name: str) -> None:
+def test_our_containers_can_write_only_to_data_and_tmp(name: str) -> None:
     for where, pod in pods(SETS[name]):
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
         for container in containers(pod):
@@ -107,7 +107,7 @@ def test_each_of_our_processes_has_its_two_writable_directories(name: str) -> No
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_each_mount_has_its_volume(name: str) -> None:
+def test_mounts_refer_to_existing_volumes_with_unique_names(name: str) -> None:
     for where, pod in pods(SETS[name]):
         names = [volume["name"] for volume in pod["spec"].get("volumes", [])]
         assert len(names) == len(set(names)), where
@@ -115,26 +115,26 @@ def test_each_mount_has_its_volume(name: str) -> None:
             assert {mount["name"] for mount in container.get("volumeMounts", [])} <= set(names), where
 
 
-def test_nodes_run_linux_and_no_links_of_services_are_set() -> None:
+def test_pods_select_linux_nodes_and_disable_service_links() -> None:
     """With links of Services, a Service named `swapper` would set SWAPPER_PORT."""
     for where, pod in pods(EVERYTHING):
         assert pod["spec"]["nodeSelector"]["kubernetes.io/os"] == "linux", where
         assert pod["spec"]["enableServiceLinks"] is False, where
 
 
-def test_meshes_inject_nothing() -> None:
+def test_service_mesh_injection_is_disabled() -> None:
     for where, pod in pods(EVERYTHING):
         assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", where
         assert pod["metadata"]["annotations"]["linkerd.io/inject"] == "disabled", where
 
 
-def test_pull_secrets_are_those_of_all_pods() -> None:
+def test_image_pull_secrets_are_set_on_all_pods() -> None:
     secrets = [{"name": "one"}, {"name": "two"}]
     for where, pod in pods({**EVERYTHING, "imagePullSecrets": secrets}):
         assert pod["spec"]["imagePullSecrets"] == secrets, where
 
 
-def test_where_the_others_run_follows_the_webhook_unless_said() -> None:
+def test_pods_inherit_scheduling_values_unless_they_override_them() -> None:
     tolerations = [{"key": "infra", "operator": "Exists"}]
     values = {"nodeSelector": {"a": "b"}, "tolerations": tolerations, "web": {"nodeSelector": {"c": "d"}}}
     selectors = {where: pod["spec"]["nodeSelector"] for where, pod in pods({**EVERYTHING, **values})}
@@ -153,7 +153,7 @@ def test_where_the_others_run_follows_the_webhook_unless_said() -> None:
         ("watcher", "watcher", "HTTP"),
     ],
 )
-def test_probes(role: str, port: str, scheme: str) -> None:
+def test_probes_request_readyz_and_livez_on_the_port_of_the_process(role: str, port: str, scheme: str) -> None:
     container = render().deployment(role)["spec"]["template"]["spec"]["containers"][0]
     probes = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
 
@@ -162,7 +162,7 @@ def test_probes(role: str, port: str, scheme: str) -> None:
     assert port in [found["name"] for found in container["ports"]]
 
 
-def test_each_container_can_have_limits() -> None:
+def test_resource_limits_can_be_set_on_each_container() -> None:
     """A quota of the namespace can require limits."""
     limits = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
     values = {**limits, **dict.fromkeys(("web", "worker", "watcher", "patch", "postgresql", "test"), limits)}
@@ -171,7 +171,7 @@ def test_each_container_can_have_limits() -> None:
         assert all("limits" in container["resources"] for container in containers(pod)), where
 
 
-def test_where_the_test_runs() -> None:
+def test_the_test_pod_can_be_scheduled_or_disabled_but_its_image_is_fixed() -> None:
     test = {
         "nodeSelector": {"a": "b"},
         "tolerations": [{"operator": "Exists"}],
@@ -187,7 +187,7 @@ def test_where_the_test_runs() -> None:
     assert not render({"test": {"enabled": False}}).all("Pod")
 
 
-def test_a_probe_of_the_users() -> None:
+def test_custom_probe_settings_are_merged_with_the_defaults() -> None:
     container = render({"probes": {"livenessProbe": {"periodSeconds": 33}}}).deployment()["spec"]["template"]["spec"]
     probe = container["containers"][0]["livenessProbe"]
 
@@ -196,7 +196,7 @@ def test_a_probe_of_the_users() -> None:
 
 
 @pytest.mark.parametrize("role", ["", "web"])
-def test_a_roll_out_loses_no_request(role: str) -> None:
+def test_rolling_updates_keep_capacity_and_drain_requests(role: str) -> None:
     spec = render().deployment(role)["spec"]
     pod = spec["template"]["spec"]
     command, seconds = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
@@ -206,11 +206,11 @@ def test_a_roll_out_loses_no_request(role: str) -> None:
     assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 20
 
 
-def test_a_worker_has_time_to_hand_its_copies_back() -> None:
+def test_the_worker_grace_period_is_longer_than_30_seconds() -> None:
     assert render().deployment("worker")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 30
 
 
-def test_files_of_passwords() -> None:
+def test_each_deployment_has_the_credentials_volume_and_variable() -> None:
     manifests = render({"credentials": {"existingSecret": "registry-passwords"}})
 
     for role in ("", "web", "worker", "watcher"):
@@ -219,7 +219,7 @@ def test_files_of_passwords() -> None:
         assert {"name": "SWAPPER_CREDENTIALS_DIR", "value": "/credentials"} in spec["containers"][0]["env"]
 
 
-def test_volumes_variables_and_labels_of_the_users() -> None:
+def test_extra_mounts_env_sources_and_labels_apply_to_all_deployments() -> None:
     mount = {"name": "ca", "mountPath": "/etc/company"}
     values = {
         "extraVolumes": [{"name": "ca", "configMap": {"name": "company-ca"}}],
@@ -237,7 +237,7 @@ def test_volumes_variables_and_labels_of_the_users() -> None:
             assert container["envFrom"] == values["extraEnvFrom"]
 
 
-def test_an_image_by_digest() -> None:
+def test_an_image_digest_replaces_the_tag() -> None:
     digest = f"sha256:{'b' * 64}"
     values = {"image": {"repository": "registry.example.com/swapper", "digest": digest}}
     images = {c["image"] for where, pod in pods({**EVERYTHING, **values}) for c in containers(pod)}

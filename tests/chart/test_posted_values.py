@@ -19,16 +19,16 @@ def loaded(manifests: Manifests) -> config.Config:
 
 
 @pytest.mark.parametrize("name", POSTED)
-def test_the_application_starts_on_it(name: str) -> None:
+def test_the_application_loads_the_configuration(name: str) -> None:
     assert loaded(render(POSTED[name])).target.name.endpoint
 
 
 @pytest.mark.parametrize("name", POSTED)
-def test_nothing_in_it_is_unknown(name: str) -> None:
+def test_notes_report_no_unknown_values(name: str) -> None:
     assert "is unknown" not in notes(POSTED[name])
 
 
-def test_terraform() -> None:
+def test_terraform_values_set_the_account_namespace_and_filters() -> None:
     manifests = render(POSTED["terraform"], namespace="kube-system")
     account = manifests.get("ServiceAccount")
 
@@ -43,7 +43,7 @@ def test_terraform() -> None:
     assert manifests.has("ClusterRole")
 
 
-def test_artifact_registry_beside_the_default_target() -> None:
+def test_an_artifact_registry_target_overrides_the_default_target() -> None:
     manifests = render(POSTED["gcp"])
 
     assert loaded(manifests).target.type == "gcp"
@@ -51,7 +51,7 @@ def test_artifact_registry_beside_the_default_target() -> None:
     assert "placeholder" not in notes(POSTED["gcp"])
 
 
-def test_keys_in_other_cases_win_over_the_defaults() -> None:
+def test_keys_in_other_cases_override_the_defaults() -> None:
     found = loaded(render(POSTED["capitals"]))
 
     assert (found.dry_run, found.log_level, found.image_swap_policy) == (False, "info", "always")
@@ -60,7 +60,7 @@ def test_keys_in_other_cases_win_over_the_defaults() -> None:
     assert len(found.source.filters) == 1
 
 
-def test_numbers_where_text_is_meant() -> None:
+def test_unquoted_numbers_are_accepted_where_text_is_expected() -> None:
     manifests = render(POSTED["numbers"])
     found = loaded(manifests)
     deployment = manifests.deployment()
@@ -76,7 +76,7 @@ def test_numbers_where_text_is_meant() -> None:
 
 
 @pytest.mark.parametrize("number", ["123456789012", "023456789012"])
-def test_an_account_number_of_the_command_line(number: str) -> None:
+def test_an_account_id_set_on_the_command_line_keeps_its_digits(number: str) -> None:
     """The getting-started page has this argument. Helm's --set converts its value to a number."""
     region = "config.target.aws.region=eu-central-1"
     found = loaded(render(None, f"config.target.aws.accountId={number}", region, "awsSecretName=k8s-image-swapper-aws"))
@@ -94,17 +94,17 @@ def test_an_account_number_of_the_command_line(number: str) -> None:
         ("config.logFormat=json", "log_format", "json"),
     ],
 )
-def test_settings_of_the_command_line(argument: str, path: str, value: object) -> None:
+def test_settings_can_be_set_on_the_command_line(argument: str, path: str, value: object) -> None:
     assert getattr(loaded(render(None, argument)), path) == value
 
 
-def test_a_filter_of_the_command_line_replaces_ours() -> None:
+def test_a_filter_set_on_the_command_line_replaces_the_default() -> None:
     found = loaded(render(None, "config.source.filters[0].jmespath=obj.metadata.namespace != 'playground'"))
 
     assert [f.jmespath for f in found.source.filters] == ["obj.metadata.namespace != 'playground'"]
 
 
-def test_the_access_key_of_a_secret() -> None:
+def test_aws_access_keys_are_read_from_the_secret() -> None:
     manifests = render(POSTED["certmanager"])
 
     for role in ("", "web", "worker"):
@@ -118,7 +118,7 @@ def large() -> Manifests:
     return render(POSTED["large-cluster"])
 
 
-def test_where_pods_run_and_how_they_are_labelled() -> None:
+def test_scheduling_values_annotations_and_labels_apply_to_the_webhook() -> None:
     pod = large().deployment()["spec"]["template"]
 
     assert pod["spec"]["nodeSelector"] == {"node-role": "infra", "kubernetes.io/os": "linux"}
@@ -130,7 +130,7 @@ def test_where_pods_run_and_how_they_are_labelled() -> None:
     assert large().deployment()["metadata"]["annotations"] == {"reloader.stakater.com/auto": "true"}
 
 
-def test_resources_are_those_of_the_webhook_alone() -> None:
+def test_resource_limits_apply_only_to_the_webhook() -> None:
     limits = {
         role: large().deployment(role)["spec"]["template"]["spec"]["containers"][0]["resources"].get("limits")
         for role in ("", "web", "worker")
@@ -139,7 +139,7 @@ def test_resources_are_those_of_the_webhook_alone() -> None:
     assert limits == {"": {"cpu": "100m", "memory": "256Mi"}, "web": None, "worker": None}
 
 
-def test_security_contexts_are_added_to_ours() -> None:
+def test_custom_security_contexts_are_merged_with_the_defaults() -> None:
     spec = large().deployment()["spec"]["template"]["spec"]
 
     assert spec["securityContext"] == {
@@ -151,7 +151,7 @@ def test_security_contexts_are_added_to_ours() -> None:
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_settings_of_the_certificate_job() -> None:
+def test_certificate_job_settings_apply_except_for_the_image() -> None:
     (job,) = large().all("Job")
     pod = job["spec"]["template"]
 
@@ -167,7 +167,7 @@ def variables_image() -> str:
     return image
 
 
-def test_the_public_image_is_replaced_and_said() -> None:
+def test_the_upstream_image_is_replaced_with_a_warning() -> None:
     container = large().deployment()["spec"]["template"]["spec"]["containers"][0]
 
     assert container["image"] == variables_image()
@@ -175,7 +175,7 @@ def test_the_public_image_is_replaced_and_said() -> None:
     assert "cannot run this chart" in notes(POSTED["large-cluster"])
 
 
-def test_variables_and_objects_of_the_users() -> None:
+def test_extra_variables_and_manifests_are_rendered() -> None:
     manifests = large()
 
     for role in ("", "web", "worker"):
@@ -185,14 +185,14 @@ def test_variables_and_objects_of_the_users() -> None:
     assert manifests.has("ConfigMap", f"{FULLNAME}-templated")
 
 
-def test_a_volume_of_the_users_replaces_the_empty_directory() -> None:
+def test_the_cache_volume_replaces_the_tmp_volume_of_the_worker() -> None:
     volumes = large().deployment("worker")["spec"]["template"]["spec"]["volumes"]
 
     assert {"name": "tmp", "persistentVolumeClaim": {"claimName": "cache"}} in volumes
     assert {"name": "tmp", "emptyDir": {}} in large().deployment()["spec"]["template"]["spec"]["volumes"]
 
 
-def test_the_node_s_network() -> None:
+def test_only_the_webhook_uses_the_host_network() -> None:
     manifests = render(POSTED["host-network"])
     spec = manifests.deployment()["spec"]
 
@@ -204,7 +204,7 @@ def test_the_node_s_network() -> None:
         assert "hostNetwork" not in manifests.deployment(role)["spec"]["template"]["spec"]
 
 
-def test_a_webhook_outside_of_the_cluster() -> None:
+def test_dev_mode_registers_a_webhook_outside_the_cluster() -> None:
     manifests = render(POSTED["dev"])
     container = manifests.deployment()["spec"]["template"]["spec"]["containers"][0]
 
@@ -222,7 +222,7 @@ def test_a_webhook_outside_of_the_cluster() -> None:
         ({"somethingElse": {"a": 1}}, "The value somethingElse is unknown and has no effect."),
     ],
 )
-def test_unknown_values_are_warned_of(values: dict[str, Any], advice: str) -> None:
+def test_unknown_values_render_with_a_warning(values: dict[str, Any], advice: str) -> None:
     assert render(values).objects
     assert advice in notes(values)
     assert "WARNING: The value" in notes(values)

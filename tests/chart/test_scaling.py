@@ -26,7 +26,7 @@ def named(role: str) -> str:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_an_autoscaler(role: str) -> None:
+def test_the_autoscaler_manages_the_replicas_of_its_deployment(role: str) -> None:
     scaling = {"enabled": True, "minReplicas": 2, "maxReplicas": 7, "targetMemoryUtilizationPercentage": 70}
     manifests = render(block(role, autoscaling=scaling))
     found = manifests.get("HorizontalPodAutoscaler", named(role))["spec"]
@@ -45,7 +45,7 @@ def budget_selects(manifests: Manifests, role: str) -> bool:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_budget_where_there_is_more_than_one_replica(role: str) -> None:
+def test_a_disruption_budget_is_created_only_for_multiple_replicas(role: str) -> None:
     manifests = render(block(role, replicaCount=2))
 
     assert budget_selects(manifests, role)
@@ -55,7 +55,7 @@ def test_a_budget_where_there_is_more_than_one_replica(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("least", "shown"), [("1", 1), (2, 2), ("50%", "50%")])
-def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> None:
+def test_an_enabled_budget_has_the_configured_minimum_and_selector(role: str, least: object, shown: object) -> None:
     """The second release is not named like the chart. With such a name, the budget of estahn's chart selected no
     pods."""
     manifests = render(block(role, pdb={"enabled": True, "minAvailable": least}))
@@ -68,11 +68,11 @@ def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_budget_that_is_refused(role: str) -> None:
+def test_a_disabled_disruption_budget_is_not_rendered(role: str) -> None:
     assert not render(block(role, replicaCount=3, pdb={"enabled": False})).all("PodDisruptionBudget")
 
 
-def test_a_budget_of_one_replica_is_warned_of() -> None:
+def test_notes_warn_about_a_disruption_budget_with_one_replica() -> None:
     assert "keeps nodes from being drained" in notes({"pdb": {"enabled": True}})
     assert "keeps nodes from being drained" not in notes({"pdb": {"enabled": True}, "replicaCount": 2})
 
@@ -87,7 +87,7 @@ def test_replicas_prefer_different_nodes(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", (*ROLES, "watcher"))
-def test_replicas_spread_over_zones(role: str) -> None:
+def test_topology_spread_constraints_get_the_deployment_selector(role: str) -> None:
     zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
     spec = render(block(role, topologySpreadConstraints=[zones])).deployment(role)["spec"]
     (found,) = spec["template"]["spec"]["topologySpreadConstraints"]
@@ -106,7 +106,7 @@ def trigger(values: dict[str, Any]) -> Object:
     return dict(only["metadata"])
 
 
-def test_workers_follow_the_number_of_due_jobs() -> None:
+def test_keda_scales_workers_by_a_query_of_the_bundled_database() -> None:
     found = trigger({})
 
     assert found["host"] == f"{FULLNAME}-postgresql.swapper.svc"
@@ -114,7 +114,7 @@ def test_workers_follow_the_number_of_due_jobs() -> None:
     assert found["targetQueryValue"] == "20"
 
 
-def test_in_an_external_database_too() -> None:
+def test_keda_can_query_an_external_database() -> None:
     by_url = trigger({"externalDatabase": {"existingSecret": "app", "existingSecretUrlKey": "uri"}})
     by_parts = trigger({"externalDatabase": {"host": "db", "existingSecret": "s", "sslMode": "require"}})
 
@@ -123,7 +123,7 @@ def test_in_an_external_database_too() -> None:
 
 
 @pytest.mark.django_db
-def test_the_query_counts_due_jobs() -> None:
+def test_the_keda_query_counts_only_due_jobs() -> None:
     """The query runs on real rows. It does not count jobs that are not due yet, and finished jobs."""
     now = timezone.now()
     for number, (status, seconds) in enumerate([("pending", -1), ("pending", 3600), ("failed", -1), ("succeeded", -1)]):

@@ -17,12 +17,12 @@ SELECTOR = {
 @pytest.mark.parametrize(
     "kind", ["Deployment", "Service", "ServiceAccount", "ConfigMap", "MutatingWebhookConfiguration", "ClusterRole"]
 )
-def test_the_webhook_s_objects_keep_their_names(kind: str) -> None:
+def test_webhook_objects_keep_the_names_of_the_upstream_chart(kind: str) -> None:
     assert render({"secretReader": {"enabled": True}}).has(kind)
 
 
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "PodDisruptionBudget"])
-def test_so_do_those_that_are_asked_for(kind: str) -> None:
+def test_optional_objects_keep_the_names_of_the_upstream_chart(kind: str) -> None:
     assert render({"autoscaling": {"enabled": True}, "pdb": {"enabled": True}}).has(kind)
 
 
@@ -36,11 +36,11 @@ def test_so_do_those_that_are_asked_for(kind: str) -> None:
         ("my-k8s-image-swapper-x", {}, "my-k8s-image-swapper-x"),
     ],
 )
-def test_the_fullname(release: str, values: dict[str, str], expected: str) -> None:
+def test_the_fullname_follows_the_helm_naming_convention(release: str, values: dict[str, str], expected: str) -> None:
     assert render(values, release=release).has("MutatingWebhookConfiguration", expected)
 
 
-def test_the_selector_does_not_change() -> None:
+def test_labels_in_values_do_not_change_the_deployment_selector() -> None:
     """Kubernetes refuses a change to the selector of an existing Deployment."""
     values = {"commonLabels": {"team": "a"}, "podLabels": {"app.kubernetes.io/component": "mine"}}
     for manifests in (render(), render(values), render(posted()["large-cluster"])):
@@ -54,7 +54,7 @@ def test_the_container_and_the_webhook_keep_their_names() -> None:
     assert render().hook["name"] == "k8s-image-swapper.github.io"
 
 
-def test_the_role_of_the_binding_does_not_change() -> None:
+def test_the_cluster_role_binding_keeps_its_role_reference() -> None:
     """Kubernetes refuses a change to the roleRef of an existing binding."""
     binding = render({"secretReader": {"enabled": True}}).get("ClusterRoleBinding")
 
@@ -67,7 +67,7 @@ def test_no_secret_is_rendered() -> None:
         assert render(values).all("Secret") == []
 
 
-def test_only_webhooks_are_behind_the_webhook_s_service() -> None:
+def test_the_webhook_service_selects_only_webhook_pods() -> None:
     selector = render().get("Service")["spec"]["selector"]
     behind = [
         name
@@ -78,7 +78,7 @@ def test_only_webhooks_are_behind_the_webhook_s_service() -> None:
     assert behind == [f"Deployment/{FULLNAME}"]
 
 
-def test_the_set_up_job_has_a_name_for_each_content() -> None:
+def test_the_set_up_job_is_renamed_when_its_content_changes() -> None:
     """A Job is immutable, so an upgrade with a change must create another one."""
     (first,) = render().all("Job")
     (same,) = render({"replicaCount": 2}).all("Job")
@@ -87,7 +87,7 @@ def test_the_set_up_job_has_a_name_for_each_content() -> None:
     assert first["metadata"]["name"] == same["metadata"]["name"] != other["metadata"]["name"]
 
 
-def test_a_change_of_the_configuration_leaves_running_webhooks_alone() -> None:
+def test_a_configuration_change_restarts_web_but_not_webhooks_or_workers() -> None:
     """Webhooks reload the file. Web writes the rows of the configuration, and workers those of a new target."""
     before, after = render(), render({"config": {"imageSwapPolicy": "always"}})
 
@@ -96,14 +96,14 @@ def test_a_change_of_the_configuration_leaves_running_webhooks_alone() -> None:
     assert before.deployment("web") != after.deployment("web")
 
 
-def test_what_is_read_at_the_start_only_starts_pods_again() -> None:
+def test_a_startup_setting_change_restarts_webhook_web_and_worker() -> None:
     before, after = render(), render({"config": {"logLevel": "info"}})
 
     for role in ("", "web", "worker"):
         assert before.deployment(role) != after.deployment(role)
 
 
-def test_a_new_target_is_prepared() -> None:
+def test_a_new_target_restarts_web_and_worker_which_prepare_it() -> None:
     before, after = render(), render({"config": {"target": {"aws": {"region": "eu-west-1"}}}})
 
     assert before.deployment() == after.deployment()
@@ -113,21 +113,21 @@ def test_a_new_target_is_prepared() -> None:
         assert [c["args"] for c in spec["initContainers"]] == [["prepare"]]
 
 
-def test_so_is_it_in_one_pod() -> None:
+def test_a_new_target_restarts_the_single_sqlite_pod() -> None:
     sqlite, target = {"sqlite": {"enabled": True}}, {"target": {"aws": {"region": "eu-west-1"}}}
 
     assert render(sqlite).deployment() != render({**sqlite, "config": target}).deployment()
 
 
 @pytest.mark.parametrize("name", posted())
-def test_two_renderings_are_alike(name: str) -> None:
+def test_rendering_is_deterministic(name: str) -> None:
     first = render(posted()[name], flags=("--description", "first")).text
     second = render(posted()[name], flags=("--description", "second")).text
 
     assert first == second
 
 
-def test_nothing_is_a_hook_but_the_test() -> None:
+def test_only_test_hooks_are_rendered() -> None:
     """Hooks deadlock with --wait, and with Argo CD they run before ConfigMaps exist."""
     hooks = {
         found["metadata"]["annotations"]["helm.sh/hook"]

@@ -59,14 +59,14 @@ def subjects(manifests: Manifests) -> set[tuple[str, str]]:
     return {(subject["name"], subject["namespace"]) for binding in bindings for subject in binding["subjects"]}
 
 
-def test_it_reads_pods_workloads_and_nodes_and_nothing_else() -> None:
+def test_the_watcher_cluster_role_has_only_the_expected_permissions() -> None:
     manifests = render({"secretReader": {"enabled": True}})
 
     assert permissions(manifests.get("ClusterRole", WATCHER)) == NODES | WORKLOADS
     assert not named(manifests, "Role")
 
 
-def test_it_has_an_account_of_its_own_which_no_other_role_is_bound_to() -> None:
+def test_the_watcher_account_is_bound_only_to_the_watcher_role() -> None:
     """Workers can read pull secrets. The watcher's account cannot."""
     manifests = render({"secretReader": {"enabled": True}})
     bound = [
@@ -83,7 +83,7 @@ def test_it_has_an_account_of_its_own_which_no_other_role_is_bound_to() -> None:
 
 @pytest.mark.parametrize("section", ["watcher", "Watcher"])
 @pytest.mark.parametrize("key", ["namespaces", "NameSpaces"])
-def test_namespaces_of_the_configuration_limit_it(section: str, key: str) -> None:
+def test_configured_namespaces_limit_the_watcher_permissions(section: str, key: str) -> None:
     manifests = render({"config": {section: {key: ["shop", "billing", "shop"]}}})
     roles = {role["metadata"]["namespace"]: permissions(role) for role in named(manifests, "Role")}
 
@@ -93,12 +93,12 @@ def test_namespaces_of_the_configuration_limit_it(section: str, key: str) -> Non
     assert subjects(manifests) == {(WATCHER, "swapper")}
 
 
-def test_no_namespaces_are_all() -> None:
+def test_an_empty_namespace_list_creates_no_namespaced_roles() -> None:
     assert not named(render({"config": {"watcher": {"namespaces": []}}}), "Role")
     assert not named(render({"config": {"watcher": {"namespaces": None}}}), "Role")
 
 
-def test_an_account_of_the_user() -> None:
+def test_the_watcher_can_use_an_existing_service_account() -> None:
     manifests = render({"watcher": {"serviceAccount": {"name": "reader"}}})
 
     assert manifests.deployment("watcher")["spec"]["template"]["spec"]["serviceAccountName"] == "reader"
@@ -107,14 +107,14 @@ def test_an_account_of_the_user() -> None:
     assert not manifests.has("ServiceAccount", WATCHER)
 
 
-def test_annotations_of_its_account() -> None:
+def test_annotations_are_set_on_the_watcher_account() -> None:
     annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/read"}
     manifests = render({"watcher": {"serviceAccount": {"annotations": annotations}}})
 
     assert manifests.get("ServiceAccount", WATCHER)["metadata"]["annotations"] == annotations
 
 
-def test_it_runs_beside_the_others() -> None:
+def test_the_watcher_deployment_has_its_own_command_port_and_resources() -> None:
     manifests = render({"watcher": {"replicaCount": 2}})
     deployment = manifests.deployment("watcher")["spec"]
     (container,) = containers(deployment["template"])
@@ -127,7 +127,7 @@ def test_it_runs_beside_the_others() -> None:
     assert container["resources"] == {"requests": {"cpu": "50m", "memory": "192Mi"}}
 
 
-def test_a_change_that_is_read_at_the_start_only_restarts_it() -> None:
+def test_only_startup_settings_restart_the_watcher() -> None:
     def checksum(**config: Any) -> str:
         template = render({"config": config}).deployment("watcher")["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/start"])
@@ -138,7 +138,9 @@ def test_a_change_that_is_read_at_the_start_only_restarts_it() -> None:
 
 @pytest.mark.parametrize("values", OFF)
 @pytest.mark.parametrize("more", [{}, SQLITE])
-def test_switched_off_on_either_side_nothing_of_it_is_left(values: dict[str, Any], more: dict[str, Any]) -> None:
+def test_disabling_the_watcher_in_either_section_removes_its_objects(
+    values: dict[str, Any], more: dict[str, Any]
+) -> None:
     """The configuration file also disables it for the other processes."""
     manifests = render({**values, **more, **MONITORED})
 
@@ -149,17 +151,17 @@ def test_switched_off_on_either_side_nothing_of_it_is_left(values: dict[str, Any
     assert "watcher" not in ports
 
 
-def test_the_other_keys_of_its_section_stay() -> None:
+def test_disabling_the_watcher_keeps_its_other_configuration_keys() -> None:
     values = {"watcher": {"enabled": False}, "config": {"Watcher": {"Namespaces": ["shop"]}}}
 
     assert configured(render(values)) == {"enabled": False, "namespaces": ["shop"]}
 
 
-def test_switched_on_nothing_is_added_to_the_configuration() -> None:
+def test_an_enabled_watcher_adds_no_configuration_keys() -> None:
     assert configured(render()) == {}
 
 
-def test_in_the_one_pod_of_sqlite_it_has_the_account_of_the_pod() -> None:
+def test_in_the_sqlite_pod_the_watcher_uses_the_account_of_the_pod() -> None:
     manifests = render(SQLITE)
     pod = manifests.deployment()["spec"]["template"]["spec"]
 
@@ -171,12 +173,12 @@ def test_in_the_one_pod_of_sqlite_it_has_the_account_of_the_pod() -> None:
     assert {"name": "watcher", "containerPort": 8002, "protocol": "TCP"} in pod["containers"][0]["ports"]
 
 
-def test_the_one_pod_has_one_watcher() -> None:
+def test_multiple_watchers_are_rejected_with_sqlite() -> None:
     with pytest.raises(RenderError, match=r"watcher\.replicaCount to 1"):
         render({**SQLITE, "watcher": {"replicaCount": 2}})
 
 
-def test_roles_can_be_left_to_the_user() -> None:
+def test_disabling_rbac_creates_no_watcher_roles_or_bindings() -> None:
     manifests = render({"rbac": {"create": False}})
 
     assert manifests.has("Deployment", WATCHER)
@@ -185,7 +187,7 @@ def test_roles_can_be_left_to_the_user() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, SQLITE])
-def test_prometheus_reads_its_metrics(more: dict[str, Any]) -> None:
+def test_the_pod_monitor_selects_the_pod_with_the_watcher_port(more: dict[str, Any]) -> None:
     manifests = render({**MONITORED, **more})
     monitor = manifests.get("PodMonitor", WATCHER)["spec"]
     selected = [
@@ -201,7 +203,7 @@ def test_prometheus_reads_its_metrics(more: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("more", "policy"), [({}, WATCHER), (SQLITE, FULLNAME)])
-def test_prometheus_alone_may_connect_to_it(more: dict[str, Any], policy: str) -> None:
+def test_the_network_policy_lets_only_prometheus_reach_the_watcher(more: dict[str, Any], policy: str) -> None:
     def readers(values: dict[str, Any]) -> list[Any]:
         rules = render({**values, **more}).get("NetworkPolicy", policy)["spec"].get("ingress", [])
         return [rule["from"] for rule in rules if rule["ports"][0]["port"] == "watcher"]

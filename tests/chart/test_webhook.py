@@ -15,7 +15,7 @@ OURS = [
 FAIL: dict[str, Any] = {"webhook": {"failurePolicy": "Fail", "exemptNamespaces": ["karpenter", "calico-system"]}}
 
 
-def test_what_is_sent() -> None:
+def test_the_webhook_registers_for_pods_with_the_expected_policies() -> None:
     hook = render().hook
 
     assert hook["admissionReviewVersions"] == ["v1", "v1beta1"]
@@ -27,7 +27,7 @@ def test_what_is_sent() -> None:
     assert (hook["failurePolicy"], hook["reinvocationPolicy"]) == ("Ignore", "IfNeeded")
 
 
-def test_what_changes_no_image_is_not_sent() -> None:
+def test_match_conditions_exclude_mirror_pods_and_unchanged_specs() -> None:
     mirror_pods, same_spec = (condition["expression"] for condition in render().hook["matchConditions"])
 
     assert "kubernetes.io/config.mirror" in mirror_pods
@@ -36,11 +36,11 @@ def test_what_changes_no_image_is_not_sent() -> None:
     )
 
 
-def test_an_old_cluster_gets_no_conditions() -> None:
+def test_old_kubernetes_versions_get_no_match_conditions() -> None:
     assert "matchConditions" not in render(flags=("--kube-version", "1.27.3")).hook
 
 
-def test_the_service_is_named_with_its_port() -> None:
+def test_the_client_config_refers_to_the_configured_service_port() -> None:
     manifests = render({"service": {"port": 8443}, "tls": {"existingSecret": "mine", "caBundle": "Q0E="}})
     service = manifests.hook["clientConfig"]["service"]
 
@@ -48,7 +48,7 @@ def test_the_service_is_named_with_its_port() -> None:
     assert [port["port"] for port in manifests.get("Service")["spec"]["ports"]] == [8443]
 
 
-def test_under_ignore_our_own_pods_alone_are_left_out() -> None:
+def test_ignore_policy_excludes_pods_only_by_label() -> None:
     """The product's pods are excluded by label, because other pods can run in the same namespace."""
     hook = render().hook
 
@@ -57,14 +57,14 @@ def test_under_ignore_our_own_pods_alone_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"test": {"enabled": True}}])
-def test_each_of_our_pods_has_that_label(values: dict[str, Any]) -> None:
+def test_each_pod_of_the_chart_has_the_component_label(values: dict[str, Any]) -> None:
     labels = {name: pod["metadata"]["labels"].get("k8s-image-swapper/component") for name, pod in render(values).pods()}
 
     assert len(labels) == 8
     assert None not in labels.values()
 
 
-def test_under_fail_namespaces_that_must_start_without_us_are_left_out() -> None:
+def test_fail_policy_excludes_system_own_and_exempt_namespaces() -> None:
     hook = render(FAIL, namespace="tools").hook
 
     assert hook["failurePolicy"] == "Fail"
@@ -107,7 +107,7 @@ OWN_SECRETS: dict[str, Any] = {
     ],
     ids=["job", "certmanager", "secret"],
 )
-def test_under_fail_the_set_up_decides_from_when_on_the_webhook_is_called(
+def test_with_fail_policy_the_set_up_job_activates_the_webhook(
     values: dict[str, Any], job: list[str], cron: list[str]
 ) -> None:
     manifests = render({**FAIL, **values}, namespace="tools")
@@ -140,7 +140,9 @@ def test_under_fail_the_set_up_decides_from_when_on_the_webhook_is_called(
     ],
     ids=["ignore", "own-roles", "dev", "old"],
 )
-def test_without_that_condition_nothing_has_to_be_activated(values: dict[str, Any], flags: tuple[str, ...]) -> None:
+def test_without_the_activation_condition_there_is_no_activation_step(
+    values: dict[str, Any], flags: tuple[str, ...]
+) -> None:
     manifests = render(values, flags=flags)
 
     assert condition(manifests) == ""
@@ -148,7 +150,7 @@ def test_without_that_condition_nothing_has_to_be_activated(values: dict[str, An
     assert not manifests.has("Role", f"{FULLNAME}-active")
 
 
-def test_notes_say_from_when_on_pods_are_refused() -> None:
+def test_notes_report_when_the_fail_policy_takes_effect() -> None:
     old = notes(FAIL, flags=("--kube-version", "1.27.3"))
 
     assert "API servers call the webhook once it has answered the set-up Job" in notes(FAIL)
@@ -156,12 +158,12 @@ def test_notes_say_from_when_on_pods_are_refused() -> None:
     assert "failurePolicy Fail" not in notes()
 
 
-def test_fail_without_exemptions_is_refused_with_examples() -> None:
+def test_fail_policy_without_exempt_namespaces_is_rejected_with_examples() -> None:
     with pytest.raises(RenderError, match=r"webhook\.exemptNamespaces.*Karpenter.*CNI.*CSI.*cert-manager"):
         render({"webhook": {"failurePolicy": "Fail"}})
 
 
-def test_selectors_of_the_users_are_kept() -> None:
+def test_custom_selectors_are_merged_with_the_exclusions() -> None:
     expression = {"key": "swap", "operator": "Exists"}
     namespaces: dict[str, Any] = {"matchExpressions": [expression], "matchLabels": {"tier": "apps"}}
     objects = {"matchLabels": {"swap": "yes"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]}
@@ -190,7 +192,7 @@ def test_selectors_of_the_users_are_kept() -> None:
         ({"imageCopyPolicy": "immediate", "imageCopyDeadline": "500ms"}, 3),
     ],
 )
-def test_the_timeout_is_that_of_the_application(config: dict[str, Any], seconds: int) -> None:
+def test_the_webhook_timeout_follows_the_copy_policy_and_deadline(config: dict[str, Any], seconds: int) -> None:
     manifests = render({"config": config})
     container = manifests.deployment()["spec"]["template"]["spec"]["containers"][0]
 
@@ -198,11 +200,11 @@ def test_the_timeout_is_that_of_the_application(config: dict[str, Any], seconds:
     assert variables(container)["SWAPPER_WEBHOOK_TIMEOUT_SECONDS"] == str(seconds)
 
 
-def test_a_timeout_of_the_users_is_kept() -> None:
+def test_a_custom_webhook_timeout_is_used() -> None:
     assert render({"webhook": {"timeoutSeconds": 25}}).hook["timeoutSeconds"] == 25
 
 
-def test_swapping_is_switched_off_by_a_file() -> None:
+def test_swapping_is_disabled_by_a_file_without_a_restart() -> None:
     manifests = render({"webhook": {"swap": False}})
     container = manifests.deployment()["spec"]["template"]["spec"]["containers"][0]
 

@@ -16,12 +16,12 @@ MINIMAL = examples.GCP
 
 
 @pytest.mark.parametrize("text", examples.ALL)
-def test_existing_files_load_as_they_stand(text: str) -> None:
+def test_existing_files_load_unchanged(text: str) -> None:
     assert isinstance(config.parse(text), Config)
 
 
 @pytest.mark.parametrize("where", ["aws", "ecrOptions"])
-def test_policies_may_stand_in_either_place(where: str) -> None:
+def test_policies_are_accepted_in_either_section(where: str) -> None:
     policies: dict[str, Any] = {"accessPolicy": '{"a": 1}', "lifecyclePolicy": '{"b": 2}'}
     aws: dict[str, Any] = {"accountId": "123456789012", "region": "eu-central-1"}
     aws.update({"ecrOptions": policies} if where == "ecrOptions" else policies)
@@ -30,14 +30,14 @@ def test_policies_may_stand_in_either_place(where: str) -> None:
     assert (loaded.access_policy, loaded.lifecycle_policy) == ('{"a": 1}', '{"b": 2}')
 
 
-def test_keys_match_in_any_case_of_letters() -> None:
+def test_keys_are_case_insensitive() -> None:
     loaded = config.parse("ImageSwapPolicy: always\nDRYRUN: false\n" + MINIMAL.replace("projectId", "PROJECTID"))
     assert loaded.image_swap_policy == "always"
     assert loaded.dry_run is False
     assert loaded.digest == config.parse("imageSwapPolicy: always\ndryRun: false\n" + MINIMAL).digest
 
 
-def test_a_key_without_a_value_counts_as_not_given() -> None:
+def test_a_key_without_a_value_counts_as_unset() -> None:
     assert config.parse("source:\n  filters:\nlogLevel:\n" + MINIMAL).digest == config.parse(MINIMAL).digest
 
 
@@ -61,7 +61,7 @@ def test_a_section_of_another_target_is_ignored(aws: str) -> None:
         ("12345678", "12345678", "placeholder"),
     ],
 )
-def test_account_numbers_get_their_digits_back(written: str, read: str, warning: str | None) -> None:
+def test_account_ids_written_as_numbers_recover_their_digits(written: str, read: str, warning: str | None) -> None:
     loaded = config.parse(f"target: {{aws: {{accountId: {written}, region: eu-central-1}}}}")
     assert loaded.target.aws is not None
     assert loaded.target.aws.account_id == read
@@ -73,7 +73,7 @@ AWS = "accountId: '123456789012', region: eu-central-1"
 
 
 @pytest.mark.parametrize("written", ["type: ''", "type:", "type: aws", ""])
-def test_an_empty_type_of_the_target_is_the_default(written: str) -> None:
+def test_an_empty_target_type_defaults_to_aws(written: str) -> None:
     loaded = config.parse(f"target:\n  {written}\n  aws: {{{AWS}}}\n")
     assert loaded.target.aws is not None
     assert loaded.target.aws.account_id == "123456789012"
@@ -98,7 +98,7 @@ def test_an_empty_type_of_the_target_is_the_default(written: str) -> None:
         ),
     ],
 )
-def test_files_that_the_earlier_tool_accepts_load(text: str, read: tuple[str, object], warning: str) -> None:
+def test_files_accepted_by_the_earlier_tool_load(text: str, read: tuple[str, object], warning: str) -> None:
     loaded = config.parse(text + MINIMAL)
     assert loaded.effective()[read[0]] == read[1]
     assert len(loaded.warnings) == bool(warning)
@@ -106,7 +106,7 @@ def test_files_that_the_earlier_tool_accepts_load(text: str, read: tuple[str, ob
 
 
 @pytest.mark.parametrize("encryption", ["{encryptionType: AES256, kmsKey: alias/a}", "{kmsKey: alias/a}"])
-def test_a_key_beside_aes256_is_ignored_with_a_warning(encryption: str) -> None:
+def test_a_kms_key_with_aes256_is_ignored_with_a_warning(encryption: str) -> None:
     options = f"{{tags: [{{key: 0123, value: 1.50}}, {{key: b, value: ''}}], encryptionConfiguration: {encryption}}}"
     loaded = config.parse(f"target: {{aws: {{{AWS}, role: '', accessPolicy: '', ecrOptions: {options}}}}}")
     assert loaded.target.aws is not None
@@ -121,7 +121,7 @@ def test_a_key_beside_aes256_is_ignored_with_a_warning(encryption: str) -> None:
     assert "kmsKey is ignored" in warning
 
 
-def test_a_file_of_windows_loads(tmp_path: Path) -> None:
+def test_a_file_with_windows_encoding_and_line_endings_loads(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     for encoding in ("utf-8-sig", "utf-16"):
         file.write_bytes(MINIMAL.replace("\n", "\r\n").encode(encoding))
@@ -129,7 +129,7 @@ def test_a_file_of_windows_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("tag_status", "warns"), [("any", True), ("tagged", True), ("untagged", False)])
-def test_a_lifecycle_rule_that_counts_images_in_use_is_warned_of(tag_status: str, warns: bool) -> None:
+def test_lifecycle_rules_that_count_tagged_images_produce_a_warning(tag_status: str, warns: bool) -> None:
     text = examples.LIFECYCLE_POLICY.replace('"tagStatus": "any"', f'"tagStatus": "{tag_status}"')
     warnings = config.parse(text).warnings
     assert any("imageCountMoreThan" in warning for warning in warnings) is warns

@@ -17,14 +17,14 @@ MINIMAL = examples.GCP
 
 
 @pytest.mark.parametrize("text", examples.ALL)
-def test_the_effective_configuration_reads_back_as_the_same(text: str) -> None:
+def test_the_effective_configuration_round_trips(text: str) -> None:
     loaded = config.parse(text)
     again = config.parse(yaml.safe_dump(loaded.effective()))
     assert again.effective() == loaded.effective()
     assert again.digest == loaded.digest
 
 
-def test_keys_that_are_not_given_have_their_defaults() -> None:
+def test_unset_keys_have_their_defaults() -> None:
     loaded = config.parse(MINIMAL)
     assert loaded.dry_run is True
     assert (loaded.log_level, loaded.log_format, loaded.listen_address) == ("info", "json", ":8443")
@@ -47,7 +47,7 @@ def test_keys_that_are_not_given_have_their_defaults() -> None:
     assert (loaded.tls_cert_file, loaded.tls_key_file, loaded.warnings, loaded.overridden) == (None, None, (), ())
 
 
-def test_a_target_of_aws_is_the_default_with_its_ecr_options() -> None:
+def test_the_default_target_is_aws_with_default_ecr_options() -> None:
     loaded = config.parse("target: {aws: {accountId: '123456789012', region: eu-central-1}}")
     aws = loaded.target.aws
     assert loaded.target.type == "aws"
@@ -59,7 +59,7 @@ def test_a_target_of_aws_is_the_default_with_its_ecr_options() -> None:
     assert (aws.access_policy, aws.lifecycle_policy) == (None, None)
 
 
-def test_every_value_of_a_file_arrives() -> None:
+def test_the_values_of_a_file_are_loaded() -> None:
     loaded = config.parse(examples.OCI)
     assert loaded.target.oci is not None
     assert loaded.target.name == TargetName("registry.internal:5000", "mirror")
@@ -81,7 +81,7 @@ def test_every_value_of_a_file_arrives() -> None:
     assert loaded.trusted_ca == "/etc/ssl/proxy.pem"
 
 
-def test_source_registries_of_the_clouds_have_their_hosts() -> None:
+def test_cloud_source_registries_have_hosts_and_serve_all_namespaces() -> None:
     ecr, gar = config.parse(examples.FULL_AWS).source.registries
     assert ecr.registry_host == "000123456789.dkr.ecr.ap-southeast-2.amazonaws.com"
     assert gar.registry_host == "us-central1-docker.pkg.dev"
@@ -108,7 +108,9 @@ def test_source_registries_of_the_clouds_have_their_hosts() -> None:
         ),
     ],
 )
-def test_the_target_gets_its_name(text: str, endpoint: str, prefix: str, longest: int) -> None:
+def test_the_target_has_its_endpoint_prefix_and_length_limit(
+    text: str, endpoint: str, prefix: str, longest: int
+) -> None:
     name = config.parse(text).target.name
     assert (name.endpoint, name.prefix, name.max_repository) == (endpoint, prefix, longest)
 
@@ -122,7 +124,7 @@ def test_the_target_gets_its_name(text: str, endpoint: str, prefix: str, longest
         ("fips-dualstack", "123456789012.dkr-ecr-fips.us-east-1.on.aws"),
     ],
 )
-def test_all_host_names_of_ecr_are_the_same_target(hostname: str, host: str) -> None:
+def test_all_ecr_hostnames_belong_to_the_same_target(hostname: str, host: str) -> None:
     aws = f"{{accountId: '123456789012', region: us-east-1, prefix: m, hostname: {hostname}}}"
     name = config.parse(f"target: {{aws: {aws}}}").target.name
     assert name.endpoint == host
@@ -135,7 +137,7 @@ def test_all_host_names_of_ecr_are_the_same_target(hostname: str, host: str) -> 
         assert not name.contains(ImageRef.parse(f"999999999999.{service}/m/app"))
 
 
-def test_explicit_flags_beat_the_file_and_are_named() -> None:
+def test_explicit_flags_override_the_file_and_are_listed() -> None:
     loaded = config.parse(
         "dryRun: true\nlogLevel: info\n" + MINIMAL,
         overrides={
@@ -151,13 +153,13 @@ def test_explicit_flags_beat_the_file_and_are_named() -> None:
     assert loaded.overridden == ("dryRun", "target.gcp.location")
 
 
-def test_a_flag_may_choose_another_target_of_the_file() -> None:
+def test_a_flag_can_select_another_target_of_the_file() -> None:
     loaded = config.parse(examples.CHART_WITH_GCP, overrides={"target.type": "aws"})
     assert loaded.target.name.endpoint == "12345678.dkr.ecr.ap-southeast-2.amazonaws.com"
     assert loaded.overridden == ("target.type",)
 
 
-def test_a_bad_flag_is_named_as_a_flag() -> None:
+def test_an_invalid_flag_is_reported_as_set_by_a_flag() -> None:
     with pytest.raises(ConfigError) as caught:
         config.parse(MINIMAL, overrides={"logLevel": "loud", "drRun": True})
     assert "logLevel, set by a flag: must be 'trace'" in str(caught.value)
@@ -170,12 +172,14 @@ def test_a_configuration_is_immutable() -> None:
         loaded.dry_run = False  # type: ignore[misc]
 
 
-def test_the_digest_goes_by_meaning() -> None:
+def test_the_digest_depends_on_the_values_and_not_on_the_text() -> None:
     assert config.parse(MINIMAL).digest == config.parse("# note\n" + MINIMAL + "\ndryRun: true").digest
     assert config.parse(MINIMAL).digest != config.parse(MINIMAL + "\ndryRun: false").digest
 
 
-def test_a_file_is_found_by_flag_then_at_home_then_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_found_by_flag_then_home_then_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, here = tmp_path / "home", tmp_path / "here"
     home.mkdir()
     here.mkdir()
@@ -192,7 +196,7 @@ def test_a_file_is_found_by_flag_then_at_home_then_here(tmp_path: Path, monkeypa
     assert config.load(personal).target.type == "gcp"
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_for_an_unreadable_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.yaml: the configuration file can't be read: No such file"):
         config.load(tmp_path / "missing.yaml")
     binary = tmp_path / "binary.yaml"
@@ -204,7 +208,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert config.load(bom).target.type == "gcp"
 
 
-def test_the_schema_is_drawn_from_the_models() -> None:
+def test_the_schema_describes_the_configuration_keys() -> None:
     schema = config.schema()
     assert schema["additionalProperties"] is False
     assert {"dryRun", "imageCopyDeadline", "trustedCA", "copy", "target"} <= schema["properties"].keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -60,7 +61,7 @@ def values(loaded: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 @BOTH
-def test_the_release_is_that_of_the_guide(loaded: dict[str, list[Any]]) -> None:
+def test_the_helm_release_has_the_values_of_the_guide(loaded: dict[str, list[Any]]) -> None:
     assert block(loaded, "variable", "namespace")["default"] == "kube-system"
     assert release(loaded)["keyring"] == ""
     given = values(loaded)
@@ -70,12 +71,12 @@ def test_the_release_is_that_of_the_guide(loaded: dict[str, list[Any]]) -> None:
 
 
 @BOTH_BY_NAME
-def test_the_service_account_has_the_identity_of_the_cloud(loaded: dict[str, list[Any]], name: str) -> None:
+def test_the_service_account_is_annotated_with_its_cloud_identity(loaded: dict[str, list[Any]], name: str) -> None:
     assert values(loaded)["serviceAccount"]["annotations"] == ACCOUNT_OF_POD[name]
 
 
 @BOTH
-def test_the_configuration_loads(loaded: dict[str, list[Any]]) -> None:
+def test_the_configuration_loads_in_dry_run_without_warnings(loaded: dict[str, list[Any]]) -> None:
     parsed = config.parse(yaml.safe_dump(values(loaded)["config"]))
 
     assert parsed.dry_run and len(parsed.source.filters) == 2
@@ -83,7 +84,7 @@ def test_the_configuration_loads(loaded: dict[str, list[Any]]) -> None:
 
 
 @BOTH
-def test_versions_of_terraform_and_of_each_provider_are_bounded(loaded: dict[str, list[Any]]) -> None:
+def test_terraform_and_each_provider_have_version_constraints(loaded: dict[str, list[Any]]) -> None:
     (terraform,) = loaded["terraform"]
     (providers,) = terraform["required_providers"]
     used = {next(iter(provider)) for provider in loaded["provider"]}
@@ -99,11 +100,11 @@ def test_each_variable_is_used_and_described(loaded: dict[str, list[Any]]) -> No
     text = "".join(path.read_text() for path in (EXAMPLES / name).glob("*.tf"))
     for variable in loaded["variable"]:
         ((key, body),) = variable.items()
-        assert f"var.{key}" in text
+        assert re.search(rf"\bvar\.{key}\b", text)
         assert body["description"]
 
 
-def test_the_role_may_do_what_the_documentation_asks_for() -> None:
+def test_the_iam_role_has_exactly_the_documented_actions() -> None:
     registry = block(example("eks"), "data", "aws_iam_policy_document", "registry")
     given = {action for statement in registry["statement"] for action in statement["actions"]}
     (documented,) = [
@@ -117,7 +118,7 @@ def test_the_role_may_do_what_the_documentation_asks_for() -> None:
     assert given == asked
 
 
-def test_only_the_service_account_may_take_the_role() -> None:
+def test_only_the_service_account_can_assume_the_iam_role() -> None:
     trust = block(example("eks"), "data", "aws_iam_policy_document", "trust")
     (statement,) = trust["statement"]
     conditions = {found["variable"].rpartition(":")[2]: found["values"] for found in statement["condition"]}
@@ -129,7 +130,7 @@ def test_only_the_service_account_may_take_the_role() -> None:
     }
 
 
-def test_google_accounts_may_do_what_the_documentation_asks_for() -> None:
+def test_google_accounts_have_the_expected_roles_and_firewall_rule() -> None:
     member = "google_artifact_registry_repository_iam_member"
     roles = {name: block(example("gke"), "resource", member, name)["role"] for name in ("nodes", "writer")}
     identity = block(example("gke"), "resource", "google_service_account_iam_member", "workload_identity")
@@ -154,7 +155,7 @@ def test_the_values_render_with_the_chart(loaded: dict[str, list[Any]], name: st
 
 
 @BOTH
-def test_the_version_is_that_of_the_chart(loaded: dict[str, list[Any]]) -> None:
+def test_the_default_chart_version_matches_the_chart(loaded: dict[str, list[Any]]) -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
 
     assert block(loaded, "variable", "chart_version")["default"] == version

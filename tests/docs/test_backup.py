@@ -59,7 +59,7 @@ def assert_served(before: Webhook, directory: Path, url: str, source: MemoryRegi
         webhook.stop()
 
 
-def test_sqlite(source: MemoryRegistry, tmp_path: Path) -> None:
+def test_a_sqlite_backup_restores_to_an_empty_directory(source: MemoryRegistry, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir(mode=0o700)
     (old / "secret-key").write_text("0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%\n")
@@ -82,7 +82,9 @@ def test_sqlite(source: MemoryRegistry, tmp_path: Path) -> None:
     assert_served(before, new, url, source, SWAPPER_SECRET_KEY="")
 
 
-def test_postgres(source: MemoryRegistry, postgres: PostgresServer, tmp_path: Path) -> None:
+def test_a_postgres_backup_restores_to_an_empty_database(
+    source: MemoryRegistry, postgres: PostgresServer, tmp_path: Path
+) -> None:
     url, backup = f"{postgres.url}/postgres", str(tmp_path / "backup")
     with MemoryRegistry() as target, mirrored_webhook(url, tmp_path, source, target) as before:
         run("backup-postgres", {"SWAPPER_DATABASE_URL": url, "BACKUP": backup})

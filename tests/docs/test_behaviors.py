@@ -21,11 +21,11 @@ def places() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("file", "name"), sorted(places()))
-def test_a_name_is_defined_in_its_file(file: str, name: str) -> None:
+def test_a_listed_name_is_defined_in_its_file(file: str, name: str) -> None:
     defined = rf"^(?:\s*(?:async )?def {name}\b|class {name}\b|{name}\b.*=)"
 
     assert re.search(defined, (ROOT / file).read_text(), re.MULTILINE)
 
 
-def test_places_are_found() -> None:
+def test_listed_names_are_parsed_from_the_page() -> None:
     assert ("webhook/decision/decision.py", "settle") in set(places())

@@ -82,18 +82,18 @@ def run(commands: str, directory: Path) -> str:
 
 
 @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" not in f.text], ids=place)
-def test_a_command_runs(fence: Fence, workplace: Path) -> None:
+def test_a_documented_command_runs(fence: Fence, workplace: Path) -> None:
     run(fence.text, workplace)
 
 
 @pytest.mark.parametrize("fence", [f for f in SHELL if f.needs], ids=place)
-def test_a_command_that_needs_a_cluster_is_a_valid_one(fence: Fence) -> None:
+def test_a_command_that_needs_a_cluster_or_cloud_has_valid_syntax(fence: Fence) -> None:
     ended = subprocess.run(["bash", "-n"], input=fence.text, capture_output=True, text=True, timeout=10, check=False)
 
     assert ended.returncode == 0, ended.stderr
 
 
-def test_own_images_end_in_a_values_file(workplace: Path) -> None:
+def test_mirroring_our_images_writes_a_values_file(workplace: Path) -> None:
     (fence,) = [f for f in SHELL if not f.needs and "> mirror-values.yaml" in f.text]
     run(fence.text, workplace)
 
@@ -101,7 +101,7 @@ def test_own_images_end_in_a_values_file(workplace: Path) -> None:
     assert set(values) == {"image", "postgresql"}
 
 
-def test_commands_are_found() -> None:
+def test_commands_and_values_files_are_found() -> None:
     assert len([f for f in SHELL if f.needs]) > 10
     assert len([f for f in SHELL if not f.needs]) > 4
     assert len(VALUES) > 8
@@ -120,7 +120,7 @@ def test_a_values_file_renders_with_the_chart(fence: Fence) -> None:
 
 
 @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" in f.text], ids=place)
-def test_a_command_on_the_chart_runs(fence: Fence, workplace: Path) -> None:
+def test_a_command_that_uses_the_local_chart_runs(fence: Fence, workplace: Path) -> None:
     page = next(page for page in PAGES if page.name == fence.place.partition(":")[0])
     values = next(found for found in fences(page) if found.is_values)
     (workplace / "values.yaml").write_text(values.text)
@@ -128,7 +128,7 @@ def test_a_command_on_the_chart_runs(fence: Fence, workplace: Path) -> None:
     run(fence.text, workplace)
 
 
-def test_objects_that_commands_name_are_those_of_the_chart() -> None:
+def test_objects_named_in_commands_exist_in_the_chart() -> None:
     objects = render({"config": MINIMAL}).objects
     made = {(found["kind"].lower(), found["metadata"]["name"]) for found in objects}
     made |= {("secret", name) for name in MADE_BY_SETUP}
@@ -137,14 +137,14 @@ def test_objects_that_commands_name_are_those_of_the_chart() -> None:
     assert named and named <= made
 
 
-def test_alerts_that_pages_name_are_those_of_the_chart() -> None:
+def test_alerts_named_on_pages_exist_in_the_chart() -> None:
     alerts = (CHART / "files/alerts.yaml").read_text()
     named = {name for page in PAGES for name in re.findall(r"ImageSwapper\w+", page.read_text())}
 
     assert named and all(f"alert: {name}\n" in alerts for name in named)
 
 
-def test_settings_that_commands_make_are_values_of_the_chart() -> None:
+def test_values_set_in_commands_exist_in_the_chart() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     for path in {path for fence in SHELL for path in re.findall(r"--set ([\w.]+)=", fence.text)}:
         node = values

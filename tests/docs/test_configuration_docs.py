@@ -99,21 +99,21 @@ def default_of(path: str) -> object:
     return node
 
 
-def test_each_key_is_documented_once_and_no_other() -> None:
+def test_documented_keys_are_unique_and_match_the_schema() -> None:
     paths = [code(key)[0] for key, *_ in rows(CONFIGURATION, "Key", "Type", "Default", "Meaning")]
 
     assert sorted(paths) == sorted(KEYS)
 
 
 @pytest.mark.parametrize("path", KEYS)
-def test_a_key_takes_what_its_row_says(path: str) -> None:
+def test_the_type_of_a_key_matches_its_row(path: str) -> None:
     key, told = KEYS[path], DOCUMENTED[path][0]
 
     assert (frozenset(code(told)) if key.kind == "choice" else told) == (key.choices or key.kind)
 
 
 @pytest.mark.parametrize("path", KEYS)
-def test_a_default_is_what_its_row_says(path: str) -> None:
+def test_the_default_of_a_key_matches_its_row(path: str) -> None:
     key, told = KEYS[path], DOCUMENTED[path][1]
     if key.has_default:
         assert yaml.safe_load(code(told)[0]) == default_of(path)
@@ -121,14 +121,14 @@ def test_a_default_is_what_its_row_says(path: str) -> None:
         assert told == ("required" if key.is_required else "–")
 
 
-def test_each_variable_is_documented_and_no_other() -> None:
+def test_documented_variables_match_the_environment_settings() -> None:
     variables = [code(variable)[0] for variable, *_ in rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning")]
 
     assert sorted(variables) == sorted(environment.PREFIX + name for name in environment._NAMES)
 
 
 @pytest.mark.parametrize("row", rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning"), ids=lambda r: r[0])
-def test_a_variable_has_the_file_form_that_its_row_says(row: list[str]) -> None:
+def test_the_file_variant_of_a_variable_matches_its_row(row: list[str]) -> None:
     variable = code(row[0])[0]
     environ = {f"{variable}_FILE": "/nowhere/at/all", "HOME": "/nowhere"}
     try:
@@ -140,7 +140,7 @@ def test_a_variable_has_the_file_form_that_its_row_says(row: list[str]) -> None:
     assert refused == (row[1] == "yes")
 
 
-def test_each_flag_of_up_is_documented_and_no_other() -> None:
+def test_documented_flags_match_those_of_the_up_command() -> None:
     flags, shared = (
         {option for action in command.create_parser("manage.py", "up")._actions for option in action.option_strings}
         for command in (Up(), BaseCommand())
@@ -155,7 +155,7 @@ def yaml_blocks() -> list[Block]:
 
 
 @pytest.mark.parametrize("block", yaml_blocks(), ids=lambda block: block.place)
-def test_an_example_loads(block: Block) -> None:
+def test_a_yaml_example_is_a_valid_configuration_or_object(block: Block) -> None:
     """A block that is marked as YAML is a configuration, unless it is a Kubernetes object."""
     documents = list(yaml.safe_load_all(block.text))
     assert documents
@@ -165,14 +165,14 @@ def test_an_example_loads(block: Block) -> None:
         assert config.parse(block.text, name=block.place).target.name.endpoint
 
 
-def test_the_examples_are_found() -> None:
+def test_examples_are_found_in_the_readme_and_configuration_page() -> None:
     places = {block.place.partition(":")[0] for block in yaml_blocks()}
 
     assert {"README.md", "configuration.md"} <= places
 
 
 @pytest.mark.parametrize("row", rows(FILTERS, "Expression", "Result", "Excludes"), ids=lambda row: row[0])
-def test_a_worked_query_gives_what_its_row_says(row: list[str]) -> None:
+def test_the_result_of_an_example_filter_matches_its_row(row: list[str]) -> None:
     (pod,) = [yaml.safe_load(b.text) for b in blocks(FILTERS) if b.language == "yaml" and "kind: Pod" in b.text]
     (namespace,) = re.findall(r"in the namespace `([a-z-]+)`", FILTERS.read_text())
     pod["metadata"]["namespace"] = namespace

@@ -49,5 +49,5 @@ def test_a_recipe_has_no_warning(recipe: Recipe) -> None:
     assert filter_warning(recipe.query) == ""
 
 
-def test_there_are_a_dozen() -> None:
+def test_there_are_at_least_twelve_recipes() -> None:
     assert len(RECIPES) >= 12

@@ -29,7 +29,7 @@ def test_each_model_is_described() -> None:
     )
 
 
-def test_each_folder_is_on_the_map() -> None:
+def test_each_folder_is_described_on_the_index_page() -> None:
     described = set(NAMED.findall((ROOT / "docs/development/index.md").read_text()))
     folders = {
         str(path.parent.relative_to(ROOT))

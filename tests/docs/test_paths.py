@@ -40,21 +40,21 @@ def spans(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_names_only_files_that_exist(page: Path) -> None:
+def test_a_page_refers_only_to_existing_files(page: Path) -> None:
     missing = {path for path in paths(page.read_text()) if not (ROOT / path).exists()}
 
     assert missing == set()
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_module_that_is_named_without_its_folder_exists(page: Path) -> None:
+def test_modules_mentioned_without_a_folder_exist(page: Path) -> None:
     modules = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} | {"manage.py"}
 
     assert {span for span in spans(page.read_text()) if _MODULE.fullmatch(span)} <= modules
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_relative_links_and_anchors_resolve(page: Path) -> None:
     for link in _LINK.findall(page.read_text()):
         if "://" in link:
             continue
@@ -64,7 +64,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(other), link
 
 
-def test_paths_are_found_where_they_are_written() -> None:
+def test_paths_are_found_in_code_spans_and_fenced_blocks() -> None:
     text = "see `tests/a.py`, `make x ARGS=mirrors/b`\n```\ndocs/c.md  what it is\n```\nand \\`not/docs/d.md`"
 
     assert paths(text) == {"tests/a.py", "mirrors/b", "docs/c.md"}

@@ -65,12 +65,12 @@ def test_styles_load_nothing_from_other_hosts(site: Path) -> None:
         assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\"']+", style.read_text()), style.name
 
 
-def test_no_page_asks_github_for_its_stars(site: Path) -> None:
+def test_pages_do_not_fetch_repository_stars_from_github(site: Path) -> None:
     """In the browser, Material requests the stars if a repository is configured."""
     assert [page for page in pages(site) if 'data-md-component="source"' in page.read_text()] == []
 
 
-def test_each_page_is_in_the_navigation() -> None:
+def test_mkdocs_warns_about_pages_missing_from_the_navigation() -> None:
     """mkdocs reports pages that are not in the navigation, so this validation must stay configured."""
     text = (ROOT / "mkdocs.yml").read_text()
     validation = yaml.safe_load(re.split(r"^nav:", text.partition("\nvalidation:")[2], flags=re.MULTILINE)[0])
@@ -79,6 +79,6 @@ def test_each_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_what_its_program_draws(name: str) -> None:
+def test_a_committed_diagram_is_up_to_date(name: str) -> None:
     """After a change, run: python -m tools.diagrams"""
     assert (ROOT / "docs/images" / name).read_text() == PICTURES[name].svg()

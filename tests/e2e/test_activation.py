@@ -57,7 +57,7 @@ def helm(release: Release, directory: Path, *arguments: str, check: bool = True,
     )
 
 
-def test_an_install_that_never_answers_refuses_no_pod(cluster: Cluster, tmp_path: Path) -> None:
+def test_fail_policy_takes_effect_only_after_the_webhook_has_responded(cluster: Cluster, tmp_path: Path) -> None:
     with FaultyRegistry() as source, distribution(tmp_path / "target") as target:
         values = values_of(source.host, target.host, webhook=FAIL)
         values["config"]["source"]["filters"] = BROKEN

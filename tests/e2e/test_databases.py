@@ -33,7 +33,9 @@ def database_port() -> Iterator[int]:
         yield server.port
 
 
-def test_a_password_of_special_characters(cluster: Cluster, database_port: int, tmp_path: Path) -> None:
+def test_swapping_works_with_special_characters_in_the_database_password(
+    cluster: Cluster, database_port: int, tmp_path: Path
+) -> None:
     external = {"host": "127.0.0.1", "port": database_port, "database": "images", "existingSecret": "database"}
     secrets = {"database": {"password": PASSWORD}}
     with installed(cluster, tmp_path, secrets=secrets, externalDatabase=external) as release:
@@ -41,7 +43,7 @@ def test_a_password_of_special_characters(cluster: Cluster, database_port: int, 
         assert not cluster.node.pods(release.namespace, "postgresql")
 
 
-def test_one_pod_runs_everything_on_sqlite(cluster: Cluster, tmp_path: Path) -> None:
+def test_one_pod_runs_all_processes_with_sqlite(cluster: Cluster, tmp_path: Path) -> None:
     with installed(cluster, tmp_path, sqlite={"enabled": True}) as release:
         assert_it_swaps(release)
         (pod,) = cluster.node.pods(release.namespace, "app")

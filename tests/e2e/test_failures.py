@@ -38,7 +38,7 @@ def is_refused(release: Release, namespace: str, image: str) -> bool:
     return status != 201
 
 
-def test_a_dead_webhook(policed: Release) -> None:
+def test_the_webhook_recovers_after_it_hangs_and_is_killed(policed: Release) -> None:
     """The webhook's own pod starts again with either policy, and after it all other pods."""
     cluster, shop = policed.cluster, policed.cluster.namespace("shop")
     image = policed.load("team/app")
@@ -70,7 +70,7 @@ def test_a_dead_webhook(policed: Release) -> None:
         assert system["spec"]["containers"][0]["image"] == image
 
 
-def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> None:
+def test_the_certificate_job_repairs_a_wrong_ca_bundle(policed: Release) -> None:
     cluster, shop = policed.cluster, policed.cluster.namespace("shop")
     image = policed.load("team/other")
     policed.wait_until_mirrored(shop, image)
@@ -100,7 +100,7 @@ def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> 
     wait_until(is_swapped, timeout=90, what="a swapped pod after the repair")
 
 
-def test_a_pair_that_has_expired_is_not_taken(policed: Release, tmp_path: Path) -> None:
+def test_an_expired_certificate_in_the_secret_is_not_loaded(policed: Release, tmp_path: Path) -> None:
     """An expired certificate is written to the Secret: the webhook keeps its valid one and logs that."""
     cluster, shop = policed.cluster, policed.cluster.namespace("shop")
     image = policed.load("team/expired")

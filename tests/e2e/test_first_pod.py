@@ -86,7 +86,7 @@ def pod_image(plane: ControlPlane, namespace: str, image: str) -> str:
 
 
 @pytest.mark.parametrize("kind", [any_registry, amazon_ecr, artifact_registry])
-def test_the_first_pod_is_swapped(
+def test_a_new_pod_is_swapped_after_its_image_is_mirrored(
     kind: Any, plane: ControlPlane, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     namespace = f"shop-{uuid.uuid4().hex[:8]}"

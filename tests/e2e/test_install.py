@@ -37,7 +37,7 @@ def names(cluster: Cluster, kinds: str, *arguments: str) -> set[str]:
     return {line for line in listed.splitlines() if "/" in line}
 
 
-def test_upgrade_rollback_and_removal(cluster: Cluster, tmp_path: Path) -> None:
+def test_upgrade_rollback_and_uninstall(cluster: Cluster, tmp_path: Path) -> None:
     before = names(cluster, EVERYWHERE)
     with installed(cluster, tmp_path) as release:
         shop = cluster.namespace("shop")
@@ -73,7 +73,7 @@ UPSTREAM = Path(__file__).parent / "upstream"
 """A chart with the objects that release 1.11 of estahn/k8s-image-swapper leaves in a cluster."""
 
 
-def test_it_takes_the_place_of_an_upstream_release(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_upstream_release_can_be_upgraded_to_this_chart(cluster: Cluster, tmp_path: Path) -> None:
     """The upgrade works with the same release name and values file, although some fields of Deployment and ClusterRole
     are immutable."""
     namespace = cluster.namespace("upstream")

@@ -127,7 +127,7 @@ class Lists:
         self.led[name] = watcher.process.log.read_text().count("This watcher is the leader")
 
 
-def test_rows_are_right_after_random_kills_and_an_outage(
+def test_rows_match_the_cluster_after_watcher_kills_and_an_api_server_outage(
     own_plane: ControlPlane, database_url: str, tmp_path: Path
 ) -> None:
     seed = random.randrange(1_000_000)

@@ -70,7 +70,9 @@ def test_pods_of_controllers_are_swapped(kind: str, cluster: Cluster, release: R
     assert known in str(stored), "what people wrote is not changed"
 
 
-def test_a_dry_run_and_a_diff_write_nothing(cluster: Cluster, release: Release, shop: str, known: str) -> None:
+def test_a_server_side_dry_run_and_a_diff_copy_no_image(
+    cluster: Cluster, release: Release, shop: str, known: str
+) -> None:
     image = release.load("team/dry")
     pod = pod_of(image)
     applied = cluster.kubectl("apply", "--dry-run=server", "-n", shop, "-o", "json", "-f", "-", stdin=pod)
@@ -85,7 +87,7 @@ def test_a_dry_run_and_a_diff_write_nothing(cluster: Cluster, release: Release, 
     assert release.source.count("GET .*/team/dry/") == 0
 
 
-def test_a_new_label_changes_no_image(cluster: Cluster, release: Release, shop: str) -> None:
+def test_a_label_update_does_not_change_the_image(cluster: Cluster, release: Release, shop: str) -> None:
     image = release.load("team/running")
     pod = release.pod(shop, image)
     release.wait_until_mirrored(shop, image)
@@ -113,7 +115,7 @@ def test_an_image_volume_is_swapped(release: Release, shop: str, known: str) -> 
     assert found["image"]["reference"] == release.mirror_of(known)
 
 
-def test_an_injected_sidecar_is_swapped_by_a_second_call(
+def test_an_injected_sidecar_is_swapped_on_reinvocation(
     cluster: Cluster, release: Release, known: str, tmp_path: Any
 ) -> None:
     sidecar = release.load("team/sidecar")
@@ -126,7 +128,7 @@ def test_an_injected_sidecar_is_swapped_by_a_second_call(
     assert images == {"web": release.mirror_of(known), "proxy": release.mirror_of(sidecar)}
 
 
-def test_a_static_pods_mirror_passes_untouched(cluster: Cluster, shop: str, known: str) -> None:
+def test_the_image_of_a_mirror_pod_is_unchanged(cluster: Cluster, shop: str, known: str) -> None:
     body = pod_of(known)
     body["metadata"]["annotations"] = {"kubernetes.io/config.mirror": uuid.uuid4().hex}
     body["spec"]["nodeName"] = "node"
@@ -135,7 +137,7 @@ def test_a_static_pods_mirror_passes_untouched(cluster: Cluster, shop: str, know
     assert stored["spec"]["containers"][0]["image"] == known
 
 
-def test_an_operator_that_compares_images_does_not_loop(cluster: Cluster, known: str) -> None:
+def test_an_operator_that_compares_images_creates_its_pod_once(cluster: Cluster, known: str) -> None:
     """The operator replaces each pod whose image differs from the one that it wrote."""
     namespace = cluster.namespace("database")
     path = f"/api/v1/namespaces/{namespace}/pods"
@@ -169,7 +171,9 @@ def latency(api: Api, name: str) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize("warmth", ["cold", "warm"])
-def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Release, known: str, capsys: Any) -> None:
+def test_all_500_pods_of_a_deployment_are_created_and_swapped_if_mirrored(
+    warmth: str, cluster: Cluster, release: Release, known: str, capsys: Any
+) -> None:
     """One Deployment creates the pods: with an image that was never requested, and with one that is mirrored."""
     namespace = cluster.namespace("many")
     image = known if warmth == "warm" else release.load("team/many")
@@ -197,7 +201,7 @@ def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Relea
     cluster.api.delete(f"{deployments}/web?propagationPolicy=Background")
 
 
-def test_two_webhooks_restarted_under_load_lose_nothing(
+def test_all_pods_created_during_a_webhook_rollout_are_swapped(
     cluster: Cluster, release: Release, shop: str, known: str
 ) -> None:
     """In a rollout while pods are created, each pod receives a response and is swapped."""
@@ -221,7 +225,7 @@ def test_two_webhooks_restarted_under_load_lose_nothing(
     assert len(images) > 20
 
 
-def test_what_the_chart_may_do_is_what_it_needs(cluster: Cluster, release: Release) -> None:
+def test_the_chart_service_account_has_no_secret_or_wildcard_permissions(cluster: Cluster, release: Release) -> None:
     account = f"system:serviceaccount:{release.namespace}:{release.fullname}"
     listed = cluster.kubectl("auth", "can-i", "--list", f"--as={account}", "-n", release.namespace)
     granted = [line for line in listed.splitlines()[1:] if not line.startswith(("selfsubject", " "))]

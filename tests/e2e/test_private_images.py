@@ -55,7 +55,7 @@ def image_of(release: Release, namespace: str, image: str, **spec: object) -> st
     return str(release.pod(namespace, image, **spec)["spec"]["containers"][0]["image"])
 
 
-def test_a_private_image_is_mirrored_for_those_who_may_read_it(
+def test_a_private_image_is_swapped_only_in_namespaces_with_credentials(
     cluster: Cluster, reading: Release, private: FaultyRegistry
 ) -> None:
     image = f"{private.host}/team/secret:1.0"
@@ -73,7 +73,7 @@ def test_a_private_image_is_mirrored_for_those_who_may_read_it(
         assert image_of(reading, other, image, **secrets) == image, "a secret that it does not have"
 
 
-def test_workers_read_secrets_and_nothing_else_may(cluster: Cluster, reading: Release) -> None:
+def test_only_one_account_can_get_secrets_and_it_cannot_list_or_write_them(cluster: Cluster, reading: Release) -> None:
     accounts = [
         item["metadata"]["name"]
         for item in cluster.api.get(f"/api/v1/namespaces/{reading.namespace}/serviceaccounts")["items"]
@@ -92,7 +92,7 @@ def test_workers_read_secrets_and_nothing_else_may(cluster: Cluster, reading: Re
     assert not may(reader, "get", "pods")
 
 
-def test_under_enforce_the_mirror_of_others_is_denied(cluster: Cluster, tmp_path: Path) -> None:
+def test_enforce_denies_the_mirror_of_a_private_image_without_credentials(cluster: Cluster, tmp_path: Path) -> None:
     secrets = {"imagePullSecrets": [{"name": "pull"}]}
     with ExitStack() as stack:
         private = stack.enter_context(private_registry())

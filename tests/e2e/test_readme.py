@@ -14,7 +14,7 @@ from tests.support.databases import ROOT
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_readmes_lines_install_it_and_the_test_succeeds(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_readme_commands_install_the_chart_and_helm_test_succeeds(cluster: Cluster, tmp_path: Path) -> None:
     (block,) = [block for block in blocks(ROOT / "README.md") if "helm install" in block.text]
     install, test = (shlex.split(line) for line in block.text.replace("\\\n", " ").strip().splitlines())
     assert (install[0], test[0]) == ("helm", "helm")

@@ -47,7 +47,7 @@ def watched(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Watched(Installation(release, directory), shop, other)
 
 
-def test_it_writes_what_runs_in_its_namespaces_alone(watched: Watched) -> None:
+def test_only_running_images_of_watched_namespaces_are_recorded(watched: Watched) -> None:
     release = watched.release
     image = release.load("team/app")
     for namespace in (watched.other, watched.shop):
@@ -62,13 +62,13 @@ def test_it_writes_what_runs_in_its_namespaces_alone(watched: Watched) -> None:
     assert watched.images(watched.other) == []
 
 
-def test_it_leads_without_a_problem(watched: Watched) -> None:
+def test_the_watcher_leads_and_reports_no_problem(watched: Watched) -> None:
     """The watcher's roles contain each kind that it requests."""
     wait_until(lambda: watched.metrics().get("swapper_watcher_leads") == 1, timeout=60, what="the watcher that leads")
     assert watched.metrics()["swapper_watcher_problem"] == 0
 
 
-def test_its_log_has_no_lines_of_the_http_client(cluster: Cluster, watched: Watched) -> None:
+def test_the_watcher_log_contains_no_http_client_lines(cluster: Cluster, watched: Watched) -> None:
     """At ``debug``, the level of the chart, the HTTP client used to write several lines for each line of a watch."""
     (pod,) = cluster.node.pods(watched.release.namespace, "watcher")
     assert "This watcher is the leader" in pod.log.read_text()
@@ -76,7 +76,7 @@ def test_its_log_has_no_lines_of_the_http_client(cluster: Cluster, watched: Watc
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch"])
-def test_its_account_reads_no_secret(verb: str, watched: Watched) -> None:
+def test_the_watcher_account_cannot_read_secrets_or_other_namespaces(verb: str, watched: Watched) -> None:
     assert watched.may(verb, "pods", watched.shop)
     assert watched.may(verb, "cronjobs.batch", watched.shop)
     assert watched.may(verb, "nodes", watched.shop)

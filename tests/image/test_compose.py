@@ -26,11 +26,11 @@ def validate(compose: Any) -> None:
     jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(compose)
 
 
-def test_it_follows_the_schema() -> None:
+def test_the_compose_file_follows_the_schema() -> None:
     validate(document())
 
 
-def test_a_mistake_would_be_found() -> None:
+def test_the_schema_check_detects_a_misspelled_key() -> None:
     mistaken = document()
     mistaken["services"]["web"]["healthcheck"]["retires"] = 3
 
@@ -38,13 +38,13 @@ def test_a_mistake_would_be_found() -> None:
         validate(mistaken)
 
 
-def test_there_is_no_default_for_what_is_secret() -> None:
+def test_secrets_have_no_default_value() -> None:
     for name in REQUIRED:
         with pytest.raises(KeyError, match=name):
             document({key: value for key, value in REQUIRED.items() if key != name})
 
 
-def test_all_that_keeps_running_has_a_health_check_and_a_volume() -> None:
+def test_each_long_running_service_has_a_health_check_and_a_volume() -> None:
     assert {"postgres", "registry", *OURS} == set(SERVICES)
     for name, service in SERVICES.items():
         assert service["volumes"], name
@@ -54,7 +54,7 @@ def test_all_that_keeps_running_has_a_health_check_and_a_volume() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_process_understands_its_environment_and_command(name: str) -> None:
+def test_each_service_has_a_valid_environment_and_command(name: str) -> None:
     service = SERVICES[name]
     known = env.read({**service["environment"], "SWAPPER_DATA_DIR": "/data"})
 
@@ -72,13 +72,13 @@ def test_our_containers_are_read_only_and_without_capabilities(name: str) -> Non
     assert "/tmp" in service["tmpfs"] and any(volume.endswith(":/data") for volume in service["volumes"])
 
 
-def test_only_what_is_reached_from_outside_has_a_port() -> None:
+def test_only_services_used_from_outside_publish_ports() -> None:
     ports = {name: service.get("ports") for name, service in SERVICES.items() if service.get("ports")}
 
     assert ports == {"registry": ["127.0.0.1:5000:5000"], "webhook": ["8443:8443"], "web": ["127.0.0.1:8000:8000"]}
 
 
-def test_its_configuration_can_be_loaded() -> None:
+def test_the_swapper_configuration_of_the_compose_file_is_valid() -> None:
     loaded = config.load(ROOT / document()["configs"]["swapper"]["file"], {})
 
     assert loaded.dry_run and loaded.target.name.endpoint == "registry:5000"

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 MEGABYTE = 1_000_000
 
 
-def test_it_is_small(image: Image) -> None:
+def test_the_image_size_is_within_its_limits(image: Image) -> None:
     base, *ours = image.layers
     print(f"{sum(image.layers) / MEGABYTE:.0f} MB, of which {sum(ours) / MEGABYTE:.0f} MB above the base")
 
@@ -34,7 +34,7 @@ def test_it_is_small(image: Image) -> None:
     assert sum(ours) <= 130 * MEGABYTE
 
 
-def test_nothing_of_its_build_is_left(image: Image) -> None:
+def test_the_image_contains_no_build_tools_or_caches(image: Image) -> None:
     names = {"gcc", "cc", "ld", "make", "pip", "pip3", "setuptools", "cc1"}
     paths = [
         path
@@ -52,7 +52,7 @@ def test_nothing_of_its_build_is_left(image: Image) -> None:
         assert not path.exists() or not any(path.iterdir()), place
 
 
-def test_it_says_what_it_is(image: Image) -> None:
+def test_the_image_declares_its_user_ports_volumes_and_labels(image: Image) -> None:
     config = image.config
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
 
@@ -65,7 +65,7 @@ def test_it_says_what_it_is(image: Image) -> None:
 
 
 @pytest.mark.parametrize("user", [65_532, 1_000_650_000])
-def test_nothing_but_two_directories_can_be_written(image: Image, tmp_path: Path, user: int) -> None:
+def test_only_the_data_and_tmp_directories_are_writable(image: Image, tmp_path: Path, user: int) -> None:
     script = (
         "touch /data/a /tmp/a && for d in / /app /etc /opt/venv /var; do touch $d/a 2>/dev/null && echo $d; done; id"
     )
@@ -75,7 +75,7 @@ def test_nothing_but_two_directories_can_be_written(image: Image, tmp_path: Path
     assert ended.stdout.splitlines() == [f"uid={user} gid=0(root) groups=0(root)"], ended.stderr
 
 
-def test_it_runs_under_buildah(image: Image) -> None:
+def test_the_image_runs_under_buildah(image: Image) -> None:
     container = image.buildah("from", "swapper")
     command = ["python", "/app/manage.py", "help", "worker"]
 
@@ -85,7 +85,7 @@ def test_it_runs_under_buildah(image: Image) -> None:
 
 
 @pytest.mark.parametrize("role", ["webhook", "web", "worker"])
-def test_each_role_is_ready_within_three_seconds(container: Container, role: str) -> None:
+def test_each_role_is_live_within_three_seconds(container: Container, role: str) -> None:
     assert (ended := container.run("prepare")).returncode == 0, ended.stderr
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -105,7 +105,7 @@ def test_each_role_is_ready_within_three_seconds(container: Container, role: str
 
 
 @pytest.mark.parametrize(("role", "default"), [("webhook", 8443), ("web", 8000), ("worker", 8001)])
-def test_the_health_checks_of_compose_notice_a_process_that_has_ended(
+def test_the_compose_health_checks_fail_after_the_process_has_ended(
     container: Container, role: str, default: int
 ) -> None:
     assert (ended := container.run("prepare")).returncode == 0, ended.stderr
@@ -122,7 +122,7 @@ def test_the_health_checks_of_compose_notice_a_process_that_has_ended(
     assert container.run_command(*command).returncode == 1
 
 
-def test_pages_have_all_their_static_files(container: Container) -> None:
+def test_all_static_files_of_pages_are_served(container: Container) -> None:
     assert (ended := container.run("prepare")).returncode == 0, ended.stderr
     url = f"http://127.0.0.1:{free_port()}"
     with container.running("web", "--listen-address", url.removeprefix("http://"), url=f"{url}/livez"):
@@ -140,7 +140,7 @@ def test_pages_have_all_their_static_files(container: Container) -> None:
     assert missing == []
 
 
-def test_static_files_are_sent_compressed(container: Container) -> None:
+def test_static_files_are_served_with_gzip(container: Container) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with container.running("web", "--listen-address", url.removeprefix("http://"), url=f"{url}/livez"):
         headers = {"Host": "localhost", "Accept-Encoding": "gzip"}
@@ -173,7 +173,7 @@ def status_of(url: str) -> int:
         return 0
 
 
-def test_our_engine_copies_it_from_one_registry_to_another(image: Image, tmp_path: Path) -> None:
+def test_the_mirror_command_copies_the_image_to_another_registry(image: Image, tmp_path: Path) -> None:
     with distribution(tmp_path / "a") as source, distribution(tmp_path / "b") as target:
         name = f"{source.host}/tools/k8s-image-swapper:0.1.0"
         push = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{image.archive}"]

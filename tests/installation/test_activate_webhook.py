@@ -86,7 +86,7 @@ def answering(directory: Path, body: bytes) -> Iterator[tuple[str, str]]:
 ADMITTED = b'{"response": {"uid": "UID", "allowed": true}}'
 
 
-def test_it_binds_the_role_once_the_webhook_has_answered(site: Site, tmp_path: Path) -> None:
+def test_the_role_is_bound_after_the_webhook_has_responded(site: Site, tmp_path: Path) -> None:
     let_bind(site)
     with answering(tmp_path, ADMITTED) as (url, bundle):
         site.register(clientConfig={"url": url, "caBundle": bundle})
@@ -110,7 +110,9 @@ def test_it_binds_the_role_once_the_webhook_has_answered(site: Site, tmp_path: P
     ],
     ids=["no-review", "refused"],
 )
-def test_a_wrong_answer_activates_nothing(answer: bytes, said: str, site: Site, tmp_path: Path) -> None:
+def test_a_response_that_does_not_admit_the_pod_binds_no_role(
+    answer: bytes, said: str, site: Site, tmp_path: Path
+) -> None:
     let_bind(site)
     with answering(tmp_path, answer) as (url, bundle):
         site.register(clientConfig={"url": url, "caBundle": bundle})
@@ -121,7 +123,7 @@ def test_a_wrong_answer_activates_nothing(answer: bytes, said: str, site: Site, 
     assert ROLE not in bindings(site)
 
 
-def test_a_certificate_that_is_not_trusted_activates_nothing(site: Site, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_binds_no_role(site: Site, tmp_path: Path) -> None:
     let_bind(site)
     (tmp_path / "other").mkdir()
     other = base64.b64encode(Authority(tmp_path / "other").file.read_bytes()).decode()
@@ -134,7 +136,7 @@ def test_a_certificate_that_is_not_trusted_activates_nothing(site: Site, tmp_pat
     assert ROLE not in bindings(site)
 
 
-def test_what_is_missing_is_said_in_one_line(site: Site) -> None:
+def test_a_missing_configuration_or_ca_bundle_is_reported_on_one_line(site: Site) -> None:
     let_bind(site)
     absent = activate(site)
     site.register()
@@ -146,7 +148,7 @@ def test_what_is_missing_is_said_in_one_line(site: Site) -> None:
         assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
 
 
-def test_a_right_that_is_missing_is_named(site: Site) -> None:
+def test_a_missing_permission_is_reported(site: Site) -> None:
     site.register()
 
     ended = activate(site)
@@ -155,7 +157,7 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
     assert "Allow the service account to get rolebindings, and bind the role" in ended.stderr
 
 
-def test_a_binding_of_an_earlier_installation_does_not_count(site: Site) -> None:
+def test_a_role_binding_of_an_earlier_installation_is_rejected(site: Site) -> None:
     """The garbage collector soon deletes such a binding, and after that the API server would skip the webhook."""
     let_bind(site)
     site.register()

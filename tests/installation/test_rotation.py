@@ -34,14 +34,14 @@ def is_trusted(current: Certificates, bundle: tuple[x509.Certificate, ...], now:
     return True
 
 
-def test_nothing_changes_while_nothing_is_due() -> None:
+def test_certificates_are_unchanged_until_renewal_is_due() -> None:
     made = rotation.begin(POLICY, NOW)
 
     assert run(made, POLICY, NOW + 79 * DAY) == (made, made)
     assert Certificates.from_values(made.values).values == made.values
 
 
-def test_a_certificate_is_valid_an_hour_before_it_was_issued() -> None:
+def test_a_certificate_is_valid_from_one_hour_before_it_is_issued() -> None:
     made = rotation.begin(POLICY, NOW)
 
     assert made.served.certificate.not_valid_before_utc == NOW - dt.timedelta(hours=1)
@@ -57,7 +57,7 @@ def test_a_certificate_is_renewed_by_the_same_authority() -> None:
     assert later.served.expires_at == NOW + 180 * DAY
 
 
-def test_other_names_renew_a_certificate_at_once() -> None:
+def test_changed_names_renew_a_certificate_immediately() -> None:
     made = rotation.begin(POLICY, NOW)
 
     _, later = run(made, replace(POLICY, names=(*NAMES[:3], "swapper.ns.svc.example.org")), NOW)
@@ -65,7 +65,7 @@ def test_other_names_renew_a_certificate_at_once() -> None:
     assert later.served.names == {*NAMES[:3], "swapper.ns.svc.example.org"}
 
 
-def test_daily_runs_over_years_never_serve_what_is_not_trusted() -> None:
+def test_daily_runs_over_years_never_serve_an_untrusted_certificate() -> None:
     current = rotation.begin(POLICY, NOW)
     bundle, authorities = current.bundle, {current.authority.certificate}
     for day in range(1, 1500):
@@ -84,7 +84,7 @@ def test_daily_runs_over_years_never_serve_what_is_not_trusted() -> None:
     assert len(run(current, POLICY, NOW + 1501 * DAY)[1].bundle) <= 2
 
 
-def test_the_old_authority_leaves_a_day_after_the_new_one_issued() -> None:
+def test_the_old_authority_is_removed_one_day_after_a_rotation() -> None:
     made = rotation.begin(POLICY, NOW)
     _, rotated = run(made, replace(POLICY, is_rotation_forced=True), NOW)
     assert len(rotated.bundle) == 2
@@ -94,7 +94,7 @@ def test_the_old_authority_leaves_a_day_after_the_new_one_issued() -> None:
 
 
 @pytest.mark.parametrize("later", [dt.timedelta(), dt.timedelta(hours=1), 3 * DAY])
-def test_a_rotation_that_was_interrupted_before_the_bundle_was_written_is_finished(later: dt.timedelta) -> None:
+def test_a_rotation_interrupted_before_the_bundle_is_written_is_finished(later: dt.timedelta) -> None:
     made = rotation.begin(POLICY, NOW)
     prepared = rotation.prepare(made, replace(POLICY, is_rotation_forced=True), NOW)
     assert prepared.served == made.served, "the certificate waits for the bundle"
@@ -105,7 +105,7 @@ def test_a_rotation_that_was_interrupted_before_the_bundle_was_written_is_finish
     assert is_trusted(finished, (finished.authority.certificate,), NOW + later)
 
 
-def test_what_was_trusted_before_stays_for_a_day_unless_it_has_expired() -> None:
+def test_unexpired_previous_authorities_stay_in_the_bundle_for_one_day() -> None:
     theirs = rotation.begin(POLICY, NOW).authority.certificate
     expired = rotation.begin(POLICY, NOW - 1000 * DAY).authority.certificate
 

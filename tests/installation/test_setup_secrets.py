@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 from tests.support.system import PRODUCT, run_manage
 
 
-def test_absent_secrets_are_created_and_not_changed_by_a_second_run(site: Site) -> None:
+def test_missing_secrets_are_created_and_unchanged_by_a_second_run(site: Site) -> None:
     first = site.setup_secrets()
     values = {name: site.values(name) for name in (APP, DATABASE, ADMIN)}
     versions = site.secrets()
@@ -35,7 +35,7 @@ def test_absent_secrets_are_created_and_not_changed_by_a_second_run(site: Site) 
     assert len(set(secret)) == 4 and not any(value in shown for value in secret)
 
 
-def test_the_values_are_taken_by_the_processes(site: Site) -> None:
+def test_the_generated_values_are_valid_settings(site: Site) -> None:
     site.setup_secrets()
     app, admin = site.values(APP), site.values(ADMIN)
 
@@ -51,7 +51,7 @@ def test_the_values_are_taken_by_the_processes(site: Site) -> None:
     assert admin["username"] == b"admin" and len(admin["password"]) >= 20
 
 
-def test_runs_at_the_same_time_create_one_and_all_end_well(site: Site) -> None:
+def test_concurrent_runs_create_one_secret_and_all_succeed(site: Site) -> None:
     command = [sys.executable, "manage.py", "setup_secrets", "--namespace", site.namespace, "--app-secret", APP]
     environment = {**os.environ, **PRODUCT, **site.environment}
     running = [
@@ -64,7 +64,7 @@ def test_runs_at_the_same_time_create_one_and_all_end_well(site: Site) -> None:
     assert sum(b"created" in out for out, _ in outputs) == 1
 
 
-def test_an_existing_secret_that_lacks_a_key_is_left_and_said(site: Site, plane: ControlPlane) -> None:
+def test_an_existing_secret_without_a_key_is_unchanged_and_reported(site: Site, plane: ControlPlane) -> None:
     plane.secret(site.namespace, APP, "Opaque", {"secret-key": "mine" * 20})
     before = site.secrets()[APP]
 
@@ -77,7 +77,7 @@ def test_an_existing_secret_that_lacks_a_key_is_left_and_said(site: Site, plane:
     assert {DATABASE, ADMIN} <= set(site.secrets()), "the others are created all the same"
 
 
-def test_one_secret_may_hold_all_keys(site: Site, plane: ControlPlane) -> None:
+def test_one_secret_can_contain_all_keys(site: Site, plane: ControlPlane) -> None:
     plane.secret(site.namespace, "all", "Opaque", {"secret-key": "a", "webhook-token": "b", "password": "c"})
 
     names = ["--app-secret", "all", "--database-secret", "all"]
@@ -90,7 +90,7 @@ def admin_of(plane: ControlPlane) -> dict[str, str]:
     return {"KUBECONFIG": str(plane.kubeconfig(token=ADMIN_TOKEN))}
 
 
-def test_what_is_not_permitted_is_said_in_one_line(plane: ControlPlane) -> None:
+def test_a_missing_permission_is_reported_on_one_line(plane: ControlPlane) -> None:
     unprivileged = Site(plane)
 
     ended = run_manage(
@@ -105,7 +105,7 @@ def test_what_is_not_permitted_is_said_in_one_line(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["away", "none"])
-def test_an_api_server_that_does_not_answer_is_said_in_one_line(plane: ControlPlane, cluster: str) -> None:
+def test_an_unavailable_or_unconfigured_api_server_is_reported_on_one_line(plane: ControlPlane, cluster: str) -> None:
     path = plane.kubeconfig(token=OTHER, namespace=f"away-{cluster}")
     path.write_text(path.read_text().replace(plane.url, f"https://127.0.0.1:{free_port()}"))
     environment = {"KUBECONFIG": str(path) if cluster == "away" else ""}

@@ -21,7 +21,7 @@ def names_of(certificate: bytes) -> list[str]:
     return found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
 
 
-def test_a_first_run_makes_certificates_and_a_second_one_changes_nothing(site: Site) -> None:
+def test_the_first_run_creates_certificates_and_the_second_changes_nothing(site: Site) -> None:
     site.register()
     site.webhook_certs("--cluster-suffix", "example.org")
     values, before = site.values(TLS), (site.secrets(), site.registration())
@@ -36,7 +36,7 @@ def test_a_first_run_makes_certificates_and_a_second_one_changes_nothing(site: S
     assert values["ca-bundle.crt"] == values["ca.crt"]
 
 
-def test_nothing_else_of_the_configuration_is_changed(site: Site) -> None:
+def test_only_the_ca_bundle_and_path_of_the_configuration_are_changed(site: Site) -> None:
     site.register(failurePolicy="Ignore", timeoutSeconds=7)
     site.setup_secrets()
     before = site.registration()
@@ -50,7 +50,7 @@ def test_nothing_else_of_the_configuration_is_changed(site: Site) -> None:
     assert token not in ended.stdout + ended.stderr
 
 
-def test_a_webhook_with_a_url_keeps_its_path(site: Site, plane: ControlPlane) -> None:
+def test_a_webhook_with_a_url_keeps_its_url(site: Site, plane: ControlPlane) -> None:
     site.register(clientConfig={"url": "https://swapper.example.com:8443/webhook"})
     site.setup_secrets()
 
@@ -61,7 +61,7 @@ def test_a_webhook_with_a_url_keeps_its_path(site: Site, plane: ControlPlane) ->
     assert first["clientConfig"]["url"] == "https://swapper.example.com:8443/webhook"
 
 
-def test_what_was_trusted_before_stays_trusted_for_a_day(site: Site, plane: ControlPlane) -> None:
+def test_the_previous_authority_stays_trusted_after_the_secret_is_deleted(site: Site, plane: ControlPlane) -> None:
     site.register()
     site.webhook_certs()
     theirs = site.values(TLS)["ca.crt"]
@@ -73,7 +73,7 @@ def test_what_was_trusted_before_stays_trusted_for_a_day(site: Site, plane: Cont
     assert theirs != site.values(TLS)["ca.crt"]
 
 
-def test_a_secret_of_upstreams_is_not_touched(site: Site, plane: ControlPlane) -> None:
+def test_a_secret_of_the_upstream_chart_is_unchanged_and_reported(site: Site, plane: ControlPlane) -> None:
     site.register()
     plane.secret(site.namespace, TLS, "Opaque", {"ca": "theirs", "cert": "theirs", "key": "theirs"})
     before = (site.secrets(), site.registration())
@@ -86,7 +86,7 @@ def test_a_secret_of_upstreams_is_not_touched(site: Site, plane: ControlPlane) -
     assert (site.secrets(), site.registration()) == before
 
 
-def test_a_damaged_secret_is_said_in_one_line(site: Site, plane: ControlPlane) -> None:
+def test_an_invalid_secret_is_reported_on_one_line(site: Site, plane: ControlPlane) -> None:
     keys = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
     plane.secret(site.namespace, TLS, "Opaque", dict.fromkeys(keys, "damaged"))
 
@@ -96,7 +96,7 @@ def test_a_damaged_secret_is_said_in_one_line(site: Site, plane: ControlPlane) -
     assert "Delete it" in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-def test_a_configuration_that_comes_late_is_waited_for(site: Site) -> None:
+def test_the_command_waits_until_the_webhook_configuration_is_created(site: Site) -> None:
     running = start(site)
     wait_until(lambda: TLS in site.secrets(), what="the Secret, which waits for nothing")
     assert running.poll() is None
@@ -107,7 +107,7 @@ def test_a_configuration_that_comes_late_is_waited_for(site: Site) -> None:
     assert site.bundles()[0] == site.values(TLS)["ca-bundle.crt"]
 
 
-def test_a_configuration_that_does_not_come_is_said_in_one_line(site: Site) -> None:
+def test_a_missing_webhook_configuration_is_reported_on_one_line(site: Site) -> None:
     ended = site.webhook_certs("--wait-seconds", "1", check=False)
 
     assert ended.returncode == 1
@@ -115,7 +115,7 @@ def test_a_configuration_that_does_not_come_is_said_in_one_line(site: Site) -> N
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_runs_at_the_same_time_agree(site: Site) -> None:
+def test_concurrent_runs_agree_on_one_certificate_and_bundle(site: Site) -> None:
     site.register()
     running = [start(site) for _ in range(3)]
 
@@ -131,7 +131,7 @@ def test_runs_at_the_same_time_agree(site: Site) -> None:
     served.verify_directly_issued_by(authority)
 
 
-def test_a_rotation_that_was_killed_is_finished_by_the_next_run(site: Site) -> None:
+def test_a_killed_rotation_is_finished_by_the_next_run(site: Site) -> None:
     site.register()
     site.webhook_certs()
     old = site.values(TLS)
@@ -153,7 +153,7 @@ def test_a_rotation_that_was_killed_is_finished_by_the_next_run(site: Site) -> N
     assert site.bundles() == [values["ca.crt"]] * 2
 
 
-def test_a_change_by_somebody_else_is_not_lost(site: Site, plane: ControlPlane) -> None:
+def test_concurrent_changes_by_another_client_are_not_lost(site: Site, plane: ControlPlane) -> None:
     site.register()
     running = [start(site) for _ in range(2)]
     while any(process.poll() is None for process in running):
@@ -167,20 +167,20 @@ def test_a_change_by_somebody_else_is_not_lost(site: Site, plane: ControlPlane) 
 
 
 @pytest.mark.parametrize("flags", [["--renew-before-days", "365"], ["--renew-before-days", "-1"]])
-def test_days_that_make_no_sense_are_refused(site: Site, flags: list[str]) -> None:
+def test_invalid_renew_before_days_are_rejected(site: Site, flags: list[str]) -> None:
     ended = site.webhook_certs(*flags, check=False)
 
     assert ended.returncode == 1 and "--renew-before-days must be" in ended.stderr
 
 
-def test_a_token_that_is_missing_is_said_in_one_line(site: Site) -> None:
+def test_a_missing_token_is_reported_on_one_line(site: Site) -> None:
     ended = site.webhook_certs("--token-secret", "swapper-app", check=False)
 
     assert ended.returncode == 1
     assert "has no webhook-token" in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-def test_a_token_that_no_path_of_a_service_may_have_is_said_in_one_line(site: Site, plane: ControlPlane) -> None:
+def test_a_token_invalid_in_a_service_path_is_rejected_and_not_shown(site: Site, plane: ControlPlane) -> None:
     plane.secret(site.namespace, "swapper-app", "Opaque", {"webhook-token": "Upper_case_0123456789"})
 
     ended = site.webhook_certs("--token-secret", "swapper-app", check=False)
@@ -189,7 +189,7 @@ def test_a_token_that_no_path_of_a_service_may_have_is_said_in_one_line(site: Si
     assert "openssl rand -hex 32" in ended.stderr and "Upper" not in ended.stderr
 
 
-def test_what_is_not_permitted_is_said_in_one_line(plane: ControlPlane) -> None:
+def test_a_missing_permission_is_reported_on_one_line(plane: ControlPlane) -> None:
     unprivileged = Site(plane)
 
     ended = unprivileged.webhook_certs(check=False)
@@ -198,7 +198,7 @@ def test_what_is_not_permitted_is_said_in_one_line(plane: ControlPlane) -> None:
     assert "forbidden" in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-def test_an_api_server_that_does_not_answer_is_said_in_one_line(site: Site) -> None:
+def test_an_unavailable_api_server_is_reported_on_one_line(site: Site) -> None:
     path = site.plane.kubeconfig(namespace=f"{site.namespace}-away")
     path.write_text(path.read_text().replace(site.plane.url, f"https://127.0.0.1:{free_port()}"))
 

@@ -123,7 +123,7 @@ def assert_is_whole(target: Registry, repository: str, image: SampleImage) -> No
     assert read_back(target.host, repository, "1.0") == contents
 
 
-def test_a_copy_that_is_killed_in_a_transfer_is_whole_or_absent_and_the_next_sends_only_the_rest(
+def test_a_copy_killed_in_transfer_leaves_no_partial_image_and_is_resumed(
     make_engine: MakeEngine, distribution_registry: Registry, slow_source: Proxy, target: Registry
 ) -> None:
     image = image_of_many_sizes()

@@ -85,7 +85,7 @@ def cpu_seconds(parse: Callable[[str], object], text: str) -> float:
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-def test_the_worst_text_costs_next_to_nothing(parser: str) -> None:
+def test_worst_case_text_is_parsed_within_10_milliseconds(parser: str) -> None:
     costs = {text[:30]: cpu_seconds(PARSERS[parser], text) for text in WORST_TEXTS}
 
     assert max(costs.values()) < MOST_CPU_SECONDS, costs
@@ -102,7 +102,7 @@ def test_the_worst_text_costs_next_to_nothing(parser: str) -> None:
         b'{"token":"' + b"a" * token_server.MAX_TOKEN_REPLY_BYTES + b'"}',
     ],
 )
-def test_the_worst_small_body_costs_next_to_nothing(body: bytes) -> None:
+def test_worst_case_small_bodies_are_parsed_within_10_milliseconds(body: bytes) -> None:
     text = body.decode()
 
     assert cpu_seconds(PARSERS["error body"], text) < MOST_CPU_SECONDS
@@ -119,7 +119,7 @@ def index_of(count: int, **entry: object) -> bytes:
     [b"[" * 1024, b'{"a":' * 200, b"1," * 512, b'"\\u0000",' * 100, b"9" * 1024, b'{"manifests":[],' * 64],
     ids=["arrays", "objects", "numbers", "strings", "digits", "keys"],
 )
-def test_a_manifest_costs_in_proportion_to_its_size(piece: bytes) -> None:
+def test_the_time_to_parse_a_manifest_is_linear_in_its_size(piece: bytes) -> None:
     """Doubling the size at most doubles the time, with a margin for the processor's caches."""
 
     def cost(size: int) -> float:
@@ -152,7 +152,7 @@ def test_a_manifest_costs_in_proportion_to_its_size(piece: bytes) -> None:
         ("", None),
     ],
 )
-def test_a_pause_is_bounded(text: str, expected: float | None) -> None:
+def test_retry_after_is_parsed_and_limited_to_an_hour(text: str, expected: float | None) -> None:
     assert headers.retry_after({"Retry-After": text}) == expected
 
 
@@ -201,7 +201,7 @@ def test_the_lifetime_of_a_token_is_bounded(expires_in: str, seconds: float) -> 
         "https://h/" + "a" * 17_000,
     ],
 )
-def test_an_invalid_url_of_a_registry_is_refused(text: str) -> None:
+def test_an_invalid_url_of_a_registry_is_rejected(text: str) -> None:
     with pytest.raises(RegistryError) as caught:
         Url.parse(text, seen_by="registry.test")
 
@@ -217,7 +217,7 @@ def test_an_invalid_url_of_a_registry_is_refused(text: str) -> None:
         "https://other.test/caf\xe9",
     ],
 )
-def test_a_redirect_is_followed_byte_for_byte(location: str) -> None:
+def test_a_redirect_location_is_kept_byte_for_byte(location: str) -> None:
     absolute = Url("https", "r.test", 443, "/v2/x").follow(location, seen_by="r.test")
     path = location.removeprefix("https://other.test")
     relative = Url("https", "r.test", 443, "/v2/x").follow(path, seen_by="r.test")
@@ -247,7 +247,7 @@ def test_a_redirect_is_followed_byte_for_byte(location: str) -> None:
         {"digest": 1},
     ],
 )
-def test_an_invalid_descriptor_blames_the_registry_that_sent_it(entry: dict[str, object]) -> None:
+def test_an_invalid_descriptor_is_a_permanent_error_of_its_registry(entry: dict[str, object]) -> None:
     with pytest.raises(RegistryError) as caught:
         manifests.parse(index_of(1, **entry), OCI_INDEX, host="source.test")
 
@@ -255,7 +255,7 @@ def test_an_invalid_descriptor_blames_the_registry_that_sent_it(entry: dict[str,
     assert len(str(caught.value)) < 300
 
 
-def test_what_is_shown_of_platforms_is_cut_and_cleaned() -> None:
+def test_displayed_platforms_are_truncated_and_sanitized() -> None:
     platforms = [
         {"os": "linux", "architecture": "amd64"},
         {"os": "x" * 7_900_000, "architecture": "arm64"},

@@ -25,7 +25,7 @@ def load(registry: FaultyRegistry, *, seed: int = 1, repository: str = "app") ->
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_an_image_goes_to_and_from_every_registry(engine: Engine, profiled: MakeProfiled, name: str) -> None:
+def test_an_image_is_copied_to_and_from_each_registry(engine: Engine, profiled: MakeProfiled, name: str) -> None:
     first, between, last = profiled(), profiled(name), profiled()
     between.repositories.add("app")
     image, signer = load(first), Signer()
@@ -54,7 +54,7 @@ def test_a_blob_is_uploaded_in_one_request_and_not_in_chunks(engine: Engine, pro
     assert (target.count("POST .*/blobs/"), target.count("PUT .*/blobs/")) == (len(image.blobs), len(image.blobs))
 
 
-def test_ecr_a_repository_that_is_missing_is_an_error_of_the_target(engine: Engine, profiled: MakeProfiled) -> None:
+def test_ecr_a_missing_repository_is_an_error_of_the_target(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ecr")
     load(source)
 
@@ -66,9 +66,7 @@ def test_ecr_a_repository_that_is_missing_is_an_error_of_the_target(engine: Engi
     assert not copy(engine, source, target).unchanged
 
 
-def test_ecr_a_blob_that_cannot_be_mounted_yet_is_uploaded_in_the_session_it_opens(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_ecr_a_blob_not_mountable_yet_is_uploaded_in_the_opened_session(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ecr")
     target.repositories |= {"app", "twin"}
     image = load(source)
@@ -91,7 +89,7 @@ def test_ecr_a_blob_that_cannot_be_mounted_yet_is_uploaded_in_the_session_it_ope
 
 
 @pytest.mark.parametrize("says", ["ImageTagAlreadyExistsException", "ImageAlreadyExistsException", "TAG_INVALID"])
-def test_ecr_an_immutable_tag_that_another_copy_has_just_set_is_done(
+def test_ecr_an_immutable_tag_that_another_copy_wrote_counts_as_done(
     engine: Engine, profiled: MakeProfiled, says: str
 ) -> None:
     source, target = profiled(), profiled("ecr", says_immutable=says)
@@ -110,7 +108,7 @@ def test_ecr_an_immutable_tag_that_another_copy_has_just_set_is_done(
     assert target.count("PUT .*/manifests/1.0") == 1
 
 
-def test_ecr_an_immutable_tag_with_another_content_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
+def test_ecr_an_immutable_tag_with_other_content_is_a_permanent_error(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ecr")
     target.repositories.add("app")
     load(source)
@@ -123,7 +121,7 @@ def test_ecr_an_immutable_tag_with_another_content_is_an_error(engine: Engine, p
     assert (caught.value.code, caught.value.permanent) == ("tag-immutable", True)
 
 
-def test_ecr_a_layer_that_is_too_large_is_a_lasting_error(engine: Engine, profiled: MakeProfiled) -> None:
+def test_ecr_a_layer_that_is_too_large_is_a_permanent_error(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ecr", max_layer=4000)
     target.repositories.add("app")
     load(source)
@@ -154,9 +152,7 @@ def test_no_tags_are_listed_and_no_manifests_deleted(engine: Engine, profiled: M
     assert not source.found("GET .*/tags/|DELETE ")
 
 
-def test_docker_hub_each_manifest_is_pulled_once_and_an_unchanged_image_not_at_all(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_docker_hub_each_manifest_is_pulled_only_once(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled("dockerhub"), profiled()
     image = load(source)
 
@@ -169,7 +165,7 @@ def test_docker_hub_each_manifest_is_pulled_once_and_an_unchanged_image_not_at_a
     assert source.pulls == first
 
 
-def test_docker_hub_what_is_left_of_the_limit_is_reported(profiled: MakeProfiled) -> None:
+def test_docker_hub_the_remaining_pulls_are_reported(profiled: MakeProfiled) -> None:
     source, target = profiled("dockerhub"), profiled()
     image = load(source)
     left: list[tuple[str, int]] = []
@@ -182,9 +178,7 @@ def test_docker_hub_what_is_left_of_the_limit_is_reported(profiled: MakeProfiled
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_docker_hub_a_throttled_request_waits_for_as_long_as_it_says(
-    engine: Engine, profiled: MakeProfiled, method: str
-) -> None:
+def test_docker_hub_a_rate_limited_request_is_retried(engine: Engine, profiled: MakeProfiled, method: str) -> None:
     source, target = profiled("dockerhub"), profiled()
     image = load(source)
     source.on(f"{method} .*/manifests/", reply(429, Retry_After="0"), times=2)
@@ -193,7 +187,7 @@ def test_docker_hub_a_throttled_request_waits_for_as_long_as_it_says(
 
 
 @pytest.mark.parametrize("request_", ["HEAD .*/manifests/", "POST .*/uploads/", "PUT .*/blobs/", "PUT .*/manifests/"])
-def test_quay_429_without_retry_after_is_tried_again(engine: Engine, profiled: MakeProfiled, request_: str) -> None:
+def test_quay_429_without_retry_after_is_retried(engine: Engine, profiled: MakeProfiled, request_: str) -> None:
     source, target = profiled(), profiled("quay")
     image = load(source)
     target.on(request_, reply(429), times=2)
@@ -203,7 +197,7 @@ def test_quay_429_without_retry_after_is_tried_again(engine: Engine, profiled: M
     assert is_complete(target, image)
 
 
-def test_quay_nothing_is_mounted_without_its_origin(engine: Engine, profiled: MakeProfiled) -> None:
+def test_quay_each_mount_names_its_source_repository(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("quay")
     image = load(source)
     load(source, repository="twin")
@@ -215,9 +209,7 @@ def test_quay_nothing_is_mounted_without_its_origin(engine: Engine, profiled: Ma
     assert target.count("POST .*mount=") == target.count("POST .*mount=.*from=")
 
 
-def test_harbor_401_for_a_mount_from_a_project_that_may_not_be_read_is_an_upload(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_harbor_a_mount_rejected_with_401_falls_back_to_an_upload(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("harbor")
     image = load(source)
     load(source, repository="twin")
@@ -228,7 +220,7 @@ def test_harbor_401_for_a_mount_from_a_project_that_may_not_be_read_is_an_upload
     assert (result.bytes_mounted, result.bytes_copied) == (0, image.blob_bytes)
 
 
-def test_artifactory_403_to_a_head_is_settled_by_a_get(engine: Engine, profiled: MakeProfiled) -> None:
+def test_artifactory_a_head_denied_with_403_is_repeated_as_a_get(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled("artifactory"), profiled("artifactory")
     image = load(source)
     copy(engine, source, target)
@@ -241,7 +233,7 @@ def test_artifactory_403_to_a_head_is_settled_by_a_get(engine: Engine, profiled:
     assert not target.found(UPLOADS)
 
 
-def test_ghcr_has_no_referrers_api_and_shows_signatures_by_tag(engine: Engine, profiled: MakeProfiled) -> None:
+def test_ghcr_signatures_are_found_by_the_fallback_tag(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled("ghcr"), profiled(), Signer()
     image = load(source)
     bundle = signer.bundle(image.root, 1)

@@ -24,7 +24,7 @@ def repeat_digest(handler: Handler) -> bool:
     return True
 
 
-def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_repeated_content_length_is_accepted(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
 
@@ -42,7 +42,7 @@ def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfi
 
 
 @pytest.mark.parametrize("pushed", ["PUT .*/blobs/uploads/", "PUT .*/manifests/"])
-def test_a_digest_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled, pushed: str) -> None:
+def test_a_repeated_digest_header_is_accepted(engine: Engine, profiled: MakeProfiled, pushed: str) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     target.on(pushed, repeat_digest, times=99)
@@ -52,7 +52,7 @@ def test_a_digest_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfi
     assert is_complete(target, image)
 
 
-def test_a_digest_that_a_head_gives_twice_costs_no_get(
+def test_a_repeated_digest_in_a_head_response_needs_no_get(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)

@@ -34,7 +34,7 @@ def assert_clean(*texts: str) -> None:
         hang_up,
     ],
 )
-def test_errors_and_logs_hold_no_secrets(
+def test_errors_and_logs_of_a_failed_copy_contain_no_secrets(
     make_engine: MakeEngine, make_registry: MakeRegistry, caplog: pytest.LogCaptureFixture, fault: Action
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -53,7 +53,7 @@ def test_errors_and_logs_hold_no_secrets(
     assert_clean(caplog.text, *(f"{error} {error!r}" for error in chain))
 
 
-def test_a_copy_that_works_logs_no_secrets_either(
+def test_logs_of_a_successful_copy_contain_no_secrets(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -71,5 +71,5 @@ def test_a_copy_that_works_logs_no_secrets_either(
     assert_clean(caplog.text)
 
 
-def test_credentials_are_not_shown_with_their_access() -> None:
+def test_repr_of_access_and_credentials_contains_no_secrets() -> None:
     assert_clean(repr(RegistryAccess("a.test", (LOGIN,))), repr(LOGIN))

@@ -106,7 +106,7 @@ def test_no_documented_rule_fires_on_a_healthy_system(system: System) -> None:
     assert fired == []
 
 
-def test_a_failure_is_heard_from_its_first_time_on(system: System) -> None:
+def test_the_first_filter_error_fires_only_its_rule(system: System) -> None:
     before = system.pages()
     system.admit(other="label")
     after = system.pages()
@@ -116,14 +116,14 @@ def test_a_failure_is_heard_from_its_first_time_on(system: System) -> None:
     assert fired == [("increase(swapper_filter_errors_total[1h]) > 0", "webhook")]
 
 
-def test_each_role_has_its_own_metrics_alone(system: System) -> None:
+def test_each_role_exposes_only_its_documented_metrics(system: System) -> None:
     system.admit(team="y")
     for role, page in system.pages().items():
         shown = {family_of(name) for name, _ in page if name.startswith("swapper_")}
         assert shown <= {name for name, roles in WHERE.items() if role in roles}, role
 
 
-def test_what_a_rule_names_is_on_the_page_of_its_role(system: System) -> None:
+def test_metrics_in_alert_rules_are_exposed_by_their_role(system: System) -> None:
     pages = system.pages()
     for rule in RULES:
         for term in terms_of(rule):
@@ -140,7 +140,7 @@ def family_of(sample: str) -> str:
     return re.sub(r"_(bucket|count|sum)$", "", sample)
 
 
-def test_what_a_rule_on_clusters_names_is_documented() -> None:
+def test_metrics_in_cluster_alert_rules_are_documented() -> None:
     assert {term.name for rule in OF_CLUSTERS for term in terms_of(rule)} <= WHERE.keys()
 
 

@@ -35,14 +35,16 @@ def own_addresses() -> list[str]:
         (["explain", "-", "--config", "/b.yaml", "--namespace", "x"], ["explain", "-", "--namespace", "x"], "/b.yaml"),
     ],
 )
-def test_flags_reach_every_command_by_the_environment(arguments: list[str], rest: list[str], config: str) -> None:
+def test_shared_flags_are_passed_to_commands_in_the_environment(
+    arguments: list[str], rest: list[str], config: str
+) -> None:
     environ = {"SWAPPER_CONFIG": "/before.yaml"}
 
     assert take_flags(["manage.py", *arguments], environ) == ["manage.py", *rest]
     assert environ["SWAPPER_CONFIG"] == config
 
 
-def test_prepare_takes_the_flags_of_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_accepts_the_shared_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWAPPER_DATABASE_URL", raising=False)
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
 
@@ -52,7 +54,7 @@ def test_prepare_takes_the_flags_of_all_commands(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("argument", ["version", "--version"])
-def test_the_release_is_shown_without_any_setting(argument: str) -> None:
+def test_the_version_is_shown_without_settings(argument: str) -> None:
     assert run_manage(argument).stdout == f"k8s-image-swapper {__version__}\n"
 
 
@@ -68,7 +70,9 @@ def test_the_release_is_shown_without_any_setting(argument: str) -> None:
         (["up"], "directory"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, command: list[str], database: str) -> None:
+def test_an_unusable_database_is_reported_without_a_traceback(
+    tmp_path: Path, command: list[str], database: str
+) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     url = {
         "unreachable": f"postgres://x:y@127.0.0.1:{free_port()}/x",
@@ -91,7 +95,7 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, comm
     "command", [["up"], ["prepare"], ["config", "check"], ["mirror", "app:1"], ["web"], ["webhook"], ["worker"]]
 )
 @pytest.mark.parametrize("variable", ["SWAPPER_SECRET_KEY_FILE", "SWAPPER_WEBHOOK_TOKEN_FILE"])
-def test_a_missing_file_of_a_variable_is_named(tmp_path: Path, command: list[str], variable: str) -> None:
+def test_a_missing_file_is_reported_with_its_variable(tmp_path: Path, command: list[str], variable: str) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     environment = {"SWAPPER_SECRET_KEY": "", variable: f"{tmp_path}/missing"}
     flags = ["--config", str(config), "--data-dir", str(tmp_path / "data")]
@@ -105,7 +109,7 @@ def test_a_missing_file_of_a_variable_is_named(tmp_path: Path, command: list[str
     assert "is not set" not in ended.stderr and "Traceback" not in ended.stderr
 
 
-def test_a_short_key_is_not_called_unset(tmp_path: Path) -> None:
+def test_a_short_secret_key_is_reported_as_too_short(tmp_path: Path) -> None:
     ended = run_manage("prepare", "--data-dir", str(tmp_path), environment={"SWAPPER_SECRET_KEY": "short"}, check=False)
 
     assert ended.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; at least 32 are required. Generate one")
@@ -121,7 +125,7 @@ def test_config_check_needs_neither_database_nor_secret_key(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("flag", ["--listen-address", "--web-address"])
-def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, flag: str) -> None:
+def test_a_port_in_use_is_reported_on_one_line(tmp_path: Path, flag: str) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -138,7 +142,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, fla
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_port_that_cannot_be_is_refused_with_the_configuration(tmp_path: Path) -> None:
+def test_an_invalid_port_in_the_configuration_is_rejected(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com", listenAddress=":99999")
 
     ended = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), check=False)
@@ -147,7 +151,7 @@ def test_a_port_that_cannot_be_is_refused_with_the_configuration(tmp_path: Path)
     assert "listenAddress" in ended.stderr and "Traceback" not in ended.stderr
 
 
-def test_one_refused_image_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_rejected_images_do_not_stop_the_others(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     environment = {
         "SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
@@ -179,7 +183,7 @@ def test_one_refused_image_does_not_stop_the_others(tmp_path: Path) -> None:
     assert ended.returncode == 1
 
 
-def test_the_processes_of_a_killed_parent_end_with_it(tmp_path: Path) -> None:
+def test_child_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     child = tmp_path / "child.pid"
     program = (
         "import sys; from swapper_project.process.supervisor import *;"

@@ -71,11 +71,11 @@ def modules() -> list[Path]:
         ("IS_ON = True\nNAME = 'a'\nmost = 20", []),
     ],
 )
-def test_a_number_without_a_docstring_is_found(source: str, found: list[str]) -> None:
+def test_numeric_constants_without_a_docstring_are_detected(source: str, found: list[str]) -> None:
     assert [name for _, name in undocumented(source)] == found
 
 
-def test_each_number_says_its_unit_and_reason() -> None:
+def test_each_numeric_constant_has_a_docstring() -> None:
     missing = [
         f"{path.relative_to(ROOT)}:{line}: {name}"
         for path in modules()
@@ -84,7 +84,7 @@ def test_each_number_says_its_unit_and_reason() -> None:
     assert missing == []
 
 
-def test_each_number_has_a_name_of_its_own() -> None:
+def test_names_of_numeric_constants_are_unique() -> None:
     files: dict[str, list[str]] = {}
     for path in modules():
         # The copy engine is a separate library.

@@ -51,7 +51,7 @@ def modes(directory: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("command", [["prepare"], ["config", "check"], ["mirror", "--queue", "nginx:1"]])
-def test_every_command_closes_it(command: list[str], directory: Path, tmp_path: Path) -> None:
+def test_commands_restrict_the_modes_of_the_data_directory(command: list[str], directory: Path, tmp_path: Path) -> None:
     if command[0] == "mirror":
         shutil.copy(migrated_sqlite(), directory / "swapper.sqlite3")
         for path in directory.glob("*"):
@@ -82,7 +82,7 @@ def test_the_group_of_a_kubernetes_volume_keeps_its_access(directory: Path, tmp_
     assert warnings(ended) == []
 
 
-def test_what_may_not_be_changed_is_named_with_the_command_to_run(directory: Path, tmp_path: Path) -> None:
+def test_a_mode_that_cannot_be_changed_is_reported_with_a_command(directory: Path, tmp_path: Path) -> None:
     (directory / "secret-key").unlink()
     # Not even root can change the mode of a process's file in /proc.
     (directory / "secret-key").symlink_to("/proc/self/status")
@@ -93,7 +93,7 @@ def test_what_may_not_be_changed_is_named_with_the_command_to_run(directory: Pat
     assert modes(directory)["webhook.key"] == 0o600
 
 
-def test_a_directory_with_files_of_others_is_left_open_with_a_warning(directory: Path, tmp_path: Path) -> None:
+def test_a_directory_with_unrelated_files_keeps_its_mode_with_a_warning(directory: Path, tmp_path: Path) -> None:
     (directory / "notes.txt").write_text("not ours")
 
     (warning,) = warnings(run(directory, "config", "check", tmp_path=tmp_path))
@@ -103,7 +103,7 @@ def test_a_directory_with_files_of_others_is_left_open_with_a_warning(directory:
     assert modes(directory) == {**modes(directory), "data": 0o755, "secret-key": 0o600, "notes.txt": 0o644}
 
 
-def test_a_database_elsewhere_is_closed_too(tmp_path: Path) -> None:
+def test_a_database_outside_the_data_directory_gets_mode_0600(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     database = tmp_path / "elsewhere" / "own.sqlite3"

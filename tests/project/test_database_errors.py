@@ -67,7 +67,7 @@ TO = 'The database does not respond: connection to server at "10.0.0.9", port 54
         ("", f"The database does not respond: OperationalError. {CHECK}"),
     ],
 )  # fmt: skip
-def test_the_line_has_the_reason_and_what_to_do(said: str, line: str) -> None:
+def test_operational_errors_are_explained_with_reason_and_remedy(said: str, line: str) -> None:
     found = explain_database(OperationalError(said))
     assert found.startswith(line) and (not line.endswith(".") or found == line)
 
@@ -82,11 +82,11 @@ def test_the_line_has_the_reason_and_what_to_do(said: str, line: str) -> None:
         (IntegrityError("duplicate key"), ""),
     ],
 )  # fmt: skip
-def test_errors_of_statements(error: Error, line: str) -> None:
+def test_statement_errors_are_explained_only_for_a_missing_table(error: Error, line: str) -> None:
     assert explain_database(error) == line
 
 
-def test_a_port_that_nothing_listens_on_is_refused() -> None:
+def test_a_refused_connection_is_explained_with_its_address() -> None:
     port = free_port()
     with pytest.raises(psycopg.OperationalError) as caught:
         psycopg.connect(f"host=127.0.0.1 port={port} dbname=swapper")

@@ -21,7 +21,7 @@ def roles() -> dict[str, list[str]]:
     return {group.name: sorted(group.permissions.values_list("codename", flat=True)) for group in groups}
 
 
-def test_what_a_test_made_is_deleted_and_the_roles_stay() -> None:
+def test_flush_deletes_created_users_and_keeps_the_roles() -> None:
     flush()
     before = roles()
     User.objects.create_user("otto").groups.add(Group.objects.get(name="operator"))
@@ -32,7 +32,7 @@ def test_what_a_test_made_is_deleted_and_the_roles_stay() -> None:
     assert not User.objects.exists()
 
 
-def test_rows_that_refer_to_one_another_are_deleted() -> None:
+def test_flush_deletes_rows_that_reference_each_other() -> None:
     Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com")
     request_image(image="nginx:1", requested_by="somebody")
 
@@ -41,7 +41,7 @@ def test_rows_that_refer_to_one_another_are_deleted() -> None:
     assert not ImageMapping.objects.exists()
 
 
-def test_roles_that_a_test_changed_are_made_again() -> None:
+def test_flush_restores_changed_roles() -> None:
     flush()
     before = roles()
     Group.objects.get(name="operator").permissions.clear()

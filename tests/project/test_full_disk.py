@@ -80,7 +80,7 @@ def assert_one_line(ended: subprocess.CompletedProcess[str], place: Path) -> Non
 
 
 @pytest.mark.parametrize("limit", [0, 20_000, 200_000])
-def test_prepare(installation: Installation, limit: int) -> None:
+def test_prepare_reports_a_full_disk_and_succeeds_after_space_is_freed(installation: Installation, limit: int) -> None:
     password = installation.data / "admin-password"
     prepare = ("prepare", "--admin-password-file", str(password))
 
@@ -92,7 +92,7 @@ def test_prepare(installation: Installation, limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 100, WITHOUT_DATABASE])
-def test_up(installation: Installation, limit: int) -> None:
+def test_up_reports_a_full_disk_and_starts_after_space_is_freed(installation: Installation, limit: int) -> None:
     """The limit is in bytes: without the key; with it, without its certificate; with both, without a database."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
     up = ["up", "--listen-address", addresses[0], "--web-address", addresses[1], "--metrics-address", addresses[2]]
@@ -116,7 +116,7 @@ def test_up(installation: Installation, limit: int) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--queue"]], ids=["now", "queued"])
-def test_mirror(installation: Installation, flags: list[str]) -> None:
+def test_mirror_reports_a_full_disk_and_keeps_the_queue_intact(installation: Installation, flags: list[str]) -> None:
     installation.give_database()
     (installation.data / "secret-key").write_text(KEY)
     installation.run("mirror", "--queue", "docker.io/library/before:1")
@@ -128,7 +128,7 @@ def test_mirror(installation: Installation, flags: list[str]) -> None:
     assert jobs == [("pending", 0), ("pending", 0)]
 
 
-def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
+def test_mirror_exits_with_an_error_if_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
     """The source accepts the connection and is silent until the disk is full. After that, nothing can be recorded."""
     with socket.create_server(("127.0.0.1", 0)) as source:
         host = f"127.0.0.1:{source.getsockname()[1]}"
@@ -156,7 +156,7 @@ def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
     assert jobs == [("running", 1)], "its lease runs out, and a worker takes it"
 
 
-def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation: Installation) -> None:
+def test_a_worker_reports_a_full_disk_and_continues_after_space_is_freed(installation: Installation) -> None:
     installation.give_database()
     (installation.data / "secret-key").write_text(KEY)
     with filled(installation.database, 3 * MIB):

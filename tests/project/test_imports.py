@@ -47,7 +47,7 @@ print(" ".join(sorted(sys.modules)))
 """
 
 
-def test_a_webhook_imports_only_what_it_needs(tmp_path: Path) -> None:
+def test_the_webhook_does_not_import_unneeded_modules(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com:5000")
     environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": str(tmp_path)}
     database = {"SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/swapper.sqlite3"}

@@ -16,7 +16,7 @@ ALWAYS: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none"
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_what_a_pod_says_stays_in_its_line(style: str, database_template: DatabaseTemplate, tmp_path: Path) -> None:
+def test_pod_content_cannot_break_a_log_line(style: str, database_template: DatabaseTemplate, tmp_path: Path) -> None:
     pod = pod_of(HOSTILE, "nginx:1.25", name=HOSTILE)
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", logFormat=style, **ALWAYS
@@ -31,7 +31,9 @@ def test_what_a_pod_says_stays_in_its_line(style: str, database_template: Databa
     assert not [character for line in lines for character in line if not character.isprintable()]
 
 
-def test_one_line_is_one_admission(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+def test_an_admission_is_logged_on_one_line_with_its_images(
+    database_template: DatabaseTemplate, tmp_path: Path
+) -> None:
     filters = [{"jmespath": "contains(container.image, 'quay.io')"}]
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", source={"filters": filters}, **ALWAYS
@@ -63,7 +65,7 @@ def test_one_line_is_one_admission(database_template: DatabaseTemplate, tmp_path
     ]
 
 
-def test_a_line_has_what_was_reviewed_and_whether_it_is_a_dry_run(
+def test_the_log_line_has_the_kind_and_whether_it_is_a_dry_run(
     database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **ALWAYS) as webhook:
@@ -77,7 +79,7 @@ def test_a_line_has_what_was_reviewed_and_whether_it_is_a_dry_run(
     assert (dry["kind"], deployment["kind"]) == ("Pod", "Deployment")
 
 
-def test_the_level_of_the_configuration_counts(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+def test_the_configured_log_level_applies(database_template: DatabaseTemplate, tmp_path: Path) -> None:
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", logLevel="error", **ALWAYS
     ) as webhook:

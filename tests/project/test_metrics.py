@@ -45,7 +45,7 @@ def page(port: int) -> dict[str, float]:
     return read_metrics(response.data.decode())
 
 
-def test_each_role_shows_its_metrics(
+def test_each_role_exposes_its_metrics(
     registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
 ) -> None:
     source, target = registries
@@ -96,7 +96,7 @@ def _shows_the_reviews(webhook: Webhook) -> None:
     assert not any("certificate" in name for name in admissions), "over plain HTTP there is none that expires"
 
 
-def test_a_workers_metrics_outlive_its_processes(
+def test_worker_metrics_survive_killed_processes(
     registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
 ) -> None:
     """After a process of the cluster is killed, its counts remain, and its successor continues from them."""
@@ -145,7 +145,7 @@ def descendants(pid: int) -> list[int]:
     return children + [other for child in children for other in descendants(child)]
 
 
-def test_each_metric_is_documented_and_no_other() -> None:
+def test_the_documented_metrics_match_the_code() -> None:
     table = rows(PAGE, "Metric", "Where", "Labels", "Meaning")
     documented = {code(cells[0])[0]: (cells[1].split(", "), code(cells[2])) for cells in table}
     ours = {}

@@ -28,7 +28,7 @@ def is_filled(field: Field[Any, Any]) -> bool:
 
 
 @pytest.mark.parametrize("key", sorted(key for key in MigrationLoader(None).disk_migrations if key[0] in OURS))
-def test_each_new_column_has_a_value_of_the_database(key: tuple[str, str]) -> None:
+def test_each_new_column_is_nullable_or_has_a_database_default(key: tuple[str, str]) -> None:
     operations = MigrationLoader(None).disk_migrations[key].operations
 
     assert [name for name, field in added_columns(operations) if not is_filled(field)] == []
@@ -43,5 +43,5 @@ def test_each_new_column_has_a_value_of_the_database(key: tuple[str, str]) -> No
         (CharField(db_default=""), True),
     ],
 )
-def test_a_default_of_python_is_none_of_the_database(field: Field[Any, Any], expected: bool) -> None:
+def test_a_python_default_is_not_a_database_default(field: Field[Any, Any], expected: bool) -> None:
     assert is_filled(field) is expected

@@ -32,7 +32,7 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("mode", "missing"), [(0o500, "no write (w)"), (0o600, "no search (x)")])
-def test_the_line_names_the_permission_and_the_directory(directory: Path, mode: int, missing: str) -> None:
+def test_the_error_names_the_missing_permission_on_the_directory(directory: Path, mode: int, missing: str) -> None:
     directory.chmod(mode)
     with pytest.raises(PermissionError) as failed:
         (directory / "secret-key").write_text("x")
@@ -43,7 +43,7 @@ def test_the_line_names_the_permission_and_the_directory(directory: Path, mode: 
     )
 
 
-def test_the_line_names_the_permission_of_a_file(directory: Path) -> None:
+def test_the_error_names_the_missing_permission_on_the_file(directory: Path) -> None:
     file = directory / "secret-key"
     file.touch(0o200)
     with pytest.raises(PermissionError) as failed:
@@ -51,7 +51,7 @@ def test_the_line_names_the_permission_of_a_file(directory: Path) -> None:
     assert f"User {os.geteuid()} has no read (r) permission on {file}. " in explain_error(failed.value)
 
 
-def test_the_line_names_the_directory_that_does_not_exist(directory: Path) -> None:
+def test_the_error_names_the_directory_that_does_not_exist(directory: Path) -> None:
     data_dir = directory / "missing" / "data"
     with pytest.raises(FileNotFoundError) as failed:
         os.open(data_dir, os.O_RDONLY)

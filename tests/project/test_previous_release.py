@@ -61,7 +61,7 @@ def test_a_release_that_runs_on_the_schema_passes(repository: Path) -> None:
     assert len(ended.stdout.splitlines()) == 4
 
 
-def test_a_column_that_this_release_has_removed_is_reported(repository: Path) -> None:
+def test_a_column_removed_by_this_release_is_reported(repository: Path) -> None:
     """Simulate a migration that drops a column to which the previous release writes."""
     model = repository / "mirrors/models/jobs/jobs.py"
     text = model.read_text()

@@ -51,7 +51,7 @@ def check(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_this_checkout_agrees_with_its_version() -> None:
+def test_this_checkout_passes_the_release_check() -> None:
     ended = check()
 
     assert ended.returncode == 0, ended.stderr
@@ -80,7 +80,7 @@ def test_a_complete_release_passes(checkout: Path) -> None:
         ("Dockerfile", "1.2.3", "1.2.2", "ARG VERSION is 1.2.2"),
     ],
 )
-def test_each_place_that_disagrees_is_named(checkout: Path, file: str, old: str, new: str, told: str) -> None:
+def test_each_inconsistency_of_a_release_is_reported(checkout: Path, file: str, old: str, new: str, told: str) -> None:
     path = checkout / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
@@ -91,7 +91,7 @@ def test_each_place_that_disagrees_is_named(checkout: Path, file: str, old: str,
     assert told in ended.stderr
 
 
-def test_a_version_that_is_not_released_yet_needs_no_date(checkout: Path) -> None:
+def test_an_unreleased_version_needs_no_date(checkout: Path) -> None:
     path = checkout / "CHANGELOG.md"
     path.write_text(path.read_text().replace("2026-12-01", "unreleased"))
 
@@ -115,7 +115,7 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_pinned_by_digest_and_say_their_version(workflow: Path) -> None:
+def test_actions_are_pinned_by_commit_with_a_version_comment(workflow: Path) -> None:
     used = re.findall(r"uses: (\S+)(?: # (\S+))?", workflow.read_text())
     assert used
     for action, version in used:
@@ -125,7 +125,7 @@ def test_actions_are_pinned_by_digest_and_say_their_version(workflow: Path) -> N
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_jobs_may_only_read_unless_they_publish(workflow: Path) -> None:
+def test_only_publishing_jobs_can_write_and_jobs_have_a_timeout(workflow: Path) -> None:
     assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
     publishing = {"image", "chart", "publish"}
     for name, job in jobs(workflow).items():
@@ -135,12 +135,12 @@ def test_jobs_may_only_read_unless_they_publish(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_no_text_of_others_gets_into_a_shell(workflow: Path) -> None:
+def test_shell_steps_contain_no_workflow_expressions(workflow: Path) -> None:
     assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_shell_steps_are_valid(workflow: Path) -> None:
+def test_shell_steps_have_valid_syntax(workflow: Path) -> None:
     for step in steps(workflow):
         if "run" in step:
             subprocess.run(["bash", "-n"], input=step["run"], text=True, timeout=10, check=True)
@@ -153,7 +153,7 @@ def test_a_release_is_tested_before_it_is_published() -> None:
     assert found["chart"]["needs"] == ["image"] and set(found["publish"]["needs"]) == {"image", "chart"}
 
 
-def test_image_and_chart_are_signed_with_their_provenance() -> None:
+def test_image_and_chart_are_signed_and_have_provenance() -> None:
     found = jobs(ROOT / ".github/workflows/release.yml")
     (build,) = [step["with"] for step in found["image"]["steps"] if step.get("id") == "build"]
 
@@ -164,7 +164,7 @@ def test_image_and_chart_are_signed_with_their_provenance() -> None:
         assert "cosign sign --yes" in text and "attest-build-provenance" in text
 
 
-def test_the_notes_of_a_release_are_its_section_of_the_changelog(checkout: Path) -> None:
+def test_release_notes_contain_the_changelog_section_and_the_image(checkout: Path) -> None:
     (step,) = jobs(ROOT / ".github/workflows/release.yml")["publish"]["steps"][1:]
     before_publishing = step["run"].partition("gh release")[0]
     environment = {"PATH": "/usr/bin:/bin", "GITHUB_REF_NAME": "v1.2.3", "IMAGE": "image", "DIGEST": "sha256:1"}
@@ -173,7 +173,7 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog(checkout: Path)
     assert (checkout / "notes.md").read_text() == "Fixes. Chart 4.5.6.\n\n\nImage: `image@sha256:1`\n"
 
 
-def test_the_make_target_runs_the_check() -> None:
+def test_the_make_target_runs_the_release_check() -> None:
     make = shutil.which("make")
     assert make is not None
     ended = subprocess.run([make, "--dry-run", "release-check"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -181,7 +181,7 @@ def test_the_make_target_runs_the_check() -> None:
     assert "tools.release_check" in ended.stdout
 
 
-def test_images_that_are_mirrored_are_those_of_the_chart() -> None:
+def test_release_image_constants_match_the_chart_values() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
 
     assert values["image"]["repository"] == release.IMAGE_REPOSITORY

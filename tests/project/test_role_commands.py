@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
     return write_config(tmp_path / "config.yaml", target="mirror.example.com:5000")
 
 
-def test_the_webhook_takes_address_and_certificate_as_flags(config: Path, tmp_path: Path) -> None:
+def test_the_webhook_reads_address_and_certificate_from_flags(config: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue(tmp_path / "a.crt", tmp_path / "a.key")
     address = f"127.0.0.1:{free_port()}"
@@ -58,7 +58,7 @@ def test_the_webhook_takes_address_and_certificate_as_flags(config: Path, tmp_pa
         assert '"dry_run":true' in (tmp_path / "log").read_text()
 
 
-def test_the_webhook_takes_address_and_certificate_from_the_environment(config: Path, tmp_path: Path) -> None:
+def test_the_webhook_reads_address_and_certificate_from_the_environment(config: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue(tmp_path / "a.crt", tmp_path / "a.key")
     address = f"127.0.0.1:{free_port()}"
@@ -75,7 +75,7 @@ def test_the_webhook_takes_address_and_certificate_from_the_environment(config: 
         assert trusting.request("GET", f"https://{address}/", timeout=10).status == 200
 
 
-def test_the_web_process_takes_its_address_as_a_flag(config: Path, tmp_path: Path) -> None:
+def test_the_web_process_reads_its_address_from_a_flag(config: Path, tmp_path: Path) -> None:
     environment = {"SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/swapper.sqlite3", "SWAPPER_CONFIG": str(config)}
     run_manage("prepare", environment=environment)
     port = free_port()
@@ -85,7 +85,7 @@ def test_the_web_process_takes_its_address_as_a_flag(config: Path, tmp_path: Pat
         assert web.stop(signal.SIGTERM) == 0
 
 
-def test_a_certificate_that_cannot_be_read_is_said_in_one_line(config: Path, tmp_path: Path) -> None:
+def test_an_unreadable_certificate_is_reported_on_one_line(config: Path, tmp_path: Path) -> None:
     flags = ["--config", str(config), "--tls-cert-file", "/no/such.crt", "--tls-key-file", "/no/such.key"]
 
     ended = run_manage("webhook", *flags, "--data-dir", str(tmp_path), check=False)

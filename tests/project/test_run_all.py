@@ -19,11 +19,11 @@ from tests.run_all import Suite, counts_of, repeat, run_suite, status_of
         ("no tests ran in 0.01s", {}),
     ],
 )
-def test_the_closing_line_is_counted(line: str, counts: dict[str, int]) -> None:
+def test_the_pytest_summary_line_is_parsed(line: str, counts: dict[str, int]) -> None:
     assert counts_of(line) == counts
 
 
-def test_a_suite_that_fails_says_so(tmp_path: Path) -> None:
+def test_a_failed_suite_reports_its_status_and_failures(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text("def test_one(): pass\ndef test_other(): assert 0\n")
     output = io.StringIO()
     result = run_suite(Suite("Two tests", ["-q", "--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)]), output)
@@ -43,7 +43,7 @@ def test_once():
 
 
 @pytest.mark.parametrize(("always", "status"), [("pass", 0), ("assert 0", 1)])
-def test_what_failed_is_run_once_more(tmp_path: Path, always: str, status: int) -> None:
+def test_a_few_failed_tests_are_repeated_once(tmp_path: Path, always: str, status: int) -> None:
     directory = tmp_path / "tests"
     directory.mkdir()
     (directory / "test_two.py").write_text(ONCE.format(always=always))
@@ -69,7 +69,7 @@ def test_it(server, n): pass
 """
 
 
-def test_a_server_that_did_not_start_once_is_started_again(tmp_path: Path) -> None:
+def test_tests_of_a_server_that_failed_to_start_are_repeated(tmp_path: Path) -> None:
     directory = tmp_path / "tests"
     directory.mkdir()
     (directory / "test_server.py").write_text(SERVER)
@@ -79,7 +79,7 @@ def test_a_server_that_did_not_start_once_is_started_again(tmp_path: Path) -> No
     assert [result.counts.get("passed") for result in repeat([first])] == [12]
 
 
-def test_a_suite_of_which_a_file_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
+def test_a_suite_with_an_import_error_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name\n")
     (tmp_path / "test_other.py").write_text("def test_one(): pass\n")
     suite = Suite(f"Files of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)])

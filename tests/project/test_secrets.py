@@ -37,7 +37,7 @@ def registries() -> Iterator[tuple[MemoryRegistry, MemoryRegistry]]:
         yield source, target
 
 
-def test_no_secret_is_to_be_seen(
+def test_no_secret_is_in_logs_metrics_rows_responses_or_process_lists(
     registries: tuple[MemoryRegistry, MemoryRegistry], plane: ControlPlane, tmp_path: Path
 ) -> None:
     source, target = registries

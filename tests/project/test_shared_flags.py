@@ -32,7 +32,7 @@ WITHOUT_FILE = {name: [name] for name in ("activate_webhook", "setup_secrets", "
 SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"}
 
 
-def test_the_table_has_every_command() -> None:
+def test_every_command_is_covered() -> None:
     files = ROOT.glob("*/management/commands/[a-z]*.py")
 
     assert {file.stem for file in files} == {*COMMANDS, *WITHOUT_FILE, *REFUSING}
@@ -47,7 +47,7 @@ def test_help_shows_the_shared_flags(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_the_file_of_the_flag_is_read(name: str, place: str, tmp_path: Path) -> None:
+def test_the_config_flag_overrides_the_environment(name: str, place: str, tmp_path: Path) -> None:
     flags = ["--config", str(tmp_path / "no-such-file.yaml"), "--data-dir", str(tmp_path)]
     arguments = [*flags, *COMMANDS[name]] if place == "before" else [*COMMANDS[name], *flags]
     set_before = str(write_config(tmp_path / "set-before.yaml", target="mirror.example.com"))
@@ -60,7 +60,7 @@ def test_the_file_of_the_flag_is_read(name: str, place: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("how", ["--config", "SWAPPER_CONFIG", "positional"])
-def test_config_check_looks_at_the_file_that_is_named(how: str, tmp_path: Path) -> None:
+def test_config_check_reads_the_named_file(how: str, tmp_path: Path) -> None:
     named = tmp_path / "named.yaml"
     named.write_text(GCP)
     arguments = {"--config": ["--config", str(named)], "positional": [str(named)]}.get(how, [])
@@ -73,7 +73,7 @@ def test_config_check_looks_at_the_file_that_is_named(how: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", REFUSING)
 @pytest.mark.parametrize("flag", FLAGS)
-def test_a_command_that_takes_no_flag_refuses_it(name: str, flag: str, tmp_path: Path) -> None:
+def test_a_command_without_shared_flags_rejects_them(name: str, flag: str, tmp_path: Path) -> None:
     ended = run_manage(name, flag, str(tmp_path), check=False)
 
     assert ended.returncode == 2
@@ -81,7 +81,7 @@ def test_a_command_that_takes_no_flag_refuses_it(name: str, flag: str, tmp_path:
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_an_empty_path_is_refused() -> None:
+def test_an_empty_path_is_rejected() -> None:
     ended = run_manage("prepare", "--config", "", check=False)
 
     assert ended.returncode == 2

@@ -66,7 +66,7 @@ def worker_of(process: Process) -> int | None:
 
 
 @pytest.mark.timeout(180)
-def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_path: Path) -> None:
+def test_a_killed_worker_is_restarted_while_the_webhook_stays_ready(tmp_path: Path) -> None:
     with up(tmp_path) as (process, ports):
         for port in ports.values():
             wait_until(partial(answers, port), timeout=60, what=f"the whole system (log: {process.log})")
@@ -82,7 +82,7 @@ def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_pa
         wait_until(lambda: answers(ports["metrics"]), what="the new worker's sign of life")
 
 
-def test_what_cannot_start_ends_all_of_it() -> None:
+def test_a_process_that_fails_to_start_stops_all_processes() -> None:
     program = (
         "from swapper_project.process.supervisor import *;"
         "raise SystemExit(Supervisor([Program('well', ['sleep', '300'], {}), Program('ill', ['false'], {})]).run())"
@@ -100,7 +100,7 @@ def test_what_cannot_start_ends_all_of_it() -> None:
         ("--tls-cert-file=/no/such.crt", "tlsCertFile and tlsKeyFile must be set together"),
     ],
 )
-def test_a_start_that_makes_no_sense_is_refused_in_a_line(tmp_path: Path, argument: str, told: str) -> None:
+def test_invalid_options_are_rejected_without_a_traceback(tmp_path: Path, argument: str, told: str) -> None:
     with up(tmp_path, argument) as (process, _):
         assert process.popen is not None
         assert process.popen.wait(60) == 2

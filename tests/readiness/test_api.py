@@ -21,7 +21,7 @@ def client() -> APIClient:
     return client
 
 
-def test_shares_and_pages_of_what_is_missing(client: APIClient) -> None:
+def test_the_response_has_totals_reasons_and_pages_of_missing_images(client: APIClient) -> None:
     small_cluster()
     found = client.get(URL).json()
 
@@ -42,13 +42,13 @@ def test_shares_and_pages_of_what_is_missing(client: APIClient) -> None:
         ({"allow_changes": "true"}, 2),
     ],
 )
-def test_the_question_can_be_narrowed(query: dict[str, str], count: int, client: APIClient) -> None:
+def test_query_parameters_filter_the_result(query: dict[str, str], count: int, client: APIClient) -> None:
     small_cluster()
 
     assert client.get(URL, query).json()["count"] == count
 
 
-def test_drift_has_the_three_digests(client: APIClient) -> None:
+def test_drift_rows_have_running_source_and_target_digests(client: APIClient) -> None:
     small_cluster()
     found = client.get(URL, {"drift": "true"}).json()
 
@@ -66,21 +66,21 @@ def test_drift_has_the_three_digests(client: APIClient) -> None:
         ({"registry": "docker.io"}, "registry"),
     ],
 )
-def test_invalid_parameters_are_named(query: dict[str, str], name: str, client: APIClient) -> None:
+def test_invalid_parameters_are_reported(query: dict[str, str], name: str, client: APIClient) -> None:
     small_cluster()
     answer = client.get(URL, query)
 
     assert answer.status_code == 400 and name in answer.json()["errors"]
 
 
-def test_before_the_first_list_there_is_no_answer(client: APIClient) -> None:
+def test_a_cluster_that_was_never_listed_returns_409(client: APIClient) -> None:
     answer = client.get(URL)
 
     assert answer.status_code == 409
     assert answer.json()["code"] == "not-listed" and "manage.py watch" in answer.json()["detail"]
 
 
-def test_what_is_missing_is_mirrored(client: APIClient) -> None:
+def test_missing_images_are_queued_once(client: APIClient) -> None:
     small_cluster()
     answer = client.post(f"{URL}mirror/", {"without": "docker.io"}, format="json")
 

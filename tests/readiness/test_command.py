@@ -46,7 +46,7 @@ def gaps(found: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(row["name"], row["source"], row["reason"]) for row in found["missing"]}
 
 
-def test_shares_and_what_is_missing_without_all_sources(ask: Ask) -> None:
+def test_totals_and_missing_images_without_any_source_registry(ask: Ask) -> None:
     small_cluster()
     found = answer(ask)
 
@@ -62,7 +62,7 @@ def test_shares_and_what_is_missing_without_all_sources(ask: Ask) -> None:
     }
 
 
-def test_without_one_registry_images_of_others_are_protected(ask: Ask) -> None:
+def test_without_one_registry_images_from_others_are_protected(ask: Ask) -> None:
     small_cluster()
 
     assert {row[0] for row in gaps(answer(ask, "--without", "docker.io"))} == {"front", "moved"}
@@ -71,7 +71,7 @@ def test_without_one_registry_images_of_others_are_protected(ask: Ask) -> None:
     assert ask("--without", "quay.io")[0] == 0
 
 
-def test_the_status_is_for_scripts(ask: Ask) -> None:
+def test_the_exit_status_shows_whether_all_workloads_are_protected(ask: Ask) -> None:
     small_cluster()
     status, text = ask()
     assert status == 1
@@ -83,7 +83,7 @@ def test_the_status_is_for_scripts(ask: Ask) -> None:
     assert status == 0 and "4 of 4 workloads are protected (100.0 %)" in text
 
 
-def test_a_change_may_be_allowed_and_a_namespace_chosen(ask: Ask) -> None:
+def test_changes_can_be_allowed_and_one_namespace_selected(ask: Ask) -> None:
     small_cluster()
 
     assert "moved" not in {row[0] for row in gaps(answer(ask, "--allow-changes"))}
@@ -91,7 +91,7 @@ def test_a_change_may_be_allowed_and_a_namespace_chosen(ask: Ask) -> None:
     assert answer(ask, "--namespace", "site")["workloads"] == 1
 
 
-def test_a_check_that_is_too_old_counts_as_missing(ask: Ask) -> None:
+def test_an_outdated_verification_counts_as_missing(ask: Ask) -> None:
     cluster()
     runs("nginx:1.27", "web")
     mirrored("nginx:1.27", verified_at=timezone.now() - timedelta(hours=3))
@@ -101,7 +101,7 @@ def test_a_check_that_is_too_old_counts_as_missing(ask: Ask) -> None:
     assert ask("--max-age", "yesterday")[0] == 2
 
 
-def test_platforms_and_pulls_of_the_clusters_nodes_count(ask: Ask) -> None:
+def test_platforms_and_pulls_of_the_nodes_are_required(ask: Ask) -> None:
     cluster(platforms=["linux/amd64", "linux/arm64"])
     runs("nginx:1.27", "web")
     mirrored("nginx:1.27", platforms=["linux/amd64"])
@@ -114,7 +114,7 @@ def test_platforms_and_pulls_of_the_clusters_nodes_count(ask: Ask) -> None:
     assert {row[2] for row in gaps(answer(ask))} == {"nodes-untested"}
 
 
-def test_drift_lists_the_three_digests(ask: Ask) -> None:
+def test_drift_is_reported_with_running_and_target_digests(ask: Ask) -> None:
     small_cluster()
     status, text = ask("--drift", "--json")
 
@@ -125,7 +125,7 @@ def test_drift_lists_the_three_digests(ask: Ask) -> None:
     assert ask("--drift")[0] == 0
 
 
-def test_drift_of_indexes_is_known_once_the_runtime_has_reported_one(ask: Ask) -> None:
+def test_index_drift_is_reported_once_the_runtime_has_reported_an_index(ask: Ask) -> None:
     cluster()
     both = ["linux/amd64", "linux/arm64"]
     mirrored("team/moved:1", target_digest=NEW, source_digest=NEW, platforms=both)
@@ -137,7 +137,7 @@ def test_drift_of_indexes_is_known_once_the_runtime_has_reported_one(ask: Ask) -
     assert [row["name"] for row in answer(ask, "--drift")["drift"]] == ["moved"]
 
 
-def test_the_digest_of_a_platform_is_that_of_the_index_that_lists_it(ask: Ask) -> None:
+def test_a_platform_digest_matches_the_index_that_lists_it(ask: Ask) -> None:
     cluster()
     both = ["linux/amd64", "linux/arm64"]
     amd64, arm64, before = (f"sha256:{letter * 64}" for letter in "cde")
@@ -152,14 +152,14 @@ def test_the_digest_of_a_platform_is_that_of_the_index_that_lists_it(ask: Ask) -
 
 
 @pytest.mark.parametrize("name", ["ghcr.io/org", "not a registry", "mirror.example.com:5000"])
-def test_what_is_no_source_registry_is_refused(name: str, ask: Ask) -> None:
+def test_a_name_that_is_not_a_source_registry_is_rejected(name: str, ask: Ask) -> None:
     cluster()
     status, text = ask("--without", name)
 
     assert status == 2 and name in text
 
 
-def test_a_cluster_that_was_never_listed_is_said_to_be_so(ask: Ask) -> None:
+def test_a_cluster_that_was_never_listed_is_reported(ask: Ask) -> None:
     status, text = ask()
     assert status == 2 and "manage.py watch" in text
 
@@ -170,7 +170,7 @@ def test_a_cluster_that_was_never_listed_is_said_to_be_so(ask: Ask) -> None:
     assert "apply its ClusterRole" in ask("--cluster", "west")[1]
 
 
-def test_the_same_namespace_of_another_cluster_is_another_one(ask: Ask) -> None:
+def test_the_same_namespace_in_two_clusters_is_kept_separate(ask: Ask) -> None:
     cluster()
     cluster("east")
     mirrored("nginx:1.27")
@@ -181,21 +181,21 @@ def test_the_same_namespace_of_another_cluster_is_another_one(ask: Ask) -> None:
     assert ask("--cluster", "east")[0] == 1
 
 
-def test_an_image_at_the_target_without_mapping_has_no_known_source(ask: Ask) -> None:
+def test_a_target_image_without_a_mapping_has_an_unknown_source(ask: Ask) -> None:
     cluster()
     runs("", "lost")
 
     assert gaps(answer(ask)) == {("lost", "", "unknown-source")}
 
 
-def test_a_dry_run_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cluster()
     call_command("readiness", "--config", str(config_in(tmp_path, dryRun=True)))
 
     assert "dryRun is set" in capsys.readouterr().out
 
 
-def test_kinds_that_the_watcher_may_not_read_are_pointed_out(ask: Ask) -> None:
+def test_kinds_that_the_watcher_cannot_read_are_reported(ask: Ask) -> None:
     cluster(
         problem="no permission to read cronjobs in all namespaces: allow it\n"
         "pods cannot be read: the API server responded with status 500"
@@ -205,7 +205,7 @@ def test_kinds_that_the_watcher_may_not_read_are_pointed_out(ask: Ask) -> None:
     assert "some may be missing here: no permission to read cronjobs" in notice and "; pods cannot be read" in notice
 
 
-def test_what_the_webhook_keeps_has_its_own_reason_and_next_step(ask: Ask) -> None:
+def test_images_kept_by_the_webhook_have_their_own_reason_and_next_step(ask: Ask) -> None:
     cluster()
     mirrored("nginx:1.27")
     decided: dict[str, Any] = {"decided_at": timezone.now()}
@@ -229,7 +229,9 @@ def test_what_the_webhook_keeps_has_its_own_reason_and_next_step(ask: Ask) -> No
         (lambda: restart_loop(workload_kind="Deployment", workload="web"), {"web": "restart-loop"}),
     ],
 )
-def test_a_suspended_swap_protects_nothing(suspend: Callable[[], Any], kept: dict[str, str], ask: Ask) -> None:
+def test_workloads_with_suspended_swapping_are_not_protected(
+    suspend: Callable[[], Any], kept: dict[str, str], ask: Ask
+) -> None:
     cluster()
     mirrored("nginx:1.27")
     runs("nginx:1.27", "web")
@@ -241,7 +243,7 @@ def test_a_suspended_swap_protects_nothing(suspend: Callable[[], Any], kept: dic
     assert found == {"missing": "not-mirrored", **kept}
 
 
-def test_nothing_is_protected_by_a_dry_run_and_other_gaps_keep_their_reason(
+def test_a_dry_run_protects_nothing_and_keeps_the_reasons_of_other_gaps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small_cluster()
@@ -254,7 +256,7 @@ def test_nothing_is_protected_by_a_dry_run_and_other_gaps_keep_their_reason(
 
 
 @pytest.mark.parametrize("name", ["nope", "docker.io/library", "no pe"])
-def test_what_names_no_registry_is_an_error(ask: Ask, name: str) -> None:
+def test_a_name_that_is_not_a_registry_is_rejected(ask: Ask, name: str) -> None:
     small_cluster()
 
     status, said = ask("--without", name)
@@ -263,7 +265,7 @@ def test_what_names_no_registry_is_an_error(ask: Ask, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "is_used"), [("quay.oi", False), ("docker.io", True), ("index.docker.io", True)])
-def test_a_registry_that_no_image_comes_from_is_named(ask: Ask, name: str, is_used: bool) -> None:
+def test_a_registry_without_running_images_is_reported(ask: Ask, name: str, is_used: bool) -> None:
     """All workloads are protected from such a registry, but its name may be misspelt."""
     small_cluster()
 

@@ -69,7 +69,7 @@ def test_an_image_without_source_or_mapping_has_a_reason(tmp_path: Path) -> None
     assert missing is not None and missing.gap is Gap.NOT_MIRRORED
 
 
-def test_a_private_image_is_protected_where_the_namespace_is_served(tmp_path: Path) -> None:
+def test_a_private_image_is_protected_only_in_configured_namespaces(tmp_path: Path) -> None:
     conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
     with time_machine.travel(NOW, tick=False):
         found = [gap_of(SOURCE, row(access="configured").known, ns, RUNS, conditions) for ns in ("shop", "blog")]
@@ -90,7 +90,7 @@ def test_a_private_image_is_protected_where_the_namespace_is_served(tmp_path: Pa
         (OTHER, {"manifests": IndexManifests({"docker.io/library/x:1"}, {("docker.io/library/x:1", OTHER)})}, False),
     ],
 )
-def test_a_digest_is_different_only_where_it_is_known_to_be(
+def test_a_digest_counts_as_changed_only_if_it_is_known_to_differ(
     digest: str, asked: dict[str, Any], expected: bool, tmp_path: Path
 ) -> None:
     mapping = row(**INDEX).known
@@ -102,7 +102,7 @@ def test_a_digest_is_different_only_where_it_is_known_to_be(
     assert not has_changed(pinned, mapping, digest, conditions)
 
 
-def test_each_reason_has_words_and_a_next_step() -> None:
+def test_each_reason_has_a_description_and_a_next_step() -> None:
     assert set(GAP_MEANING) == set(NEXT_STEP) == set(Gap)
 
 

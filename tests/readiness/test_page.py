@@ -22,7 +22,7 @@ def page(client: Client, query: str = "") -> str:
     return client.get(URL + query).content.decode()
 
 
-def test_share_reasons_and_what_is_missing(admin_client: Client) -> None:
+def test_the_page_shows_the_share_reasons_and_missing_images(admin_client: Client) -> None:
     small_cluster()
     text = page(admin_client)
 
@@ -31,7 +31,7 @@ def test_share_reasons_and_what_is_missing(admin_client: Client) -> None:
     assert f'href="/admin/mirrors/imagemapping/{ImageMapping.objects.get(paused=True).pk}/change/"' in text
 
 
-def test_without_a_registry_by_reason_and_by_namespace(admin_client: Client) -> None:
+def test_the_page_can_be_filtered_by_registry_reason_and_namespace(admin_client: Client) -> None:
     small_cluster()
 
     assert "75.0 %" in page(admin_client, "?without=ghcr.io")
@@ -40,7 +40,7 @@ def test_without_a_registry_by_reason_and_by_namespace(admin_client: Client) -> 
     assert "0 of 1 workloads in site" in page(admin_client, "?namespace=site")
 
 
-def test_drift_is_a_list_of_its_own(admin_client: Client) -> None:
+def test_drift_is_shown_in_a_separate_list(admin_client: Client) -> None:
     small_cluster()
     text = page(admin_client, "?list=drift")
 
@@ -48,7 +48,7 @@ def test_drift_is_a_list_of_its_own(admin_client: Client) -> None:
     assert "docker.io/library/redis:7" not in text
 
 
-def test_a_long_list_has_pages(admin_client: Client) -> None:
+def test_a_long_list_is_paginated(admin_client: Client) -> None:
     cluster()
     for number in range(60):
         runs(f"team/app-{number:02}:1", f"app-{number:02}")
@@ -58,7 +58,7 @@ def test_a_long_list_has_pages(admin_client: Client) -> None:
     assert "team/app-55:1" in page(admin_client, "?p=99")
 
 
-def test_the_button_mirrors_what_a_copy_would_protect(client: Client) -> None:
+def test_the_button_queues_images_that_a_copy_would_protect(client: Client) -> None:
     small_cluster()
     runs("redis:7", "cache")
     mirrored("team/lost:1", existence="absent")
@@ -78,7 +78,7 @@ def test_the_button_mirrors_what_a_copy_would_protect(client: Client) -> None:
     assert OperatorAction.objects.filter(action="mirror", actor=user_of(Role.OPERATOR).get_username()).count() == 2
 
 
-def test_a_viewer_sees_the_page_and_mirrors_nothing(client: Client) -> None:
+def test_a_viewer_can_open_the_page_but_not_mirror_images(client: Client) -> None:
     small_cluster()
     client.force_login(user_of(Role.VIEWER))
 
@@ -87,7 +87,7 @@ def test_a_viewer_sees_the_page_and_mirrors_nothing(client: Client) -> None:
     assert not MirrorJob.objects.exists()
 
 
-def test_the_trend_is_drawn_and_the_dashboard_has_its_last_number(admin_client: Client) -> None:
+def test_the_trend_is_shown_and_the_dashboard_has_its_latest_value(admin_client: Client) -> None:
     small_cluster()
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     for ago, unprotected in ((1, 8), (0, 3)):
@@ -102,11 +102,11 @@ def test_the_trend_is_drawn_and_the_dashboard_has_its_last_number(admin_client: 
     assert "70.0 %" not in admin_client.get("/admin/dashboard/?hours=24").content.decode()
 
 
-def test_before_the_first_list_the_page_says_what_to_do(admin_client: Client) -> None:
+def test_without_a_listed_cluster_the_page_shows_the_next_step(admin_client: Client) -> None:
     assert "manage.py watch" in page(admin_client)
 
 
-def test_a_registry_that_cannot_be_one_is_refused_on_the_page(admin_client: Client) -> None:
+def test_an_invalid_registry_is_rejected_on_the_page(admin_client: Client) -> None:
     small_cluster()
 
     assert "&lt;b&gt; is not a registry" in page(admin_client, "?without=<b>")

@@ -26,7 +26,7 @@ def task(tmp_path: Path) -> ReadinessTask:
     return ReadinessTask(lambda: source.current, every=0.0)
 
 
-def test_an_hour_has_one_row_with_the_last_answer(task: ReadinessTask) -> None:
+def test_each_hour_has_one_row_with_the_latest_result(task: ReadinessTask) -> None:
     small_cluster()
     hour = timezone.now().replace(minute=5, second=0, microsecond=0)
     with time_machine.travel(hour):
@@ -40,7 +40,7 @@ def test_an_hour_has_one_row_with_the_last_answer(task: ReadinessTask) -> None:
     assert list(rows) == [("default", 4, 2), ("default", 4, 2)]
 
 
-def test_rows_that_are_too_old_are_deleted(task: ReadinessTask) -> None:
+def test_rows_beyond_the_retention_are_deleted(task: ReadinessTask) -> None:
     small_cluster()
     old = timezone.now() - timedelta(days=500)
     ReadinessSample.objects.create(cluster="default", hour=old, workloads=1, unprotected=1)
@@ -49,13 +49,13 @@ def test_rows_that_are_too_old_are_deleted(task: ReadinessTask) -> None:
     assert not ReadinessSample.objects.filter(hour=old).exists()
 
 
-def test_before_the_first_list_nothing_is_written(task: ReadinessTask) -> None:
+def test_nothing_is_written_before_a_cluster_is_listed(task: ReadinessTask) -> None:
     task.run(Inventory())
 
     assert not ReadinessSample.objects.exists()
 
 
-def test_between_two_drills_nothing_is_read(tmp_path: Path) -> None:
+def test_a_run_within_the_interval_does_not_update_the_row(tmp_path: Path) -> None:
     small_cluster()
     source = ConfigSource(config_in(tmp_path))
     task = ReadinessTask(lambda: source.current)
@@ -74,7 +74,7 @@ def metrics(client: Client) -> dict[str, float]:
     }
 
 
-def test_prometheus_reads_the_last_row_of_each_cluster_that_is_watched(client: Client, task: ReadinessTask) -> None:
+def test_metrics_show_the_latest_row_of_each_watched_cluster(client: Client, task: ReadinessTask) -> None:
     assert metrics(client) == {}
     small_cluster()
     task.run(Inventory())

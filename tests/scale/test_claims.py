@@ -53,7 +53,7 @@ def crowd() -> None:
             cursor.execute("ANALYZE mirrors_mirrorjob, mirrors_hostbudget")
 
 
-def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
+def test_a_claim_skips_thousands_of_paused_hosts_quickly(crowd: None) -> None:
     held, seconds = _timed_claim()
     assert held is not None and held.source_host == "free.example.net"
     assert seconds < SECONDS_OF_ONE_CLAIM
@@ -61,7 +61,7 @@ def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
     assert nothing is None and seconds < SECONDS_OF_ONE_CLAIM
 
 
-def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
+def test_a_claim_among_thousands_of_jobs_is_fast(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
     for excluding in (
         NOTHING_FULL,
@@ -71,7 +71,7 @@ def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
 
 
-def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
+def test_thousands_of_jobs_for_a_paused_target_are_excluded_quickly(crowd: None) -> None:
     HostBudget.objects.create(host="mirror.example.com:5000")
     HostBudget.objects.update(resting_until=from_now(1_800))
     began = time.thread_time()
@@ -79,7 +79,7 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
     assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
 
 
-def test_a_claim_sorts_no_jobs(crowd: None) -> None:
+def test_a_claim_reads_jobs_from_an_index_without_sorting(crowd: None) -> None:
     """The cost of sorting grows with the number of due jobs, at each claim."""
     HostBudget.objects.update(resting_until=None)
     assert claims.claim(worker="tests") is not None

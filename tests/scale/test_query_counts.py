@@ -46,7 +46,7 @@ def asked(user: User) -> dict[str, list[str]]:
 
 
 @pytest.mark.timeout(900)
-def test_no_page_asks_more_often_for_more_rows(user: User, target: Registry) -> None:
+def test_no_page_runs_more_queries_for_more_rows(user: User, target: Registry) -> None:
     now = datetime.now(UTC)
     with transaction.atomic():
         fill(FEW, registry_id=target.pk, now=now)
@@ -66,7 +66,7 @@ def _but_counts(statements: list[str]) -> int:
     return sum(not COUNTS_SOME.search(sql) for sql in statements)
 
 
-def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Registry) -> None:
+def test_a_search_finds_rows_by_image_and_by_their_own_text(target: Registry) -> None:
     fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
     mapping = ImageMapping.objects.order_by("pk")[7]
     jobs = search(MirrorJob.objects.all(), search_words(mapping.source), ["mapping__source", "error_message"])
@@ -82,7 +82,9 @@ def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Regis
     assert not search(MirrorJob.objects.all(), ["no-such-image"], ["mapping__source", "error_message"])
 
 
-def test_many_matching_images_give_the_same_rows_as_few(target: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_few_mappings_limit_does_not_change_search_results(
+    target: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
     by_keys = set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"]))
     monkeypatch.setattr("mirrors.selectors.queries.search.FEW_MAPPINGS", 1)

@@ -41,7 +41,7 @@ def without_trigrams() -> Iterator[None]:
         ensure_search(connection)
 
 
-def test_a_user_without_the_permission_is_warned_and_continues(without_trigrams: None) -> None:
+def test_missing_extension_permission_is_logged_and_indexes_are_added_later(without_trigrams: None) -> None:
     query(f"SET ROLE {ROLE}")
     with capture_logs() as lines:
         ensure_search(connection)
@@ -52,7 +52,7 @@ def test_a_user_without_the_permission_is_warned_and_continues(without_trigrams:
     assert found() == set(SEARCHED)
 
 
-def test_an_index_that_was_half_built_is_built_again(without_trigrams: None) -> None:
+def test_an_invalid_index_is_rebuilt(without_trigrams: None) -> None:
     ensure_search(connection)
     query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'mapping_target_search'::regclass")
     assert "mapping_target_search" not in found()

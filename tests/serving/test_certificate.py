@@ -40,7 +40,7 @@ def test_a_renewed_certificate_is_used_without_a_failed_request(webhook: Webhook
     assert webhook.metrics()[PROBLEM] == 0
 
 
-def test_a_pair_that_expires_in_use_is_a_problem_until_it_is_renewed(webhook: Webhook, pair: Pair) -> None:
+def test_an_expired_certificate_in_use_is_reported_until_it_is_renewed(webhook: Webhook, pair: Pair) -> None:
     ends_soon = pair.authority.issue(pair.cert, pair.key, valid_for=dt.timedelta(seconds=8))
     wait_until(lambda: serial_number(webhook) == ends_soon, what="the certificate that ends soon")
     wait_until(lambda: webhook.metrics()[PROBLEM] == 1, what="the problem in the metrics")
@@ -53,7 +53,7 @@ def test_a_pair_that_expires_in_use_is_a_problem_until_it_is_renewed(webhook: We
 
 
 @pytest.mark.parametrize("damage", ["torn", "wrong key", "expired", "not yet", "encrypted", "garbage", "gone"])
-def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
+def test_an_unusable_pair_is_reported_and_the_previous_pair_stays_in_use(
     webhook: Webhook, pair: Pair, damage: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     good, key = serial_number(webhook), pair.key.read_bytes()

@@ -60,7 +60,7 @@ def has_answered_more_than(load: SteadyLoad, number: int) -> bool:
     return load.answers > number
 
 
-def test_replicas_are_replaced_one_by_one_without_a_lost_request(replicas: list[Webhook]) -> None:
+def test_rolling_replacement_of_replicas_loses_no_requests(replicas: list[Webhook]) -> None:
     one, two = replicas
     with Proxy(one.port, two.port) as service:
         front = Webhook(one.config, one.database_url, one.directory, url=f"http://127.0.0.1:{service.port}")
@@ -88,7 +88,7 @@ def newcomer(webhook: Webhook) -> tuple[int, str | None]:
         connection.close()
 
 
-def test_a_stopping_webhook_ends_each_connection_with_an_answer(replicas: list[Webhook]) -> None:
+def test_a_stopping_webhook_responds_before_it_closes_each_connection(replicas: list[Webhook]) -> None:
     webhook = replicas[0]
     kept = connect(webhook, tls=False)
     kept.sendall(request())

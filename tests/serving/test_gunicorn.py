@@ -47,13 +47,13 @@ def provides(*modules: ModuleType) -> set[str]:
 
 
 @pytest.mark.parametrize("module", [worker, connection, awaited], ids=["worker", "connection", "awaited"])
-def test_what_we_use_of_gunicorn_is_there(module: ModuleType) -> None:
+def test_gunicorn_provides_all_attributes_that_we_use(module: ModuleType) -> None:
     missing = uses(module) - provides(gthread, base)
 
     assert missing == set(), f"gunicorn {version('gunicorn')} has none of these any more"
 
 
-def test_what_gunicorn_calls_is_ours() -> None:
+def test_accept_and_finish_request_override_gunicorn_methods() -> None:
     """gunicorn still calls the methods that we override by the same names."""
     ours = {name for name, value in vars(worker.PatientWorker).items() if inspect.isfunction(value)}
     replaced = {name for name in ours if not name.startswith("_") and hasattr(gthread.ThreadWorker, name)}

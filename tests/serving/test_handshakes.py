@@ -42,7 +42,7 @@ def says_nothing(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), 10).close()
 
 
-def test_each_kind_of_refusal_is_told_once_with_what_to_do(webhook: Webhook, pair: Pair) -> None:
+def test_each_kind_of_handshake_failure_is_logged_once_with_advice(webhook: Webhook, pair: Pair) -> None:
     clients: list[Callable[[], None]] = [
         lambda: unknown_authority(webhook.port),
         lambda: another_name(webhook.port, str(pair.authority.file)),
@@ -88,11 +88,11 @@ def failed(reason: str) -> ssl.SSLError:
         ("", "Check what the client sends"),
     ],
 )
-def test_what_openssl_says_is_put_into_words(reason: str, words: str) -> None:
+def test_openssl_reasons_are_explained(reason: str, words: str) -> None:
     assert words in failure_meaning(failed(reason))
 
 
-def test_a_kind_is_told_once_a_minute_and_the_rest_is_counted() -> None:
+def test_each_kind_of_failure_is_logged_once_a_minute_with_a_count() -> None:
     seconds = count(0, 1)
     refused = RefusedHandshakes(clock=lambda: float(next(seconds)))
     with structlog.testing.capture_logs() as lines:

@@ -21,7 +21,7 @@ def pieces() -> list[list[int]]:
     return [[1, 2, 3], [whole - 1], *(sorted(generator.sample(range(1, whole), 5)) for _ in range(20))]
 
 
-def test_a_request_may_come_in_pieces(shared: Webhook, pieces: list[list[int]]) -> None:
+def test_a_request_may_arrive_in_pieces(shared: Webhook, pieces: list[list[int]]) -> None:
     with contextlib.closing(connect(shared)) as sock:
         for cuts in pieces:
             whole = request()
@@ -32,7 +32,7 @@ def test_a_request_may_come_in_pieces(shared: Webhook, pieces: list[list[int]]) 
             assert json.loads(body)["response"]["patch"]
 
 
-def test_requests_may_follow_without_waiting(shared: Webhook) -> None:
+def test_pipelined_requests_are_answered(shared: Webhook) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(request() + request("ghcr.io/org/app:1") + request("auto")[:30])
         assert [answer(sock)[0], answer(sock)[0]] == [200, 200]
@@ -40,7 +40,9 @@ def test_requests_may_follow_without_waiting(shared: Webhook) -> None:
 
 @pytest.mark.parametrize("trailer", [b"", b"X-Checksum: 1\r\n"], ids=["plain", "trailer"])
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_a_body_may_come_in_chunks(shared: Webhook, size: int, trailer: bytes) -> None:
+def test_a_chunked_body_is_read_completely_and_the_connection_stays_open(
+    shared: Webhook, size: int, trailer: bytes
+) -> None:
     body = request().partition(b"\r\n\r\n")[2]
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
     with contextlib.closing(connect(shared)) as sock:
@@ -54,7 +56,7 @@ def test_a_body_may_come_in_chunks(shared: Webhook, size: int, trailer: bytes) -
         assert answer(sock)[0] == 200
 
 
-def test_a_client_that_asks_whether_to_go_on_is_told_so(shared: Webhook) -> None:
+def test_expect_100_continue_is_answered_before_the_body_is_sent(shared: Webhook) -> None:
     head, _, body = request("nginx:1.25", "Expect: 100-continue").partition(b"\r\n\r\n")
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(head + b"\r\n\r\n")
@@ -71,7 +73,7 @@ def test_a_client_that_asks_whether_to_go_on_is_told_so(shared: Webhook) -> None
     ],
     ids=["announced", "chunk"],
 )
-def test_a_body_that_is_too_large_is_refused_before_it_comes(shared: Webhook, sent: bytes) -> None:
+def test_an_oversized_body_is_rejected_before_it_is_sent(shared: Webhook, sent: bytes) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(sent)
         status, body = answer(sock)
@@ -92,7 +94,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(shared: Webhook, se
         (b"\x16\x03\x01\x02\x00" + b"\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_http_is_answered_with_a_problem(shared: Webhook, sent: bytes, status: int) -> None:
+def test_invalid_http_is_answered_with_problem_details(shared: Webhook, sent: bytes, status: int) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(sent)
         got, body = answer(sock)
@@ -101,21 +103,21 @@ def test_what_is_no_http_is_answered_with_a_problem(shared: Webhook, sent: bytes
         assert problem["detail"] and problem["type"].startswith("urn:")
 
 
-def test_a_body_that_is_no_http_is_refused(shared: Webhook) -> None:
+def test_an_invalid_chunk_size_is_rejected(shared: Webhook) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
         status, body = answer(sock)
         assert status == 400 and json.loads(body)["detail"]
 
 
-def test_an_old_client_gets_its_answer_and_the_end(shared: Webhook) -> None:
+def test_an_http_1_0_client_gets_a_response_and_the_connection_is_closed(shared: Webhook) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         assert answer(sock) == (200, b"ok\n")
         assert sock.recv(1) == b""
 
 
-def test_plain_http_to_the_tls_port_ends_the_connection(shared: Webhook) -> None:
+def test_plain_http_to_the_tls_port_closes_the_connection(shared: Webhook) -> None:
     with contextlib.closing(connect(shared, tls=False)) as sock:
         sock.sendall(request())
         wait_until(lambda: are_closed([sock]), what="the end of the connection")

@@ -25,7 +25,7 @@ def good_request(webhook: Webhook) -> float:
     return time.monotonic() - began
 
 
-def test_stalled_clients_delay_nobody(webhook: Webhook) -> None:
+def test_stalled_clients_are_closed_and_do_not_delay_others(webhook: Webhook) -> None:
     hello, whole = client_hello(), request()
     stalled: list[socket.socket] = []
     with SteadyLoad(webhook, "nginx:1.25"):
@@ -61,7 +61,7 @@ def test_stalled_clients_delay_nobody(webhook: Webhook) -> None:
         sock.close()
 
 
-def test_thousands_of_connections_opened_and_dropped_delay_nobody(webhook: Webhook) -> None:
+def test_thousands_of_dropped_connections_do_not_delay_others(webhook: Webhook) -> None:
     with SteadyLoad(webhook, "nginx:1.25"):
         for number in range(5_000):
             connect(webhook, tls=False).close()
@@ -69,7 +69,7 @@ def test_thousands_of_connections_opened_and_dropped_delay_nobody(webhook: Webho
                 assert good_request(webhook) < 5
 
 
-def test_more_connections_than_the_server_holds_shut_nobody_out(webhook: Webhook) -> None:
+def test_the_oldest_idle_connections_are_closed_above_the_connection_limit(webhook: Webhook) -> None:
     """The connection that has been silent for the longest time is closed."""
     silent = [connect(webhook, tls=False) for _ in range(4_200)]
 
@@ -79,7 +79,7 @@ def test_more_connections_than_the_server_holds_shut_nobody_out(webhook: Webhook
         sock.close()
 
 
-def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> None:
+def test_an_endless_chunk_size_line_does_not_delay_others(webhook: Webhook) -> None:
     """Its size line never ends, and arrives slowly."""
     with contextlib.closing(connect(webhook)) as sock:
         sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n1;")
@@ -94,7 +94,7 @@ def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> N
         assert slowest < 1
 
 
-def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
+def test_stalled_bodies_do_not_block_a_request_that_arrives_in_pieces(webhook: Webhook) -> None:
     """The memory for unfinished requests is exhausted. A valid request that arrives in pieces is not dropped."""
     stalled = []
     for _ in range(17):
@@ -115,7 +115,7 @@ def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
         sock.close()
 
 
-def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> None:
+def test_clients_that_read_no_responses_are_closed_and_do_not_delay_others(webhook: Webhook) -> None:
     """Its receive window is minimal, and the responses fill the buffers in between."""
     greedy = []
     for _ in range(40):

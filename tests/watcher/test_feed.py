@@ -97,7 +97,7 @@ NULLS = {
 
 
 @pytest.mark.parametrize("items", [[NULLS], [None, pod("odd")], [{**pod("odd"), "status": None}]])
-def test_a_list_with_fields_that_are_null(items: list[Any], api: ApiServer, feed: Feed, inventory: Inventory) -> None:
+def test_null_fields_in_a_list_are_accepted(items: list[Any], api: ApiServer, feed: Feed, inventory: Inventory) -> None:
     api.page = {"metadata": {"resourceVersion": "1", "remainingItemCount": None}, "items": items}
     feed.start()
 
@@ -105,7 +105,7 @@ def test_a_list_with_fields_that_are_null(items: list[Any], api: ApiServer, feed
     assert [one.image for one in inventory.pods["odd"].containers] == ["nginx:1"]
 
 
-def test_an_empty_list_that_is_null(api: ApiServer, feed: Feed, inventory: Inventory) -> None:
+def test_null_items_count_as_an_empty_list(api: ApiServer, feed: Feed, inventory: Inventory) -> None:
     inventory.put_pod("old", support.pod())
     api.page = {"metadata": {"resourceVersion": "1"}, "items": None}
     feed.start()
@@ -114,9 +114,7 @@ def test_an_empty_list_that_is_null(api: ApiServer, feed: Feed, inventory: Inven
     assert "old" not in inventory.pods and feed.problem == ""
 
 
-def test_events_with_fields_that_are_null_and_lines_that_are_empty(
-    api: ApiServer, feed: Feed, inventory: Inventory
-) -> None:
+def test_events_with_null_fields_and_empty_lines_are_accepted(api: ApiServer, feed: Feed, inventory: Inventory) -> None:
     api.lines = [event("ADDED", NULLS), b"", b" ", event("ADDED", pod("last"))]
     feed.start()
 
@@ -124,7 +122,7 @@ def test_events_with_fields_that_are_null_and_lines_that_are_empty(
     assert feed.problem == ""
 
 
-def test_a_proxy_that_answers_is_named_by_its_status(api: ApiServer, feed: Feed) -> None:
+def test_an_error_response_from_a_proxy_is_reported_with_its_status(api: ApiServer, feed: Feed) -> None:
     api.status, api.page = 502, b"<html>Bad Gateway</html>"
     feed.start()
 
@@ -132,7 +130,7 @@ def test_a_proxy_that_answers_is_named_by_its_status(api: ApiServer, feed: Feed)
     assert feed.problem == "pods cannot be read: the API server responded with status 502"
 
 
-def test_watches_that_fail_as_soon_as_they_begin_are_not_repeated_once_a_second(api: ApiServer, feed: Feed) -> None:
+def test_watches_that_fail_immediately_are_retried_with_growing_pauses(api: ApiServer, feed: Feed) -> None:
     api.lines = [event("ERROR", {"kind": "Status", "status": "Failure", "code": 500})]
 
     pauses = [feed._turn() for _ in range(6)]

@@ -101,7 +101,7 @@ def watched(tmp_path: Path, plane: ControlPlane, shop: Shop) -> Iterator[Watched
         ({"containers": [{"name": "app", "image": "nginx:1.27", "imagePullPolicy": "Never"}]}, "pull-policy-never"),
     ],
 )
-def test_what_a_review_of_the_pod_would_keep_is_not_protected(
+def test_images_that_a_review_would_keep_are_reported_as_not_swapped(
     more: dict[str, Any], kept: str, watched: Watched
 ) -> None:
     secret = "obj.metadata.labels.tier == 'secret'"
@@ -116,7 +116,7 @@ def test_what_a_review_of_the_pod_would_keep_is_not_protected(
     assert f"{verdict.reason} {verdict.details}".strip() == kept, "a backfill decides the same"
 
 
-def test_a_filter_of_the_file_is_named_and_a_change_of_it_decides_again(watched: Watched) -> None:
+def test_a_configured_filter_is_reported_and_its_removal_updates_the_decision(watched: Watched) -> None:
     watched.shop.deployment("web", "nginx:1.27")
     watched.configure(source={"filters": [{"jmespath": "contains(container.image, 'nginx')"}]})
     assert watched.decide() == {"web": "filtered source.filters[0]"}
@@ -127,7 +127,7 @@ def test_a_filter_of_the_file_is_named_and_a_change_of_it_decides_again(watched:
     assert watched.missing() == set()
 
 
-def test_an_image_that_the_pod_names_at_the_target_needs_no_swap(watched: Watched) -> None:
+def test_a_pod_that_references_the_target_directly_needs_no_swap(watched: Watched) -> None:
     watched.shop.pod("named", SWAPPED, metadata={"annotations": SKIP})
     watched.shop.pod("swapped", SWAPPED, metadata={"annotations": {**SKIP, **ORIGINAL}})
     RunningImage.objects.update(source=IMAGE)
@@ -148,7 +148,7 @@ def test_an_image_that_the_pod_names_at_the_target_needs_no_swap(watched: Watche
         ({"objectSelector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}, "x"),
     ],
 )
-def test_what_is_not_sent_to_the_webhook_is_not_protected(
+def test_pods_that_the_webhook_selectors_exclude_are_reported_as_not_reviewed(
     selectors: dict[str, Any], kept: str, watched: Watched
 ) -> None:
     for expression in selectors.get("namespaceSelector", {}).get("matchExpressions", []):
@@ -161,7 +161,7 @@ def test_what_is_not_sent_to_the_webhook_is_not_protected(
     assert bool(watched.missing()) is bool(kept)
 
 
-def test_a_registration_that_cannot_be_read_is_pointed_out(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_webhook_configuration_is_reported(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     watched.shop.pod("web", "nginx:1.27")
     monkeypatch.setenv("KUBECONFIG", str(watched.plane.kubeconfig(OTHER)))
     watched.decide()
@@ -177,7 +177,7 @@ def test_a_registration_that_cannot_be_read_is_pointed_out(watched: Watched, mon
     assert Cluster.objects.get().scope_problem == ""
 
 
-def test_pods_that_cannot_be_read_do_not_delay_the_others(
+def test_unreadable_pods_do_not_block_decisions_for_other_pods(
     watched: Watched, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbidden = Shop(plane, f"forbidden-{next(_numbers)}")
@@ -196,7 +196,7 @@ def test_pods_that_cannot_be_read_do_not_delay_the_others(
     assert not any("have not been compared" in notice for notice in notices)
 
 
-def test_a_row_is_decided_again_when_it_changes_and_not_before(watched: Watched) -> None:
+def test_a_row_is_decided_again_only_after_a_change_or_several_hours(watched: Watched) -> None:
     watched.shop.pod("web", "nginx:1.27")
     watched.decide()
     decided_at = RunningImage.objects.get().decided_at

@@ -47,7 +47,7 @@ def webhook(database_url: str, tmp_path: Path, source: MemoryRegistry, target: M
         yield running
 
 
-def test_pods_keep_their_source_until_the_image_was_copied_again(
+def test_pods_keep_the_source_until_a_lost_image_is_copied_again(
     webhook: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     lost = f"{target.host}/{image(source, 'known').replace(':', '_', 1)}"

@@ -44,14 +44,16 @@ def pod(status: Any = None, spec: Any = None, **metadata: Any) -> objects.Pod:
         ({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}, False, "", "ErrImagePull"),
     ],
 )
-def test_a_container(status: Any, started: bool, digest: str, reason: str | None) -> None:
+def test_container_state_is_derived_from_the_pod_status(
+    status: Any, started: bool, digest: str, reason: str | None
+) -> None:
     (container,) = pod_state(pod(status)).containers
 
     assert (container.image, container.started, container.digest) == ("nginx:1", started, digest)
     assert reason is None or container.reason == reason
 
 
-def test_the_message_of_a_failed_pull_is_kept_at_both_ends() -> None:
+def test_a_long_pull_error_keeps_its_start_and_end() -> None:
     message = "failed to pull " + "x" * 5_000 + ": 403 Forbidden"
     (container,) = pod_state(pod({"state": {"waiting": {"reason": "ErrImagePull", "message": message}}})).containers
 
@@ -59,7 +61,7 @@ def test_the_message_of_a_failed_pull_is_kept_at_both_ends() -> None:
     assert container.message.startswith("failed to pull") and container.message.endswith("403 Forbidden")
 
 
-def test_all_images_of_a_pod() -> None:
+def test_pod_state_includes_images_of_all_container_types_and_volumes() -> None:
     spec = {
         "initContainers": [{"name": "init", "image": "busybox:1"}],
         "ephemeralContainers": [{"name": "debug", "image": "tools:1"}],
@@ -82,14 +84,16 @@ def test_all_images_of_a_pod() -> None:
         ("Widget", "x", {}, ("Widget", "x")),
     ],
 )
-def test_the_workload_of_a_pod(kind: str, name: str, labels: dict[str, str], workload: tuple[str, str]) -> None:
+def test_the_workload_of_a_pod_is_derived_from_its_owner(
+    kind: str, name: str, labels: dict[str, str], workload: tuple[str, str]
+) -> None:
     owner = {"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "9", "controller": True}
     state = pod_state(pod(ownerReferences=[owner], labels=labels))
 
     assert (state.workload, state.owner) == (workload, "9")
 
 
-def test_a_deleted_pod_has_the_time_of_the_request_however_long_it_takes_to_stop() -> None:
+def test_deletion_time_is_the_time_of_the_delete_request() -> None:
     """The API server writes the end of the grace period, and later the kubelet's own deletion without one."""
     created = {"creationTimestamp": "2026-11-28T10:00:00Z"}
     asked = {**created, "deletionTimestamp": "2026-11-28T10:02:10Z", "deletionGracePeriodSeconds": 120}
@@ -132,7 +136,9 @@ OWNED = {
         (objects.StatefulSet, {"spec": {"template": TEMPLATE}, **OWNED}, ("nginx:1",)),
     ],
 )
-def test_a_template(kind: Any, body: Any, images: tuple[str, ...] | None) -> None:
+def test_template_state_depends_on_kind_owner_and_job_status(
+    kind: Any, body: Any, images: tuple[str, ...] | None
+) -> None:
     state = template_state(kind.__name__, decoded(kind, dict(body)))
 
     assert (state.images if state else None) == images
@@ -151,14 +157,14 @@ def test_a_template(kind: Any, body: Any, images: tuple[str, ...] | None) -> Non
         ([], ("", "")),
     ],
 )
-def test_watcher_and_webhook_name_the_same_owner(owners: list[Any], workload: tuple[str, str]) -> None:
+def test_watcher_and_webhook_report_the_same_owner(owners: list[Any], workload: tuple[str, str]) -> None:
     state = pod_state(pod(ownerReferences=owners))
 
     assert state.workload == workload and bool(state.owner) == bool(workload[0])
     assert workload_of({"metadata": {"ownerReferences": owners}}) == workload
 
 
-def test_words_that_no_database_stores_are_replaced() -> None:
+def test_nul_characters_are_replaced() -> None:
     message = "unexpected status: \x00" + "x" * 5_000 + "\x00 403"
     (container,) = pod_state(pod({"state": {"waiting": {"reason": "ErrImagePull", "message": message}}})).containers
 
@@ -166,7 +172,7 @@ def test_words_that_no_database_stores_are_replaced() -> None:
     assert node_state(decoded(objects.Node, {"status": {"nodeInfo": INFO}})).platform == "linux/" + "�" * 34
 
 
-def test_a_node() -> None:
+def test_node_state_has_name_platform_and_readiness() -> None:
     info = {"operatingSystem": "linux", "architecture": "arm64"}
     status = {"nodeInfo": info, "conditions": [{"type": "Ready", "status": "True"}]}
 

@@ -46,7 +46,7 @@ def lists(watcher: Watcher) -> float:
     return watcher.requests("list")
 
 
-def test_an_api_server_that_was_away_and_its_history_compacted(
+def test_rows_survive_an_api_server_outage_and_are_updated_after_compaction(
     watching: Watching, objects: Objects, own_plane: ControlPlane
 ) -> None:
     objects.pod(SHOP, "stays", "quay.io/org/stays:1")
@@ -68,7 +68,7 @@ def test_an_api_server_that_was_away_and_its_history_compacted(
         assert before == 8 and lists(watcher) <= 3 * before
 
 
-def test_changes_come_by_the_watches_alone(watching: Watching, objects: Objects) -> None:
+def test_changes_arrive_through_watches_without_new_lists(watching: Watching, objects: Objects) -> None:
     objects.pod(SHOP, "app", "quay.io/org/app:1")
     with watching.running() as watcher:
         wait_until(lambda: sources(watching) == {"quay.io/org/app:1"}, what="the rows")
@@ -78,7 +78,7 @@ def test_changes_come_by_the_watches_alone(watching: Watching, objects: Objects)
         assert lists(watcher) == 8
 
 
-def test_two_clusters_on_one_database_have_rows_of_their_own(
+def test_two_clusters_on_one_database_have_separate_rows(
     watching: Watching, objects: Objects, plane: ControlPlane, tmp_path: Path
 ) -> None:
     namespace = f"shop-{uuid.uuid4().hex[:8]}"

@@ -36,7 +36,7 @@ def writes(task: PullFailures, cluster: Cluster) -> list[str]:
     return [sql for sql in changes if 'last_seen_at" <' not in sql]
 
 
-def test_one_row_for_each_image_and_cause(task: PullFailures) -> None:
+def test_one_row_is_written_per_image_and_cause(task: PullFailures) -> None:
     cluster = Cluster()
     cluster.put(
         pod(container("nginx:1.99", NOT_FOUND), name="web-1", node="node-1"),
@@ -55,7 +55,7 @@ def test_one_row_for_each_image_and_cause(task: PullFailures) -> None:
     assert (row.source, row.message, row.is_mirrored) == ("docker.io/library/nginx:1.99", NOT_FOUND, False)
 
 
-def test_what_no_database_stores_ends_no_turn(task: PullFailures) -> None:
+def test_a_nul_character_in_an_image_name_is_replaced(task: PullFailures) -> None:
     cluster = Cluster()
     cluster.put(pod(container("team/\x00x", "", reason="InvalidImageName"), namespace="blog"))
 
@@ -64,7 +64,7 @@ def test_what_no_database_stores_ends_no_turn(task: PullFailures) -> None:
     assert PullFailure.objects.get().image == "team/�x"
 
 
-def test_only_what_differs_is_written_and_ended_rows_are_deleted(task: PullFailures) -> None:
+def test_only_changed_rows_are_written_and_resolved_failures_are_deleted(task: PullFailures) -> None:
     cluster = Cluster()
     cluster.put(pod(container("nginx:1.99", NOT_FOUND)))
     assert writes(task, cluster)
@@ -79,7 +79,7 @@ def test_only_what_differs_is_written_and_ended_rows_are_deleted(task: PullFailu
     assert not PullFailure.objects.exists()
 
 
-def test_a_back_off_keeps_the_cause_also_under_another_leader(task: PullFailures, tmp_path: Path) -> None:
+def test_a_back_off_keeps_its_cause_after_a_leader_change(task: PullFailures, tmp_path: Path) -> None:
     cluster = Cluster()
     cluster.put(pod(container("nginx:1.99", NO_ROUTE)))
     task.run(cluster.inventory)
@@ -104,7 +104,7 @@ def test_back_offs_of_one_image_keep_the_cause_of_each_pod(task: PullFailures) -
     assert sorted(PullFailure.objects.values_list("cause", "pods")) == [("not-found", 1), ("unreachable", 1)]
 
 
-def test_an_image_that_another_cluster_has_requested_is_not_requested_again(task: PullFailures, tmp_path: Path) -> None:
+def test_a_missing_mirror_is_not_reset_again_by_another_cluster(task: PullFailures, tmp_path: Path) -> None:
     mapping = mirrored("nginx:1.27")
     cluster = Cluster()
     cluster.put(pod(container(mapping.target, NOT_FOUND)))
@@ -117,7 +117,7 @@ def test_an_image_that_another_cluster_has_requested_is_not_requested_again(task
     assert mapping.existence == Existence.PRESENT
 
 
-def test_a_failing_source_whose_mirror_has_the_image_names_the_command(task: PullFailures) -> None:
+def test_restart_commands_are_listed_when_the_mirror_has_the_failing_image(task: PullFailures) -> None:
     mirrored("nginx:1.27")
     cluster = Cluster()
     cluster.put(
@@ -145,7 +145,7 @@ def test_a_failing_source_whose_mirror_has_the_image_names_the_command(task: Pul
         ({"access": "secrets"}, "blog"),
     ],
 )
-def test_a_mirror_that_the_pod_may_not_use_promises_nothing(
+def test_pods_are_not_expected_to_start_from_a_mirror_they_cannot_use(
     task: PullFailures, fields: dict[str, object], granted: str | None
 ) -> None:
     mapping = mirrored("nginx:1.27", **fields)
@@ -159,7 +159,7 @@ def test_a_mirror_that_the_pod_may_not_use_promises_nothing(
     assert not PullFailure.objects.get().would_start
 
 
-def test_a_missing_mirror_is_forgotten_and_copied_before_all_others(task: PullFailures) -> None:
+def test_a_missing_mirror_becomes_unknown_and_is_queued_with_force_priority(task: PullFailures) -> None:
     mapping = mirrored("nginx:1.27", verified_at=timezone.now())
     cluster = Cluster()
     cluster.put(pod(container(mapping.target, NOT_FOUND)))
@@ -174,7 +174,7 @@ def test_a_missing_mirror_is_forgotten_and_copied_before_all_others(task: PullFa
     assert (row.at, row.source, row.cause) == ("target", "docker.io/library/nginx:1.27", "not-found")
 
 
-def test_a_private_image_that_is_missing_is_copied_with_the_secrets_of_its_own_cluster(tmp_path: Path) -> None:
+def test_a_missing_private_mirror_is_queued_with_the_secrets_of_its_cluster(tmp_path: Path) -> None:
     mapping = mirrored("nginx:1.27", access="secrets")
     job = MirrorJob.objects.create(mapping=mapping, status=JobStatus.SUCCEEDED)
     job.requests.create(cluster="west", namespace="shop", service_account="default", secret_names="a,b")
@@ -187,7 +187,7 @@ def test_a_private_image_that_is_missing_is_copied_with_the_secrets_of_its_own_c
     assert (asked.cluster, asked.namespace, asked.secret_names) == ("west", "shop", "a,b")
 
 
-def test_a_missing_mirror_is_requested_once_in_some_minutes(task: PullFailures, tmp_path: Path) -> None:
+def test_a_missing_mirror_is_requested_again_only_after_several_minutes(task: PullFailures, tmp_path: Path) -> None:
     mapping = mirrored("nginx:1.27")
     cluster = Cluster()
     cluster.put(pod(container(mapping.target, NOT_FOUND)))
@@ -207,7 +207,9 @@ def test_a_missing_mirror_is_requested_once_in_some_minutes(task: PullFailures, 
 
 
 @pytest.mark.parametrize("keys", [{"dryRun": True}, {"imageCopyPolicy": "none"}])
-def test_without_copies_a_missing_mirror_is_only_forgotten(tmp_path: Path, keys: dict[str, object]) -> None:
+def test_a_missing_mirror_only_becomes_unknown_when_copies_are_disabled(
+    tmp_path: Path, keys: dict[str, object]
+) -> None:
     mapping = mirrored("nginx:1.27")
     cluster = Cluster()
     cluster.put(pod(container(mapping.target, NOT_FOUND)))
@@ -219,7 +221,7 @@ def test_without_copies_a_missing_mirror_is_only_forgotten(tmp_path: Path, keys:
     assert not MirrorJob.objects.exists()
 
 
-def test_other_causes_at_the_target_forget_nothing(task: PullFailures) -> None:
+def test_a_denied_pull_from_the_target_leaves_the_mirror_present(task: PullFailures) -> None:
     mapping = mirrored("nginx:1.27")
     cluster = Cluster()
     cluster.put(pod(container(mapping.target, DENIED)))
@@ -230,7 +232,7 @@ def test_other_causes_at_the_target_forget_nothing(task: PullFailures) -> None:
     assert mapping.existence == Existence.PRESENT
 
 
-def test_clusters_keep_their_own_rows(task: PullFailures, tmp_path: Path) -> None:
+def test_a_cluster_does_not_delete_rows_of_another_cluster(task: PullFailures, tmp_path: Path) -> None:
     cluster, other = Cluster(), Cluster()
     cluster.put(pod(container("nginx:1.99", NOT_FOUND)))
     task.run(cluster.inventory)

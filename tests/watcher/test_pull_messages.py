@@ -225,9 +225,9 @@ RPC = "rpc error: code = {} desc = {}"
         ("", None),
     ],
 )
-def test_the_cause_of_a_message(message: str, cause: PullCause | None) -> None:
+def test_the_cause_is_derived_from_the_message(message: str, cause: PullCause | None) -> None:
     assert cause_of("ErrImagePull", message, MIRROR) is cause
 
 
-def test_an_invalid_name_needs_no_message() -> None:
+def test_an_invalid_image_name_is_recognized_without_a_message() -> None:
     assert cause_of("InvalidImageName", "") is PullCause.INVALID_NAME

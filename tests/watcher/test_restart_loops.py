@@ -46,7 +46,7 @@ def rounds(task: RestartLoops, pods: list[PodState], *, lived: float = 20.0) -> 
         task.run(cluster.inventory)
 
 
-def test_five_rounds_are_a_loop(task: RestartLoops) -> None:
+def test_a_loop_is_detected_after_five_rounds(task: RestartLoops) -> None:
     rounds(task, [deleted(index) for index in range(4)])
     assert not RestartLoop.objects.exists()
 
@@ -68,20 +68,22 @@ def test_five_rounds_are_a_loop(task: RestartLoops) -> None:
     ],
     ids=["not swapped", "of a Job", "without an owner", "that lived"],
 )
-def test_other_pods_are_none(task: RestartLoops, fields: dict[str, Any], lived: float) -> None:
+def test_unswapped_finished_unowned_or_long_lived_pods_are_not_a_loop(
+    task: RestartLoops, fields: dict[str, Any], lived: float
+) -> None:
     rounds(task, [deleted(index, lived=lived, **fields) for index in range(8)], lived=lived)
 
     assert not RestartLoop.objects.exists()
 
 
-def test_rolling_updates_are_none(task: RestartLoops) -> None:
+def test_rolling_updates_are_not_a_loop(task: RestartLoops) -> None:
     """Each round has its own ReplicaSet."""
     rounds(task, [deleted(index, owner=f"rs-{index}") for index in range(8)])
 
     assert not RestartLoop.objects.exists()
 
 
-def test_a_scale_down_right_after_a_scale_up_is_none(task: RestartLoops) -> None:
+def test_a_scale_down_right_after_a_scale_up_is_not_a_loop(task: RestartLoops) -> None:
     cluster = Cluster()
     cluster.depart(*(deleted(0, name=f"web-{index}") for index in range(50)), ago=280)
 
@@ -90,13 +92,13 @@ def test_a_scale_down_right_after_a_scale_up_is_none(task: RestartLoops) -> None
     assert not RestartLoop.objects.exists()
 
 
-def test_rounds_that_are_far_apart_are_none(task: RestartLoops) -> None:
+def test_rounds_that_are_far_apart_are_not_a_loop(task: RestartLoops) -> None:
     rounds(task, [deleted(index, every=160.0) for index in range(-8, 1)])
 
     assert not RestartLoop.objects.exists()
 
 
-def test_a_workload_that_keeps_other_pods_with_the_image_is_none(task: RestartLoops) -> None:
+def test_a_workload_that_keeps_other_pods_with_the_image_is_not_a_loop(task: RestartLoops) -> None:
     rounds(task, [deleted(index) for index in range(4)])
     cluster = Cluster()
     cluster.put(pod(container(IMAGE), workload=DATABASE, owner="db-uid", name="orders-old", age=900))
@@ -107,7 +109,7 @@ def test_a_workload_that_keeps_other_pods_with_the_image_is_none(task: RestartLo
     assert not RestartLoop.objects.exists()
 
 
-def test_a_controller_that_takes_one_pod_after_the_other_is_one(task: RestartLoops) -> None:
+def test_a_controller_that_replaces_pods_one_by_one_is_a_loop(task: RestartLoops) -> None:
     """The other pods wait for their turn, and their image is also not the one that the controller wants."""
     rounds(task, [deleted(index, name="orders-0") for index in range(4)])
     cluster = Cluster()
@@ -119,7 +121,7 @@ def test_a_controller_that_takes_one_pod_after_the_other_is_one(task: RestartLoo
     assert RestartLoop.objects.active().get().workload == "orders"
 
 
-def test_a_loop_is_released_by_a_user_or_after_a_day_and_found_again(task: RestartLoops) -> None:
+def test_a_loop_ends_by_release_or_expiry_and_can_be_detected_again(task: RestartLoops) -> None:
     rounds(task, [deleted(index) for index in range(5)])
     row = RestartLoop.objects.get()
 

@@ -13,7 +13,7 @@ from tests.watcher.support import Cluster, config_in, container, mirrored, pod
 
 
 @pytest.mark.django_db
-def test_a_pull_is_noted_of_a_node_that_is_listed_after_its_pods(tmp_path: Path) -> None:
+def test_a_pull_is_recorded_for_a_node_that_is_listed_after_its_pods(tmp_path: Path) -> None:
     cluster, config = Cluster(nodes=0), config_in(tmp_path)
     cluster.put(pod(container(mirrored("nginx:1.25").target), node="node-1"))
     writer = RowWriter("default", lambda: config, lambda: False)

@@ -46,11 +46,11 @@ def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False)
         ([pod("a", RUNS, ended=True)], {}),
     ],
 )
-def test_pods(pods: list[PodState], rows: dict[Place, ImageRow]) -> None:
+def test_pods_of_a_workload_and_image_are_counted_in_one_row(pods: list[PodState], rows: dict[Place, ImageRow]) -> None:
     assert running_rows(pods, [], source_of) == rows
 
 
-def test_a_template_without_pods_has_a_row_of_its_own() -> None:
+def test_a_template_without_pods_has_its_own_row() -> None:
     template = TemplateState("shop", WEB, ("nginx:1", "!invalid"))
 
     assert running_rows([], [template], source_of) == {
@@ -59,7 +59,7 @@ def test_a_template_without_pods_has_a_row_of_its_own() -> None:
     }
 
 
-def test_a_template_whose_image_runs_swapped_has_no_row() -> None:
+def test_a_template_with_a_swapped_running_image_has_no_separate_row() -> None:
     swapped = pod("a", ("app", "mirror/nginx:1", "sha256:a", True, "", ""))
 
     assert running_rows([swapped], [TemplateState("shop", WEB, ("nginx:1",))], source_of) == {

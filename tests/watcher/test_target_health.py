@@ -88,11 +88,11 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
         (health("healthy", ago=700), seen(failing("a", created=900), failing("b", created=900)), "unhealthy"),
     ],
 )
-def test_the_next_state(before: Health, look: PullsSeen, after: str) -> None:
+def test_the_next_state_follows_from_the_observed_pulls(before: Health, look: PullsSeen, after: str) -> None:
     assert next_health(before, look).state == after
 
 
-def test_a_clock_that_was_ahead_delays_no_test_by_more_than_the_pause() -> None:
+def test_a_timestamp_in_the_future_delays_a_test_by_one_pause_at_most() -> None:
     ahead = health("unhealthy", ago=-86_400, began_at=NOW + 86_000)
 
     noted = next_health(ahead, seen())
@@ -100,7 +100,7 @@ def test_a_clock_that_was_ahead_delays_no_test_by_more_than_the_pause() -> None:
     assert next_health(noted, replace(seen(), now=NOW + 301)).state == "testing"
 
 
-def test_the_cause_is_that_of_most_pods() -> None:
+def test_the_most_common_cause_is_recorded() -> None:
     pulls = [failing("a"), failing("b", cause=PullCause.UNREACHABLE), failing("c", cause=PullCause.UNREACHABLE)]
 
     found = next_health(Health(), seen(*pulls))
@@ -108,7 +108,7 @@ def test_the_cause_is_that_of_most_pods() -> None:
     assert (found.cause, found.nodes, found.began_at, found.changed_at) == ("unreachable", ("a", "b", "c"), NOW, NOW)
 
 
-def test_unhealthy_and_recovered_by_a_pod_that_starts(tmp_path: Path, db: None) -> None:
+def test_a_target_becomes_unhealthy_and_recovers_when_a_pod_starts(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     task, cluster = PullFailures(lambda: config), Cluster()
     cluster.put(*(pod(container(IMAGE, DENIED), name=f"web-{i}", node=f"node-{i}") for i in (1, 2)))
@@ -128,7 +128,7 @@ def test_unhealthy_and_recovered_by_a_pod_that_starts(tmp_path: Path, db: None) 
     assert row.state == "healthy"
 
 
-def test_tests_begin_and_one_that_fails_ends_them(tmp_path: Path, db: None) -> None:
+def test_testing_starts_after_a_pause_and_ends_when_a_test_pod_fails(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     task, cluster = PullFailures(lambda: config), Cluster()
     cluster.put(*(pod(container(IMAGE, NO_ROUTE), name=f"web-{i}", node=f"node-{i}", age=900) for i in (1, 2)))
@@ -148,7 +148,7 @@ def test_tests_begin_and_one_that_fails_ends_them(tmp_path: Path, db: None) -> N
     assert time.time() - row.changed_at.timestamp() < 10
 
 
-def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -> None:
+def test_pods_that_already_ran_do_not_count_as_recovery(tmp_path: Path, db: None) -> None:
     """Its image is already on the node, or was pulled earlier."""
     config = config_in(tmp_path)
     task, cluster = PullFailures(lambda: config), Cluster()
@@ -161,7 +161,7 @@ def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -
     assert TargetHealth.objects.get().state == "unhealthy"
 
 
-def test_a_container_that_ran_before_and_cannot_pull_again_shows_nothing(tmp_path: Path, db: None) -> None:
+def test_a_restarted_container_that_cannot_pull_does_not_count_as_recovery(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     task, cluster = PullFailures(lambda: config), Cluster()
     restarted = container(IMAGE, DENIED)._replace(started=True)
@@ -175,7 +175,7 @@ def test_a_container_that_ran_before_and_cannot_pull_again_shows_nothing(tmp_pat
     assert states == ["unhealthy"] * 3
 
 
-def test_one_node_of_several_makes_no_target_unhealthy_where_nodes_may_not_be_read(tmp_path: Path, db: None) -> None:
+def test_failures_on_one_of_several_nodes_are_not_enough_without_node_access(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     cluster = Cluster(nodes=0)
     cluster.put(
@@ -188,7 +188,7 @@ def test_one_node_of_several_makes_no_target_unhealthy_where_nodes_may_not_be_re
     assert not TargetHealth.objects.exists()
 
 
-def test_a_target_that_is_not_configured_any_more_is_forgotten(tmp_path: Path, db: None) -> None:
+def test_health_of_an_unconfigured_target_is_deleted_for_this_cluster_only(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     unhealthy_target(registry="old.example.com")
     other = unhealthy_target(registry="old.example.com", cluster="west")
@@ -198,7 +198,7 @@ def test_a_target_that_is_not_configured_any_more_is_forgotten(tmp_path: Path, d
     assert list(TargetHealth.objects.all()) == [other]
 
 
-def test_a_missing_image_makes_no_target_unhealthy(tmp_path: Path, db: None) -> None:
+def test_a_missing_image_does_not_make_the_target_unhealthy(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     cluster = Cluster()
     cluster.put(*(pod(container(IMAGE, NOT_FOUND), name=f"web-{i}", node=f"node-{i}") for i in (1, 2, 3)))

@@ -46,7 +46,7 @@ WHERE role = 'target'
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob"])
-def test_a_template_names_images_without_pods(kind: str, watching: Watching, objects: Objects, shop: str) -> None:
+def test_a_template_without_pods_has_a_row(kind: str, watching: Watching, objects: Objects, shop: str) -> None:
     objects.workload(shop, kind, "web", ["nginx:1.25"])
     name = "" if kind == "Job" else "web"  # pods of bare Jobs are identified only by their namespace
     with watching.running():
@@ -54,7 +54,7 @@ def test_a_template_names_images_without_pods(kind: str, watching: Watching, obj
         wait_until(lambda: watching.images(shop) == expected, what="the row of the template")
 
 
-def test_rows_follow_the_pods_of_a_workload(watching: Watching, objects: Objects, shop: str) -> None:
+def test_rows_track_the_pods_of_a_workload(watching: Watching, objects: Objects, shop: str) -> None:
     objects.node(f"{shop}-a")
     objects.node(f"{shop}-b", "arm64")
     objects.workload(shop, "Deployment", "web", ["nginx:1.25"], replicas=2)
@@ -83,7 +83,7 @@ def test_rows_follow_the_pods_of_a_workload(watching: Watching, objects: Objects
     assert sorted(watching.column("state", shop)) == ["ended", "template"], "what ran with a digest is kept for a while"
 
 
-def test_no_text_of_a_pod_ends_the_watch_of_the_others(watching: Watching, objects: Objects, shop: str) -> None:
+def test_line_separators_in_a_pod_do_not_interrupt_the_watch(watching: Watching, objects: Objects, shop: str) -> None:
     lines_of_text = "\x0b\x0c\x1c\x85\u2028\u2029"  # characters at which str.splitlines() splits
     with watching.running():
         wait_until(watching.is_complete, what="the first lists")
@@ -97,7 +97,9 @@ def test_no_text_of_a_pod_ends_the_watch_of_the_others(watching: Watching, objec
         assert watching.value("SELECT problem FROM mirrors_cluster") == ""
 
 
-def test_the_source_of_a_swapped_image_is_that_of_its_mapping(watching: Watching, objects: Objects, shop: str) -> None:
+def test_the_source_of_a_swapped_image_is_read_from_its_mapping(
+    watching: Watching, objects: Objects, shop: str
+) -> None:
     mirrored = f"{TARGET}/docker.io/library/nginx:1.25"
     watching.prepare()
     query(watching.database_url, MAPPING.format(source=NGINX, target=mirrored))
@@ -120,7 +122,7 @@ def test_the_source_of_a_swapped_image_is_that_of_its_mapping(watching: Watching
         )
 
 
-def test_what_has_finished_does_not_run(watching: Watching, objects: Objects, shop: str) -> None:
+def test_finished_jobs_and_pods_have_no_rows(watching: Watching, objects: Objects, shop: str) -> None:
     objects.workload(shop, "Job", "done", ["nginx:1.25"])
     now = "2026-01-01T00:00:00Z"
     conditions = [
@@ -137,7 +139,7 @@ def test_what_has_finished_does_not_run(watching: Watching, objects: Objects, sh
         assert watching.images(shop) == {("", "", "quay.io/org/app:1", "quay.io/org/app:1", "starting", "1")}
 
 
-def test_another_watcher_takes_over_from_one_that_was_killed(watching: Watching, objects: Objects, shop: str) -> None:
+def test_a_second_watcher_takes_over_when_the_leader_is_killed(watching: Watching, objects: Objects, shop: str) -> None:
     objects.pod(shop, "first", "quay.io/org/app:1")
     with watching.running("one") as first, watching.running("two") as second:
         wait_until(watching.is_complete, what="the first lists")
@@ -154,7 +156,9 @@ def test_another_watcher_takes_over_from_one_that_was_killed(watching: Watching,
         assert other.leads() == 1
 
 
-def test_one_namespace_alone_with_its_permissions(watching: Watching, objects: Objects, shop: str) -> None:
+def test_a_watcher_limited_to_one_namespace_reports_missing_permissions(
+    watching: Watching, objects: Objects, shop: str
+) -> None:
     other = f"{shop}-other"
     objects.namespace(other)
     objects.pod(other, "app", "quay.io/org/other:1")
@@ -176,7 +180,7 @@ def test_one_namespace_alone_with_its_permissions(watching: Watching, objects: O
         wait_until(lambda: watcher.metrics().get("swapper_watcher_problem") == 1, what="the metric of the problem")
 
 
-def test_without_permission_for_pods_nothing_counts_as_missing(watching: Watching, objects: Objects, shop: str) -> None:
+def test_rows_are_unchanged_when_pods_cannot_be_read(watching: Watching, objects: Objects, shop: str) -> None:
     objects.pod(shop, "app", "quay.io/org/app:1")
     with watching.running():
         wait_until(watching.is_complete, what="the first lists")
@@ -190,7 +194,7 @@ def test_without_permission_for_pods_nothing_counts_as_missing(watching: Watchin
         assert before and watching.images(shop) == before
 
 
-def test_without_a_cluster_the_command_says_what_to_set(watching: Watching) -> None:
+def test_the_command_without_a_cluster_exits_and_names_the_setting_to_change(watching: Watching) -> None:
     watcher = watching.watcher()
     watcher.process.environment = {**watcher.process.environment, "KUBECONFIG": ""}
     watcher.process.start()

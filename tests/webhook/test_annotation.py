@@ -46,7 +46,7 @@ def test_an_update_to_another_image_replaces_its_entry(always: Webhook) -> None:
     assert originals(applied(always, new, operation="UPDATE", old=running)) == {"c0": "nginx:2", "c1": "redis:7"}
 
 
-def test_a_reinvocation_drops_what_another_webhook_has_replaced(always: Webhook) -> None:
+def test_a_reinvocation_removes_entries_for_images_another_webhook_replaced(always: Webhook) -> None:
     swapped = applied(always, pod_of("nginx:1", "redis:7"))
     swapped["spec"]["containers"][1]["image"] = KEPT
 
@@ -57,14 +57,14 @@ def test_a_reinvocation_drops_what_another_webhook_has_replaced(always: Webhook)
 
 
 @pytest.mark.parametrize("claimed", [{"c0": "redis:7"}, {"gone": "nginx:1"}, {"c0": 5}, {"c0": "UPPER//case"}])
-def test_a_copied_annotation_that_is_not_true_goes(always: Webhook, claimed: dict[str, Any]) -> None:
+def test_a_copied_annotation_with_false_entries_is_removed(always: Webhook, claimed: dict[str, Any]) -> None:
     pod = pod_of(KEPT, annotations={ANNOTATION: json.dumps(claimed), "other": "stays"})
 
     assert applied(always, pod)["metadata"]["annotations"] == {"other": "stays"}
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[1]", "{}", '"text"'])
-def test_what_we_did_not_write_is_not_touched(always: Webhook, text: str) -> None:
+def test_an_annotation_without_any_entries_is_unchanged(always: Webhook, text: str) -> None:
     assert always.admit(pod_of(KEPT, annotations={ANNOTATION: text})).patch == []
 
 
@@ -73,13 +73,13 @@ def test_what_we_did_not_write_is_not_touched(always: Webhook, text: str) -> Non
     [{"labels": {"cnpg.io/cluster": "a"}}, {"labels": {"k8s-image-swapper/skip": "true"}}],
     ids=["known operator", "opted out"],
 )
-def test_a_pod_that_must_not_be_changed_keeps_its_annotation(always: Webhook, metadata: dict[str, Any]) -> None:
+def test_the_annotation_of_a_skipped_pod_is_unchanged(always: Webhook, metadata: dict[str, Any]) -> None:
     stale = {ANNOTATION: json.dumps({"c0": "redis:7"})}
 
     assert always.admit(pod_of("nginx:1", annotations=stale, **metadata)).patch == []
 
 
-def test_an_entry_of_an_unchanged_container_stays(always: Webhook) -> None:
+def test_the_entry_of_an_unchanged_container_is_kept(always: Webhook) -> None:
     running = applied(always, pod_of("nginx:1"))
     assert running["spec"]["containers"][0]["image"].startswith(always_target(always))
     new = copy.deepcopy(running)
@@ -95,7 +95,7 @@ FULL = len(ANNOTATION) + len('{"c0":"nginx:1"}')
 
 
 @pytest.mark.parametrize(("free", "shown"), [(FULL, {"c0": "nginx:1"}), (FULL - 1, None), (0, None)])
-def test_an_annotation_that_the_api_server_would_refuse_is_left_out(
+def test_an_annotation_above_the_api_server_size_limit_is_omitted(
     always: Webhook, free: int, shown: dict[str, str] | None
 ) -> None:
     full = pod_of("nginx:1", annotations={"é": "é" * ((ALLOWED - free - 2) // 2) + "x" * ((ALLOWED - free) % 2)})
@@ -105,7 +105,7 @@ def test_an_annotation_that_the_api_server_would_refuse_is_left_out(
     assert originals(found) == shown and found["spec"]["containers"][0]["image"].endswith("library/nginx:1")
 
 
-def test_an_annotation_that_has_become_too_long_is_removed(always: Webhook) -> None:
+def test_an_existing_annotation_that_exceeds_the_size_limit_is_removed(always: Webhook) -> None:
     running = applied(always, pod_of("nginx:1"))
     new = copy.deepcopy(running)
     new["metadata"]["annotations"]["mine"] = "x" * (ALLOWED - FULL - 4)

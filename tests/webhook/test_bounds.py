@@ -26,7 +26,7 @@ def line_of(webhook: Webhook, uid: str) -> dict[str, Any]:
     return line
 
 
-def test_the_first_thousand_images_are_looked_at_and_the_others_kept(always: Webhook) -> None:
+def test_the_first_thousand_images_are_reviewed_and_the_others_kept(always: Webhook) -> None:
     before = always.metrics().get(TOO_MANY, 0)
 
     answer = always.admit(numbered(MOST + 234))
@@ -42,14 +42,14 @@ def test_the_first_thousand_images_are_looked_at_and_the_others_kept(always: Web
     assert line["more-images"] == MOST + 234 - 20
 
 
-def test_a_pod_of_exactly_a_thousand_is_looked_at_as_a_whole(always: Webhook) -> None:
+def test_a_pod_with_exactly_a_thousand_images_is_fully_reviewed(always: Webhook) -> None:
     answer = always.admit(numbered(MOST))
 
     assert len(answer.images) == MOST
     assert "warnings" not in answer.response
 
 
-def test_all_lists_of_a_pod_count_together(always: Webhook) -> None:
+def test_the_image_limit_applies_to_all_containers_and_volumes_together(always: Webhook) -> None:
     pod = numbered(600)
     pod["spec"]["initContainers"] = [{"name": f"i{n}", "image": f"example.com/init-{n}"} for n in range(600)]
     pod["spec"]["volumes"] = [{"name": "v", "image": {"reference": "example.com/volume"}}]
@@ -59,7 +59,7 @@ def test_all_lists_of_a_pod_count_together(always: Webhook) -> None:
     assert always.metrics()[TOO_MANY] == before + 201
 
 
-def test_an_update_and_debug_containers_are_bounded_too(always: Webhook) -> None:
+def test_updates_review_only_changed_images_and_debug_containers_are_limited(always: Webhook) -> None:
     old, new = numbered(1_500), numbered(1_500)
     new["spec"]["containers"][3]["image"] = "example.com/changed"
     assert list(always.admit(new, operation="UPDATE", old=old).images) == ["/spec/containers/3/image"]
@@ -70,7 +70,7 @@ def test_an_update_and_debug_containers_are_bounded_too(always: Webhook) -> None
     assert len(answer.images) == MOST
 
 
-def test_names_and_images_in_the_log_are_bounded(always: Webhook) -> None:
+def test_long_names_and_images_are_truncated_in_the_log(always: Webhook) -> None:
     pod = pod_of("x" * 1_000_000, name="n" * 500_000)
 
     answer = always.admit(pod, namespace="s" * 500_000)
@@ -78,7 +78,7 @@ def test_names_and_images_in_the_log_are_bounded(always: Webhook) -> None:
     assert len(json.dumps(line_of(always, answer.response["uid"]))) < 4_000
 
 
-def test_a_pod_that_nobody_can_look_through_is_denied_under_enforce(
+def test_a_pod_with_too_many_images_is_denied_with_enforce(
     database_template: DatabaseTemplate, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     """The unchecked images might include another namespace's private mirror."""
@@ -90,7 +90,7 @@ def test_a_pod_that_nobody_can_look_through_is_denied_under_enforce(
         assert "more images than one review allows; use several pods" in answer.response["status"]["message"]
 
 
-def test_explain_lists_a_bounded_number(always: Webhook, tmp_path: Path) -> None:
+def test_explain_limits_the_number_of_listed_images(always: Webhook, tmp_path: Path) -> None:
     file = tmp_path / "pod.json"
     file.write_text(json.dumps(numbered(3_000)))
 
@@ -102,7 +102,7 @@ def test_explain_lists_a_bounded_number(always: Webhook, tmp_path: Path) -> None
     assert "2000 images were not changed" in pod["warnings"][0]
 
 
-def test_known_pods_are_swapped_in_time_beside_reviews_of_very_many_images(
+def test_known_pods_are_swapped_in_time_during_reviews_of_very_many_images(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, target) as webhook:

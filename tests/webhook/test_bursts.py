@@ -36,7 +36,7 @@ FROM generate_series(1, STALE) AS n, mirrors_registry AS r WHERE r.role = 'targe
 """
 
 
-def test_thousands_of_stale_images_leave_the_database_to_others(
+def test_thousands_of_stale_images_do_not_block_the_database(
     postgres: PostgresServer, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     """All images are checked again at the same time, and all results are written."""
@@ -60,7 +60,7 @@ def test_thousands_of_stale_images_leave_the_database_to_others(
         assert CONNECTION_CUT not in {line["message"] for line in webhook.log_lines()}
 
 
-def test_a_pod_of_thousands_of_new_images_costs_others_nothing(
+def test_a_pod_with_thousands_of_new_images_does_not_delay_others(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     def slow(handler: object) -> bool:
@@ -80,7 +80,7 @@ def test_a_pod_of_thousands_of_new_images_costs_others_nothing(
         assert ordered[0][0] <= 200
 
 
-def test_the_time_that_a_review_waited_for_a_thread_is_counted(
+def test_review_duration_includes_the_wait_for_a_thread(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     """A small review takes a few milliseconds once it has a thread. In this test, all reviews share one thread, and
@@ -113,7 +113,7 @@ def _seconds_of_a_small_one(webhook: Webhook, source: MemoryRegistry) -> float:
     return seconds
 
 
-def test_under_always_no_pod_is_swapped_to_an_image_over_quota(
+def test_images_over_quota_are_not_swapped_with_policy_always(
     database_template: DatabaseTemplate, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     keys: dict[str, Any] = {"quotas": {"newImagesPerHour": 2}, "imageSwapPolicy": "always"}
@@ -125,9 +125,7 @@ def test_under_always_no_pod_is_swapped_to_an_image_over_quota(
         assert reasons == ["policy-always"] * 2 + ["quota"] * 4
 
 
-def test_an_image_that_is_mirrored_is_never_over_quota(
-    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
-) -> None:
+def test_a_mirrored_image_is_never_over_quota(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
     """Even if the target's last response is too old to count."""
     keys = {"quotas": {"newImagesPerHour": 1}, "existence": {"maxAge": "1s", "maxStale": "1s"}}
     with embedded_webhook(tmp_path, source, faulty, **keys) as webhook:

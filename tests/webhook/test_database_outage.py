@@ -35,7 +35,7 @@ def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *,
     wait_until(lambda: webhook.metrics()["swapper_database_available"] == 0, what="the outage in the metrics")
 
 
-def test_postgres_is_stopped_and_started(
+def test_reviews_continue_while_postgres_is_stopped(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     with mirrored_webhook(f"{postgres.url}/postgres", tmp_path, source, target) as webhook:
@@ -48,7 +48,7 @@ def test_postgres_is_stopped_and_started(
 
 
 @pytest.mark.parametrize("fault", ["silent", "slow"])
-def test_postgres_does_not_answer_in_time(
+def test_reviews_continue_while_postgres_does_not_respond_in_time(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer, fault: str
 ) -> None:
     """Packets are dropped, or take five seconds each."""
@@ -66,7 +66,7 @@ def test_postgres_does_not_answer_in_time(
             wait_until_new_is_ordered(webhook, source, database_url=direct)
 
 
-def test_postgres_has_no_connection_left(
+def test_reviews_continue_while_postgres_has_no_free_connections(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     url = f"{postgres.url}/postgres"
@@ -94,7 +94,9 @@ def test_postgres_has_no_connection_left(
             wait_until_new_is_ordered(webhook, source)
 
 
-def test_sqlite_is_locked_for_half_a_minute(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
+def test_reviews_continue_while_sqlite_is_locked(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> None:
     file = tmp_path / "swapper.sqlite3"
     with mirrored_webhook(f"sqlite:///{file}", tmp_path, source, target) as webhook:
         with exclusively_locked(file), known_pods(webhook, source, clients=1, pause=0.2) as load:

@@ -37,11 +37,11 @@ from webhook.http import deadline
         ("&".join(["timeout=5s"] + ["a=1"] * 2_000), None),
     ],
 )
-def test_a_timeout_is_read_as_the_api_server_writes_it(query: str, seconds: float | None) -> None:
+def test_the_timeout_parameter_of_the_api_server_is_parsed(query: str, seconds: float | None) -> None:
     assert deadline.of_query(query) == seconds
 
 
-def test_the_answer_comes_within_the_shorter_one(
+def test_a_short_request_timeout_limits_the_response_time(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty) as webhook:
@@ -49,8 +49,8 @@ def test_the_answer_comes_within_the_shorter_one(
         try:
             # Each review has another image, because a review does not wait for a request that is already in progress.
             assert waited(webhook, "1", "?timeout=1s") < 1_000
-            assert waited(webhook, "2", "?timeout=nonsense") > 1_200
-            assert waited(webhook, "3", "?timeout=30s") > 1_200
+            assert 1_200 < waited(webhook, "2", "?timeout=nonsense") < 15_000
+            assert 1_200 < waited(webhook, "3", "?timeout=30s") < 15_000
         finally:
             faulty.closing.set()
 

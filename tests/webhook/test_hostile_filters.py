@@ -15,7 +15,9 @@ NO_BOOLEAN = "container.image"
 LAST = "contains(container.image, 'filtered-out')"
 
 
-def test_filters_that_blow_up_hurt_nobody(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
+def test_failing_filters_do_not_affect_later_filters_or_known_pods(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path}/swapper.sqlite3"
     with mirrored_webhook(url, tmp_path, source, target) as webhook, known_pods(webhook, source) as load:
         filters = [{"jmespath": text} for text in (RAISES, NO_BOOLEAN, EXPLOSION, LAST)]

@@ -38,7 +38,7 @@ def test_target_names(always: Webhook, target: MemoryRegistry, image: str, name:
     assert swapped(always.admit(pod_of(image))) == f"{target.host}/{name}"
 
 
-def test_a_name_too_long_for_the_target_ends_in_its_hash(always: Webhook, target: MemoryRegistry) -> None:
+def test_a_too_long_target_name_ends_in_a_hash(always: Webhook, target: MemoryRegistry) -> None:
     long = f"registry.example.com/{'team/' * 47}app"
 
     new = swapped(always.admit(pod_of(f"{long}:1"))) or ""
@@ -48,11 +48,11 @@ def test_a_name_too_long_for_the_target_ends_in_its_hash(always: Webhook, target
     assert re.fullmatch(r"registry\.example\.com/team/.*-[0-9a-f]{32}", repository)
 
 
-def test_an_image_of_the_target_is_kept(always: Webhook, target: MemoryRegistry) -> None:
+def test_an_image_already_at_the_target_is_kept(always: Webhook, target: MemoryRegistry) -> None:
     assert always.admit(pod_of(f"{target.host}/docker.io/library/nginx:1")).patch == []
 
 
-def test_the_prefix_ends_at_a_path_boundary(delayed: Webhook, target: MemoryRegistry) -> None:
+def test_the_target_prefix_matches_whole_path_segments(delayed: Webhook, target: MemoryRegistry) -> None:
     """``…/mirror-other/app`` is not below the target ``…/mirror``."""
     host = target.host
 
@@ -62,7 +62,7 @@ def test_the_prefix_ends_at_a_path_boundary(delayed: Webhook, target: MemoryRegi
 
 
 @pytest.mark.parametrize("where", ["annotations", "labels"])
-def test_a_pod_opts_out(always: Webhook, where: str) -> None:
+def test_a_pod_opts_out_with_an_annotation_or_label(always: Webhook, where: str) -> None:
     assert always.admit(pod_of("nginx", **{where: {"k8s-image-swapper/skip": "true"}})).patch == []
     assert always.admit(pod_of("nginx", **{where: {"k8s-image-swapper/skip": "false"}})).patch != []
 
@@ -82,7 +82,7 @@ def test_filters_see_the_container(always: Webhook) -> None:
     assert list(answer.images) == ["/spec/containers/1/image"]
 
 
-def test_a_second_pass_yields_no_operation(always: Webhook) -> None:
+def test_a_second_pass_returns_an_empty_patch(always: Webhook) -> None:
     pod = pod_of("nginx:1", "redis:7")
     patched = apply(pod, always.admit(pod).patch)
 
@@ -100,7 +100,7 @@ def test_the_annotation_shows_the_original_images_of_both_passes(always: Webhook
     assert shown == {"c0": "nginx:1", "injected": "envoy:2"}
 
 
-def test_an_annotation_that_does_not_map_back_is_dropped(always: Webhook) -> None:
+def test_false_annotation_entries_are_replaced(always: Webhook) -> None:
     false = json.dumps({"c0": "something/else:1", "gone": "x"})
     pod = pod_of("nginx:1", annotations={"k8s-image-swapper/original-images": false, "kept": "yes"})
 
@@ -126,7 +126,7 @@ def apply(pod: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def test_the_annotation_keeps_volumes_apart_from_containers(always: Webhook) -> None:
+def test_the_annotation_distinguishes_volumes_from_containers(always: Webhook) -> None:
     pod = pod_of("nginx:1")
     pod["spec"]["volumes"] = [{"name": "c0", "image": {"reference": "quay.io/models/llm:2"}}]
     shown = apply(pod, always.admit(pod).patch)["metadata"]["annotations"]["k8s-image-swapper/original-images"]
@@ -136,14 +136,14 @@ def test_the_annotation_keeps_volumes_apart_from_containers(always: Webhook) -> 
     assert always.admit(swapped).patch == []
 
 
-def test_an_opt_out_counts_only_where_pods_may(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+def test_an_opt_out_is_ignored_when_opt_outs_are_disabled(database_template: DatabaseTemplate, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "optOut": "none"}
     with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **keys) as webhook:
         pod = pod_of("nginx:1", annotations={"k8s-image-swapper/skip": "true"})
         assert webhook.reasons(webhook.admit(pod)) == ["policy-always"]
 
 
-def test_a_target_name_that_another_source_owns_is_not_taken(
+def test_a_target_name_of_another_source_is_not_used_and_a_warning_is_shown(
     database_template: DatabaseTemplate, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     with running_webhook(tmp_path, database_template, target=target.host) as webhook:

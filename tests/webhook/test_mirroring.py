@@ -98,7 +98,9 @@ def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegist
     assert target.storage.manifest(repository, "1.0") == source.storage.manifest("team/app-1", "1.0")
 
 
-def test_an_image_s_first_pod_is_counted_apart(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+def test_first_pods_are_counted_separately_only_if_a_copy_is_requested(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
     for policy, expected in (("none", False), ("delayed", True)):
         set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline="5700ms")
         namespace = f"first-{policy}"
@@ -121,7 +123,9 @@ def test_a_pod_waits_for_its_copy(
     assert swapped(answer)
 
 
-def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+def test_a_pod_whose_copy_fails_keeps_its_source(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
     set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="8.5s")
 
     answer = system.admit(pod_of(f"{source.host}/team/no-such:1.0"))
@@ -136,7 +140,9 @@ def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry,
     assert row == ("failed", "not-found")
 
 
-def test_without_copies_nothing_is_requested(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+def test_no_copy_is_queued_with_copy_policy_none(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
     set_policies(system, target, imageCopyPolicy="none")
 
     answer = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
@@ -148,7 +154,7 @@ def test_without_copies_nothing_is_requested(system: Webhook, source: MemoryRegi
     assert not ordered(system, "%app-4%")
 
 
-def test_many_pods_with_one_missing_image_make_one_copy(
+def test_concurrent_pods_with_one_missing_image_share_one_job(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     sample_image(seed=99, layers=2, layer_bytes=1000).load(source.storage, "team/shared", "1.0")
@@ -162,7 +168,7 @@ def test_many_pods_with_one_missing_image_make_one_copy(
     assert ordered(system, "%team/shared%") == 1
 
 
-def test_a_pod_does_not_wait_longer_than_its_budget(
+def test_a_pod_does_not_wait_longer_than_the_copy_deadline(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="1s")
@@ -203,7 +209,7 @@ def purge(registry: MemoryRegistry, repository: str) -> None:
         registry.storage.links -= {link for link in registry.storage.links if link[0] == repository}
 
 
-def test_an_image_that_vanished_from_the_mirror_is_kept_and_copied_again(
+def test_an_image_deleted_from_the_mirror_is_kept_and_copied_again(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     """A purged mirror must not leave every new pod without its image."""
@@ -219,7 +225,7 @@ def test_an_image_that_vanished_from_the_mirror_is_kept_and_copied_again(
     assert target.storage.manifest(name, "1.0") == source.storage.manifest("team/purged", "1.0")
 
 
-def test_a_tag_that_moved_at_its_source_is_copied_when_it_is_looked_at_again(
+def test_a_tag_that_moved_at_the_source_is_copied_again_after_the_refresh_age(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     sample_image(seed=60, layers=1, layer_bytes=1000).load(source.storage, "team/moving", "latest")
@@ -250,7 +256,7 @@ def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, t
     assert target.storage.tag_names(mirror_name(source, "team/pinned")) == ["1.0"]
 
 
-def test_the_mirror_of_a_private_image_is_for_the_namespaces_of_its_credentials(
+def test_a_private_mirror_is_used_only_in_the_namespaces_of_its_credentials(
     system: Webhook, private: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     image = f"{private.host}/team/secret:1.0"
@@ -262,7 +268,7 @@ def test_the_mirror_of_a_private_image_is_for_the_namespaces_of_its_credentials(
     assert (system.reasons(other), swapped(other)) == (["access-denied"], None)
 
 
-def test_presence_at_the_target_grants_nothing(
+def test_presence_at_the_target_does_not_grant_access(
     system: Webhook, private: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     image = sample_image(seed=81, layers=1, layer_bytes=1000)
@@ -274,7 +280,7 @@ def test_presence_at_the_target_grants_nothing(
     assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)
 
 
-def test_names_that_no_object_may_have_harm_nothing(
+def test_invalid_pod_fields_do_not_break_database_writes(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     """A pod is validated only after its admission, so invalid fields must not break the database for others."""

@@ -38,7 +38,7 @@ def worker_of(webhook: Webhook) -> Iterator[Process]:
         worker.stop()
 
 
-def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
+def test_a_mirror_overwritten_by_another_client_is_not_used(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence=SOON) as webhook:
@@ -56,7 +56,9 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") in ("present", "present-stale"), what="a swap again")
 
 
-def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
+def test_our_own_copy_is_not_reported_as_tampering(
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
+) -> None:
     """The tag moves at the source and is copied. All pods in between use the mirror."""
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
         moved = sample_image(seed=67, layers=1, layer_bytes=100)
@@ -72,7 +74,7 @@ def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyReg
             assert reason(webhook, source, "known") in ("present", "present-stale")
 
 
-def test_a_tag_that_moved_under_an_immutable_one_is_not_served(
+def test_a_moved_tag_that_is_immutable_at_the_target_is_not_swapped(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
@@ -128,7 +130,7 @@ ON CONFLICT ("table") DO UPDATE SET number = mirrors_revision.number + 1
 """
 
 
-def test_a_pod_that_may_get_to_a_node_of_a_new_platform_is_kept_until_its_image_is_there(
+def test_a_pod_is_kept_until_its_image_is_copied_for_a_new_node_platform(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, platforms="auto") as webhook:

@@ -47,7 +47,7 @@ def test_a_label_edit_on_a_running_pod_changes_no_image(always: Webhook) -> None
     assert always.admit(new, operation="UPDATE", old=old).patch == []
 
 
-def test_an_update_swaps_the_image_that_it_changes_alone(always: Webhook) -> None:
+def test_an_update_swaps_only_the_changed_image(always: Webhook) -> None:
     old = full_pod()
     new = copy.deepcopy(old)
     new["spec"]["containers"][1]["image"] = "redis:8"
@@ -59,7 +59,7 @@ def test_an_update_without_the_old_object_changes_nothing(always: Webhook) -> No
     assert always.admit(full_pod(), operation="UPDATE", old=None).patch == []
 
 
-def test_containers_are_distinguished_by_name_not_by_place(always: Webhook) -> None:
+def test_containers_are_matched_by_name_not_by_position(always: Webhook) -> None:
     old = pod_of("nginx:1", "redis:7")
     new = copy.deepcopy(old)
     new["spec"]["containers"].reverse()
@@ -67,7 +67,7 @@ def test_containers_are_distinguished_by_name_not_by_place(always: Webhook) -> N
     assert always.admit(new, operation="UPDATE", old=old).patch == []
 
 
-def test_a_debug_container_is_swapped_and_the_others_are_not_changed(always: Webhook) -> None:
+def test_adding_a_debug_container_swaps_only_its_image(always: Webhook) -> None:
     old = full_pod()
     new = copy.deepcopy(old)
     new["spec"]["ephemeralContainers"].append({"name": "debug-2", "image": "busybox:1.36"})
@@ -77,7 +77,7 @@ def test_a_debug_container_is_swapped_and_the_others_are_not_changed(always: Web
     assert list(answer.images) == ["/spec/ephemeralContainers/1/image"]
 
 
-def test_a_debug_container_leaves_the_annotation_as_it_is(always: Webhook) -> None:
+def test_a_debug_container_does_not_change_the_annotation(always: Webhook) -> None:
     """The API server drops all changes of metadata in an update of ephemeral containers."""
     swapped = f"{always_target(always)}/docker.io/library/nginx:1.25"
     old = pod_of(swapped, annotations={ANNOTATION: json.dumps({"c0": "nginx:1.25"})})
@@ -89,7 +89,7 @@ def test_a_debug_container_leaves_the_annotation_as_it_is(always: Webhook) -> No
     assert [operation["path"] for operation in answer.patch] == ["/spec/ephemeralContainers/0/image"]
 
 
-def test_a_known_debug_container_is_not_changed(always: Webhook) -> None:
+def test_an_existing_debug_container_is_not_changed(always: Webhook) -> None:
     pod = full_pod()
 
     assert always.admit(pod, operation="UPDATE", sub_resource="ephemeralcontainers", old=pod).patch == []

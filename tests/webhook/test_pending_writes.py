@@ -28,7 +28,7 @@ def refusing(table: str) -> Callable[..., Any]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("table", ["mirrors_imageuse", "mirrors_decisioncount"])
-def test_what_was_not_written_is_kept_for_the_next_try(table: str) -> None:
+def test_failed_writes_are_kept_and_written_once_by_the_next_flush(table: str) -> None:
     target = Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET)
     ImageMapping.objects.create(target_registry=target, source=SOURCE, target=f"mirror.example.com/{SOURCE}")
     pending = PendingWrites()

@@ -66,11 +66,11 @@ EITHER_OS = expression(OS, "In", "linux", "windows")
         ({}, set()),
     ],
 )
-def test_a_pod_is_bound_to_what_can_be_scheduled(given: dict[str, Any], expected: set[str]) -> None:
+def test_platforms_are_derived_from_scheduling_constraints(given: dict[str, Any], expected: set[str]) -> None:
     assert platforms_of(given) == expected
 
 
-def test_very_many_values_are_bounded() -> None:
+def test_the_number_of_platforms_is_limited() -> None:
     many = [str(number) for number in range(20_000)]
     term = [expression(OS, "In", *many), expression(ARCH, "In", *many)]
 

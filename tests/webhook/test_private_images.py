@@ -126,7 +126,7 @@ def system(
         yield running
 
 
-def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(system: System) -> None:
+def test_a_private_mirror_is_used_only_by_namespaces_that_can_read_the_source(system: System) -> None:
     owner, stranger, friend = system.namespace(PASSWORD), system.namespace(), system.namespace(PASSWORD)
     assert system.reason(owner) == "absent"
     system.wait_for(owner, "present")
@@ -150,7 +150,7 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
     assert "access-denied" in told and "this namespace has no access" in told
 
 
-def test_a_revoked_secret_ends_the_grant_when_it_is_looked_at_again(system: System) -> None:
+def test_revoked_credentials_end_access_at_the_next_check(system: System) -> None:
     owner, other = system.namespace(PASSWORD), system.namespace(PASSWORD)
     for name in (owner, other):
         system.reason(name)
@@ -167,7 +167,7 @@ def test_a_revoked_secret_ends_the_grant_when_it_is_looked_at_again(system: Syst
     system.wait_for(owner, "present")
 
 
-def test_presence_at_the_target_grants_nothing_when_the_database_is_lost(
+def test_presence_at_the_target_does_not_grant_access_after_database_loss(
     plane: ControlPlane,
     source: FaultyRegistry,
     target: MemoryRegistry,
@@ -188,7 +188,7 @@ def test_presence_at_the_target_grants_nothing_when_the_database_is_lost(
         assert system.reason(stranger) == "access-denied"
 
 
-def test_a_pod_that_names_a_guarded_mirror_is_warned_or_denied(system: System) -> None:
+def test_a_pod_that_references_a_private_mirror_gets_a_warning_or_is_denied(system: System) -> None:
     owner, stranger = system.namespace(PASSWORD), system.namespace()
     system.reason(owner)
     system.wait_for(owner, "present")
@@ -215,7 +215,7 @@ def test_a_pod_that_names_a_guarded_mirror_is_warned_or_denied(system: System) -
     wait_until(lambda: system.admit(stranger, system.mirror).allowed, what="a dry run that denies nobody")
 
 
-def test_a_worker_without_rights_says_so_and_copies_what_is_public(
+def test_missing_secret_access_is_reported_and_public_images_are_copied(
     plane: ControlPlane, target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     with FaultyRegistry() as public:
@@ -233,7 +233,7 @@ def test_a_worker_without_rights_says_so_and_copies_what_is_public(
             assert "secretReader.enabled" in query(system.webhook.database_url, failed)[0][0]
 
 
-def test_a_broken_or_unreadable_secret_of_one_namespace_stops_no_other(system: System) -> None:
+def test_an_invalid_pull_secret_does_not_block_other_namespaces(system: System) -> None:
     owner, broken = system.namespace(PASSWORD), system.namespace()
     auths = {system.source.host: {"username": "\ud800", "password": "x"}}
     system.plane.secret(broken, "pull", JSON, {".dockerconfigjson": json.dumps({"auths": auths})})
@@ -242,7 +242,7 @@ def test_a_broken_or_unreadable_secret_of_one_namespace_stops_no_other(system: S
     system.wait_for(owner, "present")
 
 
-def test_under_always_what_was_seen_to_be_private_is_swapped_for_nobody_else(system: System) -> None:
+def test_policy_always_does_not_swap_private_images_for_other_namespaces(system: System) -> None:
     owner, stranger = system.namespace(PASSWORD), system.namespace()
     system.reason(owner)
     system.wait_for(owner, "present")

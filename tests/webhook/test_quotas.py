@@ -25,7 +25,7 @@ def ordered(webhook: Webhook, namespace: str) -> int:
 
 
 @pytest.mark.parametrize("quotas", [{"newImagesPerHour": 5}, {"pendingJobs": 5}], ids=["an hour", "pending"])
-def test_a_namespace_orders_no_more_than_its_quota(
+def test_a_namespace_requests_no_more_copies_than_its_quota(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path, quotas: dict[str, int]
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, quotas=quotas) as webhook:
@@ -49,7 +49,7 @@ def test_a_namespace_orders_no_more_than_its_quota(
         wait_until(lambda: ordered(webhook, "modest") == 1, what="another namespace's order")
 
 
-def test_thousands_of_refusals_cost_the_others_nothing(
+def test_thousands_of_images_over_quota_do_not_delay_others(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, quotas={"newImagesPerHour": 1}) as webhook:

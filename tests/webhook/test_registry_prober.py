@@ -42,7 +42,7 @@ def registry() -> Iterator[Registry]:
     made.let_go.set()
 
 
-def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Registry) -> None:
+def test_background_requests_do_not_delay_a_request_for_a_new_image(registry: Registry) -> None:
     existence = RegistryProber(registry.head)
     stale = [ImageRef.parse(f"example.com/stale-{number}") for number in range(MOST_UNDER_WAY + 50)]
     for ref in stale:
@@ -56,7 +56,7 @@ def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Re
     existence.close()
 
 
-def test_the_same_question_is_sent_once(registry: Registry) -> None:
+def test_identical_requests_are_sent_once(registry: Registry) -> None:
     existence = RegistryProber(registry.head)
     ref = ImageRef.parse("example.com/stale")
     first = existence.ask(ref, ACCESS, later=True)
@@ -69,7 +69,7 @@ def test_the_same_question_is_sent_once(registry: Registry) -> None:
     existence.close()
 
 
-def test_a_replaced_engine_answers_what_it_was_asked() -> None:
+def test_a_replaced_engine_finishes_its_pending_request() -> None:
     arrived, let_go = threading.Event(), threading.Event()
 
     def hold(handler: Handler) -> bool:

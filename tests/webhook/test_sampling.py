@@ -50,7 +50,7 @@ class _Same:
         yield self._url
 
 
-def test_a_sample_has_the_decisions_and_no_secret(
+def test_a_sample_contains_the_decisions_but_no_secrets(
     tmp_path: Path, database_template: DatabaseTemplate, target: MemoryRegistry
 ) -> None:
     pod = pod_of("nginx:1.27", "internal.example.com/tool:1", **owned_by("web"), annotations={"note": CANARY})
@@ -96,7 +96,7 @@ def test_a_sample_has_the_decisions_and_no_secret(
     ]
 
 
-def test_what_repeats_is_too_large_or_a_dry_run_is_not_sampled(
+def test_repeated_oversized_and_dry_run_reviews_are_not_sampled(
     tmp_path: Path, database_template: DatabaseTemplate, target: MemoryRegistry
 ) -> None:
     large = pod_of("nginx:1", **owned_by("large"))
@@ -124,7 +124,7 @@ def test_what_repeats_is_too_large_or_a_dry_run_is_not_sampled(
     assert rows[2]["decisions"][0]["reason"] == "opted-out"
 
 
-def test_a_burst_of_new_workloads_is_sampled_in_part(
+def test_sampling_of_a_burst_of_new_workloads_is_limited(
     tmp_path: Path, database_template: DatabaseTemplate, target: MemoryRegistry
 ) -> None:
     with stopped_after(tmp_path, database_template, target) as (webhook, rows):

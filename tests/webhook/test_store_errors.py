@@ -16,7 +16,7 @@ from tests.webhook.mirrored import embedded_webhook, image, reason
 MESSAGE = "An error occurred in the database thread; it continues"
 
 
-def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
+def test_an_unreadable_row_does_not_stop_filters_or_counts(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, target) as webhook:
@@ -38,7 +38,7 @@ def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
         assert webhook.metrics()["swapper_database_available"] == 1
 
 
-def test_a_problem_of_the_target_that_comes_back_is_logged_again(
+def test_a_recurring_target_problem_is_logged_again(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"

@@ -60,7 +60,7 @@ def reason(webhook: Webhook, *, namespace: str = "shop", image: str = IMAGE, **r
     return webhook.reasons(webhook.admit(pod, namespace=namespace, **request))[0]
 
 
-def test_an_unhealthy_target_keeps_sources_within_seconds_and_swaps_when_it_recovers(
+def test_swaps_stop_while_the_target_is_unhealthy_and_resume_on_recovery(
     webhook: Webhook, target: MemoryRegistry
 ) -> None:
     set_health(webhook, target.host, "unhealthy")
@@ -73,7 +73,7 @@ def test_an_unhealthy_target_keeps_sources_within_seconds_and_swaps_when_it_reco
     wait_until(lambda: reason(webhook) == "policy-always", what="a swap again")
 
 
-def test_a_target_under_test_gets_one_pod_a_process(webhook: Webhook, target: MemoryRegistry) -> None:
+def test_only_a_few_pods_are_swapped_while_a_target_is_under_test(webhook: Webhook, target: MemoryRegistry) -> None:
     set_health(webhook, target.host, "unhealthy")
     wait_until(lambda: reason(webhook) == "target-unhealthy", what="a kept source")
     set_health(webhook, target.host, "testing")
@@ -88,7 +88,9 @@ def test_a_target_under_test_gets_one_pod_a_process(webhook: Webhook, target: Me
     assert set(reasons) == {"policy-always", "target-unhealthy"}
 
 
-def test_another_cluster_or_target_or_policy_suspends_nothing(webhook: Webhook, target: MemoryRegistry) -> None:
+def test_swaps_continue_for_other_clusters_other_targets_and_policy_swap(
+    webhook: Webhook, target: MemoryRegistry
+) -> None:
     set_health(webhook, target.host, "unhealthy", cluster="east")
     set_health(webhook, "other.example.com", "unhealthy")
     add_loop(webhook, cluster="east", key="east")
@@ -103,7 +105,7 @@ def test_another_cluster_or_target_or_policy_suspends_nothing(webhook: Webhook, 
     wait_until(lambda: reason(webhook) == "policy-always", what="the changed configuration")
 
 
-def test_a_restart_loop_keeps_the_source_of_that_workload_alone(webhook: Webhook) -> None:
+def test_a_restart_loop_suspends_swaps_only_for_its_workload_and_image(webhook: Webhook) -> None:
     add_loop(webhook)
     wait_until(lambda: reason(webhook) == "restart-loop", what="a kept source")
 

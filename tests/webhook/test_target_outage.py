@@ -45,7 +45,7 @@ def shared(
     [reply(401), reply(403), reply(429), reply(500), reply(200, b"<html>"), hang, hang_up, drip, endless],
     ids=["401", "403", "429", "500", "html", "silent", "cut", "dripping", "endless"],
 )
-def test_what_the_target_does_not_tell_is_unknown(
+def test_an_image_is_unknown_while_the_target_fails(
     source: MemoryRegistry, shared_target: FaultyRegistry, shared: Webhook, fault: Action, request: Any
 ) -> None:
     name = f"unseen-{request.node.callspec.id}"
@@ -59,7 +59,7 @@ def test_what_the_target_does_not_tell_is_unknown(
         wait_until(lambda: reason(shared, source, name) == "present", timeout=60, what="the target's answer")
 
 
-def test_a_target_that_does_not_respond_gets_no_requests_and_is_found_again(
+def test_an_open_breaker_stops_requests_except_probes_until_recovery(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     breaker = f'swapper_breaker_open{{host="{faulty.host}"}}'
@@ -94,7 +94,7 @@ def _ask_anew(webhook: Webhook, source: MemoryRegistry) -> list[str]:
     return webhook.reasons(admit_in_time(webhook, source, f"other-{next(_numbers)}"))
 
 
-def test_a_stale_answer_holds_until_the_target_says_otherwise(
+def test_stale_results_expire_only_while_the_target_responds(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
@@ -120,7 +120,7 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
 
 
 @pytest.mark.parametrize("status", [403, 404, 405])
-def test_an_image_that_is_known_to_be_there_is_not_missing_because_a_head_is_denied(
+def test_a_failed_head_request_for_a_present_image_is_confirmed_with_get(
     status: int, source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
@@ -139,7 +139,7 @@ def test_an_image_that_is_known_to_be_there_is_not_missing_because_a_head_is_den
         assert reads >= 3
 
 
-def test_an_image_that_was_there_before_gets_its_mapping(
+def test_an_image_found_at_the_target_is_swapped_and_gets_a_mapping_and_job(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     """The database was lost, or another client has pushed the image: it is swapped, recorded, and checked by a job."""
@@ -161,7 +161,7 @@ def test_an_image_that_was_there_before_gets_its_mapping(
         assert reason(webhook, source, "older") == "present"
 
 
-def test_one_look_at_the_target_serves_all_who_wait(
+def test_concurrent_reviews_of_one_image_share_one_target_request(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     """Hundreds of pods with the same missing image, and hundreds of images: each image is requested once."""
@@ -184,7 +184,6 @@ def test_one_look_at_the_target_serves_all_who_wait(
         missing = [path for path in heads if "/missing/" in path]
         # Absence is cached for five seconds, and a busy machine might need longer for all pods.
         assert len(missing) <= 1 + took / 5
-        assert len({path for path in heads if "/many/" in path}) <= 400
         assert max(heads.count(path) for path in {p for p in heads if "/many/" in p}) == 1
         wait_until(
             lambda: (

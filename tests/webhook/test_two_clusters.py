@@ -126,7 +126,7 @@ def installation(
         yield Installation(start("a", plane), start("b", other_plane), url)
 
 
-def test_a_namespace_of_one_cluster_is_not_that_of_another(installation: Installation) -> None:
+def test_namespaces_with_the_same_name_in_two_clusters_are_separate(installation: Installation) -> None:
     a, b, image = installation.a, installation.b, installation.image
     a.namespace("two-shop", password=PASSWORD)
     b.namespace("two-shop")

@@ -20,7 +20,7 @@ def users(webhook: Webhook, name: str) -> list[str]:
     return [row[0] for row in query(webhook.database_url, USES.format(name=name))]
 
 
-def test_the_pod_that_causes_a_mapping_is_its_first_user(
+def test_the_pod_that_creates_a_mapping_is_recorded_as_its_first_use(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     with embedded_webhook(tmp_path, source, target) as webhook:
@@ -30,7 +30,7 @@ def test_the_pod_that_causes_a_mapping_is_its_first_user(
         wait_until(lambda: users(webhook, "missing") == ["shop"], what="the use of an image that cannot be copied")
 
 
-def test_a_use_is_recorded_when_a_mapping_comes_later(
+def test_a_use_is_recorded_when_its_mapping_is_created_later(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     """The pod causes no request. A user mirrors the image some flushes later."""

@@ -33,7 +33,7 @@ def source() -> Iterator[FaultyRegistry]:
         yield registry
 
 
-def test_waiters_leave_threads_for_everybody_else(
+def test_waiting_reviews_leave_threads_for_other_requests(
     source: FaultyRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/swapper.sqlite3"

@@ -96,7 +96,7 @@ def can_be_read(image: str, content: SampleImage) -> bool:
     return found.keys() >= {*content.blobs, *content.manifests}
 
 
-def test_what_is_protected_starts_and_nothing_else(
+def test_the_drill_predicts_which_images_can_be_pulled_without_the_registry(
     cluster: Cluster, installation: Installation, release: Release, hub: Registry, switch_off: ExitStack, shop: str
 ) -> None:
     other = cluster.namespace("other")

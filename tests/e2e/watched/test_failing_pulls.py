@@ -115,7 +115,7 @@ def failures(installation: Installation, namespace: str) -> dict[str, dict[str, 
     return {row["image"]: row for row in rows if namespace in row["namespaces"]}
 
 
-def test_each_kind_is_shown_with_its_cause_until_the_pull_works(
+def test_each_failing_pull_is_shown_with_its_cause_until_it_succeeds(
     installation: Installation, release: Release, objects: Objects, shop: str
 ) -> None:
     images = {name: f"{release.source.host}/fails/{name}:1.0" for name in STATES}
@@ -148,7 +148,7 @@ def test_each_kind_is_shown_with_its_cause_until_the_pull_works(
     assert shown() == {(images["absent"], "not-found", "source")}
 
 
-def test_a_swapped_image_that_the_target_lost_is_copied_again(
+def test_a_swapped_image_that_was_deleted_from_the_target_is_copied_again(
     installation: Installation, release: Release, objects: Objects, shop: str
 ) -> None:
     image = release.load("team/lost")
@@ -175,7 +175,7 @@ def test_a_swapped_image_that_the_target_lost_is_copied_again(
     wait_until(lambda: not failures(installation, shop), timeout=SEEN, what="the end of the row")
 
 
-def test_a_pod_that_fails_at_its_source_would_start_from_the_mirror(
+def test_a_restart_is_suggested_if_the_image_of_a_failing_pull_is_mirrored(
     cluster: Cluster, installation: Installation, release: Release, objects: Objects, shop: str
 ) -> None:
     image = release.load("team/early")

@@ -29,7 +29,7 @@ def await_reported(installation: Installation, number: float) -> None:
     wait_until(lambda: installation.metrics().get(name, 0) == number, timeout=30, what=f"a metric of {number} loops")
 
 
-def test_controllers_that_compare_images_come_to_rest(
+def test_restart_loops_of_image_comparing_controllers_are_detected_and_stopped(
     cluster: Cluster, installation: Installation, release: Release, shop: str
 ) -> None:
     image, other = release.load("team/orders"), release.load("team/ledger")

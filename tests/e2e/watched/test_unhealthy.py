@@ -82,7 +82,7 @@ def mirrored(release: Release, namespace: str, repository: str) -> str:
     return image
 
 
-def test_nodes_that_may_not_pull_and_a_test_pod_that_can(
+def test_a_target_that_denies_pulls_is_unhealthy_until_a_test_pod_starts(
     cluster: Cluster, target: Target, installation: Installation, release: Release, shop: str
 ) -> None:
     image = mirrored(release, shop, "team/refused")
@@ -121,7 +121,7 @@ def test_nodes_that_may_not_pull_and_a_test_pod_that_can(
     assert f"cannot pull from {release.target}" not in installation.page()
 
 
-def test_nodes_that_cannot_reach_it_until_a_waiting_pod_starts(
+def test_an_unreachable_target_is_unhealthy_until_a_waiting_pod_starts(
     target: Target, installation: Installation, release: Release, shop: str
 ) -> None:
     image = mirrored(release, shop, "team/unreachable")
@@ -138,7 +138,7 @@ def test_nodes_that_cannot_reach_it_until_a_waiting_pod_starts(
     assert row["nodes"] == 1, "the other pod has still to try again, and changes nothing"
 
 
-def test_pods_are_swapped_all_the_same_where_that_is_configured(
+def test_pods_are_swapped_to_an_unhealthy_target_if_configured(
     target: Target, installation: Installation, release: Release, shop: str
 ) -> None:
     image = mirrored(release, shop, "team/insists")

@@ -67,13 +67,13 @@ def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: Faul
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, trigger=Trigger.OPERATOR).count() == 2
 
 
-def test_an_image_that_may_not_be_mirrored_is_refused_before_any_request(mirror: Mirror) -> None:
+def test_an_image_of_an_unconfigured_registry_is_rejected_without_a_job(mirror: Mirror) -> None:
     ended = mirror("10.0.0.7:5000/app:1.0")
     assert (ended.status, MirrorJob.objects.count()) == (2, 0)
     assert "add it to the source registries first" in ended.stderr
 
 
-def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
+def test_json_output_has_one_object_per_image(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     image = load(source)
     ended = mirror("--json", f"{source.host}/app:1.0", f"{source.host}/app:missing")
     good, bad = (json.loads(line) for line in ended.stdout.splitlines())
@@ -83,20 +83,22 @@ def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyReg
     assert "check" in bad["error"]
 
 
-def test_a_failure_is_printed_and_is_the_exit_status(source: FaultyRegistry, mirror: Mirror) -> None:
+def test_a_failure_is_printed_and_sets_the_exit_status(source: FaultyRegistry, mirror: Mirror) -> None:
     ended = mirror(f"{source.host}/app:missing")
     assert ended.status == 1
     assert f"{source.host}/app:missing: failed: " in ended.stdout
 
 
-def test_an_order_may_be_left_to_workers(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
+def test_the_queue_option_queues_a_job_without_copying(
+    source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror
+) -> None:
     ended = mirror("--queue", f"{source.host}/app:1.0")
     job = MirrorJob.objects.get()
     assert job.status == JobStatus.PENDING and f"job {job.id}" in ended.stdout
     assert source.requests == target.requests == []
 
 
-def test_a_dry_run_is_named_and_copied_under(
+def test_a_configured_dry_run_is_reported_and_the_image_is_copied(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, mirror: Mirror
 ) -> None:
     load(source)
@@ -106,7 +108,9 @@ def test_a_dry_run_is_named_and_copied_under(
     assert ImageMapping.objects.get().existence == "present"
 
 
-def test_what_is_there_already_is_well(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
+def test_an_image_already_at_the_target_succeeds_without_a_second_push(
+    source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror
+) -> None:
     load(source)
     for _ in range(2):
         mirror(f"{source.host}/app:1.0")
@@ -114,7 +118,7 @@ def test_what_is_there_already_is_well(source: FaultyRegistry, target: FaultyReg
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == 2
 
 
-def test_a_job_that_a_worker_took_first_is_followed(
+def test_the_command_waits_for_a_job_that_a_worker_has_claimed(
     source: FaultyRegistry, target: FaultyRegistry, config: Path
 ) -> None:
     """The command does not copy an image that another process is copying. It waits for that copy."""
@@ -136,7 +140,7 @@ def test_a_job_that_a_worker_took_first_is_followed(
     assert source.requests == []
 
 
-def test_a_terminal_shows_a_bar_for_each_blob_on_its_way(source: FaultyRegistry, config: Path) -> None:
+def test_a_terminal_shows_the_progress_of_a_blob_in_transfer(source: FaultyRegistry, config: Path) -> None:
     image = load(source, layers=1, layer_bytes=1_000_000)
     (layer,) = (digest for digest, content in image.blobs.items() if len(content) == 1_000_000)
     release = threading.Event()
@@ -161,14 +165,14 @@ def test_a_terminal_shows_a_bar_for_each_blob_on_its_way(source: FaultyRegistry,
 
 
 @pytest.mark.parametrize("image", ["ghcr.io/UPPER", "app:not a tag", "app@sha256:short"])
-def test_an_invalid_image_stops_the_command(mirror: Mirror, image: str) -> None:
+def test_an_invalid_image_name_is_rejected(mirror: Mirror, image: str) -> None:
     ended = mirror(image)
     assert ended.status == 2
     assert image in ended.stderr and "Traceback" not in ended.stderr
     assert not MirrorJob.objects.exists()
 
 
-def test_an_image_of_the_target_is_refused(target: FaultyRegistry, mirror: Mirror) -> None:
+def test_an_image_of_the_target_registry_is_rejected(target: FaultyRegistry, mirror: Mirror) -> None:
     ended = mirror(f"{target.host}/app:1.0")
     assert ended.status == 2
     assert "already at the target" in ended.stderr

@@ -34,7 +34,7 @@ def printed_values(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, ob
     return values
 
 
-def test_own_images_are_mirrored_and_standard_output_is_a_values_file(
+def test_own_images_are_mirrored_and_chart_values_are_printed(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load(source, OURS, release.VERSION)
@@ -52,7 +52,7 @@ def test_own_images_are_mirrored_and_standard_output_is_a_values_file(
     assert release.VERSION in target.storage.tag_names(f"ghcr.io/{OURS}")
 
 
-def test_the_next_release_is_mirrored_before_an_upgrade(
+def test_the_release_option_mirrors_the_image_of_that_release(
     source: FaultyRegistry, target: FaultyRegistry, config: Path
 ) -> None:
     load(source, OURS, "9.8.7")
@@ -62,9 +62,7 @@ def test_the_next_release_is_mirrored_before_an_upgrade(
     assert "9.8.7" in target.storage.tag_names(f"ghcr.io/{OURS}")
 
 
-def test_no_values_are_printed_for_images_that_are_not_at_the_mirror(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_values_are_printed_if_an_image_cannot_be_mirrored(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("mirror", "--config", str(config), "--self")
 
@@ -73,6 +71,6 @@ def test_no_values_are_printed_for_images_that_are_not_at_the_mirror(
     assert printed.out == "" and f"{OURS}:{release.VERSION}: failed" in printed.err
 
 
-def test_an_image_has_to_be_named(config: Path) -> None:
+def test_an_image_or_the_self_option_is_required(config: Path) -> None:
     with pytest.raises(CommandError, match="Name an image, or --self"):
         call_command("mirror", "--config", str(config))

@@ -50,7 +50,7 @@ def patterns_of(policy: dict[str, Any]) -> dict[str, list[str]]:
     return {kind: images[0]["image"].split(" | ") for kind, images in spec.items()}
 
 
-def test_prefixes_are_those_of_mirrored_and_configured_sources(policies: Print) -> None:
+def test_prefixes_are_listed_for_mirrored_and_configured_sources(policies: Print) -> None:
     for image in ("nginx:1.27", "ghcr.io/org/app:1", "ghcr.io/org/other@sha256:" + "a" * 64):
         queue_copy(image, target=TARGET)
 
@@ -61,13 +61,13 @@ def test_prefixes_are_those_of_mirrored_and_configured_sources(policies: Print) 
     ]
 
 
-def test_a_registry_that_operators_have_added_is_named(policies: Print) -> None:
+def test_prefixes_include_registries_added_by_operators(policies: Print) -> None:
     Registry.objects.create(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, endpoint="quay.io", kind="oci")
 
     assert f"{TARGET}/quay.io/" in policies("--format", "prefixes").split()
 
 
-def test_the_policy_admits_each_image_as_the_webhook_writes_it(policies: Print) -> None:
+def test_the_policy_admits_mirrored_images_and_rejects_others(policies: Print) -> None:
     for image in (
         "nginx:1.27",
         "ghcr.io/org/app:1",
@@ -86,21 +86,21 @@ def test_the_policy_admits_each_image_as_the_webhook_writes_it(policies: Print) 
         assert not any(fnmatchcase("evil.example/app:1", pattern) for pattern in admitted)
 
 
-def test_all_of_the_output_can_be_applied(policies: Print) -> None:
+def test_the_default_output_parses_as_the_kyverno_policy(policies: Print) -> None:
     printed = policies()
 
     assert f"#   {TARGET}/registry.internal_5000/" in printed.splitlines()
     assert yaml.safe_load(printed) == yaml.safe_load(policies("--format", "kyverno"))
 
 
-def test_the_same_for_programs(policies: Print) -> None:
+def test_json_output_lists_mirror_and_source_prefixes(policies: Print) -> None:
     assert json.loads(policies("--format", "json")) == {
         "mirror": [f"{TARGET}/registry.internal_5000/"],
         "sources": ["registry.internal:5000/"],
     }
 
 
-def test_an_installation_that_mirrors_nothing_yet_gets_the_whole_mirror(config: Path, policies: Print) -> None:
+def test_without_sources_the_prefix_of_the_whole_mirror_is_listed(config: Path, policies: Print) -> None:
     write_config(config, target=TARGET, prefix="mirror")
 
     assert policies("--format", "prefixes").split() == [f"{TARGET}/mirror/"]

@@ -48,12 +48,14 @@ def run(
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_credentials_are_for_their_namespaces(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_credentials_are_used_for_their_namespaces(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
     job = run(private, target, tmp_path, namespaces=["web"])
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
-def test_credentials_are_not_for_other_namespaces(
+def test_credentials_are_not_used_for_other_namespaces(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = run(private, target, tmp_path, namespaces=["team-a"])
@@ -63,7 +65,7 @@ def test_credentials_are_not_for_other_namespaces(
     assert target.storage.tags == {}
 
 
-def test_an_operator_may_use_what_was_configured(
+def test_operator_jobs_use_configured_credentials_without_namespaces(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     operators = {"namespace": "", "trigger": Trigger.OPERATOR}
@@ -71,7 +73,7 @@ def test_an_operator_may_use_what_was_configured(
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
-def test_a_private_image_without_credentials_says_what_is_missing(
+def test_an_error_without_credentials_names_the_registry_and_the_setting(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = run(private, target, tmp_path)
@@ -79,7 +81,7 @@ def test_a_private_image_without_credentials_says_what_is_missing(
     assert private.host in job.error_message and "source.registries" in job.error_message
 
 
-def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_public_image_read_with_credentials_is_recorded_as_public(target: FaultyRegistry, tmp_path: Path) -> None:
     """Credentials have higher rate limits. For the boundary, it only matters that the image can be read without
     them."""
     (tmp_path / "password").write_text(PASSWORD)
@@ -91,7 +93,7 @@ def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyR
         assert tokens, "the copy was anonymous"
 
 
-def test_what_is_at_the_target_already_proves_nothing(
+def test_a_job_without_credentials_fails_even_if_the_target_has_the_image(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     """A pinned image that the target already has is not copied, but its source must still deliver it."""
@@ -103,7 +105,7 @@ def test_what_is_at_the_target_already_proves_nothing(
     assert job.status == JobStatus.FAILED
 
 
-def test_an_image_that_is_private_by_now_is_not_taken_for_public(
+def test_an_image_that_became_private_is_not_treated_as_public(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = queue_copy(f"{private.host}/app:1.0", target=target.host, namespace="web")
@@ -112,14 +114,14 @@ def test_an_image_that_is_private_by_now_is_not_taken_for_public(
     assert job.status == JobStatus.FAILED
 
 
-def test_skip_leaves_private_images_alone(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_the_skip_policy_denies_private_images(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
     job = run(private, target, tmp_path, namespaces=["web"], privateImages="skip")
     assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.DENIED)
     assert "skip" in job.error_message
 
 
 @pytest.mark.parametrize("policy", ["guard", "enforce", "skip"])
-def test_what_does_not_exist_is_not_taken_for_private(
+def test_a_missing_image_is_not_recorded_as_private(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, policy: str
 ) -> None:
     load(source)
@@ -135,7 +137,7 @@ def list_of_private() -> list[str]:
     return [str(row) for row in ImageMapping.objects.private()]
 
 
-def test_what_credentials_were_seen_to_read_is_private(
+def test_an_image_is_private_only_after_credentials_have_read_it(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     run(private, target, tmp_path, namespaces=["team-a"])
@@ -159,7 +161,7 @@ def row(settings: Settings, tmp_path: Path, private: FaultyRegistry, transaction
 @pytest.mark.parametrize(
     ("namespaces", "is_served"), [([], False), (["team-a"], False), (["web"], True), (["*"], True)]
 )
-def test_credentials_of_a_row_serve_the_namespaces_it_lists(
+def test_credentials_of_a_registry_row_are_used_only_for_its_namespaces(
     row: Registry,
     private: FaultyRegistry,
     target: FaultyRegistry,
@@ -181,19 +183,23 @@ def test_credentials_of_a_row_serve_the_namespaces_it_lists(
         assert "source.registries" not in job.error_message
 
 
-def test_an_entry_without_credentials_is_the_one_to_add_them_to(
+def test_the_error_names_the_registry_entry_that_needs_credentials(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = run(private, target, tmp_path)
     assert f"add credentials for {private.host} to source.registries[0] in the configuration" in job.error_message
 
 
-def test_mirror_asks_nobody(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_the_mirror_policy_uses_credentials_for_all_namespaces(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
     job = run(private, target, tmp_path, namespaces=[], privateImages="mirror")
     assert job.status == JobStatus.SUCCEEDED
 
 
-def test_no_password_is_written_anywhere(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_no_password_is_written_to_the_log_or_the_error_message(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
     (tmp_path / "password").write_text("wrong password")
     job = run(private, target, tmp_path, namespaces=["web"])
     assert job.status == JobStatus.FAILED

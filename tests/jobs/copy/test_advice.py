@@ -31,7 +31,7 @@ ENTRIES = (
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> None:
+def test_each_access_error_includes_the_next_step_and_its_location(entry: SourceEntry | None) -> None:
     for may_serve, asks, refused in itertools.product((True, False), (True, False), ("", "401")):
         error = refusal(
             SOURCE,
@@ -84,7 +84,7 @@ WITHOUT_ONE: list[Exception] = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("error", WITH_A_STEP, ids=str)
-def test_an_error_that_says_its_step_gets_no_second_one(error: Exception) -> None:
+def test_an_error_that_includes_its_next_step_gets_no_other_advice(error: Exception) -> None:
     job = failed_with(error)
 
     assert job.error_message == str(error)
@@ -93,7 +93,7 @@ def test_an_error_that_says_its_step_gets_no_second_one(error: Exception) -> Non
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("error", WITHOUT_ONE, ids=str)
-def test_an_error_without_one_gets_that_of_its_class(error: Exception) -> None:
+def test_an_error_without_a_next_step_gets_the_advice_of_its_class(error: Exception) -> None:
     job = failed_with(error)
 
     assert job.error_class
@@ -101,7 +101,7 @@ def test_an_error_without_one_gets_that_of_its_class(error: Exception) -> None:
 
 
 @pytest.mark.django_db
-def test_the_last_attempt_counts() -> None:
+def test_advice_is_based_on_the_last_attempt() -> None:
     job = queue_copy("quay.io/team/app:1")
     for error in (WITH_A_STEP[0], WITHOUT_ONE[0]):
         held = take()
@@ -111,7 +111,7 @@ def test_the_last_attempt_counts() -> None:
 
 
 @pytest.mark.django_db
-def test_nobody_is_asked_to_retry_what_waits_for_its_next_attempt() -> None:
+def test_advice_for_a_pending_job_does_not_suggest_a_retry() -> None:
     job = queue_copy("quay.io/team/app:1")
     for error_class in ERROR_ADVICE:
         job.error_class = error_class
@@ -120,6 +120,6 @@ def test_nobody_is_asked_to_retry_what_waits_for_its_next_attempt() -> None:
     assert next_step(job) == ERROR_ADVICE[ErrorClass.RATE_LIMITED]
 
 
-def test_each_class_has_a_step() -> None:
+def test_each_error_class_has_advice() -> None:
     assert {name for name in ErrorClass.values if name} == set(ERROR_ADVICE)
     assert advice_for("") == ""

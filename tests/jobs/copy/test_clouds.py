@@ -96,7 +96,7 @@ def test_a_pod_is_swapped_to_ecr(
     assert calls["ecr:CreateRepository"] == 1 and calls["ecr:SetRepositoryPolicy"] == 1
 
 
-def test_sts_that_is_down_at_the_start_is_waited_for(
+def test_a_pod_is_swapped_after_sts_becomes_available(
     aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     aws.reset()
@@ -122,7 +122,7 @@ def _attempt_errors(webhook: Webhook) -> list[str]:
 @pytest.mark.parametrize(
     ("action", "error_class"), [("ecr:CreateRepository", "denied"), ("ecr:DescribeRepositories", "denied")]
 )
-def test_a_denied_call_ends_the_job_with_what_to_attach(
+def test_a_denied_aws_call_is_reported_with_the_missing_permission(
     action: str,
     error_class: str,
     aws: Aws,
@@ -140,9 +140,10 @@ def test_a_denied_call_ends_the_job_with_what_to_attach(
     assert ended.returncode != 0
     said = " ".join(ended.stdout.split())
     assert action in said and "docs/aws.md" in said and repository_of(source) in said
+    assert query(database_url, "SELECT error_class FROM mirrors_mirrorjob") == [(error_class,)]
 
 
-def test_an_image_below_a_pull_through_rule_is_not_copied(
+def test_an_image_under_a_pull_through_cache_rule_is_not_copied(
     aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     aws.reset()
@@ -169,7 +170,7 @@ def test_an_image_below_a_pull_through_rule_is_not_copied(
         assert "not copied: the target is a pull-through cache" in query(webhook.database_url, words)[0][0]
 
 
-def test_differences_of_a_repository_are_shown_and_applied_when_asked_for(
+def test_repository_differences_are_shown_and_applied_on_request(
     aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     aws.reset()
@@ -221,7 +222,7 @@ def test_a_pod_is_swapped_to_artifact_registry(
             assert PASSWORD not in webhook.log_text() + worker.log.read_text()
 
 
-def test_a_guarded_mirror_is_known_by_each_name_of_its_host(
+def test_a_private_mirror_image_is_denied_under_each_ecr_host_name(
     aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     aws.reset()

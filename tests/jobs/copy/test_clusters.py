@@ -70,7 +70,7 @@ def run_worker(cluster: str) -> None:
     Instance.objects.create(role="worker", cluster=cluster, name=f"worker-{cluster}")
 
 
-def test_a_file_serves_the_namespaces_of_its_own_cluster(clusters: Clusters) -> None:
+def test_configured_credentials_are_used_only_in_their_own_cluster(clusters: Clusters) -> None:
     job = clusters.ask("b")
 
     clusters.work("a", namespaces=["shop"])
@@ -85,7 +85,7 @@ def test_a_file_serves_the_namespaces_of_its_own_cluster(clusters: Clusters) -> 
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
-def test_a_job_says_that_its_cluster_has_no_worker(clusters: Clusters) -> None:
+def test_a_job_reports_that_its_cluster_has_no_worker(clusters: Clusters) -> None:
     job = clusters.ask("b")
 
     clusters.work("a")
@@ -98,7 +98,7 @@ def test_a_job_says_that_its_cluster_has_no_worker(clusters: Clusters) -> None:
     assert attempt.outcome == "handed-back"
 
 
-def test_a_job_that_waits_for_a_running_worker_says_so(clusters: Clusters) -> None:
+def test_a_job_reports_that_it_waits_for_a_running_worker(clusters: Clusters) -> None:
     run_worker("b")
     job = clusters.ask("b")
 
@@ -114,7 +114,7 @@ def test_a_job_that_waits_for_a_running_worker_says_so(clusters: Clusters) -> No
     assert "none is running there" in job.error_message
 
 
-def test_a_cluster_without_workers_holds_up_no_other(clusters: Clusters) -> None:
+def test_a_cluster_without_workers_does_not_delay_other_clusters(clusters: Clusters) -> None:
     job = clusters.ask("b")
     clusters.work("a")
     run_worker("c")
@@ -158,7 +158,7 @@ def test_each_cluster_copies_to_its_own_target(clusters: Clusters, private: Faul
         assert job.status == JobStatus.SUCCEEDED
 
 
-def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
+def test_workers_do_not_claim_jobs_that_need_another_cluster() -> None:
     theirs = queue_copy("quay.io/team/theirs:1", cluster="b", namespace="shop")
     MirrorJob.objects.filter(pk=theirs.pk).update(needs_cluster="b")
     anybodys = queue_copy("quay.io/team/anybodys:1", cluster="b", namespace="other")
@@ -168,7 +168,7 @@ def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
     assert take(cluster="b").job_id == theirs.pk
 
 
-def test_namespaces_of_one_name_take_turns() -> None:
+def test_namespaces_with_the_same_name_in_two_clusters_take_turns() -> None:
     first = queue_copy("quay.io/team/first:1", cluster="a", namespace="shop")
     second = queue_copy("quay.io/team/second:1", cluster="a", namespace="shop")
     other = queue_copy("quay.io/team/other:1", cluster="b", namespace="shop")
@@ -179,7 +179,7 @@ def test_namespaces_of_one_name_take_turns() -> None:
     assert take().job_id == second.pk
 
 
-def test_a_quota_is_of_one_cluster() -> None:
+def test_quotas_apply_to_each_cluster_separately() -> None:
     quotas = Quotas.model_validate({"pendingJobs": 1})
 
     def ask(cluster: str, number: int) -> str:
@@ -191,7 +191,7 @@ def test_a_quota_is_of_one_cluster() -> None:
     assert [ask("a", 1), ask("a", 2), ask("b", 1), ask("b", 2)] == ["", "quota", "", "quota"]
 
 
-def test_a_failure_of_one_cluster_keeps_no_other_from_asking(clusters: Clusters) -> None:
+def test_a_failure_in_one_cluster_does_not_block_requests_of_others(clusters: Clusters) -> None:
     clusters.ask("a")
     clusters.work("a")
 
@@ -206,7 +206,7 @@ def test_a_failure_of_one_cluster_keeps_no_other_from_asking(clusters: Clusters)
     assert problem("b") == ""
 
 
-def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
+def test_a_worker_reads_no_pull_secrets_of_another_cluster(tmp_path: Path) -> None:
     read: list[Requester] = []
 
     def pull_secrets(ref: ImageRef, requester: Requester) -> FoundSecrets:
@@ -223,7 +223,7 @@ def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
     assert refused.value.grants == {"shop": False}, "of the cluster b"
 
 
-def test_grants_are_of_the_cluster_whose_worker_tried(clusters: Clusters) -> None:
+def test_a_worker_records_no_access_for_namespaces_of_another_cluster(clusters: Clusters) -> None:
     """A worker of another cluster records no access for any namespace."""
     clusters.ask("a")
     clusters.work("b")

@@ -42,7 +42,7 @@ def failure(**fields: Any) -> Failure:
         (LIMITED, {"may_wait": False} | LAST, False, True),
     ],
 )
-def test_what_follows_a_failure(
+def test_a_failure_is_retried_and_counted_according_to_its_type(
     failed: dict[str, Any], held: dict[str, Any], is_retried: bool, is_counted: bool
 ) -> None:
     one = lease(**held)
@@ -64,7 +64,9 @@ def test_what_follows_a_failure(
         (LIMITED | {"host": ""}, [], None),
     ],
 )
-def test_what_a_failure_says_of_its_host(failed: dict[str, Any], answered: Any, pause: Any) -> None:
+def test_a_failure_determines_the_answered_hosts_and_the_pause(
+    failed: dict[str, Any], answered: Any, pause: Any
+) -> None:
     ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
 
     assert (ended.answered, ended.pause) == (answered, pause)
@@ -80,7 +82,7 @@ def test_what_a_failure_says_of_its_host(failed: dict[str, Any], answered: Any, 
         (DENIED | {"permanent": False}, {}, {}, False),
     ],
 )
-def test_what_a_failure_says_of_its_image(
+def test_only_a_permanent_failure_changes_the_mapping_and_its_access(
     failed: dict[str, Any], mapping: dict[str, Any], grants: dict[str, bool], is_unreadable: bool
 ) -> None:
     ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
@@ -88,7 +90,7 @@ def test_what_a_failure_says_of_its_image(
     assert (ended.mapping, ended.grants, ended.is_unreadable) == (mapping, grants, is_unreadable)
 
 
-def test_the_next_attempt_waits_for_the_host() -> None:
+def test_the_next_attempt_is_delayed_by_at_least_retry_after() -> None:
     ended = ending.failure(lease(), Attempt(lease()), failure(**LIMITED))
 
     assert ended.delay is not None and ended.delay >= LIMITED["retry_after"]
@@ -97,7 +99,7 @@ def test_the_next_attempt_waits_for_the_host() -> None:
 @pytest.mark.parametrize(
     ("is_cancelled", "outcome"), [(True, AttemptOutcome.CANCELLED), (False, AttemptOutcome.HANDED_BACK)]
 )
-def test_what_stopped_a_copy(is_cancelled: bool, outcome: AttemptOutcome) -> None:
+def test_a_stopped_copy_is_either_cancelled_or_handed_back(is_cancelled: bool, outcome: AttemptOutcome) -> None:
     ended = ending.stop(Attempt(lease()), is_cancelled=is_cancelled)
 
     assert (ended.outcome, ended.answered) == (outcome, None), "a probe of its host is not over"

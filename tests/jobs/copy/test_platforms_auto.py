@@ -80,7 +80,7 @@ def waiting() -> list[MirrorJob]:
     return list(MirrorJob.objects.filter(status=JobStatus.PENDING))
 
 
-def test_an_image_of_eight_platforms_is_mirrored_for_the_two_of_the_nodes(
+def test_only_the_platforms_of_the_nodes_are_mirrored(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     image = load(hub, platforms=EIGHT)
@@ -93,7 +93,7 @@ def test_an_image_of_eight_platforms_is_mirrored_for_the_two_of_the_nodes(
     assert "platforms: linux/amd64, linux/arm64, which the nodes of default have" in log
 
 
-def test_a_mirror_without_some_platforms_is_compared_without_a_pull(
+def test_a_mirror_with_limited_platforms_is_compared_without_a_pull(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -111,7 +111,7 @@ def test_a_mirror_without_some_platforms_is_compared_without_a_pull(
     )
 
 
-def test_a_mirror_without_some_platforms_is_copied_for_a_node_that_came_since(
+def test_a_mirror_with_limited_platforms_is_copied_for_a_new_node_platform(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -123,7 +123,7 @@ def test_a_mirror_without_some_platforms_is_copied_for_a_node_that_came_since(
     assert mirror(auto, hub, target).platforms == [AMD, "linux/s390x"]
 
 
-def test_what_an_image_has_for_all_nodes_keeps_its_digest(
+def test_an_image_without_unneeded_platforms_keeps_its_digest(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     image = load(hub, platforms=(AMD, ARM))
@@ -143,7 +143,7 @@ def test_a_pinned_reference_keeps_all_platforms(
     assert (mapping.target_digest, len(mapping.platforms)) == (image.root, 8)
 
 
-def test_of_two_clusters_the_nodes_of_both_count(
+def test_the_platforms_of_all_clusters_with_this_target_are_mirrored(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -163,7 +163,7 @@ def test_of_two_clusters_the_nodes_of_both_count(
     ],
     ids=["not listed", "no nodes seen", "no report for long", "no watcher"],
 )
-def test_without_knowledge_of_a_clusters_nodes_all_platforms_are_mirrored(
+def test_all_platforms_are_mirrored_if_the_nodes_of_a_cluster_are_unknown(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry, unknown: dict[str, Any] | None
 ) -> None:
     image = load(hub, platforms=EIGHT)
@@ -177,7 +177,7 @@ def test_without_knowledge_of_a_clusters_nodes_all_platforms_are_mirrored(
     assert "all, as no watcher reports the nodes of the cluster west" in MirrorAttempt.objects.get().log
 
 
-def test_a_node_whose_platform_is_not_known_yet_may_have_any(
+def test_all_platforms_are_mirrored_if_the_platform_of_a_node_is_unknown(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -185,7 +185,7 @@ def test_a_node_whose_platform_is_not_known_yet_may_have_any(
     assert len(mirror(auto, hub, target).platforms) == 8
 
 
-def test_a_node_of_a_new_platform_has_images_copied_again(
+def test_images_are_copied_again_for_a_node_with_a_new_platform(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -213,7 +213,7 @@ def test_a_node_of_a_new_platform_has_images_copied_again(
     assert waiting() == []
 
 
-def test_a_platform_stays_when_its_last_node_leaves(
+def test_a_platform_stays_mirrored_after_its_last_node_is_removed(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -224,7 +224,7 @@ def test_a_platform_stays_when_its_last_node_leaves(
     assert (after.target_digest, after.platforms) == (before.target_digest, [AMD, f"{ARM}/v8"])
 
 
-def test_requesters_of_the_last_copy_are_named_again(
+def test_a_copy_for_a_new_platform_has_the_requesters_of_the_last_copy(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -240,7 +240,7 @@ def test_requesters_of_the_last_copy_are_named_again(
     assert set(rows) == {("shop", "other,pull"), ("billing", "other,pull")}
 
 
-def test_copies_for_a_new_platform_are_bounded_and_those_that_failed_are_left_to_pods(
+def test_copies_for_a_new_platform_are_limited_and_exclude_failed_images(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     load(hub, platforms=EIGHT)
@@ -270,7 +270,7 @@ def test_copies_for_a_new_platform_are_bounded_and_those_that_failed_are_left_to
     assert not MirrorJob.objects.filter(mapping__source__endswith=":0", status=JobStatus.PENDING).exists()
 
 
-def test_a_cluster_that_was_never_watched_has_limited_images_completed(
+def test_images_are_copied_with_all_platforms_for_an_unwatched_cluster(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:
     image = load(hub, platforms=EIGHT)
@@ -287,7 +287,7 @@ def test_a_cluster_that_was_never_watched_has_limited_images_completed(
     assert ImageMapping.objects.get().target_digest == image.root
 
 
-def test_a_configured_list_has_nothing_copied_again(
+def test_images_with_a_configured_platform_list_are_not_copied_again(
     transactional_db: None, hub: ProfiledRegistry, target: FaultyRegistry, tmp_path: Path, settings: Any
 ) -> None:
     load(hub, platforms=EIGHT)

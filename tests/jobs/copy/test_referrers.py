@@ -57,7 +57,7 @@ def test_a_signed_image_verifies_at_the_mirror_and_is_shown_as_signed(
     assert told.get(f"/api/v1/jobs/{job.pk}/").json()["referrers"] == "copied"
 
 
-def test_an_unsigned_image_is_shown_as_that(
+def test_an_unsigned_image_is_shown_as_not_signed(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, admin_client: Client
 ) -> None:
     load(source)
@@ -68,7 +68,7 @@ def test_an_unsigned_image_is_shown_as_that(
     assert "Not signed" in admin_client.get(f"/admin/mirrors/imagemapping/{job.mapping_id}/change/").content.decode()
 
 
-def test_a_failed_signature_is_reported_and_the_job_succeeds(
+def test_a_failed_signature_copy_is_reported_and_the_job_succeeds(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, admin_client: Client
 ) -> None:
     signed(source, Signer())
@@ -86,7 +86,7 @@ def test_a_failed_signature_is_reported_and_the_job_succeeds(
         assert "responded with 403" in shown
 
 
-def test_a_failed_signature_is_tried_with_the_next_job(
+def test_a_failed_signature_copy_is_retried_by_the_next_job(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     signed(source, Signer())
@@ -100,7 +100,7 @@ def test_a_failed_signature_is_tried_with_the_next_job(
     assert again.mapping.referrers_error == ""
 
 
-def test_signatures_of_an_unchanged_image_are_looked_at_again_past_the_refresh_age(
+def test_signatures_of_an_unchanged_image_are_checked_after_the_refresh_age(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -117,7 +117,7 @@ def test_signatures_of_an_unchanged_image_are_looked_at_again_past_the_refresh_a
     assert source.count(SIGNATURES) > 0
 
 
-def test_what_was_known_of_the_signatures_of_an_earlier_image_is_not_kept(
+def test_signature_data_of_a_replaced_image_is_not_kept(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     signed(source, Signer(IDENTITY))
@@ -130,7 +130,7 @@ def test_what_was_known_of_the_signatures_of_an_earlier_image_is_not_kept(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_none_no_signature_is_looked_at(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_referrers_none_checks_no_signatures(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
     signed(source, Signer())
     with context(config_file(tmp_path, source, target, referrers="none")) as made:
         job = copied(made, source, target)
@@ -144,7 +144,7 @@ def test_with_none_no_signature_is_looked_at(source: FaultyRegistry, target: Fau
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_none_nothing_is_claimed_of_an_image_that_replaces_a_signed_one(
+def test_referrers_none_clears_the_signature_data_of_a_replaced_image(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     signed(source, Signer(IDENTITY))

@@ -36,11 +36,11 @@ DIGEST = "sha256:" + "a" * 64
         ("/v2/app/manifests/<script>", "/…"),
     ],
 )
-def test_what_is_shown_of_a_path(target: str, expected: str) -> None:
+def test_request_paths_are_shown_without_queries_and_secrets(target: str, expected: str) -> None:
     assert shown(target) == expected
 
 
-def test_all_requests_are_counted_and_the_last_ones_kept() -> None:
+def test_all_requests_are_counted_and_the_last_ones_are_kept() -> None:
     log = ExchangeLog()
     for number in range(MOST_KEPT + 10):
         log.add(Exchange("GET", "registry.example.com", f"/v2/app/manifests/{number}", 200 if number else 0, 0.0123))
@@ -61,7 +61,7 @@ def before(event: threading.Event, action: Action) -> Action:
     return act
 
 
-def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
+def test_admin_and_api_show_the_requests_of_a_failed_attempt(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, settings: Settings
 ) -> None:
     settings.JOB_TIMING = {**FAST, "lease": 60.0}  # a lease that expires on a busy machine would cause a second attempt
@@ -87,7 +87,7 @@ def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
     assert re.search(rf"GET {source.host}/v2/app/manifests/sha256:\S+ 200 \d+ ms", attempt["log"])
 
 
-def test_a_quick_copy_that_succeeds_leaves_their_number_alone(
+def test_a_successful_copy_logs_the_number_of_its_requests(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -107,7 +107,7 @@ def guarded() -> FaultyRegistry:
     return FaultyRegistry(gatekeeper=Gatekeeper("token", "robot", "pass", anonymous_pull=True))
 
 
-def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
+def test_all_requests_are_counted_including_tokens_and_signatures(
     transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     with guarded, context(config_file(tmp_path, guarded, target)) as made:
@@ -121,7 +121,7 @@ def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
     assert found and int(found[1]) == len(guarded.requests) + len(target.requests)
 
 
-def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
+def test_the_log_starts_with_the_first_source_request_and_shows_no_token(
     transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     with guarded, context(config_file(tmp_path, guarded, target)) as made:
@@ -141,7 +141,7 @@ def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
     assert guarded.gatekeeper._tokens and not any(token in log for token in guarded.gatekeeper._tokens)
 
 
-def test_a_look_at_the_target_alone_is_in_the_log_too(
+def test_the_target_requests_of_a_verification_are_logged(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     queue_copy(f"{source.host}/app:1.0", target=target.host, trigger="verify")

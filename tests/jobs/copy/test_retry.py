@@ -30,7 +30,7 @@ def passing(retry_after: float | None = None) -> Failure:
     return Failure("unavailable", "away", permanent=False, host="quay.io", retry_after=retry_after)
 
 
-def test_each_attempt_waits_longer_up_to_a_cap(settings: Settings) -> None:
+def test_retry_delays_grow_up_to_a_cap_with_jitter(settings: Settings) -> None:
     settings.JOB_TIMING = {"retry_base": 20.0, "retry_cap": 100.0}
     for attempts, longest in [(1, 20.0), (2, 40.0), (3, 80.0), (4, 100.0), (9, 100.0)]:
         delays = [delay_after(lease(attempts), passing()) for _ in range(200)]
@@ -38,7 +38,7 @@ def test_each_attempt_waits_longer_up_to_a_cap(settings: Settings) -> None:
         assert 0.85 * longest < max(delays) <= longest
 
 
-def test_no_attempt_comes_before_the_host_wants_it() -> None:
+def test_no_attempt_starts_before_the_retry_after_of_the_host() -> None:
     assert delay_after(lease(1), passing(retry_after=3_600)) >= 3_600
 
 
@@ -46,13 +46,13 @@ def test_no_attempt_comes_before_the_host_wants_it() -> None:
     ("code", "permanent"),
     [("not-found", True), ("denied", True), ("bad-digest", True), ("unsupported", True), ("unavailable", False)],
 )
-def test_the_engines_errors_keep_their_class_and_verdict(code: str, permanent: bool) -> None:
+def test_registry_errors_keep_their_class_and_permanence(code: str, permanent: bool) -> None:
     failure = classify_failure(RegistryError(code, "what happened", host="quay.io"))  # type: ignore[arg-type]
     assert (failure.error_class, failure.permanent, failure.message) == (code, permanent, "what happened")
     assert code in ErrorClass.values
 
 
-def test_a_missing_image_fails_at_once_and_says_what_to_do(
+def test_a_missing_image_fails_immediately_with_advice(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = queue_copy(f"{source.host}/app:missing", target=target.host)
@@ -66,7 +66,7 @@ def test_a_missing_image_fails_at_once_and_says_what_to_do(
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.FAILED
 
 
-def test_a_passing_failure_is_tried_again(
+def test_a_temporary_failure_is_retried(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
     """The password file is mounted a moment late."""
@@ -89,7 +89,7 @@ def test_a_passing_failure_is_tried_again(
     assert list(outcomes) == [AttemptOutcome.FAILED, AttemptOutcome.SUCCEEDED]
 
 
-def test_what_nobody_foresaw_is_tried_again_and_counted(
+def test_an_unexpected_error_is_retried_until_no_attempts_are_left(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
@@ -106,7 +106,7 @@ def test_what_nobody_foresaw_is_tried_again_and_counted(
     assert "Traceback" not in attempt.error
 
 
-def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
+def test_all_jobs_of_a_rate_limited_host_are_postponed(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -127,7 +127,7 @@ def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
     assert not claimable().exists(), "another worker would ask the host again"
 
 
-def test_the_target_that_was_replaced_is_named(
+def test_a_job_for_a_replaced_target_fails_and_names_both_targets(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = queue_copy(f"{source.host}/app:1.0", target="former.example.com:5000")

@@ -19,7 +19,9 @@ from tests.jobs.support import drain, load, queue_copy, take
 from tests.support.faulty_registry import FaultyRegistry
 
 
-def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_copy_records_its_results_in_the_mapping(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = load(source)
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     before = timezone.now()
@@ -40,7 +42,7 @@ def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegist
 
 
 @pytest.mark.parametrize(("most", "is_known"), [(64, True), (1, False)])
-def test_the_manifests_of_an_index_are_kept_all_or_none(
+def test_either_all_or_no_manifests_of_an_index_are_recorded(
     most: int,
     is_known: bool,
     made: WorkerContext,
@@ -59,7 +61,7 @@ def test_the_manifests_of_an_index_are_kept_all_or_none(
     assert set(job.mapping.manifests) == (listed if is_known else set())
 
 
-def test_an_image_that_the_target_has_under_another_tag_has_no_size(
+def test_no_size_is_recorded_if_the_target_has_the_image_under_another_tag(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = load(source)
@@ -71,7 +73,7 @@ def test_an_image_that_the_target_has_under_another_tag_has_no_size(
         assert (job.mapping.existence, job.mapping.size_bytes) == (Existence.PRESENT, size)
 
 
-def test_each_claim_leaves_an_attempt_with_its_log(
+def test_each_claim_records_an_attempt_with_its_log(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -85,7 +87,9 @@ def test_each_claim_leaves_an_attempt_with_its_log(
     assert f"copying {source.host}/app:1.0" in attempt.log
 
 
-def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_progress_ends_with_all_bytes_copied(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = load(source)
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
 
@@ -96,7 +100,7 @@ def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry,
     assert progress.blobs_done == progress.blobs_total == 3
 
 
-def test_progress_that_could_not_be_written_is_written_with_the_next_update(transactional_db: None) -> None:
+def test_progress_that_was_not_saved_is_saved_with_the_next_update(transactional_db: None) -> None:
     """A stalled copy makes no progress, and without the retry its page would show 0 % until it does."""
 
     def away(*arguments: Any) -> None:
@@ -143,7 +147,7 @@ def refusing_digests() -> Iterator[None]:
 
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
-def test_a_result_that_the_database_refuses_ends_the_job_at_once(
+def test_a_job_fails_immediately_if_the_database_rejects_its_result(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)

@@ -57,7 +57,7 @@ def test_an_image_is_read_from_the_first_mirror_that_has_it(
     assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0")
 
 
-def test_without_a_mirror_that_has_it_the_registry_itself_is_read(
+def test_the_registry_itself_is_read_if_its_mirror_responds_with_errors(
     source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)
@@ -67,7 +67,7 @@ def test_without_a_mirror_that_has_it_the_registry_itself_is_read(
     assert job.status == JobStatus.SUCCEEDED
 
 
-def test_a_mirror_with_credentials_is_for_the_namespaces_of_the_registry(
+def test_a_private_mirror_is_read_only_if_both_entries_serve_the_namespace(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("p")
@@ -88,7 +88,7 @@ def test_a_mirror_with_credentials_is_for_the_namespaces_of_the_registry(
             target.storage.tags.clear()
 
 
-def test_a_public_image_stays_public_when_it_is_read_from_a_mirror_with_credentials(
+def test_a_public_image_read_from_a_mirror_with_credentials_stays_public(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("p")
@@ -102,7 +102,7 @@ def test_a_public_image_stays_public_when_it_is_read_from_a_mirror_with_credenti
     assert f"from the mirror {private.host}" in MirrorAttempt.objects.get().log
 
 
-def test_a_mirror_that_breaks_off_is_left_for_the_registry_itself(
+def test_the_registry_itself_is_read_if_its_mirror_fails_during_the_copy(
     source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)
@@ -114,7 +114,7 @@ def test_a_mirror_that_breaks_off_is_left_for_the_registry_itself(
     assert f"the mirror {mirror.host} failed" in MirrorAttempt.objects.get().log
 
 
-def test_a_password_may_be_in_a_labelled_secret(
+def test_a_password_is_read_from_a_labelled_secret(
     plane: ControlPlane, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane.namespace("ours")
@@ -134,7 +134,7 @@ def test_a_password_may_be_in_a_labelled_secret(
     _client.cache_clear()
 
 
-def test_pull_secrets_of_the_pod_read_the_image(
+def test_the_image_is_read_with_pull_secrets_of_the_pod(
     plane: ControlPlane, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also with ``privateImages: mirror``, the behaviour of the earlier tool."""
@@ -185,7 +185,7 @@ def test_unreadable_credentials_are_reported_with_their_registry(
     assert (job.error_class, job.error_host) == ("credential", source.host)
 
 
-def test_what_the_file_no_longer_allows_is_not_copied_for_any_request(
+def test_an_image_of_a_host_that_is_no_longer_allowed_is_not_copied(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)

@@ -25,7 +25,7 @@ READS, REFUSED, UNREADABLE = "reads the source", "does not read the source", "co
         ([REFUSED, UNREADABLE, REFUSED], None),
     ],
 )
-def test_the_order_of_the_requesters_does_not_matter(results: list[str], grant: bool | None) -> None:
+def test_the_grant_does_not_depend_on_the_order_of_the_results(results: list[str], grant: bool | None) -> None:
     for order in permutations(results):
         tried = Tried()
         for result in order:

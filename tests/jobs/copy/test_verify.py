@@ -23,7 +23,7 @@ def verified(made: WorkerContext) -> ImageMapping:
     return ImageMapping.objects.get()
 
 
-def test_what_the_target_has_is_seen_and_nothing_is_copied(
+def test_a_verification_records_the_state_of_the_target_and_copies_nothing(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -48,7 +48,7 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
 @pytest.mark.parametrize("by_user", [False, True], ids=["pod", "user"])
-def test_a_verification_goes_on_with_the_copy_that_is_requested_meanwhile(
+def test_a_verification_continues_with_a_copy_that_is_requested_meanwhile(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, is_running: bool, by_user: bool
 ) -> None:
     image = load(source)
@@ -103,7 +103,7 @@ def test_live_progress_shows_each_blob_in_transfer(
 
 
 @pytest.mark.django_db
-def test_what_is_forgotten_leaves_no_history_and_who_did_it(target: FaultyRegistry) -> None:
+def test_mappings_are_forgotten_except_those_with_a_running_job(target: FaultyRegistry) -> None:
     job = queue_copy("registry.example.com/app:1.0", target=target.host)
     busy = queue_copy("registry.example.com/busy:1.0", target=target.host)
     take(only=[busy.id])

@@ -60,7 +60,7 @@ def test_an_operator_ends_a_pause_that_workers_wait_for(
     assert not any(thread.is_alive() for thread in waiting)
 
 
-def test_a_host_that_limits_one_worker_gets_no_requests_of_the_others(
+def test_a_host_that_limits_one_worker_gets_no_requests_from_others(
     made: WorkerContext, other: WorkerContext, source: FaultyRegistry
 ) -> None:
     load(source)
@@ -91,7 +91,7 @@ def later(seconds: float) -> None:
 
 
 @pytest.mark.django_db
-def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
+def test_a_limited_target_postpones_refreshes_first_and_pods_never() -> None:
     for priority in sorted(ALL):
         queue_copy(f"quay.io/org/app:{priority}", target=TARGET, priority=priority)
     pods = {Priority.FORCE, Priority.IMMEDIATE}
@@ -118,14 +118,14 @@ def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
 
 
 @pytest.mark.django_db
-def test_a_limited_source_keeps_no_priority_from_its_copies() -> None:
+def test_a_limited_source_postpones_no_priority() -> None:
     queue_copy("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
     host_limits.limit_briefly("quay.io", 2)
     assert claimed_priorities() == {Priority.REFRESH}
 
 
 @pytest.mark.django_db
-def test_an_operator_ends_all_waiting() -> None:
+def test_an_operator_ends_the_pause_and_the_wait_of_low_priorities() -> None:
     queue_copy("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
     host_limits.limit_briefly(TARGET, 30)
     assert 25 < host_limits.seconds_until_free([TARGET])[TARGET] <= 30
@@ -133,7 +133,7 @@ def test_an_operator_ends_all_waiting() -> None:
     assert (host_limits.seconds_until_free([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
 
 
-def test_a_target_that_limits_requests_delays_the_refresh_alone(
+def test_a_target_that_limits_requests_postpones_only_the_refresh(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     for tag in ("1", "2"):

@@ -29,7 +29,7 @@ def rate(times: list[float], start: float, end: float) -> float:
     return sum(start <= at < end for at in times) / (end - start)
 
 
-def test_workers_together_keep_to_a_budget_and_use_it(
+def test_all_workers_together_stay_within_a_budget_and_use_it(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     """Three processes. The third one ends earlier, and its share is given to the others."""
@@ -65,7 +65,7 @@ def test_workers_together_keep_to_a_budget_and_use_it(
         (0, [10], 0),
     ],
 )
-def test_who_wants_less_than_an_equal_part_leaves_the_rest(mine: float, others: list[float], part: float) -> None:
+def test_a_worker_below_its_equal_part_leaves_the_rest_to_others(mine: float, others: list[float], part: float) -> None:
     assert fair_part(10, mine, others) == part
 
 
@@ -79,14 +79,14 @@ def test_who_wants_less_than_an_equal_part_leaves_the_rest(mine: float, others: 
         (Demand(1, 1), [(1, 0)], 1),
     ],
 )
-def test_transfers_are_whole_and_those_under_way_are_kept(
+def test_transfer_shares_are_whole_numbers_and_keep_running_transfers(
     demand: Demand, others: list[tuple[float, float]], share: float
 ) -> None:
     assert share_of(demand, others, whole=True) == share
 
 
 @pytest.mark.django_db
-def test_a_second_worker_gets_its_part_with_the_next_renewal() -> None:
+def test_a_second_worker_gets_its_share_after_the_next_renewal() -> None:
     wish = {KEY: Demand(limit=10, wanted=10)}
     assert budget_shares.renew("first", wish) == {KEY: 10}
     assert budget_shares.renew("second", wish) == {KEY: 0}
@@ -97,7 +97,7 @@ def test_a_second_worker_gets_its_part_with_the_next_renewal() -> None:
 
 
 @pytest.mark.django_db
-def test_the_share_of_a_worker_that_stopped_expires() -> None:
+def test_the_share_of_a_stopped_worker_expires() -> None:
     wish = {KEY: Demand(limit=10, wanted=10)}
     budget_shares.renew("first", wish)
     BudgetShare.objects.update(expires_at=from_now(-1))
@@ -105,7 +105,7 @@ def test_the_share_of_a_worker_that_stopped_expires() -> None:
 
 
 @pytest.mark.django_db
-def test_a_renewal_costs_few_queries(django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_a_renewal_executes_few_queries(django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
     wish = {(f"r{number}.example.com", "get"): Demand(10, 10) for number in range(5)}
     budget_shares.renew("first", wish)
     with django_assert_max_num_queries(7 if connection.vendor == "sqlite" else 8):
@@ -152,7 +152,7 @@ def test_the_configuration_limits_hosts_and_overrides_quotas() -> None:
         ("DELETE", "/v2/app/blobs/uploads/7", "delete"),
     ],
 )
-def test_each_request_has_its_budget(method: str, path: str, first: str) -> None:
+def test_each_request_counts_in_the_budgets_of_its_operation(method: str, path: str, first: str) -> None:
     found = operations(method, path)
     assert found[0] == first
     assert ("write" in found) == (method in {"PUT", "POST", "DELETE"})

@@ -51,7 +51,7 @@ def status_of(job: MirrorJob) -> tuple[str, int]:
     return job.status, job.attempts
 
 
-def test_pulls_are_counted_as_the_registry_counts_them(
+def test_the_remaining_pulls_that_the_registry_reports_are_recorded(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     hub = PullCounter(100, 80)
@@ -65,7 +65,7 @@ def test_pulls_are_counted_as_the_registry_counts_them(
     assert (row.credential, row.remaining, row.pull_limit) == ("", 77, 100), "the index and each platform are a pull"
 
 
-def test_an_image_that_the_target_has_already_costs_no_pull(
+def test_an_image_already_at_the_target_uses_no_pull(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     hub = PullCounter(100, 80)
@@ -82,7 +82,7 @@ def test_an_image_that_the_target_has_already_costs_no_pull(
     assert hub.remaining == remaining
 
 
-def test_background_copies_leave_the_last_pulls_to_pods(
+def test_the_last_pulls_are_reserved_for_copies_that_pods_wait_for(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = PullCounter(100, 29)
@@ -108,7 +108,7 @@ def test_background_copies_leave_the_last_pulls_to_pods(
     assert (status_of(later)[0], status_of(background)[0]) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
 
 
-def test_the_reserve_is_configurable_and_other_with_credentials(
+def test_the_reserve_for_authenticated_pulls_is_configurable(
     transactional_db: None, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     keeper = Gatekeeper("token", "ann", "secret-password")
@@ -131,7 +131,7 @@ def test_the_reserve_is_configurable_and_other_with_credentials(
     assert HostBudget.objects.get(credential="ann", operation="pulls").pull_limit == 200
 
 
-def test_a_new_account_is_noticed_however_many_there_were() -> None:
+def test_a_new_account_replaces_the_account_silent_for_the_longest_time() -> None:
     limits = PullLimits(reserve=lambda authenticated: 30)
     limits.hear("first.example.com", PullLimit(1, 100))
     limits.was_read("first.example.com")
@@ -146,7 +146,7 @@ def test_a_new_account_is_noticed_however_many_there_were() -> None:
 
 
 @pytest.mark.django_db
-def test_each_account_has_its_row_and_none_shows_a_secret() -> None:
+def test_each_account_has_a_row_that_hides_usernames_of_pull_secrets() -> None:
     heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)
     heard.hear(HUB, PullLimit(10, 100))
     heard.hear(HUB, PullLimit(5, 200), "mirror-user")

@@ -36,14 +36,14 @@ def end_pause(host: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seconds", [0, -5, 0.1, 3_600, 86_400, 999_999_999, 10**30, math.inf, math.nan])
-def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> None:
+def test_a_pause_is_never_zero_or_longer_than_one_hour(seconds: float) -> None:
     host_limits.limit("quay.io", seconds)
     until = HostBudget.objects.get().resting_until
     assert until is not None and timezone.now() < until + timedelta(seconds=1) <= timezone.now() + AN_HOUR * 1.01
 
 
 @pytest.mark.django_db
-def test_a_retry_is_never_later_than_in_an_hour() -> None:
+def test_a_retry_is_never_delayed_by_more_than_one_hour() -> None:
     job = queue_copy("app:1")
     leases.reschedule(take(), AttemptReport(), delay=10.0**12)
     job.refresh_from_db()
@@ -52,7 +52,7 @@ def test_a_retry_is_never_later_than_in_an_hour() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("until", ABSURD)
-def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
+def test_an_out_of_range_pause_of_a_host_does_not_block_claims(until: str) -> None:
     queue_copies(["quay.io/org/app:1", "ghcr.io/org/app:1"])
     host_limits.limit("quay.io", 60)
     host_limits.limit("mirror.example.com:5000", 60)
@@ -73,7 +73,7 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("at", ABSURD)
-def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None:
+def test_an_out_of_range_time_of_a_job_is_corrected_and_blocks_no_claims(at: str) -> None:
     late, other = queue_copies(["late:1", "other:1"])
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-1))
     with connection.cursor() as cursor:
@@ -89,7 +89,7 @@ def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None
 
 
 @pytest.mark.django_db
-def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> None:
+def test_after_a_pause_one_job_probes_the_host_and_other_hosts_continue() -> None:
     first, second = queue_copies(["quay.io/org/app:1", "quay.io/org/app:2"])
     host_limits.limit("quay.io", 60)
     end_pause("quay.io")
@@ -105,7 +105,7 @@ def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> No
 
 
 @pytest.mark.django_db
-def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None:
+def test_the_next_job_probes_the_host_after_the_first_probe_has_expired() -> None:
     first, second = queue_copies(["quay.io/org/app:1", "quay.io/org/app:2"])
     host_limits.limit("quay.io", 60)
     end_pause("quay.io")
@@ -116,7 +116,7 @@ def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None
 
 
 @pytest.mark.django_db
-def test_jobs_without_hosts_get_them() -> None:
+def test_reconcile_sets_the_missing_hosts_of_jobs() -> None:
     """A webhook of an older version can request copies while new workers run."""
     queue_copy("quay.io:8443/org/app:1", target="mirror.example.com")
     MirrorJob.objects.update(source_host="", target_host="")
@@ -125,7 +125,7 @@ def test_jobs_without_hosts_get_them() -> None:
 
 
 @pytest.mark.django_db
-def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
+def test_expired_host_rows_without_waiting_jobs_are_deleted() -> None:
     queue_copy("waited.example.com/app:1")
     for host in ("waited.example.com", "over.example.com", "paused.example.com", "lifted.example.com"):
         host_limits.limit(host, 600)
@@ -143,7 +143,7 @@ def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
 
 
 @pytest.mark.django_db
-def test_what_a_registry_says_is_left_fits_its_column() -> None:
+def test_remaining_pulls_are_limited_to_the_range_of_their_column() -> None:
     heard = PullLimits()
     heard.hear("a.example.com", PullLimit(10**30, 10**30))
     heard.hear("b.example.com" * 40, PullLimit(-1))
@@ -152,7 +152,7 @@ def test_what_a_registry_says_is_left_fits_its_column() -> None:
 
 
 @pytest.mark.parametrize("answer", [reply(429, Retry_After="86400"), reply(503, Retry_After="600")])
-def test_waiting_for_a_host_costs_no_attempt(
+def test_waiting_for_a_paused_host_does_not_count_as_an_attempt(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, answer: object
 ) -> None:
     load(source)
@@ -173,7 +173,7 @@ def test_waiting_for_a_host_costs_no_attempt(
     assert HostBudget.objects.get(host=source.host).resting_until is None, "the host has answered"
 
 
-def test_a_job_that_only_waits_fails_in_the_end(
+def test_a_job_that_is_rate_limited_for_more_than_a_day_fails(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """After a day, its attempts count, so that a registry that never allows access does not keep a job queued
@@ -189,7 +189,7 @@ def test_a_job_that_only_waits_fails_in_the_end(
     assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.RATE_LIMITED)
 
 
-def test_a_target_that_pauses_stops_no_copy_for_good(
+def test_copies_succeed_after_an_operator_ends_the_pause_of_the_target(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     for tag in ("1", "2"):
@@ -208,7 +208,7 @@ def test_a_target_that_pauses_stops_no_copy_for_good(
     assert statuses == {JobStatus.SUCCEEDED}, "the process still waits for the pause that was ended"
 
 
-def test_a_host_without_a_time_gets_no_requests_for_a_while(
+def test_a_rate_limit_without_retry_after_pauses_the_host(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     source.on("HEAD .*/manifests/", reply(429), times=10_000)

@@ -63,7 +63,7 @@ def copies(*counts: tuple[int, str, str]) -> list[Copy]:
         (1, copies((1, "a", "x")), False, False, {"a"}, {"x"}),
     ],
 )
-def test_a_share_is_half_of_the_places(
+def test_a_share_is_half_of_the_slots(
     slots: int,
     running: list[Copy],
     for_any: bool,
@@ -77,7 +77,7 @@ def test_a_share_is_half_of_the_places(
 
 
 @pytest.mark.parametrize("slots", [2, 3, 7, 8, 64])
-def test_however_many_one_holds_there_is_room_for_others(slots: int) -> None:
+def test_others_get_additional_slots_if_one_namespace_holds_all(slots: int) -> None:
     running = copies((slots, "greedy", "slow"))
     while free_slots(slots, running).for_others:
         running.append(Copy(f"other-{len(running)}", f"host-{len(running)}"))
@@ -85,7 +85,7 @@ def test_however_many_one_holds_there_is_room_for_others(slots: int) -> None:
 
 
 @pytest.mark.django_db
-def test_a_claim_passes_over_those_who_have_their_share() -> None:
+def test_a_claim_excludes_namespaces_and_hosts_with_full_shares() -> None:
     queue_copies(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
     other = queue_copy("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
@@ -98,7 +98,7 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
 
 
 @pytest.mark.parametrize("kind", ["namespace", "host"])
-def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
+def test_copies_that_never_finish_do_not_block_copies_of_others(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, kind: str
 ) -> None:
     """One namespace or host can use all slots while no other waits. Copies of others that are requested later start all
@@ -125,7 +125,7 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
             assert running.count() == 4
 
 
-def test_one_alone_has_all_places(
+def test_a_single_namespace_can_use_all_slots(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     release = threading.Event()
@@ -138,7 +138,7 @@ def test_one_alone_has_all_places(
         release.set()
 
 
-def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
+def test_claims_continue_during_a_copy_longer_than_the_drain_limit(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
     settings.JOB_TIMING = {**FAST, "drain_limit": 0.2}
@@ -162,7 +162,7 @@ def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
     assert long.status == JobStatus.SUCCEEDED
 
 
-def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
+def test_a_drain_ends_in_time_and_hands_back_running_jobs(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
     """Otherwise django-q2 would kill the process with all its copies."""

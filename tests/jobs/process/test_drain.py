@@ -28,7 +28,9 @@ def has_status(job: MirrorJob, wanted: str) -> Callable[[], bool]:
     return lambda: status(job)() == wanted
 
 
-def test_many_images_are_copied_at_a_time(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_many_images_are_copied_concurrently(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     release = threading.Event()
     for number in range(6):
         load(source, tag=str(number), seed=number)
@@ -56,7 +58,7 @@ def test_an_image_of_high_priority_is_copied_next(
     assert [name.rpartition(":")[2] for name in started] == ["0", "4", "1", "2", "3"]
 
 
-def test_a_long_layer_does_not_keep_the_others_waiting(
+def test_a_long_layer_does_not_delay_other_copies(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     release = threading.Event()
@@ -74,7 +76,7 @@ def test_a_long_layer_does_not_keep_the_others_waiting(
     assert status(long)() == JobStatus.SUCCEEDED
 
 
-def test_a_pending_job_is_cancelled_at_once(
+def test_a_pending_job_is_cancelled_without_any_request(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
@@ -100,7 +102,7 @@ def test_a_running_copy_stops_when_it_is_cancelled(
     assert target.storage.tags == {}
 
 
-def test_a_copy_whose_lease_is_lost_stops_and_changes_nothing(
+def test_a_copy_that_lost_its_lease_stops_and_does_not_change_the_job(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -141,7 +143,7 @@ def test_a_stopped_drain_hands_its_jobs_back(
     assert OrmQ.objects.exists(), "no wake-up for the job that was released"
 
 
-def test_a_long_lease_is_kept_by_heartbeats(
+def test_heartbeats_renew_the_lease_of_a_long_copy(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
@@ -159,7 +161,7 @@ def test_a_long_lease_is_kept_by_heartbeats(
     assert status(job)() == JobStatus.SUCCEEDED
 
 
-def test_what_is_due_later_gets_a_wakeup_at_the_end(made: WorkerContext, source: FaultyRegistry) -> None:
+def test_a_drain_queues_a_wakeup_for_jobs_that_are_due_later(made: WorkerContext, source: FaultyRegistry) -> None:
     job = queue_copy(f"{source.host}/app:1.0")
     MirrorJob.objects.filter(id=job.id).update(available_at=from_now(600))
     OrmQ.objects.all().delete()
@@ -167,7 +169,9 @@ def test_what_is_due_later_gets_a_wakeup_at_the_end(made: WorkerContext, source:
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
 
 
-def test_an_abandoned_job_is_taken_up(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_job_with_an_expired_lease_is_claimed_again(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     load(source)
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     expire(take())
@@ -190,7 +194,7 @@ def test_changed_copy_settings_are_applied(
     assert (job.status, job.error_class) == (JobStatus.FAILED, "too-large")
 
 
-def test_a_configured_dry_run_does_not_stop_an_order(
+def test_a_configured_dry_run_does_not_stop_a_queued_job(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)
@@ -201,7 +205,7 @@ def test_a_configured_dry_run_does_not_stop_an_order(
     assert "dryRun" in MirrorAttempt.objects.get(job=job).log
 
 
-def test_a_blob_another_worker_copied_is_mounted(
+def test_a_blob_copied_by_another_worker_is_mounted(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     """The locations of blobs are stored in the database, so a new process can use them."""

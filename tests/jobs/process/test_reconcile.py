@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 DAY = 86_400.0
 
 
-def test_a_lost_workers_job_is_pending_again() -> None:
+def test_a_job_of_a_lost_worker_becomes_pending_again() -> None:
     job = queue_copy("app:1")
     expire(take())
     reconcile()
@@ -52,7 +52,7 @@ def test_a_running_job_is_not_changed() -> None:
     assert job.status == JobStatus.RUNNING
 
 
-def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
+def test_a_job_fails_after_its_worker_is_lost_in_each_attempt() -> None:
     job = queue_copy("app:1")
     for _ in range(job.max_attempts):
         expire(take())
@@ -64,7 +64,7 @@ def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
     assert claims.claim(worker="tests") is None
 
 
-def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:
+def test_the_failure_of_a_lost_job_marks_its_mapping_as_changed() -> None:
     job = queue_copy("app:1")
     MirrorJob.objects.filter(id=job.id).update(attempts=F("max_attempts") - 1)
     expire(take())
@@ -90,7 +90,7 @@ def test_a_due_job_without_a_wakeup_gets_one() -> None:
     assert OrmQ.objects.count() == 1
 
 
-def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
+def test_a_job_that_is_due_later_gets_a_wakeup_at_its_due_time() -> None:
     queue_copy("app:1")
     leases.reschedule(take(), AttemptReport(), delay=600)
     OrmQ.objects.all().delete()
@@ -98,12 +98,12 @@ def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
 
 
-def test_nothing_to_do_leaves_no_wakeup() -> None:
+def test_no_wakeup_is_queued_without_jobs() -> None:
     reconcile()
     assert not OrmQ.objects.exists()
 
 
-def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
+def test_old_jobs_are_deleted_except_the_last_job_of_each_mapping() -> None:
     first = queue_copy("app:1")
     leases.succeed(take(), AttemptReport())
     last = queue_copy("app:1")
@@ -120,14 +120,14 @@ def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
     assert not MirrorAttempt.objects.filter(job_id=first.id).exists()
 
 
-def test_a_live_job_is_never_pruned() -> None:
+def test_a_pending_job_is_never_pruned() -> None:
     job = queue_copy("app:1")
     MirrorJob.objects.update(created_at=from_now(-400 * DAY), available_at=from_now(-400 * DAY))
     reconcile()
     assert MirrorJob.objects.filter(id=job.id).exists()
 
 
-def test_pruning_takes_thousands_in_batches() -> None:
+def test_pruning_deletes_more_rows_than_one_batch_contains() -> None:
     registry = target_row()
     blobs = [
         BlobLocation(registry=registry, digest=f"sha256:{number:064x}", repository="app", seen_at=from_now(-100 * DAY))
@@ -139,7 +139,7 @@ def test_pruning_takes_thousands_in_batches() -> None:
     assert list(BlobLocation.objects.all()) == [fresh]
 
 
-def test_samples_actions_and_instances_go_in_their_time() -> None:
+def test_old_samples_actions_and_instances_are_deleted() -> None:
     for days in (0, 8):
         AdmissionSample.objects.create(namespace="a", created_at=from_now(-days * DAY))
     for days in (0, 8, 366):
@@ -153,7 +153,7 @@ def test_samples_actions_and_instances_go_in_their_time() -> None:
     assert [instance.name for instance in Instance.objects.all()] == ["here"]
 
 
-def test_the_newest_test_of_a_registry_stays_however_old() -> None:
+def test_the_newest_check_of_a_registry_is_kept_at_any_age() -> None:
     registry = target_row()
     _, newest = (
         RegistryCheck.objects.create(registry=registry, status=CheckStatus.PASSED, created_at=from_now(-days * DAY))
@@ -166,7 +166,7 @@ def test_the_newest_test_of_a_registry_stays_however_old() -> None:
     assert list(RegistryCheck.objects.all()) == [recent]
 
 
-def test_an_operators_action_outlives_its_job() -> None:
+def test_an_operator_action_is_kept_after_its_job_is_deleted() -> None:
     first = queue_copy("app:1")
     leases.succeed(take(), AttemptReport())
     queue_copy("app:1")

@@ -39,7 +39,7 @@ def heartbeat() -> Iterator[Heartbeat]:
     beating.stop()
 
 
-def test_a_heart_that_meets_the_unforeseen_beats_on(
+def test_a_heartbeat_continues_after_an_unexpected_error(
     heartbeat: Heartbeat, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A lease longer than any clock can represent makes a beat fail. The next beat has a normal one."""
@@ -69,7 +69,7 @@ def test_a_copy_waits_until_its_lease_is_renewed() -> None:
     assert not status.is_lost
 
 
-def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> None:
+def test_a_failed_blob_lookup_returns_nothing_and_the_next_one_succeeds() -> None:
     registry = target_row()
     BlobLocation.objects.create(registry=registry, digest=DIGEST, repository="app")
     mounts = DatabaseMounts()
@@ -83,7 +83,7 @@ def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> No
 
 
 @pytest.mark.parametrize("parts", [1, 7, 400])
-def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> None:
+def test_a_long_log_is_truncated_in_the_middle(parts: int) -> None:
     queue_copy("app:1")
     attempt = Attempt(take())
     attempt.log_line("the beginning")
@@ -94,14 +94,14 @@ def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> N
     assert "characters are omitted" in report.log and len(report.log) < MAX_LOG + 200
 
 
-def test_a_short_log_is_kept_whole() -> None:
+def test_a_short_log_is_not_truncated() -> None:
     queue_copy("app:1")
     attempt = Attempt(take())
     attempt.log_line("one")
     assert [line.split(" ", 1)[1] for line in attempt.report(last_words="two").log.splitlines()] == ["one", "two"]
 
 
-def test_text_that_no_column_holds_is_written_all_the_same() -> None:
+def test_invalid_characters_are_replaced_and_long_text_is_truncated() -> None:
     queue_copy("app:1")
     attempt = Attempt(take())
     attempt.log_line("a NUL \x00 and half a surrogate \udc80 pair")

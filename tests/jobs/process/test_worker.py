@@ -34,7 +34,7 @@ def ended(job: MirrorJob) -> Callable[[], bool]:
     return MirrorJob.objects.filter(id=job.id, status__in=MirrorJob.TERMINAL).exists
 
 
-def test_a_killed_workers_copy_is_taken_up_by_another(
+def test_the_copy_of_a_killed_worker_is_retried_by_another_worker(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
     load(source)
@@ -75,7 +75,7 @@ def test_a_stopped_worker_hands_its_copies_back(
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, attempts=1).count() == 2
 
 
-def test_a_worker_stops_in_time_though_a_registry_says_nothing(
+def test_a_worker_stops_in_time_while_a_registry_does_not_respond(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
     """The image's thread waits for a response that does not come, and cannot check whether to stop."""
@@ -91,7 +91,7 @@ def test_a_worker_stops_in_time_though_a_registry_says_nothing(
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
 
 
-def test_two_workers_and_ten_requesters_make_one_copy(
+def test_ten_concurrent_requests_and_two_workers_make_one_copy(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
     load(source)
@@ -118,7 +118,7 @@ def test_one_of_several_concurrent_requests_for_an_image_creates_the_job(config:
     assert [is_new for _, is_new in answers].count(True) == 1
 
 
-def test_racing_workers_claim_each_job_once(
+def test_concurrent_workers_claim_each_job_once(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
     jobs = queue_copies([f"app:{number}" for number in range(40)])
@@ -127,7 +127,9 @@ def test_racing_workers_claim_each_job_once(
     assert MirrorAttempt.objects.count() == 40
 
 
-def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_busy_worker_renews_its_heartbeat_file(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
     """Both processes are busy with a slow source, and more wake-ups wait than the queue holds."""
     config = config_file(tmp_path, source, target, copy={"images": 1})
     for number in range(6):
@@ -149,7 +151,7 @@ def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: Fault
         assert running.count() == 2
 
 
-def test_a_worker_reports_itself_and_goes_with_a_word(config: Path, tmp_path: Path) -> None:
+def test_a_worker_registers_its_instance_and_removes_it_on_sigterm(config: Path, tmp_path: Path) -> None:
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: Instance.objects.filter(role="worker").exists(), what="its report")
         running.stop(signal.SIGTERM)

@@ -57,7 +57,7 @@ def execute(server: PostgresServer, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_copy_outlives_its_database(
+def test_a_running_copy_survives_a_database_outage(
     server: PostgresServer, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     image_bytes = load(source).blob_bytes

@@ -19,20 +19,20 @@ pytestmark = pytest.mark.django_db
 DONE = AttemptReport(log="done\n")
 
 
-def test_a_claimed_job_is_nobody_elses() -> None:
+def test_a_claimed_job_cannot_be_claimed_by_another_worker() -> None:
     job = queue_copy("app:1")
     held = take()
     assert held.job_id == job.id
     assert claims.claim(worker="other") is None
 
 
-def test_a_job_is_not_claimed_before_its_time() -> None:
+def test_a_job_is_not_claimed_before_it_is_due() -> None:
     job = queue_copy("app:1")
     MirrorJob.objects.filter(id=job.id).update(available_at=timezone.now() + timedelta(seconds=60))
     assert claims.claim(worker="tests") is None
 
 
-def test_the_attempt_is_counted_before_the_work() -> None:
+def test_an_attempt_is_counted_when_the_job_is_claimed() -> None:
     job = queue_copy("app:1")
     take()
     job.refresh_from_db()
@@ -40,7 +40,7 @@ def test_the_attempt_is_counted_before_the_work() -> None:
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.RUNNING
 
 
-def test_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
+def test_a_job_with_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
     job = queue_copy("app:1")
     expire(take())
     second = take()
@@ -66,7 +66,7 @@ def test_a_stale_worker_changes_nothing(end: object) -> None:
     assert leases.succeed(current, DONE) is True
 
 
-def test_a_heartbeat_keeps_the_lease() -> None:
+def test_a_job_with_a_renewed_lease_cannot_be_claimed() -> None:
     queue_copy("app:1")
     held = take()
     expire(held)
@@ -74,14 +74,14 @@ def test_a_heartbeat_keeps_the_lease() -> None:
     assert claims.claim(worker="other") is None
 
 
-def test_the_heartbeat_hears_of_a_cancellation() -> None:
+def test_renewing_a_lease_reports_a_cancellation() -> None:
     job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     assert leases.renew([held]) == {held.token: True}
 
 
-def test_a_handed_back_job_counts_no_attempt() -> None:
+def test_a_handed_back_job_does_not_count_an_attempt() -> None:
     job = queue_copy("app:1")
     leases.release(take(), DONE)
     job.refresh_from_db()
@@ -91,7 +91,7 @@ def test_a_handed_back_job_counts_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("back", [leases.release, lambda held, report: leases.reschedule(held, report, delay=0)])
-def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
+def test_a_released_or_rescheduled_job_ends_if_it_was_cancelled(back: object) -> None:
     job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
@@ -101,13 +101,13 @@ def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
     assert (job.status, job.error_message) == (JobStatus.CANCELLED, "Cancelled by ann.")
 
 
-def test_priority_goes_before_age() -> None:
+def test_priority_takes_precedence_over_age() -> None:
     queue_copy("old:1")
     urgent = queue_copy("new:1", priority=Priority.IMMEDIATE)
     assert take().job_id == urgent.id
 
 
-def test_an_immediate_job_starts_next_though_a_thousand_wait() -> None:
+def test_an_immediate_job_is_claimed_next_with_a_thousand_jobs_queued() -> None:
     queue_copies([f"waiting:{number}" for number in range(1_000)])
     running = [take() for _ in range(8)]
     urgent = queue_copy("urgent:1", priority=Priority.IMMEDIATE, namespace="other")
@@ -124,7 +124,7 @@ def test_namespaces_take_turns() -> None:
     assert take().job_id == many[1].id
 
 
-def test_the_oldest_of_a_namespace_is_first() -> None:
+def test_the_oldest_job_of_a_namespace_is_claimed_first() -> None:
     jobs = [queue_copy(f"app:{number}") for number in range(3)]
     assert [take().job_id for _ in jobs] == [job.id for job in jobs]
 
@@ -139,19 +139,19 @@ def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
     assert at is not None and at > timezone.now() + timedelta(seconds=590)
 
 
-def test_a_rate_limited_target_stops_all_its_jobs() -> None:
+def test_jobs_of_a_rate_limited_target_are_not_claimed() -> None:
     queue_copy("quay.io/org/app:1", target="mirror.example.com:5000")
     host_limits.limit("mirror.example.com:5000", 600)
     assert claims.claim(worker="tests") is None
 
 
-def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
+def test_a_shorter_rate_limit_does_not_shorten_a_longer_one() -> None:
     host_limits.limit("quay.io", 600)
     host_limits.limit("quay.io", 5)
     assert host_limits.rate_limited()["quay.io"] > timezone.now() + timedelta(seconds=590)
 
 
-def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:
+def test_a_cancelled_job_with_an_expired_lease_is_not_claimed_again() -> None:
     job = queue_copy("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")

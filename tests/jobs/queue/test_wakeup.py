@@ -27,13 +27,13 @@ def broker() -> OrderedBroker:
     return configured
 
 
-def test_a_thousand_orders_leave_few_wakeups() -> None:
+def test_many_queued_copies_leave_a_limited_number_of_wakeups() -> None:
     for number in range(50):
         queue_copy(f"app:{number}")
     assert OrmQ.objects.count() == 2 * settings.Q_CLUSTER["workers"]
 
 
-def test_wakeups_that_were_taken_make_room() -> None:
+def test_a_dequeued_wakeup_makes_room_for_a_new_one() -> None:
     for _ in range(10):
         wake_workers()
     broker().dequeue()
@@ -41,13 +41,13 @@ def test_wakeups_that_were_taken_make_room() -> None:
     assert OrmQ.objects.count() == 5
 
 
-def test_held_wakeups_are_few_too() -> None:
+def test_the_number_of_held_wakeups_is_limited() -> None:
     for seconds in range(50):
         wake_workers(not_before=timezone.now() + timedelta(seconds=60 + seconds))
     assert OrmQ.objects.count() == 2 * settings.Q_CLUSTER["workers"]
 
 
-def test_an_earlier_wakeup_is_held_beside_later_ones() -> None:
+def test_an_earlier_wakeup_is_held_in_addition_to_later_ones() -> None:
     for _ in range(10):
         wake_workers(not_before=timezone.now() + timedelta(seconds=600))
     soon = timezone.now() + timedelta(seconds=5)
@@ -55,7 +55,7 @@ def test_an_earlier_wakeup_is_held_beside_later_ones() -> None:
     assert OrmQ.objects.filter(lock=soon).count() == 1
 
 
-def test_a_held_wakeup_is_given_out_when_its_time_has_come() -> None:
+def test_a_held_wakeup_is_delivered_when_it_is_due() -> None:
     queue = broker()
     wake_workers(not_before=timezone.now() + timedelta(seconds=60))
     assert queue.dequeue() is None
@@ -63,7 +63,7 @@ def test_a_held_wakeup_is_given_out_when_its_time_has_come() -> None:
     assert queue.dequeue() is not None
 
 
-def test_wakeups_are_given_out_in_order_and_once() -> None:
+def test_wakeups_are_delivered_once_and_in_order() -> None:
     queue = broker()
     numbers = [queue.enqueue(f"payload {number}") for number in range(3)]
     taken = [queue.dequeue() for _ in numbers]
@@ -71,14 +71,14 @@ def test_wakeups_are_given_out_in_order_and_once() -> None:
     assert queue.dequeue() is None
 
 
-def test_a_wakeup_in_work_is_locked_for_longer_than_any_task_may_run() -> None:
+def test_a_dequeued_wakeup_is_locked_for_more_than_three_task_timeouts() -> None:
     queue = broker()
     queue.enqueue("payload")
     queue.dequeue()
     assert OrmQ.objects.filter(lock__gt=from_now(3 * settings.Q_CLUSTER["timeout"])).exists()
 
 
-def test_the_queues_settings_pass_their_check() -> None:
+def test_the_queue_settings_pass_the_system_check() -> None:
     assert run_checks(tags=["mirrors"]) == []
 
 
@@ -95,7 +95,7 @@ def test_the_queues_settings_pass_their_check() -> None:
         {"broker_class": "django_q.brokers.orm.ORM"},
     ],
 )
-def test_settings_that_lose_work_are_refused(settings: Settings, change: dict[str, object]) -> None:
+def test_unsafe_queue_settings_are_rejected(settings: Settings, change: dict[str, object]) -> None:
     settings.Q_CLUSTER = settings.Q_CLUSTER | change
     (problem,) = run_checks(tags=["mirrors"])
     assert next(iter(change)) in problem.msg

@@ -49,7 +49,7 @@ def mapping(target: FaultyRegistry, number: int, *, age: float = OLD, **fields: 
     return row
 
 
-def test_one_process_checks_each_image_once(refreshers: list[ExistenceRefresh], target: FaultyRegistry) -> None:
+def test_one_process_checks_each_due_image_once(refreshers: list[ExistenceRefresh], target: FaultyRegistry) -> None:
     for number in range(IMAGES):
         mapping(target, number)
         load(target, f"quay.io/org/app{number}")
@@ -77,7 +77,7 @@ def test_another_process_takes_over_when_a_lease_has_expired() -> None:
 
 
 @pytest.mark.django_db
-def test_a_process_is_woken_where_nobody_checks() -> None:
+def test_reconcile_wakes_a_process_only_if_the_existence_lease_is_free() -> None:
     reconcile()
     assert not OrmQ.objects.exists()
     ImageMapping.objects.create(target_registry=target_row(), source="quay.io/a:1", target="m/a:1", existence="present")

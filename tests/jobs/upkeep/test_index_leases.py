@@ -65,7 +65,7 @@ def target() -> Iterator[FaultyRegistry]:
         yield registry
 
 
-def test_two_processes_that_write_one_index_at_the_same_time_lose_no_entry(
+def test_concurrent_writes_of_one_index_by_two_processes_lose_no_entry(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     pushed = []
@@ -84,7 +84,7 @@ def test_two_processes_that_write_one_index_at_the_same_time_lose_no_entry(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_that_was_killed_keeps_an_index_for_half_a_minute_only() -> None:
+def test_another_process_can_acquire_an_expired_index_lease() -> None:
     killed, other = DatabaseIndexLeases(), DatabaseIndexLeases()
     assert killed.hold("an index") and killed.hold("an index")
     assert not other.hold("an index")
@@ -96,7 +96,7 @@ def test_a_process_that_was_killed_keeps_an_index_for_half_a_minute_only() -> No
 
 
 @pytest.mark.django_db
-def test_leases_that_nobody_gave_back_are_deleted_after_a_day() -> None:
+def test_leases_that_expired_more_than_a_day_ago_are_deleted() -> None:
     for name, hours in (("old", 25), ("young", 1)):
         WorkLease.objects.create(name=name, holder="somebody", expires_at=from_now(-3600 * hours))
     prune()

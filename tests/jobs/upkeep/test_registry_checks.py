@@ -32,9 +32,7 @@ def steps(done: RegistryCheck) -> dict[str, str]:
     return {step["name"]: step["status"] for step in done.steps}
 
 
-def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(
-    made: WorkerContext, target: FaultyRegistry
-) -> None:
+def test_a_working_target_passes_each_step_and_keeps_no_upload(made: WorkerContext, target: FaultyRegistry) -> None:
     done = check(made, target_row(target.host))
 
     assert done.status == CheckStatus.PASSED
@@ -44,7 +42,7 @@ def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(
     assert OperatorAction.objects.get().action == "test"
 
 
-def test_a_source_is_read_by_the_newest_image_that_came_from_it(
+def test_a_source_is_tested_by_reading_an_image_copied_from_it(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     row = Registry.objects.create(name="source", endpoint=source.host, insecure=True)
@@ -71,7 +69,7 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
         ("other target", "Credentials", "not the active target"),
     ],
 )
-def test_the_step_that_fails_says_what_to_do(
+def test_a_failed_step_is_reported_with_its_cause(
     fault: str,
     failed: str,
     words: str,
@@ -105,7 +103,7 @@ def test_the_step_that_fails_says_what_to_do(
     assert "a-wrong-password" not in str(done.steps)
 
 
-def test_while_one_is_live_the_answer_is_that_one(made: WorkerContext, target: FaultyRegistry) -> None:
+def test_a_request_during_an_unfinished_test_returns_that_test(made: WorkerContext, target: FaultyRegistry) -> None:
     row = target_row(target.host)
     first, _ = services.request_check(registry=row, requested_by="olga")
     second, is_new = services.request_check(registry=row, requested_by="otto")
@@ -120,7 +118,7 @@ def test_a_test_whose_worker_has_stopped_fails(target: FaultyRegistry, made: Wor
     assert lost.status == CheckStatus.FAILED and "test again" in lost.steps[0]["words"]
 
 
-def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
+def test_the_remaining_pulls_reported_by_a_registry_are_saved(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     source.on(
@@ -133,7 +131,7 @@ def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
     assert HostBudget.objects.get(host=source.host, operation="pulls").remaining == 76
 
 
-def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
+def test_a_worker_uses_the_credentials_of_the_configuration_file(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     """The file's entry has a password in the credentials directory, which is missing."""

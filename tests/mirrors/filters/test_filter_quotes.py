@@ -24,7 +24,7 @@ from mirrors.filters.quotes import quotes_warning
         ('obj.metadata.name > "b"', '"b"'),
     ],
 )  # fmt: skip
-def test_text_in_double_quotes_is_named(expression: str, named: str) -> None:
+def test_text_in_double_quotes_gives_a_warning(expression: str, named: str) -> None:
     assert quotes_warning(expression).startswith(f"{named} in double quotes")
 
 
@@ -47,5 +47,5 @@ def test_text_in_double_quotes_is_named(expression: str, named: str) -> None:
         "'open",
     ],
 )  # fmt: skip
-def test_fields_are_left_as_they_are(expression: str) -> None:
+def test_quoted_field_names_give_no_warning(expression: str) -> None:
     assert quotes_warning(expression) == ""

@@ -69,9 +69,7 @@ def matches(expression: str, data: dict[str, object]) -> bool:
         ("a == b", {"a": 0, "b": False}, False),
     ],
 )
-def test_queries_of_the_documentation_give_their_answers(
-    expression: str, data: dict[str, object], answer: bool
-) -> None:
+def test_filters_return_the_expected_result(expression: str, data: dict[str, object], answer: bool) -> None:
     assert matches(expression, data) is answer
 
 
@@ -107,7 +105,9 @@ json_values = st.recursive(
 )
 @settings(deadline=None)
 @given(data=st.fixed_dictionaries({}, optional={"a": json_values, "b": json_values, "c": json_values}))
-def test_answers_are_those_of_plain_jmespath(expression: str, data: dict[str, object]) -> None:
+def test_boolean_results_equal_those_of_jmespath_and_others_are_errors(
+    expression: str, data: dict[str, object]
+) -> None:
     try:
         expected = jmespath.search(expression, data)
     except (ValueError, TypeError):
@@ -143,7 +143,7 @@ def test_answers_are_those_of_plain_jmespath(expression: str, data: dict[str, ob
         ("'" + "a" * 9000 + "'", "9002 characters"),
     ],
 )
-def test_a_filter_that_cannot_work_is_refused_with_its_place_in_one_line(expression: str, message: str) -> None:
+def test_an_invalid_filter_is_rejected_with_a_one_line_message(expression: str, message: str) -> None:
     with pytest.raises(InvalidFilterError, match=message) as caught:
         compile_filter("test", expression)
     assert "\n" not in str(caught.value)
@@ -152,7 +152,7 @@ def test_a_filter_that_cannot_work_is_refused_with_its_place_in_one_line(express
 @pytest.mark.parametrize(
     "expression", ["(" * 4000 + "a", "[" * 4000, "!" * 4000 + "a", "a" + "||a" * 500, "a" + ".*.b[]" * 500]
 )
-def test_deep_nesting_is_refused_when_compiled(expression: str) -> None:
+def test_deep_nesting_is_rejected_at_compilation(expression: str) -> None:
     with pytest.raises(InvalidFilterError, match="nested more than 150 levels"):
         compile_filter("test", expression)
 
@@ -160,7 +160,7 @@ def test_deep_nesting_is_refused_when_compiled(expression: str) -> None:
 @pytest.mark.filterwarnings("ignore:deprecated string literal")
 @settings(deadline=None)
 @given(st.text("ab.[]*|&!=<>(){}:,?@'`\"01- ", max_size=30) | st.text(max_size=30))
-def test_any_text_compiles_or_is_refused(expression: str) -> None:
+def test_any_text_compiles_or_is_rejected(expression: str) -> None:
     try:
         compiled = compile_filter("test", expression)
     except InvalidFilterError:
@@ -172,7 +172,7 @@ def test_any_text_compiles_or_is_refused(expression: str) -> None:
 
 
 @pytest.mark.parametrize("inner", ["{0} || `false`", "map(&({0}), [@])", "!({0})", "[{0}]"])
-def test_what_compiles_runs_on_a_stack_that_is_in_use(inner: str) -> None:
+def test_a_deeply_nested_filter_runs_on_a_partly_used_stack(inner: str) -> None:
     expression = "`false`"
     for _ in range(MAX_NESTING // 3 - 2):
         expression = inner.format(expression)
@@ -192,7 +192,7 @@ def nested(levels: int) -> object:
 
 
 @pytest.mark.parametrize("expression", ["a == b", "contains(a, b)", "to_string(a) == 'x'", "a[] == b"])
-def test_deeply_nested_data_makes_a_filter_fail_not_the_review(expression: str) -> None:
+def test_deeply_nested_data_raises_at_most_a_filter_evaluation_error(expression: str) -> None:
     data = {"a": nested(5000), "b": nested(5000)}
     try:
         matches(expression, data)
@@ -200,7 +200,7 @@ def test_deeply_nested_data_makes_a_filter_fail_not_the_review(expression: str) 
         assert "test" in str(error)
 
 
-def test_comparing_deeply_nested_data_answers_or_says_why_not() -> None:
+def test_comparing_deeply_nested_data_returns_true_or_reports_the_nesting() -> None:
     """The depth that is too deep differs between versions of Python."""
     try:
         assert matches("a == b", {"a": nested(5000), "b": nested(5000)}) is True
@@ -218,12 +218,12 @@ def test_comparing_deeply_nested_data_answers_or_says_why_not() -> None:
         ("`1`", "a number"),
     ],
 )
-def test_an_answer_that_is_no_boolean_is_an_error(expression: str, kind: str) -> None:
+def test_a_non_boolean_result_is_an_error(expression: str, kind: str) -> None:
     with pytest.raises(FilterEvaluationError, match=f"the result of test is {kind}, not true or false"):
         matches(expression, review())
 
 
-def test_an_error_names_the_filter_but_no_value_of_the_pod() -> None:
+def test_an_error_contains_the_filter_name_but_no_value_of_the_pod() -> None:
     with pytest.raises(FilterEvaluationError) as caught:
         matches("contains(obj.metadata.password, 'x')", review(password={"is": "hunter2"}))
     assert str(caught.value) == "test: contains() got object where it expects array or string"
@@ -286,13 +286,13 @@ def test_the_filters_of_a_review_share_a_budget() -> None:
         harmless.matches(review(), budget)
 
 
-def test_an_ordinary_evaluation_takes_a_few_steps_from_the_review() -> None:
+def test_an_ordinary_evaluation_uses_few_steps_of_the_review_budget() -> None:
     budget = ReviewBudget()
     compile_filter("ns", "obj.metadata.namespace == 'kube-system'").matches(review(), budget)
     assert REVIEW_BUDGET - 10 <= budget.remaining < REVIEW_BUDGET
 
 
-def test_a_filter_does_not_share_its_tree_with_other_users_of_jmespath() -> None:
+def test_a_filter_does_not_use_the_shared_parse_cache_of_jmespath() -> None:
     expression = "obj.metadata.namespace == 'spoiled'"
     compiled = compile_filter("test", expression)
     jmespath.compile(expression).parsed["value"] = "ne"

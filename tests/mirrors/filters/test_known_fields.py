@@ -31,7 +31,7 @@ from mirrors.filters.known_fields import unknown_fields_warning
         ("obj.metadata.{a: nam} | contains(values(@), 'a')", "nam is not a field of a Pod's metadata"),
     ],
 )
-def test_a_field_that_no_pod_has_is_named(expression: str, warning: str) -> None:
+def test_a_field_that_no_pod_can_have_gives_a_warning(expression: str, warning: str) -> None:
     compile_filter("a", expression)
     assert unknown_fields_warning(expression).startswith(warning)
 
@@ -55,7 +55,7 @@ def test_a_field_that_no_pod_has_is_named(expression: str, warning: str) -> None
         "broken ==",
     ],
 )
-def test_a_field_that_a_pod_may_have_is_not_named(expression: str) -> None:
+def test_a_field_that_a_pod_can_have_gives_no_warning(expression: str) -> None:
     assert unknown_fields_warning(expression) == ""
 
 
@@ -73,7 +73,7 @@ def test_a_field_that_a_pod_may_have_is_not_named(expression: str) -> None:
         ("obj.metadata.labels.app.kubernetes.io/name == 'a'", "; put double quotes around a name"),
     ],
 )
-def test_the_syntax_of_other_languages_is_explained(expression: str, hint: str) -> None:
+def test_errors_for_syntax_of_other_languages_suggest_the_right_syntax(expression: str, hint: str) -> None:
     with pytest.raises(InvalidFilterError) as refused:
         compile_filter("a", expression)
     assert hint in str(refused.value)

@@ -33,7 +33,7 @@ ACCOUNT = "123456789012"
         ("xx-new-1", "standard", "123456789012.dkr.ecr.xx-new-1.amazonaws.com"),
     ],
 )
-def test_a_host_is_made_and_read_back(region: str, kind: EcrKind, host: str) -> None:
+def test_ecr_hosts_are_built_and_parsed(region: str, kind: EcrKind, host: str) -> None:
     assert ecr_host(ACCOUNT, region, kind) == host
     assert parse_ecr_host(host) == EcrHost(ACCOUNT, region, kind)
 
@@ -49,20 +49,20 @@ def test_a_host_is_made_and_read_back(region: str, kind: EcrKind, host: str) -> 
         "docker.io",
     ],
 )
-def test_other_hosts_are_none_of_ecrs(host: str) -> None:
+def test_other_hosts_are_not_parsed_as_ecr_hosts(host: str) -> None:
     assert parse_ecr_host(host) is None
 
 
-def test_arns_have_their_partition() -> None:
+def test_arns_contain_the_partition_of_their_region() -> None:
     assert ecr_arn(ACCOUNT, "eu-central-1", "a/b") == f"arn:aws:ecr:eu-central-1:{ACCOUNT}:repository/a/b"
     assert ecr_arn(ACCOUNT, "cn-north-1", "a").startswith("arn:aws-cn:ecr:")
     assert ecr_arn(ACCOUNT, "us-gov-east-1", "a").startswith("arn:aws-us-gov:ecr:")
 
 
-def test_all_names_of_a_registry_are_different() -> None:
+def test_all_host_names_of_an_ecr_registry_are_different() -> None:
     assert len({ecr_host(ACCOUNT, "us-east-1", kind) for kind in ECR_KINDS}) == len(ECR_KINDS) == 4
 
 
 @pytest.mark.parametrize("location", ["europe-west3", "us", "europe", "asia-southeast2"])
-def test_locations_of_artifact_registry(location: str) -> None:
+def test_artifact_registry_hosts_contain_their_location(location: str) -> None:
     assert gar_host(location) == f"{location}-docker.pkg.dev"

@@ -40,7 +40,7 @@ from tests.mirrors.images.references import SHA256, SHA512, digests, references,
         (f"ghcr.io/{'a' * 255}:{'t' * 128}", f"ghcr.io/{'a' * 255}:{'t' * 128}"),
     ],
 )
-def test_references_get_the_canonical_form_that_the_kubelet_would_use(text: str, canonical: str) -> None:
+def test_references_are_normalised_as_by_the_kubelet(text: str, canonical: str) -> None:
     assert str(ImageRef.parse(text)) == canonical
 
 
@@ -94,12 +94,12 @@ def test_references_get_the_canonical_form_that_the_kubelet_would_use(text: str,
         f"nginx@{SHA256}:tag",
     ],
 )
-def test_what_is_no_reference_is_refused(text: str) -> None:
+def test_invalid_references_are_rejected(text: str) -> None:
     with pytest.raises(InvalidReferenceError):
         ImageRef.parse(text)
 
 
-def test_messages_say_what_is_wrong() -> None:
+def test_error_messages_state_the_problem() -> None:
     with pytest.raises(InvalidReferenceError, match="'ghcr.io/Acme/app' is not a valid image reference: .*lower case"):
         ImageRef.parse("ghcr.io/Acme/app")
     with pytest.raises(InvalidReferenceError, match="a tag has 1 to 128"):
@@ -109,7 +109,7 @@ def test_messages_say_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("piece", ["a", "a-", "a.", "a_", "a/", ":", "@", "-", "1:", "[", "a:", "a@sha256:"])
-def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
+def test_long_hostile_text_is_rejected_within_the_cpu_time_limit(piece: str) -> None:
     started = time.process_time()
     for length in (1_000, 1_000_000):
         for tail in ("", "!", "\n"):
@@ -120,7 +120,7 @@ def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
 
 @settings(deadline=None)
 @given(references())
-def test_the_canonical_form_reads_back_as_itself(text: str) -> None:
+def test_the_canonical_form_is_parsed_to_the_same_reference(text: str) -> None:
     try:
         ref = ImageRef.parse(text)
     except InvalidReferenceError:
@@ -133,7 +133,7 @@ def test_the_canonical_form_reads_back_as_itself(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=200))
-def test_any_text_parses_or_is_refused(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
         ref = ImageRef.parse(text)
     except InvalidReferenceError:
@@ -141,20 +141,20 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
     assert ImageRef.parse(str(ref)) == ref
 
 
-def test_a_digest_alone_is_what_the_registry_is_asked_for() -> None:
+def test_the_manifest_reference_is_the_digest_if_there_is_one() -> None:
     ref = ImageRef.parse(f"nginx:1.25@{SHA256}")
     assert ref.manifest_reference == SHA256
     assert ImageRef.parse("nginx:1.25").manifest_reference == "1.25"
 
 
 @pytest.mark.parametrize("tag", ["a:b", "-a", "t" * 129])
-def test_a_bad_tag_or_digest_makes_no_reference(tag: str) -> None:
+def test_an_invalid_tag_or_digest_is_rejected(tag: str) -> None:
     for text in (f"nginx:{tag}", f"nginx@sha256:{tag}"):
         with pytest.raises(InvalidReferenceError):
             ImageRef.parse(text)
 
 
-def test_hosts_are_compared_in_one_form() -> None:
+def test_hosts_are_normalised_and_single_words_are_rejected() -> None:
     assert normalise_host("Index.Docker.io") == "docker.io"
     assert normalise_host("[0:0::1]:05000") == "[::1]:5000"
     with pytest.raises(InvalidReferenceError, match="registry:443"):
@@ -163,13 +163,13 @@ def test_hosts_are_compared_in_one_form() -> None:
 
 @settings(deadline=None)
 @given(st.none() | tags, digests)
-def test_a_pinned_tag_belongs_to_its_digest(tag: str | None, digest: str) -> None:
+def test_a_pinned_tag_ends_with_the_start_of_its_digest(tag: str | None, digest: str) -> None:
     pinned = pinned_tag(tag, digest)
     assert ImageRef.parse(f"nginx:{pinned}").tag == pinned
     assert pinned.endswith("-" + digest.split(":")[1][:12])
     assert pinned.startswith((tag or "digest")[:115])
 
 
-def test_a_reference_by_digest_alone_is_pinned_under_digest() -> None:
+def test_a_pinned_tag_of_a_reference_without_a_tag_starts_with_digest() -> None:
     assert pinned_tag(None, SHA256) == "digest-0123456789ab"
     assert pinned_tag("1.0", SHA256) == "1.0-0123456789ab"

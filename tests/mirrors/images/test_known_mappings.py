@@ -32,7 +32,7 @@ def private(repository: str, tags: Sequence[str]) -> None:
 @pytest.mark.parametrize(
     "names", [("a.example.com/large", "b.example.com/small"), ("b.example.com/x", "a.example.com/y")]
 )
-def test_a_repository_with_very_many_private_images_hides_no_other_one(names: tuple[str, str]) -> None:
+def test_a_repository_with_many_private_images_does_not_hide_another(names: tuple[str, str]) -> None:
     cluster()
     large, small = names
     private(large, [str(number) for number in range(TARGETS_LIMIT + 1)])
@@ -45,7 +45,7 @@ def test_a_repository_with_very_many_private_images_hides_no_other_one(names: tu
     assert len(found) == TARGETS_LIMIT + 1
 
 
-def test_pages_of_recent_mappings_continue_after_a_mapping_that_was_seen_again_or_deleted() -> None:
+def test_pages_of_recent_mappings_continue_after_updates_and_deletions() -> None:
     cluster()
     private("a.example.com/app", [str(number) for number in range(6)])
     for number, row in enumerate(ImageMapping.objects.order_by("pk")):

@@ -63,17 +63,17 @@ def users_for(image: str, *keys: str) -> list[str]:
         ("127.0.0.1:5000/app", "127.0.0.1:5000", True),
     ],
 )
-def test_an_entry_is_for_an_image(image: str, key: str, matches: bool) -> None:
+def test_entries_match_images_as_in_the_kubelet(image: str, key: str, matches: bool) -> None:
     assert users_for(image, key) == ([key] if matches else [])
 
 
-def test_all_that_match_are_tried_the_most_specific_first() -> None:
+def test_matching_entries_are_tried_in_order_of_specificity() -> None:
     keys = ["*.example.com", "registry.example.com", "registry.example.com/team", "registry.example.com/team/app"]
     assert users_for("registry.example.com/team/app:1", *keys) == [*reversed(keys[1:]), keys[0]]
 
 
 @pytest.mark.parametrize("kind", [JSON, OLD])
-def test_both_types_hold_log_ins(kind: str) -> None:
+def test_both_secret_types_contain_credentials(kind: str) -> None:
     auths = {
         "quay.io": {"auth": encoded("robot:pass:word")},
         "ghcr.io": {"username": "me", "password": "token", "email": "x"},
@@ -87,19 +87,19 @@ def test_both_types_hold_log_ins(kind: str) -> None:
 @pytest.mark.parametrize(
     "auth", ["cm9ib3Q6cA", "cm9i\nb3Q6\ncA==\n", "cm9ib3Q6cA=="], ids=["bare", "wrapped", "padded"]
 )
-def test_base64_is_read_as_clients_write_it(auth: str) -> None:
+def test_base64_is_decoded_with_or_without_padding_and_line_breaks(auth: str) -> None:
     (entry,), problems = read(*secret({"quay.io": {"auth": auth}}))
     assert (entry.credential.username, entry.credential.password, problems) == ("robot", "p", [])
 
 
-def test_a_log_in_in_front_of_the_host_is_not_looked_at_and_never_told() -> None:
+def test_credentials_in_front_of_the_host_are_ignored_and_never_reported() -> None:
     auths = {"https://robot:hidden@quay.io": {"auth": encoded("a:b")}, "https://robot:hidden@ghcr.io": {}}
     (entry,), (problem,) = read(*secret(auths))
     assert entry.key == "quay.io"
     assert "ghcr.io" in problem and "hidden" not in problem
 
 
-def test_a_broken_entry_spoils_no_other() -> None:
+def test_invalid_entries_are_reported_and_the_others_are_read() -> None:
     auths = {
         "quay.io": {"auth": encoded("robot:good")},
         "one.example.com": {"auth": "no base64!"},
@@ -129,6 +129,6 @@ def test_a_broken_entry_spoils_no_other() -> None:
         (OLD, {".dockercfg": encoded('"text"')}, "no credentials"),
     ],
 )
-def test_what_is_no_pull_secret_says_so(kind: str, data: dict[str, str] | None, why: str) -> None:
+def test_an_invalid_pull_secret_is_rejected_with_the_reason(kind: str, data: dict[str, str] | None, why: str) -> None:
     with pytest.raises(InvalidSecretError, match=why):
         read(kind, data)

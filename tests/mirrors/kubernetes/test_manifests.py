@@ -54,12 +54,12 @@ def laughs(join: str) -> str:
     ],
     ids=lambda value: value[:20].replace("\0", "NUL") if isinstance(value, str) else None,
 )
-def test_an_invalid_manifest_is_refused_with_a_message(text: str, words: str) -> None:
+def test_an_invalid_manifest_is_rejected_with_a_message(text: str, words: str) -> None:
     with pytest.raises(ManifestError, match=words):
         read_pods(text, namespace="default")
 
 
-def test_objects_that_are_read_already_are_bounded_too() -> None:
+def test_the_nesting_limit_applies_to_parsed_objects() -> None:
     deep: list[object] = []
     for _ in range(300):
         deep = [deep]
@@ -67,7 +67,7 @@ def test_objects_that_are_read_already_are_bounded_too() -> None:
         pods_in([{"kind": "Pod", "spec": deep}], namespace="default")
 
 
-def test_aliases_dates_and_numbers_come_as_kubernetes_reads_them() -> None:
+def test_aliases_dates_and_numbers_are_read_as_in_kubernetes() -> None:
     text = """
 x: &base {name: web, image: nginx}
 kind: CronJob
@@ -100,7 +100,7 @@ BARE = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "im
         ),
     ],
 )
-def test_lists_hold_pods_as_the_api_server_writes_them(document: dict[str, object], titles: list[str]) -> None:
+def test_pods_are_found_in_all_kinds_of_lists(document: dict[str, object], titles: list[str]) -> None:
     for pods in (
         pods_in([document], namespace="default"),
         read_pods(json.dumps(document), namespace="default"),
@@ -111,25 +111,25 @@ def test_lists_hold_pods_as_the_api_server_writes_them(document: dict[str, objec
 
 
 @pytest.mark.parametrize("items", [None, {}, "x", [None, 1, []], [{"kind": "Service"}]])
-def test_odd_lists_are_passed_over(items: object) -> None:
+def test_lists_without_pods_are_skipped(items: object) -> None:
     read = [pod.title for pod in pods_in([{"kind": "PodList", "items": items}, {"kind": "Pod", **BARE}], namespace="a")]
     assert read[-1] == "Pod/web"
 
 
-def test_json_is_read_as_json() -> None:
+def test_json_is_parsed_as_json_not_as_yaml() -> None:
     """Escapes that YAML does not support, tabs, and a byte order mark."""
     text = '\ufeff{\n\t"kind": "Pod", "metadata": {"name": "\\ud83d\\ude00", "namespace": "shop"}, "spec": {}}'
     (pod,) = read_pods(text, namespace="default")
     assert (pod.title, pod.namespace) == ("Pod/😀", "shop")
 
 
-def test_an_equals_sign_stops_nothing() -> None:
+def test_equals_signs_are_read_as_text() -> None:
     text = POD.replace("image: nginx", "image: nginx, args: [=, 1:1, --a=b]") + "---\nkind: CRD\nspec: {default: =}\n"
     (pod,) = read_pods(text, namespace="default")
     assert pod.pod["spec"]["containers"][0]["args"] == ["=", "1:1", "--a=b"]
 
 
-def test_a_file_in_utf_16_is_read(tmp_path: Path) -> None:
+def test_a_utf_16_file_is_read_and_other_encodings_and_sizes_are_rejected(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_bytes(POD.encode("utf-16"))
     assert read_pods(read_file(file), namespace="default")[0].title == "Pod/web"

@@ -52,13 +52,13 @@ def users(requester: Requester) -> tuple[list[str], list[str]]:
     return [credential.username for credential in found.credentials], found.problems
 
 
-def test_the_pods_own_secrets_are_read() -> None:
+def test_the_pull_secrets_of_a_pod_are_read() -> None:
     assert users(Requester("shop", "runner", ("one",))) == (["one"], [])
     names, problems = users(Requester("shop", "", ("one", "two")))
     assert (sorted(names), problems) == (["one", "two"], [])
 
 
-def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
+def test_service_account_secrets_are_read_if_the_pod_has_none() -> None:
     assert users(Requester("shop", "runner")) == (["two"], [])
     assert users(Requester("shop")) == (["one"], []), "the account called default"
     assert users(Requester("shop", "bare")) == ([], [])
@@ -72,40 +72,42 @@ def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
         ("missing", "Secret shop/missing does not exist"),
     ],
 )
-def test_a_broken_secret_is_named_and_the_others_are_used(name: str, why: str) -> None:
+def test_an_unusable_secret_is_reported_and_the_others_are_used(name: str, why: str) -> None:
     names, problems = users(Requester("shop", "", (name, "one")))
     assert names == ["one"]
     assert len(problems) == 1 and problems[0].startswith(why)
 
 
-def test_secrets_for_other_registries_are_told() -> None:
+def test_pull_secrets_for_other_registries_are_reported() -> None:
     names, problems = users(Requester("shop", "", ("other-host",)))
     assert names == []
     assert problems == ["the pull secrets of shop (other-host) have no credentials for registry.example.com"]
 
 
-def test_a_namespace_that_may_not_be_read_says_which_right_is_missing() -> None:
+def test_missing_permission_to_read_a_namespace_is_reported() -> None:
     for requester in (Requester("closed", "", ("one",)), Requester("closed", "runner")):
         names, problems = users(requester)
         assert names == []
         assert "no permission to read" in problems[0] and "secretReader.enabled" in problems[0]
 
 
-def test_without_a_cluster_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_outside_a_cluster_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG")
     names, problems = users(Requester("shop", "", ("one",)))
     assert names == []
     assert "does not run in a cluster" in problems[0]
 
 
-def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_api_server_is_reported(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     away = cluster.kubeconfig(token="other", namespace="shop")
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
     assert "the API server did not respond" in users(Requester("shop", "", ("one",)))[1][0]
 
 
-def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_is_not_definite_if_a_secret_cannot_be_read(
+    cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A missing Secret is a definite result. A Secret that cannot be read, or not at the moment, is not."""
     assert PullSecrets().find(IMAGE, Requester("shop", "", ("missing",))).is_sure
     assert not PullSecrets().find(IMAGE, Requester("closed", "", ("one",))).is_sure
@@ -116,13 +118,13 @@ def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch:
     assert found.trouble is not None and found.trouble.is_temporary and not found.is_sure
 
 
-def test_a_pod_that_names_hundreds_has_a_few_of_them_read(cluster: ControlPlane) -> None:
+def test_at_most_20_of_the_pull_secrets_of_a_pod_are_read(cluster: ControlPlane) -> None:
     found = PullSecrets().find(IMAGE, Requester("shop", "", tuple(f"missing-{n}" for n in range(300))))
     assert len(found.problems) == 21
     assert "only 20 of the 300 pull secrets of shop are tried" in found.problems[0]
 
 
-def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: ControlPlane) -> None:
+def test_a_password_is_read_only_from_a_labelled_secret(cluster: ControlPlane) -> None:
     cluster.let_worker_read("swapper", "secrets")
     label = {"k8s-image-swapper/credential": "true"}
     cluster.secret("swapper", "hub", "Opaque", {"token": "hub-password\n", "empty": ""}, labels=label)

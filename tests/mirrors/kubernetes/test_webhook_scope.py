@@ -35,11 +35,11 @@ def one(key: str, operator: str, *values: str) -> dict[str, Any]:
         ({"matchLabels": {"app": "web"}, **one("team", "NotIn", "shop")}, False),
     ],
 )
-def test_a_selector(selector: dict[str, Any], expected: bool) -> None:
+def test_label_selectors_match_as_in_kubernetes(selector: dict[str, Any], expected: bool) -> None:
     assert matches(selector, LABELS) is expected
 
 
-def test_one_of_several_webhooks_is_enough() -> None:
+def test_a_pod_is_reviewed_if_one_webhook_selects_it() -> None:
     pod = {"metadata": {"labels": LABELS}}
     scope = WebhookScope(frozenset({"kube-system"}), (one("app", "DoesNotExist"), {"matchLabels": {"team": "shop"}}))
 
@@ -48,5 +48,5 @@ def test_one_of_several_webhooks_is_enough() -> None:
     assert not WebhookScope(selectors=()).reviews("shop", pod)
 
 
-def test_keys_of_a_selector() -> None:
+def test_selector_keys_include_labels_and_expressions() -> None:
     assert keys_of({"matchLabels": {"a": "1"}, **one("b", "Exists")}) == {"a", "b"}

@@ -39,7 +39,7 @@ def read(text: str) -> list[object]:
         ("<<", "<<"), ("--flag=value", "--flag=value"), ("a%", "a%"), ("|\n  =\n", "=\n"),
     ],
 )  # fmt: skip
-def test_a_value_is_what_it_is_for_kubernetes(text: str, value: object) -> None:
+def test_values_are_parsed_as_in_kubernetes(text: str, value: object) -> None:
     [document] = read(f"x: {text}")
     assert document == {"x": value}
     assert type(document["x"]) is type(value)  # type: ignore[index]
@@ -59,7 +59,7 @@ def test_a_value_is_what_it_is_for_kubernetes(text: str, value: object) -> None:
         ("- &a 1\n- &a 2\n- *a", [1, 2, 2]),
     ],
 )  # fmt: skip
-def test_a_document_is_what_it_is_for_kubernetes(text: str, value: object) -> None:
+def test_documents_are_parsed_as_in_kubernetes(text: str, value: object) -> None:
     assert read(text) == [value]
 
 
@@ -86,7 +86,7 @@ def test_a_document_is_what_it_is_for_kubernetes(text: str, value: object) -> No
         ("%TAG !a! b\n" * 101 + "--- a", "more than 100 directives", 0),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_refused_with_its_line(text: str, problem: str, line: int) -> None:
+def test_invalid_yaml_is_rejected_with_its_line(text: str, problem: str, line: int) -> None:
     with pytest.raises(YamlError) as refused:
         read(text)
     assert problem in str(refused.value)
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_refused_with_its_line(text: str, problem: str, l
 
 
 @pytest.mark.parametrize(("text", "place"), [("a: 'b", (1, 6)), ("a: 1\nb: [1, 2", (2, 9)), ("a: [\n", (2, 1))])
-def test_an_error_at_the_end_of_the_text_is_in_its_last_column(text: str, place: tuple[int, int]) -> None:
+def test_an_error_at_the_end_of_the_text_has_the_last_line_and_column(text: str, place: tuple[int, int]) -> None:
     with pytest.raises(YamlError) as refused:
         read(text)
     assert (refused.value.line, refused.value.column) == place
@@ -103,7 +103,7 @@ def test_an_error_at_the_end_of_the_text_is_in_its_last_column(text: str, place:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"]
 )  # fmt: skip
-def test_files_of_any_editor_are_decoded(encoding: str) -> None:
+def test_utf_8_and_utf_16_files_are_decoded(encoding: str) -> None:
     text = "name: größe\r\n"
     name = encoding.removesuffix("-bom")
     data = (("\ufeff" if encoding.endswith("-bom") else "") + text).encode(name)
@@ -111,7 +111,7 @@ def test_files_of_any_editor_are_decoded(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["a: ü".encode("latin-1"), "\ufeffa".encode("utf-32"), b"\xff\xfea", b"a\n\x80"])
-def test_other_encodings_are_refused_in_words(data: bytes) -> None:
+def test_other_encodings_are_rejected_with_advice(data: bytes) -> None:
     with pytest.raises(YamlError, match="save it as UTF-8"):
         decode(data)
 
@@ -120,13 +120,13 @@ def test_other_encodings_are_refused_in_words(data: bytes) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
                     max_leaves=8))  # fmt: skip
-def test_what_is_written_reads_back(value: object) -> None:
+def test_dumped_values_are_read_back_unchanged(value: object) -> None:
     assert read(dump({"value": value})) == [{"value": value}]
 
 
 @settings(deadline=None)
 @given(st.sampled_from(["=", "1:1", "08", "0o7", "1e3", "y", "on", "1_0", "0b1", "<<", "- a", "2026-01-02", "~", ".5"]))
-def test_text_that_looks_like_something_else_reads_back(text: str) -> None:
+def test_ambiguous_text_is_read_back_unchanged(text: str) -> None:
     assert read(dump({"value": text, text: 1})) == [{"value": text, text: 1}]
 
 
@@ -181,7 +181,7 @@ def spent(work: object, *arguments: object) -> float:
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_the_worst_text_of_its_size_is_read_or_refused_at_once(name: str) -> None:
+def test_worst_case_text_is_read_or_rejected_within_the_cpu_time_limit(name: str) -> None:
     text = WORST[name]
     assert MOST_BYTES * 0.8 < len(text) <= MOST_BYTES + 2000
     assert spent(lambda: read_pods(text[:MOST_BYTES], namespace="default")) < LONGEST

@@ -37,7 +37,7 @@ def test_a_valid_file_prints_the_effective_configuration_and_warnings(tmp_path: 
     assert done.stderr.startswith("warning: accountId 12345678 is the placeholder")
 
 
-def test_a_bad_file_prints_each_problem_on_a_line_and_exits_with_2(tmp_path: Path) -> None:
+def test_an_invalid_file_prints_one_problem_per_line_and_exits_with_2(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(GCP + "dryRn: true\nimageCopyDeadline: 8\n")
     done = check(str(file), home=tmp_path)
@@ -49,7 +49,7 @@ def test_a_bad_file_prints_each_problem_on_a_line_and_exits_with_2(tmp_path: Pat
     ]
 
 
-def test_files_that_are_missing_are_named_beside_all_else(tmp_path: Path) -> None:
+def test_missing_files_are_reported_with_all_other_problems(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(GCP + "trustedCA: /no/such.pem\ndryRn: true\nexistence: {maxAge: 2h, maxStale: 1h}\n")
     done = check(str(file), home=tmp_path)
@@ -62,7 +62,7 @@ def test_files_that_are_missing_are_named_beside_all_else(tmp_path: Path) -> Non
     ]
 
 
-def test_without_a_name_the_file_is_looked_for(tmp_path: Path) -> None:
+def test_without_an_argument_the_default_file_is_checked(tmp_path: Path) -> None:
     missing = check(home=tmp_path)
     assert missing.returncode == 2
     assert missing.stderr.startswith("No configuration file")

@@ -29,7 +29,7 @@ print(repeated)
 """Runs each migration that is not atomic twice. The first run is not recorded, as if it had been killed at its end."""
 
 
-def test_a_migration_that_was_interrupted_before_it_was_recorded_runs_again(empty: str, tmp_path: Path) -> None:
+def test_a_non_atomic_migration_that_was_not_recorded_can_run_again(empty: str, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "SWAPPER_DATABASE_URL": empty,

@@ -39,7 +39,7 @@ def password(made: TokenKeeper, refused: str | None = None, timeout: float = 5.0
     return credential.password
 
 
-def test_many_who_ask_at_once_get_one_token() -> None:
+def test_concurrent_requests_share_one_token() -> None:
     cloud = Cloud()
     made = keeper(cloud)
     seen: list[str] = []
@@ -51,7 +51,7 @@ def test_many_who_ask_at_once_get_one_token() -> None:
     assert (seen, cloud.calls) == (["token-1"] * 8, 1)
 
 
-def test_a_request_shortly_after_a_failure_is_not_delayed_until_the_next_regular_attempt() -> None:
+def test_a_request_after_failures_does_not_wait_for_the_next_regular_attempt() -> None:
     cloud = Cloud()
     cloud.is_down = True
     made = TokenKeeper(cloud.fetch, host="r.example.com", retry=(0.3, 3_600.0))
@@ -64,7 +64,7 @@ def test_a_request_shortly_after_a_failure_is_not_delayed_until_the_next_regular
     assert password(made, timeout=10) == f"token-{cloud.calls}"
 
 
-def test_a_token_is_renewed_before_its_end() -> None:
+def test_a_token_is_renewed_without_a_request() -> None:
     cloud = Cloud(lifetime=0.4)
     made = keeper(cloud)
     assert password(made) == "token-1"
@@ -72,7 +72,7 @@ def test_a_token_is_renewed_before_its_end() -> None:
     assert made.issue(timeout=5).credential is not None
 
 
-def test_a_failed_renewal_is_tried_for_ever_and_the_old_token_is_used_until_its_end() -> None:
+def test_failed_renewals_are_retried_and_the_old_token_is_used_until_it_expires() -> None:
     cloud = Cloud(lifetime=1.5)
     made = keeper(cloud)
     assert password(made) == "token-1"
@@ -94,7 +94,7 @@ def _is_refused(made: TokenKeeper) -> bool:
     return False
 
 
-def test_a_slow_cloud_holds_nobody_longer_than_asked_for() -> None:
+def test_a_slow_cloud_does_not_delay_a_request_beyond_its_timeout() -> None:
     cloud = Cloud()
     cloud.go.clear()
     made = keeper(cloud)
@@ -104,7 +104,7 @@ def test_a_slow_cloud_holds_nobody_longer_than_asked_for() -> None:
     assert password(made) == "token-1"
 
 
-def test_a_refused_token_is_replaced_but_a_new_one_is_not_made_for_each_denial(
+def test_a_rejected_token_is_replaced_once_and_not_while_it_is_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cloud = Cloud()

@@ -7,13 +7,13 @@ import pytest
 from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import MakeProfiled, copy
 from tests.oci.samples import is_complete, one_blob
-from tests.oci.test_odd_answers import swallow
 from tests.oci.test_quirks import load
+from tests.oci.test_vendor_responses import swallow
 from tests.support.faulty_registry import reply
 
 
 @pytest.mark.parametrize("kept", [0, 1])
-def test_a_blob_of_which_the_target_has_a_part_is_uploaded_again(
+def test_a_blob_that_the_target_stores_only_in_part_is_uploaded_again(
     engine: Engine, profiled: MakeProfiled, kept: int
 ) -> None:
     """The target's storage failed in the middle of a write."""
@@ -27,7 +27,7 @@ def test_a_blob_of_which_the_target_has_a_part_is_uploaded_again(
     assert is_complete(target, image)
 
 
-def test_a_head_that_gives_no_length_of_a_blob_is_settled_by_a_get(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_get_decides_if_a_head_reports_a_blob_length_of_zero(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     copy(engine, source, target)
@@ -41,7 +41,7 @@ def test_a_head_that_gives_no_length_of_a_blob_is_settled_by_a_get(engine: Engin
     assert is_complete(target, image)
 
 
-def test_an_empty_blob_that_is_there_is_not_sent_again(engine: Engine, profiled: MakeProfiled) -> None:
+def test_an_empty_blob_that_exists_at_the_target_is_not_uploaded_again(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image, empty = one_blob(b"")
     image.load(source.storage, "app", "1.0")
@@ -53,7 +53,9 @@ def test_an_empty_blob_that_is_there_is_not_sent_again(engine: Engine, profiled:
     assert target.count(f"(GET|PUT) .*{empty}") == 0
 
 
-def test_a_blob_that_was_accepted_and_stored_in_part_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_copy_fails_if_the_target_accepts_a_blob_but_stores_only_a_part(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
     source, target = profiled(), profiled()
     load(source)
     target.on("PUT .*/blobs/uploads/", swallow, times=99)

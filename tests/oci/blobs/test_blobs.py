@@ -29,7 +29,7 @@ def cut_upload(handler: Handler) -> bool:
     return hang_up(handler)
 
 
-def test_a_download_that_breaks_off_is_resumed_within_the_same_upload(
+def test_an_interrupted_download_is_resumed_within_the_same_upload(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, digest = one_blob(big())
@@ -46,7 +46,7 @@ def test_a_download_that_breaks_off_is_resumed_within_the_same_upload(
     assert result.bytes_copied == 5 * MIB + 2
 
 
-def test_a_source_that_drops_without_progress_is_given_up(
+def test_a_download_interrupted_after_each_100_bytes_fails_after_its_retries(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, digest = one_blob(big(MIB))
@@ -62,7 +62,7 @@ def test_a_source_that_drops_without_progress_is_given_up(
 
 
 @pytest.mark.parametrize("fault", [reply(503), hang_up, cut(100)])
-def test_a_blob_that_always_fails_is_asked_for_eighteen_times(
+def test_a_blob_that_always_fails_is_requested_eighteen_times(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, fault: Action
 ) -> None:
     """Three uploads, each with one request and five retries: retries of requests do not multiply with retries of
@@ -79,7 +79,7 @@ def test_a_blob_that_always_fails_is_asked_for_eighteen_times(
 
 
 @pytest.mark.parametrize("content_range", ["", "bytes 7-9/10", "bytes 0-1048575/1048576"])
-def test_a_range_that_was_not_asked_for_starts_the_blob_again(
+def test_a_response_with_an_unrequested_range_restarts_the_blob(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, content_range: str
 ) -> None:
     content = big(MIB)
@@ -95,7 +95,7 @@ def test_a_range_that_was_not_asked_for_starts_the_blob_again(
     assert target.count("POST ") == 3
 
 
-def test_a_stalled_download_is_resumed(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_stalled_download_is_retried(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image, digest = one_blob(b"content")
     image.load(source.storage, "app", "1.0")
     source.on(f"GET .*/blobs/{digest}", hang)
@@ -118,7 +118,7 @@ def test_a_slow_download_may_take_longer_than_any_timeout(
     assert source.count(f"GET .*/blobs/{digest}") == 1
 
 
-def test_content_that_is_not_what_its_digest_says_is_never_completed(
+def test_an_upload_with_content_that_does_not_match_its_digest_is_not_completed(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     content = big(MIB)
@@ -142,7 +142,7 @@ def test_content_that_is_not_what_its_digest_says_is_never_completed(
     assert source.count(f"GET .*/blobs/{digest}") == 1
 
 
-def test_a_real_registry_stores_nothing_of_damaged_content(
+def test_a_real_registry_does_not_store_a_blob_with_corrupt_content(
     engine: Engine, source: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     content = big(MIB)
@@ -158,7 +158,7 @@ def test_a_real_registry_stores_nothing_of_damaged_content(
     assert not list(repository.glob(f"_layers/sha256/{digest.partition(':')[2]}"))
 
 
-def test_an_upload_to_a_real_registry_is_cancelled_when_the_source_has_nothing_to_send(
+def test_an_upload_to_a_real_registry_is_cancelled_if_the_source_returns_404(
     engine: Engine, source: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     image, _ = one_blob(b"content")
@@ -178,7 +178,7 @@ def test_an_upload_to_a_real_registry_is_cancelled_when_the_source_has_nothing_t
 
 
 @pytest.mark.parametrize("longer", [reply(200, b"more than the descriptor says"), endless])
-def test_a_blob_longer_than_its_descriptor_is_refused(
+def test_a_blob_longer_than_its_descriptor_is_rejected(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, longer: object
 ) -> None:
     image, digest = one_blob(b"short")
@@ -192,7 +192,7 @@ def test_a_blob_longer_than_its_descriptor_is_refused(
     assert target.storage.blob("app", digest) is None
 
 
-def test_an_upload_that_breaks_off_starts_again_in_a_new_session(
+def test_an_interrupted_upload_restarts_in_a_new_session(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, digest = one_blob(big(MIB))
@@ -209,7 +209,7 @@ def test_an_upload_that_breaks_off_starts_again_in_a_new_session(
     assert result.bytes_copied == MIB + 2
 
 
-def test_an_upload_that_keeps_breaking_is_tried_three_times(
+def test_an_upload_that_is_always_interrupted_is_attempted_three_times(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, digest = one_blob(b"content")
@@ -225,7 +225,7 @@ def test_an_upload_that_keeps_breaking_is_tried_three_times(
     wait_until(lambda: target.storage.uploads == {})
 
 
-def test_no_upload_is_begun_for_a_blob_that_cannot_be_read(
+def test_no_put_request_is_sent_for_a_blob_that_cannot_be_read(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, _ = one_blob(b"content")
@@ -238,7 +238,7 @@ def test_no_upload_is_begun_for_a_blob_that_cannot_be_read(
     assert target.count("PUT ") == 0
 
 
-def test_a_token_that_ends_in_mid_upload_costs_a_new_session(
+def test_a_token_revoked_during_an_upload_restarts_it_in_a_new_session(
     engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     gatekeeper = Gatekeeper("token", "mirror", "pass")
@@ -260,7 +260,9 @@ def test_a_token_that_ends_in_mid_upload_costs_a_new_session(
     assert target.storage.blob("app", digest) == big(MIB)
 
 
-def test_blobs_go_largest_first(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_blobs_are_copied_largest_first(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     build = ImageBuilder()
     layers = [build.blob(b"x" * size) for size in (10, 1000, 100)]
     image = build.build(build.image(layers, build.blob(b"{}", OCI_CONFIG)))

@@ -9,7 +9,7 @@ from mirrors.oci.blobs.pools import FairPool
 ROUNDS = 30
 
 
-def test_tasks_that_are_submitted_together_run_together() -> None:
+def test_tasks_submitted_together_run_concurrently() -> None:
     """A thread that has been woken up, but does not run yet, is not free for two tasks."""
     for _ in range(ROUNDS):
         pool = FairPool(8, name="test")

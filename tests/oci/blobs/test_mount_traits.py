@@ -32,7 +32,7 @@ def mounts_everything(handler: Handler) -> bool:
     return True
 
 
-def test_a_small_blob_is_looked_for_and_its_upload_opened_by_one_request(
+def test_a_small_blob_is_checked_and_its_upload_opened_with_one_request(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     get_known(engine, source, target)
@@ -46,7 +46,7 @@ def test_a_small_blob_is_looked_for_and_its_upload_opened_by_one_request(
     assert not target.storage.uploads, "no session is left open"
 
 
-def test_a_small_blob_that_is_there_is_not_sent_again(
+def test_an_existing_small_blob_is_not_uploaded_again(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     for content in second.blobs.values():
@@ -61,7 +61,7 @@ def test_a_small_blob_that_is_there_is_not_sent_again(
     assert not target.storage.uploads
 
 
-def test_a_blob_that_the_repository_is_known_to_have_is_looked_for_by_a_head(
+def test_a_blob_known_to_be_in_the_repository_is_checked_with_a_head(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     """A mount would write the blob's link again, and distribution cannot read the blob while it does. A client might be
@@ -76,7 +76,7 @@ def test_a_blob_that_the_repository_is_known_to_have_is_looked_for_by_a_head(
     assert target.count("HEAD .*/first/blobs/") == 3
 
 
-def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
+def test_mount_probes_are_sent_before_any_manifest_is_pushed(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     copy(engine, source, target, "first")
@@ -93,7 +93,7 @@ def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
     assert max(places["mount="]) < min(places["/manifests/"]), "nobody reads the blob before that"
 
 
-def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
+def test_the_probe_for_foreign_blobs_skips_blobs_that_the_repository_has(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     """The mount would succeed, as it should, but the engine would conclude that the target mounts blobs of other
@@ -116,7 +116,7 @@ def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
     assert is_complete(target, second, "second")
 
 
-def test_a_large_blob_is_looked_for_by_a_head(
+def test_a_large_blob_is_checked_with_a_head(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     """With a mount, its upload session would wait for as long as the blobs before it take."""
@@ -130,7 +130,7 @@ def test_a_large_blob_is_looked_for_by_a_head(
 
 
 @pytest.mark.parametrize("action", [opens_a_session, mounts_everything, reply(400), reply(403), reply(405)])
-def test_a_registry_that_mounts_otherwise_is_asked_once_and_then_by_heads(
+def test_a_registry_without_suitable_mounts_is_probed_once_then_gets_heads(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage, action: object
 ) -> None:
     assert callable(action)
@@ -152,7 +152,7 @@ def test_a_registry_that_mounts_otherwise_is_asked_once_and_then_by_heads(
     assert not target.storage.uploads
 
 
-def test_a_registry_that_fails_when_it_is_asked_is_asked_again(
+def test_a_mount_probe_that_fails_with_503_is_repeated(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     copy(engine, source, target, "first")
@@ -166,7 +166,7 @@ def test_a_registry_that_fails_when_it_is_asked_is_asked_again(
     assert is_complete(target, second, "second")
 
 
-def test_a_look_that_fails_is_a_head(
+def test_a_failed_mount_check_falls_back_to_a_head(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     get_known(engine, source, target)
@@ -178,7 +178,7 @@ def test_a_look_that_fails_is_a_head(
     assert is_complete(target, small_image("third"), "third")
 
 
-def test_what_another_repository_has_is_mounted_from_there(
+def test_a_blob_of_another_repository_is_mounted_from_that_repository(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     small_image("first").load(source.storage, "twin", "1.0")
@@ -191,7 +191,7 @@ def test_what_another_repository_has_is_mounted_from_there(
     assert target.count("POST .*/twin/.*from=first") == 3
 
 
-def test_content_that_is_not_known_has_to_be_delivered_whatever_the_target_has(
+def test_the_source_must_deliver_content_that_others_put_in_the_target(
     source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     """Another client has filled the repository."""
@@ -209,7 +209,7 @@ def test_content_that_is_not_known_has_to_be_delivered_whatever_the_target_has(
     engine.close()
 
 
-def test_private_content_is_not_what_a_target_is_asked_about(
+def test_private_content_is_not_used_in_mount_probes(
     source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     """A registry that mounts any blob that it has would disclose the content."""

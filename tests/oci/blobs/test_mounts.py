@@ -12,7 +12,7 @@ from tests.oci.samples import one_blob
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 
-def test_a_blob_another_repository_has_is_mounted(
+def test_a_blob_of_another_repository_is_mounted(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -27,7 +27,7 @@ def test_a_blob_another_repository_has_is_mounted(
     assert source.count("GET .*/twin/blobs/") == 0
 
 
-def test_between_repositories_of_one_registry_a_blob_costs_one_request(engine: Engine, target: FaultyRegistry) -> None:
+def test_a_blob_is_copied_within_one_registry_with_one_request(engine: Engine, target: FaultyRegistry) -> None:
     image = sample_image()
     image.load(target.storage, "app", "1.0")
 
@@ -38,9 +38,7 @@ def test_between_repositories_of_one_registry_a_blob_costs_one_request(engine: E
     assert target.count(".*/blobs/") == len(image.blobs), "neither side is asked for a blob before"
 
 
-def test_between_repositories_of_one_registry_a_blob_that_was_copied_before_is_not_mounted_again(
-    engine: Engine, target: FaultyRegistry
-) -> None:
+def test_a_blob_copied_before_within_one_registry_is_not_mounted_again(engine: Engine, target: FaultyRegistry) -> None:
     """The mount would write the blob's link again, and distribution cannot read the blob while it does. A client might
     be pulling the blob."""
     image = sample_image()
@@ -57,7 +55,7 @@ def test_between_repositories_of_one_registry_a_blob_that_was_copied_before_is_n
     assert target.count("POST ") == 0
 
 
-def test_a_registry_that_mounts_nothing_gets_no_blob_again_that_it_has(engine: Engine, target: FaultyRegistry) -> None:
+def test_existing_blobs_are_not_uploaded_to_a_registry_without_mounts(engine: Engine, target: FaultyRegistry) -> None:
     image = sample_image()
     for name in ("app", "copy"):
         image.load(target.storage, name, "1.0")
@@ -81,7 +79,7 @@ def test_a_registry_that_mounts_nothing_gets_no_blob_again_that_it_has(engine: E
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
-def test_a_refused_mount_becomes_a_plain_upload(
+def test_a_rejected_mount_falls_back_to_an_upload(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int
 ) -> None:
     image = sample_image()
@@ -95,7 +93,7 @@ def test_a_refused_mount_becomes_a_plain_upload(
     assert result.bytes_copied == image.blob_bytes
 
 
-def test_the_session_opened_in_place_of_a_mount_is_used(
+def test_an_upload_session_opened_instead_of_a_mount_is_used(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, digest = one_blob(b"content")
@@ -122,7 +120,7 @@ def test_nothing_is_mounted_from_another_registry(
     assert target.count("POST .*(mount|from)=") == 0
 
 
-def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
+def test_blobs_are_not_checked_in_a_new_repository(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -132,7 +130,7 @@ def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
     assert [str(asked) for asked in target.requests if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
 
 
-def test_layers_that_the_source_does_not_show_are_mounted_from_nobody(
+def test_layers_that_the_source_does_not_serve_are_not_mounted(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     """A manifest can name the layers of a private image of another user that the target has."""

@@ -48,7 +48,9 @@ def stolen(image: SampleImage, thief: FaultyRegistry) -> None:
     thief.on("GET .*/blobs/", reply(404), times=float("inf"))
 
 
-def test_a_claim_of_possession_mounts_nothing(guarded: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_blob_the_source_claims_but_does_not_deliver_is_not_mounted(
+    guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = sample_image()
     image.load(source.storage, "private", "1.0")
     guarded.copy(guarded_request(ref(source, "private:1.0"), ref(target, "private:1.0")))
@@ -64,7 +66,7 @@ def test_a_claim_of_possession_mounts_nothing(guarded: Engine, source: FaultyReg
     assert target.storage.manifest("stolen", "1.0") is None
 
 
-def test_what_a_registry_shows_across_repositories_is_not_taken_for_delivered(
+def test_content_reported_across_repositories_does_not_count_as_delivered(
     guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """Some registries report a blob or manifest in every repository when one repository has it."""
@@ -84,7 +86,9 @@ def test_what_a_registry_shows_across_repositories_is_not_taken_for_delivered(
     assert target.storage.tags.get(("stolen", "1.0")) is None
 
 
-def test_what_the_source_delivers_counts(guarded: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_an_existing_blob_is_read_from_the_source_once_and_not_uploaded(
+    guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     """Content that other users have put at the target is read from the source once, and not uploaded."""
     builder = ImageBuilder()
     base = builder.blob(b"a base layer")
@@ -99,7 +103,7 @@ def test_what_the_source_delivers_counts(guarded: Engine, source: FaultyRegistry
     assert target.count(f"PUT .*digest={base['digest'].replace(':', '%3A')}") == 0
 
 
-def test_what_a_copy_has_delivered_is_not_read_again(
+def test_blobs_delivered_by_an_earlier_copy_are_not_read_again(
     guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -115,7 +119,7 @@ def test_what_a_copy_has_delivered_is_not_read_again(
     assert result.bytes_copied == 0
 
 
-def test_a_repository_that_all_readers_may_read_is_mounted_from(
+def test_blobs_are_mounted_from_a_repository_that_all_readers_may_read(
     guarded: Engine, mounts: SharedMounts, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()

@@ -41,7 +41,7 @@ def test_small_blobs_do_not_wait_for_large_ones(
     assert copying.result().target_digest == image.root
 
 
-def test_small_blobs_that_do_not_come_leave_room_for_other_requests(
+def test_stalled_small_blobs_leave_request_slots_for_other_requests(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     mixed(large=0, small=40).load(source.storage, "app", "1.0")
@@ -57,7 +57,7 @@ def test_small_blobs_that_do_not_come_leave_room_for_other_requests(
     copying.result()
 
 
-def test_a_target_that_is_slow_to_store_small_blobs_keeps_no_slot_of_the_source(
+def test_a_target_slow_to_store_small_blobs_holds_no_slot_of_the_source(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     mixed(large=0, small=10).load(source.storage, "app", "1.0")
@@ -72,7 +72,7 @@ def test_a_target_that_is_slow_to_store_small_blobs_keeps_no_slot_of_the_source(
 
 
 @pytest.mark.parametrize("size", [1, SMALL - 1])
-def test_a_small_blob_that_breaks_off_is_read_to_its_end(
+def test_an_interrupted_download_of_a_small_blob_is_completed(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, size: int
 ) -> None:
     image = mixed(large=0, small=3)
@@ -85,7 +85,7 @@ def test_a_small_blob_that_breaks_off_is_read_to_its_end(
     assert image.blobs.items() <= target.storage.blobs.items()
 
 
-def test_the_session_of_a_small_blob_that_cannot_be_read_is_given_up(
+def test_the_upload_session_of_an_unreadable_small_blob_is_cancelled(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=100).load(source.storage, "app", "1.0")

@@ -18,7 +18,7 @@ from tests.support.ports import wait_until
 __all__ = ["second"]
 
 
-def test_sessions_of_a_copy_that_is_cancelled_are_given_up(
+def test_upload_sessions_of_a_cancelled_copy_are_cancelled(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     get_known(engine, source, target)
@@ -37,7 +37,7 @@ def test_sessions_of_a_copy_that_is_cancelled_are_given_up(
     wait_until(lambda: not target.storage.uploads)
 
 
-def test_sessions_that_are_opened_after_the_end_of_a_copy_are_given_up(
+def test_upload_sessions_opened_after_the_end_of_a_copy_are_cancelled(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     get_known(engine, source, target)
@@ -58,7 +58,7 @@ def test_sessions_that_are_opened_after_the_end_of_a_copy_are_given_up(
     wait_until(lambda: not target.storage.uploads)
 
 
-def test_sessions_of_an_index_that_cannot_be_read_are_given_up(
+def test_upload_sessions_of_an_unreadable_index_are_cancelled(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
     builder = ImageBuilder()

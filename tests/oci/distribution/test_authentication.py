@@ -43,7 +43,7 @@ def token_registry(make_registry: MakeRegistry, **options: bool | float) -> Faul
         ("", []),
     ],
 )
-def test_challenges_are_read_as_registries_write_them(header: str, expected: list[Challenge]) -> None:
+def test_challenges_of_registries_are_parsed(header: str, expected: list[Challenge]) -> None:
     assert [challenge for challenge in parse([header]) if challenge.scheme in ("basic", "bearer")] == expected
 
 
@@ -59,13 +59,15 @@ def test_challenges_are_read_as_registries_write_them(header: str, expected: lis
         (["Bearer", "Negotiate"], None),
     ],
 )
-def test_the_challenge_that_can_be_answered_is(headers: list[str], answered: str | None) -> None:
+def test_the_challenge_that_can_be_answered_is_selected(headers: list[str], answered: str | None) -> None:
     found = best(headers)
 
     assert (found.scheme if found else None) == answered
 
 
-def test_basic_credentials_open_a_real_registry(engine: Engine, source: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_real_registry_accepts_only_valid_basic_credentials(
+    engine: Engine, source: FaultyRegistry, tmp_path: Path
+) -> None:
     sample_image().load(source.storage, "app", "1.0")
     with distribution(tmp_path, htpasswd=True) as registry:
         login = access(registry.host, Credential(USERNAME, PASSWORD))
@@ -77,7 +79,9 @@ def test_basic_credentials_open_a_real_registry(engine: Engine, source: FaultyRe
         assert caught.value.code == "unauthorized"
 
 
-def test_tokens_open_both_sides(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_tokens_are_requested_for_pull_at_the_source_and_push_at_the_target(
+    engine: Engine, make_registry: MakeRegistry
+) -> None:
     source, target = token_registry(make_registry), token_registry(make_registry)
     image = sample_image()
     image.load(source.storage, "app", "1.0")
@@ -98,7 +102,7 @@ def test_anonymous_tokens_are_fetched_without_credentials(engine: Engine, make_r
     assert "Authorization" not in registry.found("GET /token")[0].headers
 
 
-def test_credentials_are_tried_in_turn_and_the_good_one_is_remembered(
+def test_credentials_are_tried_in_order_and_the_valid_one_is_remembered(
     engine: Engine, make_registry: MakeRegistry
 ) -> None:
     registry = token_registry(make_registry)
@@ -112,7 +116,7 @@ def test_credentials_are_tried_in_turn_and_the_good_one_is_remembered(
 
 @pytest.mark.parametrize("kind", ["basic", "token"])
 @pytest.mark.parametrize("credentials", [(), (WRONG,), (WRONG, WRONG)])
-def test_who_is_not_let_in_learns_so(
+def test_missing_or_wrong_credentials_are_a_permanent_unauthorized_error(
     engine: Engine, make_registry: MakeRegistry, kind: str, credentials: tuple[Credential, ...]
 ) -> None:
     registry = make_registry(Gatekeeper(kind, "mirror", "pass"))  # type: ignore[arg-type]
@@ -126,7 +130,7 @@ def test_who_is_not_let_in_learns_so(
     assert "credentials" in str(caught.value)
 
 
-def test_one_token_serves_many_requests_at_once(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_concurrent_requests_share_one_token(engine: Engine, make_registry: MakeRegistry) -> None:
     registry = token_registry(make_registry)
     sample_image().load(registry.storage, "app", "1.0")
     login = access(registry.host, LOGIN)
@@ -142,7 +146,7 @@ def test_one_token_serves_many_requests_at_once(engine: Engine, make_registry: M
 
 
 @pytest.mark.parametrize("answer", [{"access_token": "abc"}, {"token": "abc", "expires_in": 1}, {"token": "abc"}])
-def test_a_token_is_kept_for_a_minute_at_least(
+def test_a_token_with_a_short_or_missing_lifetime_is_reused(
     engine: Engine, make_registry: MakeRegistry, answer: dict[str, object]
 ) -> None:
     registry = make_registry()
@@ -158,7 +162,7 @@ def test_a_token_is_kept_for_a_minute_at_least(
     assert registry.found("HEAD ")[-1].headers["Authorization"] == "Bearer abc"
 
 
-def test_a_token_that_is_about_to_end_is_renewed_without_a_refusal(
+def test_a_token_about_to_expire_is_renewed_before_a_request_is_rejected(
     engine: Engine, make_registry: MakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = token_registry(make_registry, lifetime=60.0)
@@ -185,7 +189,7 @@ def test_a_revoked_token_is_replaced(engine: Engine, make_registry: MakeRegistry
     assert engine.head(ref(registry), login) is not None
 
 
-def test_a_mount_asks_for_the_other_repository_too_and_push_comes_first(
+def test_a_mount_token_lists_the_push_scope_before_the_other_repository(
     engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     target = token_registry(make_registry)
@@ -200,7 +204,7 @@ def test_a_mount_asks_for_the_other_repository_too_and_push_comes_first(
     assert target.count("POST .*mount=") == len(image.blobs)
 
 
-def test_a_wider_scope_that_the_registry_asks_for_is_added(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_scope_in_the_challenge_is_added_to_the_token_request(engine: Engine, make_registry: MakeRegistry) -> None:
     registry = make_registry()
     sample_image().load(registry.storage, "app", "1.0")
     challenge = f'Bearer realm="http://{registry.host}/token?v=1",service="odd one",scope="mirror:group:read"'
@@ -213,7 +217,7 @@ def test_a_wider_scope_that_the_registry_asks_for_is_added(engine: Engine, make_
     assert query == "/token?v=1&service=odd%20one&scope=repository%3Aapp%3Apull&scope=mirror%3Agroup%3Aread"
 
 
-def test_credentials_do_not_follow_a_token_server_that_redirects_elsewhere(
+def test_credentials_are_not_sent_to_the_redirect_target_of_a_token_server(
     engine: Engine, make_registry: MakeRegistry
 ) -> None:
     registry, elsewhere = make_registry(), make_registry()
@@ -229,7 +233,7 @@ def test_credentials_do_not_follow_a_token_server_that_redirects_elsewhere(
 
 
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"token": 7}', b'{"token": "a\\r\\nX-Evil: 1"}', b"[" * 9999])
-def test_a_token_server_that_talks_nonsense_is_an_error(
+def test_an_invalid_response_of_a_token_server_is_an_error(
     engine: Engine, make_registry: MakeRegistry, answer: bytes
 ) -> None:
     registry = make_registry()
@@ -240,7 +244,7 @@ def test_a_token_server_that_talks_nonsense_is_an_error(
         engine.head(ref(registry), access(registry.host))
 
 
-def test_a_token_server_in_trouble_is_asked_again(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_failed_token_request_is_retried(engine: Engine, make_registry: MakeRegistry) -> None:
     registry = token_registry(make_registry)
     sample_image().load(registry.storage, "app", "1.0")
     registry.on("GET /token", reply(503))
@@ -249,7 +253,9 @@ def test_a_token_server_in_trouble_is_asked_again(engine: Engine, make_registry:
     assert engine.head(ref(registry), access(registry.host, LOGIN)) is not None
 
 
-def test_a_private_image_of_one_login_is_not_shown_to_another(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_private_image_read_with_credentials_is_not_shown_without_them(
+    engine: Engine, make_registry: MakeRegistry
+) -> None:
     registry = token_registry(make_registry)
     sample_image().load(registry.storage, "app", "1.0")
     assert engine.head(ref(registry), access(registry.host, LOGIN)) is not None
@@ -258,7 +264,7 @@ def test_a_private_image_of_one_login_is_not_shown_to_another(engine: Engine, ma
         engine.head(ref(registry), access(registry.host))
 
 
-def test_copies_on_another_thread_use_the_same_token(
+def test_the_threads_of_a_copy_share_its_tokens(
     make_engine: MakeEngine, source: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     target = token_registry(make_registry)

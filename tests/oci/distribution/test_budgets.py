@@ -24,13 +24,13 @@ def sent_in(seconds: float, mine: RequestBudgets) -> int:
     return count
 
 
-def test_a_host_without_a_limit_costs_nothing() -> None:
+def test_requests_to_a_host_without_a_limit_are_not_delayed() -> None:
     mine = budgets(head=1)
     assert [mine.take("other.example.com", ("head", "request")) for _ in range(100)] == [0.0] * 100
     assert mine.demands() == {}
 
 
-def test_nothing_is_sent_before_a_share_is_granted() -> None:
+def test_no_requests_are_sent_before_a_share_is_granted() -> None:
     mine = budgets(head=40)
     assert sent_in(0.05, mine) == 0
     assert mine.demands() == {HEADS: Demand(40, wanted=40)}
@@ -38,7 +38,7 @@ def test_nothing_is_sent_before_a_share_is_granted() -> None:
     assert 5 <= sent_in(0.5, mine) <= 13
 
 
-def test_without_a_database_the_last_share_holds_and_the_first_is_a_tenth() -> None:
+def test_without_a_database_the_last_share_or_a_tenth_of_the_limit_applies() -> None:
     mine = budgets(head=400)
     assert mine.take(HOST, ("head",)) > 0
     mine.continue_without_grants()
@@ -48,14 +48,14 @@ def test_without_a_database_the_last_share_holds_and_the_first_is_a_tenth() -> N
     assert sent_in(0.5, mine) <= 13
 
 
-def test_the_strictest_of_several_budgets_holds() -> None:
+def test_the_strictest_of_several_budgets_applies() -> None:
     mine = budgets(head=1_000, request=20)
     mine.take(HOST, ("head", "request"))
     mine.grant({HEADS: 1_000.0, (HOST, "request"): 20.0})
     assert sent_in(0.5, mine) <= 13
 
 
-def test_transfers_are_held_until_they_end() -> None:
+def test_transfers_occupy_their_budget_until_they_end() -> None:
     mine = budgets(transfer=2)
     mine.take(HOST, ("transfer",))
     mine.grant({(HOST, "transfer"): 2.0})

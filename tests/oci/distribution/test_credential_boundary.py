@@ -39,7 +39,7 @@ def _decoded(header: str) -> str:
 
 @pytest.mark.parametrize("scheme", ["token", "basic"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_host_that_a_blob_is_redirected_to_does_not_get_the_credentials(
+def test_the_redirect_target_of_a_blob_does_not_receive_the_credentials(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, scheme: str, status: int
 ) -> None:
     source = make_registry(Gatekeeper("token", "mirror", "pass"))
@@ -58,7 +58,7 @@ def test_a_host_that_a_blob_is_redirected_to_does_not_get_the_credentials(
     assert caught.value.host == source.host
 
 
-def test_a_host_that_an_upload_is_led_to_does_not_get_the_credentials(
+def test_the_host_of_an_upload_location_does_not_receive_the_credentials(
     engine: Engine, make_registry: MakeRegistry, source: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -78,7 +78,7 @@ def test_a_host_that_an_upload_is_led_to_does_not_get_the_credentials(
     assert not saw_our_credentials(greedy)
 
 
-def test_the_token_of_another_host_does_not_replace_ours(
+def test_the_token_of_a_redirect_target_is_not_sent_to_the_source(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
 ) -> None:
     source = make_registry(Gatekeeper("token", "mirror", "pass"))
@@ -98,7 +98,7 @@ def test_the_token_of_another_host_does_not_replace_ours(
     assert not saw_our_credentials(other)
 
 
-def test_a_name_that_redirects_to_another_registry_is_mirrored(
+def test_an_image_of_a_registry_that_redirects_to_another_is_mirrored(
     engine: Engine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """As lscr.io and cr.fluentbit.io do. The second registry requires its own token."""
@@ -117,7 +117,7 @@ def test_a_name_that_redirects_to_another_registry_is_mirrored(
 
 @pytest.mark.parametrize("hides_with", [401, 403, 404])
 @pytest.mark.parametrize("scheme", ["token", "basic"])
-def test_configured_credentials_are_used_where_only_the_api_root_asks_for_them(
+def test_credentials_are_used_if_only_the_api_root_sends_a_challenge(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, scheme: str, hides_with: int
 ) -> None:
     registry = make_registry(Gatekeeper(scheme, "mirror", "pass"))  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ def test_configured_credentials_are_used_where_only_the_api_root_asks_for_them(
 
 
 @pytest.mark.parametrize("hides_with", [401, 403, 404])
-def test_basic_is_sent_where_nothing_asks_for_credentials(
+def test_basic_credentials_are_sent_to_a_registry_without_challenges(
     engine: Engine, make_registry: MakeRegistry, hides_with: int
 ) -> None:
     registry = make_registry()
@@ -159,7 +159,7 @@ def test_basic_is_sent_where_nothing_asks_for_credentials(
     assert engine.head(ref(registry), access(registry.host, LOGIN)) is not None
 
 
-def test_a_registry_that_shows_everything_is_asked_for_nothing_more(engine: Engine, source: FaultyRegistry) -> None:
+def test_a_public_registry_is_probed_for_a_challenge_only_once(engine: Engine, source: FaultyRegistry) -> None:
     sample_image().load(source.storage, "app", "1.0")
     login = access(source.host, LOGIN)
 
@@ -173,7 +173,7 @@ def test_a_registry_that_shows_everything_is_asked_for_nothing_more(engine: Engi
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_credentials_are_said_to_be_refused_only_if_they_were_sent(
+def test_credentials_are_reported_as_rejected_only_if_they_were_sent(
     engine: Engine, make_registry: MakeRegistry, status: int
 ) -> None:
     registry = make_registry()
@@ -191,7 +191,7 @@ def test_credentials_are_said_to_be_refused_only_if_they_were_sent(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("seconds", ["1", "3600", "999999999"])
-def test_a_token_server_that_asks_to_wait_pauses_the_registry(
+def test_a_retry_after_of_the_token_server_pauses_the_registry(
     engine: Engine, make_registry: MakeRegistry, status: int, seconds: str
 ) -> None:
     registry = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))

@@ -30,7 +30,7 @@ def loaded(source: FaultyRegistry) -> FaultyRegistry:
     return source
 
 
-def test_what_is_there_is_described(engine: Engine, loaded: FaultyRegistry) -> None:
+def test_head_returns_the_descriptor_of_an_existing_image(engine: Engine, loaded: FaultyRegistry) -> None:
     image = sample_image()
 
     found = engine.head(ref(loaded), access(loaded.host))
@@ -39,7 +39,7 @@ def test_what_is_there_is_described(engine: Engine, loaded: FaultyRegistry) -> N
     assert engine.head(ref(loaded, f"app@{image.root}"), access(loaded.host)) == found
 
 
-def test_a_look_is_one_request_on_a_connection_that_stays_open(
+def test_each_head_is_one_request_on_a_reused_connection(
     engine: Engine, loaded: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected: list[object] = []
@@ -58,12 +58,12 @@ def test_a_look_is_one_request_on_a_connection_that_stays_open(
     assert len(connected) == 1
 
 
-def test_only_a_404_means_absent(engine: Engine, loaded: FaultyRegistry) -> None:
+def test_a_missing_tag_or_repository_is_absent(engine: Engine, loaded: FaultyRegistry) -> None:
     assert engine.head(ref(loaded, "app:2.0"), access(loaded.host)) is None
     assert engine.head(ref(loaded, "other:1.0"), access(loaded.host)) is None
 
 
-def test_absence_at_a_real_registry(engine: Engine, distribution_registry: Registry) -> None:
+def test_a_missing_repository_of_a_real_registry_is_absent(engine: Engine, distribution_registry: Registry) -> None:
     assert engine.head(ref(distribution_registry, "nobody/here:1"), access(distribution_registry.host)) is None
 
 
@@ -71,7 +71,9 @@ def test_absence_at_a_real_registry(engine: Engine, distribution_registry: Regis
     ("status", "code"),
     [(400, "invalid"), (401, "unauthorized"), (403, "denied"), (429, "rate-limited"), (500, "unavailable")],
 )
-def test_whatever_else_is_an_error(make_engine: MakeEngine, loaded: FaultyRegistry, status: int, code: str) -> None:
+def test_statuses_other_than_404_are_errors(
+    make_engine: MakeEngine, loaded: FaultyRegistry, status: int, code: str
+) -> None:
     loaded.on("HEAD .*", reply(status), times=99)
 
     with pytest.raises(RegistryError) as caught:
@@ -95,7 +97,7 @@ def test_the_timeout_bounds_the_whole_call(make_engine: MakeEngine, loaded: Faul
 
 
 @pytest.mark.parametrize("fault", [hang, drip])
-def test_the_timeout_bounds_the_token_server_too(
+def test_the_timeout_bounds_the_token_request(
     make_engine: MakeEngine, make_registry: MakeRegistry, fault: Action
 ) -> None:
     registry = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
@@ -109,7 +111,7 @@ def test_the_timeout_bounds_the_token_server_too(
     assert caught.value.code == "timeout"
 
 
-def test_the_timeout_bounds_the_wait_for_somebody_elses_token(
+def test_the_timeout_bounds_the_wait_for_a_token_of_another_thread(
     make_engine: MakeEngine, make_registry: MakeRegistry
 ) -> None:
     registry = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
@@ -122,7 +124,7 @@ def test_the_timeout_bounds_the_wait_for_somebody_elses_token(
         assert time.monotonic() - started < PROMPT
 
 
-def test_the_timeout_bounds_the_name_look_up(
+def test_the_timeout_bounds_the_name_lookup(
     make_engine: MakeEngine, internet: Internet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
@@ -152,7 +154,7 @@ def test_the_timeout_bounds_the_tls_handshake(make_engine: MakeEngine, loaded: F
 
 
 @pytest.mark.parametrize("body", [endless, reply(200, b" " * (9 * 1024 * 1024), Content_Type=OCI_INDEX)])
-def test_a_manifest_over_8_mib_is_refused(engine: Engine, loaded: FaultyRegistry, body: Action) -> None:
+def test_a_manifest_over_8_mib_is_rejected(engine: Engine, loaded: FaultyRegistry, body: Action) -> None:
     loaded.on("HEAD .*", without_digest)
     loaded.on("GET .*", body)
 
@@ -162,7 +164,7 @@ def test_a_manifest_over_8_mib_is_refused(engine: Engine, loaded: FaultyRegistry
     assert caught.value.code == "too-large"
 
 
-def test_plain_http_is_spoken_only_where_configured(engine: Engine, loaded: FaultyRegistry) -> None:
+def test_plain_http_is_used_only_if_configured(engine: Engine, loaded: FaultyRegistry) -> None:
     with pytest.raises(RegistryError) as caught:
         engine.head(ref(loaded), access(loaded.host, insecure=False), timeout=2)
 
@@ -170,7 +172,7 @@ def test_plain_http_is_spoken_only_where_configured(engine: Engine, loaded: Faul
     assert loaded.requests == []
 
 
-def test_a_private_authority_is_trusted_only_where_named(
+def test_a_private_certificate_authority_is_trusted_only_if_configured(
     make_engine: MakeEngine, source: FaultyRegistry, tmp_path: Path
 ) -> None:
     image = sample_image()
@@ -190,7 +192,7 @@ def test_a_private_authority_is_trusted_only_where_named(
     assert found.digest == image.root
 
 
-def test_tls_verifies_the_name_and_not_the_address_that_is_dialled(engine: Engine, tmp_path: Path) -> None:
+def test_tls_verifies_the_hostname_and_not_the_connection_address(engine: Engine, tmp_path: Path) -> None:
     with distribution(tmp_path, tls=True) as registry:
         port = registry.host.rpartition(":")[2]
 
@@ -204,7 +206,9 @@ def test_tls_verifies_the_name_and_not_the_address_that_is_dialled(engine: Engin
         assert "hostname" in str(caught.value).lower()
 
 
-def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: FaultyRegistry, tmp_path: Path) -> None:
+def test_an_https_registry_cannot_redirect_to_plain_http(
+    engine: Engine, loaded: FaultyRegistry, tmp_path: Path
+) -> None:
     """Redirects within HTTPS are tested separately. The front end of this test is a TLS server that only redirects."""
     Authority(tmp_path).issue(tmp_path / "server.pem", tmp_path / "server.key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -230,13 +234,13 @@ def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: 
     assert loaded.requests == []
 
 
-def test_a_missing_file_of_authorities_is_named_as_the_cause(engine: Engine) -> None:
+def test_a_missing_certificate_authority_file_is_reported_as_the_cause(engine: Engine) -> None:
     with pytest.raises(RegistryError, match="certificate authorities") as caught:
         engine.head(ImageRef("a.test", "x", "1"), RegistryAccess("a.test", ca_file="/nonexistent/ca.pem"))
     assert caught.value.code == "tls"
 
 
-def test_a_closed_engine_answers_no_more(engine: Engine, loaded: FaultyRegistry) -> None:
+def test_a_closed_engine_raises_a_cancelled_error(engine: Engine, loaded: FaultyRegistry) -> None:
     engine.close()
 
     with pytest.raises(CopyCancelledError):

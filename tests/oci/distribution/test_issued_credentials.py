@@ -40,7 +40,7 @@ class Cloud:
 
 
 @pytest.mark.parametrize("kind", ["basic", "token"])
-def test_an_issued_token_opens_a_registry(kind: str, engine: Engine, make_registry: MakeRegistry) -> None:
+def test_an_issued_credential_authorizes_a_copy(kind: str, engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first"])
     source, target = make_registry(), make_registry(Gatekeeper(kind, "AWS", "first"))  # type: ignore[arg-type]
     sample_image().load(source.storage, "app", "1.0")
@@ -90,7 +90,7 @@ def _refuse_as_denied(target: FaultyRegistry):  # type: ignore[no-untyped-def]
     return act
 
 
-def test_a_request_that_a_new_token_is_denied_too_is_denied(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_request_still_denied_with_a_new_token_is_an_error(engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first", "second"])
     target = make_registry(Gatekeeper("basic", "AWS", "second"))
     target.on("HEAD ", reply(403, ENDED), times=float("inf"))
@@ -100,7 +100,7 @@ def test_a_request_that_a_new_token_is_denied_too_is_denied(engine: Engine, make
     assert target.count("HEAD ") <= 3
 
 
-def test_an_unavailable_cloud_is_not_a_refusal(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_an_unavailable_cloud_is_a_temporary_credential_error(engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first"], is_away=True)
     target = make_registry(Gatekeeper("basic", "AWS", "first"))
     with pytest.raises(RegistryError) as caught:

@@ -36,7 +36,7 @@ def tokens_sent(registry: FaultyRegistry) -> list[str]:
     return [asked.headers["Authorization"] for asked in registry.requests if "Authorization" in asked.headers]
 
 
-def test_a_token_that_is_not_taken_yet_is_sent_again_a_moment_later(
+def test_a_new_token_that_is_not_accepted_yet_is_sent_again(
     engine: Engine, guarded: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = load(guarded)
@@ -50,7 +50,7 @@ def test_a_token_that_is_not_taken_yet_is_sent_again_a_moment_later(
 
 
 @pytest.mark.parametrize(("error", "times"), [("invalid_token", 2), ("insufficient_scope", 1)])
-def test_a_token_that_is_never_taken_ends_in_an_error(
+def test_a_token_that_is_never_accepted_is_an_unauthorized_error(
     engine: Engine, guarded: FaultyRegistry, error: str, times: int
 ) -> None:
     load(guarded)
@@ -63,7 +63,9 @@ def test_a_token_that_is_never_taken_ends_in_an_error(
     assert len(tokens_sent(guarded)) == times
 
 
-def test_a_caller_without_the_time_for_it_does_not_wait(engine: Engine, guarded: FaultyRegistry) -> None:
+def test_a_rejected_token_with_a_short_timeout_is_an_unauthorized_error(
+    engine: Engine, guarded: FaultyRegistry
+) -> None:
     load(guarded)
     guarded.on("(HEAD|GET) /v2/", refused_as("invalid_token"), times=ALWAYS)
 

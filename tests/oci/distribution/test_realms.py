@@ -26,7 +26,7 @@ class Strict(Gatekeeper):
 
 
 @pytest.mark.parametrize("credentials", [(), (LOGIN,)])
-def test_a_repository_that_is_refused_keeps_no_other_from_being_read(
+def test_a_denied_repository_does_not_block_other_repositories(
     engine: Engine, make_registry: MakeRegistry, credentials: tuple[Credential, ...]
 ) -> None:
     registry = make_registry(Strict("token", "mirror", "pass", anonymous_pull=True))
@@ -41,7 +41,7 @@ def test_a_repository_that_is_refused_keeps_no_other_from_being_read(
             assert engine.head(ref(registry, f"{name}:1.0"), how) is not None
 
 
-def test_a_token_request_names_no_repository_of_another_one(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_token_request_contains_only_the_scope_of_its_repository(engine: Engine, make_registry: MakeRegistry) -> None:
     registry = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
     for name in ("first", "second"):
         sample_image().load(registry.storage, name, "1.0")
@@ -52,7 +52,9 @@ def test_a_token_request_names_no_repository_of_another_one(engine: Engine, make
 
 
 @pytest.mark.parametrize("kind", ["realm", "scope"])
-def test_repositories_may_ask_for_tokens_of_their_own(engine: Engine, source: FaultyRegistry, kind: str) -> None:
+def test_repositories_may_require_tokens_of_different_realms_or_scopes(
+    engine: Engine, source: FaultyRegistry, kind: str
+) -> None:
     """The token from another repository's challenge is refused, so the challenge of this repository decides what to
     request."""
     for name in ("a", "b"):
@@ -79,7 +81,7 @@ def test_repositories_may_ask_for_tokens_of_their_own(engine: Engine, source: Fa
         assert engine.head(ref(source, f"{name}:1.0"), access(source.host)) is not None
 
 
-def test_a_registry_that_asks_for_something_else_each_time_is_not_asked_for_ever(
+def test_a_registry_that_sends_ever_new_challenges_is_not_retried_endlessly(
     engine: Engine, source: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")

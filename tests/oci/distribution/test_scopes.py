@@ -31,7 +31,7 @@ class OnlyToPull(Gatekeeper):
         return None if any("push" in scope for scope in scopes) else super().issue(authorization, scopes)
 
 
-def test_a_target_that_creates_a_repository_for_a_token_to_push_gets_its_first_image(
+def test_a_repository_created_by_a_push_token_request_gets_its_first_image(
     engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     target = make_registry(CreatesForPush())
@@ -47,7 +47,7 @@ def test_a_target_that_creates_a_repository_for_a_token_to_push_gets_its_first_i
 
 
 @pytest.mark.parametrize("logins", [(), (LOGIN,)], ids=["anonymous", "credentials"])
-def test_a_source_that_gives_tokens_to_pull_alone_is_read_in_full(
+def test_a_source_that_issues_only_pull_tokens_is_read_completely(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, logins: tuple[Credential, ...]
 ) -> None:
     """The second image has layers that the first copy brought to another repository: the engine verifies that the

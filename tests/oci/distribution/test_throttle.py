@@ -19,7 +19,7 @@ from tests.support.ports import wait_until
 
 
 @pytest.mark.parametrize("status", [408, 429, 499, 500, 502, 503, 504, 522])
-def test_what_may_pass_is_tried_again(
+def test_transient_statuses_are_retried(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int
 ) -> None:
     image = sample_image()
@@ -34,7 +34,7 @@ def test_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "invalid"), (403, "denied"), (404, "not-found")])
-def test_what_will_not_pass_is_not_tried_again(
+def test_permanent_errors_are_not_retried(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int, code: str
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -47,7 +47,7 @@ def test_what_will_not_pass_is_not_tried_again(
     assert source.count("GET .*/manifests/1.0") == 1
 
 
-def test_a_digest_that_the_target_refuses_is_not_sent_again(
+def test_a_blob_whose_digest_the_target_rejects_is_not_sent_again(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(platforms=("linux/amd64",), layers=1).load(source.storage, "app", "1.0")
@@ -61,7 +61,9 @@ def test_a_digest_that_the_target_refuses_is_not_sent_again(
     assert len(paths) == len(set(paths))
 
 
-def test_dropped_connections_are_tried_again(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_requests_on_dropped_connections_are_retried(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     sample_image().load(source.storage, "app", "1.0")
     for registry in (source, target):
         for method in ("HEAD", "GET", "POST", "PUT"):
@@ -71,7 +73,7 @@ def test_dropped_connections_are_tried_again(engine: Engine, source: FaultyRegis
 
 
 @pytest.mark.parametrize("style", ["seconds", "date"])
-def test_the_wait_a_registry_asks_for_is_kept_by_everybody(
+def test_the_retry_after_of_a_registry_delays_all_requests_to_it(
     make_engine: MakeEngine, source: FaultyRegistry, style: str
 ) -> None:
     budgets = RequestBudgets()
@@ -97,7 +99,9 @@ def test_the_wait_a_registry_asks_for_is_kept_by_everybody(
     assert source.count("HEAD ") == 3
 
 
-def test_a_date_in_the_past_or_nonsense_means_our_own_back_off(engine: Engine, source: FaultyRegistry) -> None:
+def test_requests_are_retried_after_a_past_invalid_or_missing_retry_after(
+    engine: Engine, source: FaultyRegistry
+) -> None:
     sample_image().load(source.storage, "app", "1.0")
     source.on("HEAD .*", reply(429, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT"))
     source.on("HEAD .*", reply(429, Retry_After="soon"))
@@ -108,7 +112,7 @@ def test_a_date_in_the_past_or_nonsense_means_our_own_back_off(engine: Engine, s
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("wait", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_a_registry_that_asks_for_no_wait_gets_our_own_back_off(
+def test_a_retry_after_of_zero_or_in_the_past_uses_the_engine_backoff(
     make_engine: MakeEngine, source: FaultyRegistry, status: int, wait: str
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -120,7 +124,7 @@ def test_a_registry_that_asks_for_no_wait_gets_our_own_back_off(
     assert time.monotonic() - began >= 3 * 0.1
 
 
-def test_a_longer_wait_is_handed_back_to_the_caller(engine: Engine, source: FaultyRegistry) -> None:
+def test_a_long_retry_after_is_raised_to_the_caller(engine: Engine, source: FaultyRegistry) -> None:
     sample_image().load(source.storage, "app", "1.0")
     source.on("HEAD .*", reply(503, Retry_After="3600"))
 
@@ -133,7 +137,9 @@ def test_a_longer_wait_is_handed_back_to_the_caller(engine: Engine, source: Faul
     assert source.count("HEAD ") == 1, "a rate-limited host was asked"
 
 
-def test_a_copy_hands_back_the_wait_too(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_long_retry_after_ends_a_copy_with_a_rate_limited_error(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     sample_image().load(source.storage, "app", "1.0")
     target.on("PUT .*/blobs", reply(429, Retry_After="3600"))
 
@@ -144,19 +150,18 @@ def test_a_copy_hands_back_the_wait_too(engine: Engine, source: FaultyRegistry, 
     assert caught.value.retry_after == pytest.approx(3600, abs=5)
 
 
-def test_no_host_gets_more_requests_at_once_than_allowed(
+def test_concurrent_requests_to_a_source_are_limited(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(layers=12, layer_bytes=100).load(source.storage, "app", "1.0")
-    for registry in (source, target):
-        registry.on(".*", counted, times=9999)
+    source.on(".*", counted, times=9999)
 
     copy(make_engine(requests_per_host=4), source, target)
 
     assert 1 < source.in_flight.most <= 4
 
 
-def test_a_target_gets_no_more_requests_at_once_than_there_are_blob_threads_and_a_few(
+def test_concurrent_requests_to_a_target_are_limited_by_the_blob_threads(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(layers=40, layer_bytes=100).load(source.storage, "app", "1.0")
@@ -167,7 +172,7 @@ def test_a_target_gets_no_more_requests_at_once_than_there_are_blob_threads_and_
     assert 1 < target.in_flight.most <= 6 + MAX_TARGET_REQUESTS_BESIDE_BLOBS
 
 
-def test_manifests_get_through_while_blobs_are_busy(
+def test_a_head_is_sent_while_blobs_use_all_their_request_slots(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(layers=12, layer_bytes=100).load(source.storage, "app", "1.0")
@@ -207,7 +212,7 @@ def test_a_copy_within_one_registry_works_with_a_single_slot(make_engine: MakeEn
     assert result.bytes_copied == result.bytes_total
 
 
-def test_requests_per_second_are_spread(make_engine: MakeEngine, source: FaultyRegistry) -> None:
+def test_requests_per_second_are_limited(make_engine: MakeEngine, source: FaultyRegistry) -> None:
     engine = make_engine(requests_per_second=20)
     sample_image().load(source.storage, "app", "1.0")
     started = time.monotonic()

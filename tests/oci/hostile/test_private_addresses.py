@@ -46,7 +46,7 @@ def led_to(where: str, url: str) -> tuple[str, Action]:
 
 @pytest.mark.parametrize("inside", INSIDE)
 @pytest.mark.parametrize("where", ["manifest", "blob", "token realm"])
-def test_nothing_leads_inside(
+def test_redirects_and_realms_do_not_lead_to_private_addresses(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, where: str, inside: str
 ) -> None:
     victim = port_of(target)
@@ -60,7 +60,7 @@ def test_nothing_leads_inside(
 
 
 @pytest.mark.parametrize("inside", INSIDE)
-def test_an_upload_is_not_led_inside(
+def test_an_upload_location_does_not_lead_to_a_private_address(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, inside: str
 ) -> None:
     """The reverse case: a target on the internet and a configured source."""
@@ -83,7 +83,7 @@ def test_an_upload_is_not_led_inside(
 
 
 @pytest.mark.parametrize("inside", INSIDE)
-def test_a_list_of_referrers_is_not_led_inside(
+def test_a_referrers_link_does_not_lead_to_a_private_address(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, inside: str
 ) -> None:
     sample_image(layers=1, layer_bytes=5000).load(source.storage, "app", "1.0")

@@ -68,7 +68,9 @@ def look(engine: Engine, host: str, **options: object) -> RegistryError:
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
-def test_a_name_that_leads_inside_is_refused(engine: Engine, internet: Internet, address: str) -> None:
+def test_a_name_that_resolves_to_a_non_public_address_is_rejected(
+    engine: Engine, internet: Internet, address: str
+) -> None:
     internet.name("registry.test.", address)
 
     error = look(engine, "registry.test:5000")
@@ -79,12 +81,12 @@ def test_a_name_that_leads_inside_is_refused(engine: Engine, internet: Internet,
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "[::1]:1", "169.254.169.254", "[fe80::1]:80", "10.0.0.1:80"])
-def test_an_address_in_place_of_a_name_is_refused(engine: Engine, internet: Internet, host: str) -> None:
+def test_a_literal_non_public_address_is_rejected(engine: Engine, internet: Internet, host: str) -> None:
     assert look(engine, host).code == "address-refused"
     assert internet.dialled == []
 
 
-def test_a_closed_port_of_a_literal_address_is_written_as_addresses_are(engine: Engine) -> None:
+def test_the_error_for_a_literal_ipv6_address_contains_its_brackets(engine: Engine) -> None:
     host = f"[::1]:{free_port()}"
     with pytest.raises(RegistryError) as caught:
         engine.head(ImageRef(host, "x", "1"), access(host), timeout=1)
@@ -93,7 +95,7 @@ def test_a_closed_port_of_a_literal_address_is_written_as_addresses_are(engine: 
 
 @pytest.mark.parametrize("private_allowed", [True, False])
 @pytest.mark.parametrize("host", ["0x7f.1", "2130706433", "0177.0.0.1", "127.1", "0x7f000001", "127.0.0.1."])
-def test_an_address_in_another_notation_is_refused_without_a_look_up(
+def test_an_address_in_another_notation_is_rejected_without_a_lookup(
     engine: Engine, internet: Internet, host: str, private_allowed: bool
 ) -> None:
     error = look(engine, host, private_allowed=private_allowed)
@@ -104,13 +106,13 @@ def test_an_address_in_another_notation_is_refused_without_a_look_up(
 
 
 @pytest.mark.parametrize("host", ["1password.test", "0x.test", "4.test", "a1", "10.0.0.1.test"])
-def test_a_name_with_numbers_is_looked_up(engine: Engine, internet: Internet, host: str) -> None:
+def test_a_name_that_contains_numbers_is_resolved(engine: Engine, internet: Internet, host: str) -> None:
     assert look(engine, host, private_allowed=True).code == "unavailable"
     assert internet.resolved
 
 
 @pytest.mark.parametrize("address", NEVER)
-def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
+def test_link_local_and_metadata_addresses_are_rejected_even_if_configured(
     engine: Engine, internet: Internet, address: str
 ) -> None:
     internet.name("registry.test.", address)
@@ -123,24 +125,24 @@ def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
 @pytest.mark.parametrize(
     "address", [PUBLIC, "2606:4700::1", f"::ffff:{PUBLIC}", "64:ff9b::cb00:7209", "2002:cb00:7209::"]
 )
-def test_a_public_address_may_be_used_in_each_of_its_forms(address: str) -> None:
+def test_a_public_address_is_accepted_in_each_notation(address: str) -> None:
     (found,) = resolve(address, 443, private_allowed=False, timeout=1)
     assert not found.is_private
 
 
-def test_an_operators_own_nat64_may_be_used_where_it_is_configured() -> None:
+def test_a_local_nat64_prefix_is_accepted_if_private_addresses_are_allowed() -> None:
     (found,) = resolve("64:ff9b:1::cb00:7209", 443, private_allowed=True, timeout=1)
     assert found.is_private
 
 
-def test_one_private_address_among_public_ones_is_enough_to_refuse(engine: Engine, internet: Internet) -> None:
+def test_a_name_with_a_public_and_a_private_address_is_rejected(engine: Engine, internet: Internet) -> None:
     internet.name("registry.test.", [PUBLIC, "10.0.0.1"])
 
     assert look(engine, "registry.test:5000").code == "address-refused"
 
 
 @pytest.mark.parametrize("private_allowed", [True, False])
-def test_names_are_absolute_so_that_no_search_domain_answers(
+def test_names_are_resolved_as_absolute_names_without_search_domains(
     engine: Engine, internet: Internet, private_allowed: bool
 ) -> None:
     internet.name("ghcr.io", "10.0.0.1")
@@ -152,13 +154,13 @@ def test_names_are_absolute_so_that_no_search_domain_answers(
     assert error.code == "unavailable"
 
 
-def test_a_bare_service_name_does_not_resolve_unless_configured(engine: Engine, internet: Internet) -> None:
+def test_a_bare_service_name_does_not_resolve(engine: Engine, internet: Internet) -> None:
     internet.name("postgres", "10.0.0.1")
 
     assert look(engine, "postgres:5432").code == "unavailable"
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_dialled(
+def test_the_connection_uses_the_address_that_was_checked(
     engine: Engine, internet: Internet, source: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -173,14 +175,14 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
     assert source.requests[0].headers["Host"] == host
 
 
-def test_docker_hub_is_asked_at_its_own_api_host(engine: Engine, internet: Internet) -> None:
+def test_requests_to_docker_hub_use_its_api_host(engine: Engine, internet: Internet) -> None:
     with pytest.raises(RegistryError, match=r"registry-1\.docker\.io"):
         engine.head(ImageRef.parse("nginx"), RegistryAccess("docker.io"), timeout=1)
 
     assert set(internet.resolved) == {"registry-1.docker.io."}
 
 
-def test_a_configured_registry_can_be_dialled_elsewhere(engine: Engine, source: FaultyRegistry) -> None:
+def test_a_configured_registry_can_use_another_connection_address(engine: Engine, source: FaultyRegistry) -> None:
     sample_image().load(source.storage, "app", "1.0")
     there = access("registry.test:5000", connect_to=source.host)
 
@@ -188,7 +190,7 @@ def test_a_configured_registry_can_be_dialled_elsewhere(engine: Engine, source: 
     assert source.requests[0].headers["Host"] == "registry.test:5000"
 
 
-def test_an_address_that_does_not_answer_gives_way_to_the_next(
+def test_the_next_address_is_tried_if_a_connection_fails(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, source: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -202,7 +204,7 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(
     assert engine.head(ImageRef("localhost:1", "app", "1.0"), access("localhost:1")) is not None
 
 
-def test_a_closed_port_is_named_as_such(engine: Engine) -> None:
+def test_a_closed_port_is_reported_as_a_refused_connection(engine: Engine) -> None:
     host = f"127.0.0.1:{free_port()}"
     with pytest.raises(RegistryError, match=f"could not connect to {host}: Connection refused"):
         engine.head(ImageRef(host, "x", "1"), access(host), timeout=1)

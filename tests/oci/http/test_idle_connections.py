@@ -37,7 +37,7 @@ def copy(engine: Engine, gateways: list[Proxy], number: int) -> None:
     engine.copy(request(source, target))
 
 
-def test_forgotten_connections_cost_one_try_and_not_one_each(
+def test_dropped_idle_connections_do_not_each_use_a_retry(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, gateways: list[Proxy]
 ) -> None:
     images = [image_with_many_layers(number) for number in range(IMAGES + 1)]
@@ -55,7 +55,7 @@ def test_forgotten_connections_cost_one_try_and_not_one_each(
     assert max(gateway.resets for gateway in gateways) <= engine.settings.retries
 
 
-def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
+def test_a_connection_idle_for_too_long_is_not_reused(
     make_engine: MakeEngine,
     source: FaultyRegistry,
     target: FaultyRegistry,

@@ -54,7 +54,7 @@ def body(raw: bytes, method: str = "GET") -> bytes:
         (b"HTTP/1.1 200 OK\r\n\r\nhello", 6, False),
     ],
 )
-def test_a_connection_is_freed_once_and_used_again_only_after_a_whole_response(
+def test_a_connection_is_released_once_and_reused_only_after_a_full_response(
     raw: bytes, read: int, is_reusable: bool
 ) -> None:
     response = received(raw)
@@ -76,7 +76,7 @@ def test_a_connection_is_freed_once_and_used_again_only_after_a_whole_response(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell",
     ],
 )
-def test_a_body_that_is_cut_short_is_an_error(raw: bytes) -> None:
+def test_a_truncated_body_is_an_error(raw: bytes) -> None:
     response = received(raw)
     assert response.read_piece(9) == b"hell"
     with pytest.raises(HTTPException):
@@ -113,13 +113,15 @@ def test_a_body_that_is_cut_short_is_an_error(raw: bytes) -> None:
         ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5", "GET", 5, False, False),
     ],
 )
-def test_where_a_body_ends(head: str, method: str, length: int | None, is_chunked: bool, will_close: bool) -> None:
+def test_the_head_determines_how_the_body_ends(
+    head: str, method: str, length: int | None, is_chunked: bool, will_close: bool
+) -> None:
     response = received(f"{head}\r\n\r\n".encode(), method)
 
     assert (response.length, response.chunked, response.will_close) == (length, is_chunked, will_close)
 
 
-def test_a_body_of_each_kind_is_read() -> None:
+def test_a_body_of_each_framing_is_read() -> None:
     assert body(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == b"hello"
     assert body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n") == b"hello"
     assert body(b"HTTP/1.1 200 OK\r\n\r\nhello") == b"hello"
@@ -151,7 +153,7 @@ def test_a_body_of_each_kind_is_read() -> None:
         b"HTTP/1.1 100 Continue\r\nX: y\r\n" + b" z\r\n" * 98 + b"\r\n",
     ],
 )
-def test_what_is_not_a_response_is_an_error(raw: bytes) -> None:
+def test_an_invalid_response_head_is_an_error(raw: bytes) -> None:
     with pytest.raises(HTTPException):
         received(raw)
 
@@ -171,7 +173,7 @@ def test_what_is_not_a_response_is_an_error(raw: bytes) -> None:
         b"X" * 60_000 + b"\x00",
     ],
 )
-def test_a_line_that_is_not_a_header_is_left_out(line: bytes) -> None:
+def test_an_invalid_header_line_is_ignored(line: bytes) -> None:
     raw = b"HTTP/1.1 200 OK\r\nA: b\r\n" + line + b"\r\nContent-Length: 0\r\n\r\n"
 
     assert dict(received(raw).headers) == {"A": "b", "Content-Length": "0"}
@@ -185,7 +187,7 @@ def test_a_line_that_is_not_a_header_is_left_out(line: bytes) -> None:
         (b"X[1]/B: a", None),
     ],
 )
-def test_spaces_cost_no_more_than_letters(line: bytes, value: str | None) -> None:
+def test_headers_with_many_spaces_or_unusual_names_are_parsed(line: bytes, value: str | None) -> None:
     """A pattern that tries every way to divide these lines would take minutes."""
     headers = received(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 0\r\n\r\n").headers
 
@@ -193,26 +195,26 @@ def test_spaces_cost_no_more_than_letters(line: bytes, value: str | None) -> Non
     assert len(headers) == 2
 
 
-def test_as_many_headers_as_are_allowed_are_read() -> None:
+def test_the_maximum_number_of_headers_is_read() -> None:
     raw = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MAX_LINES - 1) + b"Content-Length: 0\r\n\r\n"
 
     assert received(raw).headers.getlist("x") == ["y"] * (MAX_LINES - 1)
 
 
-def test_a_second_line_of_nothing_is_left_out() -> None:
+def test_a_continuation_line_without_a_header_is_ignored() -> None:
     raw = b"HTTP/1.1 200 OK\r\n folded: onto nothing\r\nContent-Length: 0\r\n\r\n"
 
     assert dict(received(raw).headers) == {"Content-Length": "0"}
 
 
-def test_a_header_over_several_lines_is_one() -> None:
+def test_a_header_folded_over_several_lines_is_joined() -> None:
     raw = b"HTTP/1.1 200 OK\r\nLink: </a>;\r\n\t rel=next \r\nContent-Length: 0\r\n\r\n"
 
     assert received(raw).headers["link"] == "</a>; rel=next"
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=20))
-def test_headers_are_read_as_they_were_written(pairs: list[tuple[str, str]]) -> None:
+def test_generated_headers_are_read_back_unchanged(pairs: list[tuple[str, str]]) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in pairs)
 
     headers = received(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")).headers
@@ -222,7 +224,7 @@ def test_headers_are_read_as_they_were_written(pairs: list[tuple[str, str]]) -> 
 
 
 @given(st.binary(max_size=400), st.booleans())
-def test_any_bytes_are_a_response_or_an_error(raw: bytes, has_status: bool) -> None:
+def test_arbitrary_bytes_parse_as_a_response_or_raise_an_http_exception(raw: bytes, has_status: bool) -> None:
     prefix = b"HTTP/1.1 200 OK\r\n" if has_status else b""
     try:
         response = received(prefix + raw)
@@ -231,7 +233,7 @@ def test_any_bytes_are_a_response_or_an_error(raw: bytes, has_status: bool) -> N
     assert 200 <= response.status < 1000
 
 
-def test_a_request_is_written_line_by_line() -> None:
+def test_a_request_head_is_written_with_crlf_line_endings() -> None:
     head = request_head("GET", "/v2/a%2fb?x=é", "registry.test:5000", {"Accept": "text/plain"})
 
     assert head == "GET /v2/a%2fb?x=é HTTP/1.1\r\nHost: registry.test:5000\r\nAccept: text/plain\r\n\r\n".encode(
@@ -243,6 +245,6 @@ def test_a_request_is_written_line_by_line() -> None:
     ("target", "value"),
     [("/a b", "x"), ("/a\r\nX: y", "x"), ("/a\x00", "x"), ("/a", "x\r\nX: y"), ("/a", "x\n"), ("/a", "x\x00")],
 )
-def test_nothing_that_is_sent_ends_its_line(target: str, value: str) -> None:
+def test_invalid_characters_in_a_request_head_are_rejected(target: str, value: str) -> None:
     with pytest.raises(ValueError, match="character"):
         request_head("GET", target, "registry.test", {"X-Value": value})

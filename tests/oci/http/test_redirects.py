@@ -12,7 +12,7 @@ from tests.oci.conftest import LOGIN, PUBLIC, Internet, MakeRegistry, access, co
 from tests.support.faulty_registry import FaultyRegistry, cut, reply
 
 
-def test_a_blob_may_come_from_elsewhere_but_without_our_credentials(
+def test_a_redirected_blob_is_fetched_without_the_credentials(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
 ) -> None:
     source, storage = make_registry(), make_registry()
@@ -57,7 +57,7 @@ def test_a_resumed_download_keeps_its_range_through_a_redirect(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
 @pytest.mark.parametrize("is_resumed", [False, True])
-def test_what_the_storage_refuses_is_asked_for_again(
+def test_a_blob_that_the_storage_rejects_is_requested_again(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, status: int, is_resumed: bool
 ) -> None:
     source, storage, image, digest = elsewhere(make_registry)
@@ -72,7 +72,7 @@ def test_what_the_storage_refuses_is_asked_for_again(
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
-def test_a_storage_that_keeps_refusing_is_no_reason_to_give_up_the_image(
+def test_a_storage_that_keeps_rejecting_requests_is_a_temporary_error(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
 ) -> None:
     source, storage, _, digest = elsewhere(make_registry)
@@ -88,7 +88,7 @@ def test_a_storage_that_keeps_refusing_is_no_reason_to_give_up_the_image(
 
 @pytest.mark.parametrize("where", ["redirect", "realm"])
 @pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "[::1]", "inside.test"])
-def test_a_public_registry_cannot_point_inside(
+def test_a_public_registry_cannot_lead_to_a_private_address(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, where: str, inside: str
 ) -> None:
     internet.name("registry.test.", PUBLIC)
@@ -107,7 +107,7 @@ def test_a_public_registry_cannot_point_inside(
     assert target.requests == []
 
 
-def test_a_configured_public_registry_cannot_point_inside_either(
+def test_a_configured_public_registry_cannot_redirect_to_a_private_address(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     internet.name("registry.test.", PUBLIC)
@@ -121,7 +121,7 @@ def test_a_configured_public_registry_cannot_point_inside_either(
     assert target.requests == []
 
 
-def test_an_upload_cannot_be_sent_inside(
+def test_an_upload_cannot_be_sent_to_a_private_address(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     victim = make_registry()
@@ -137,7 +137,7 @@ def test_an_upload_cannot_be_sent_inside(
     assert victim.requests == []
 
 
-def test_an_upload_elsewhere_goes_without_our_credentials(
+def test_an_upload_to_another_host_is_sent_without_the_credentials(
     engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
 ) -> None:
     target, elsewhere = make_registry(Gatekeeper("basic", "mirror", "pass")), make_registry()
@@ -157,7 +157,7 @@ def test_an_upload_elsewhere_goes_without_our_credentials(
     "location",
     ["file:///etc/passwd", "gopher://x/", "http://user:pw@127.0.0.1/", "http:///x", "http://127.0.0.1:0/", "//["],
 )
-def test_an_invalid_location_is_refused(engine: Engine, source: FaultyRegistry, location: str) -> None:
+def test_an_invalid_location_is_rejected(engine: Engine, source: FaultyRegistry, location: str) -> None:
     source.on("HEAD .*", reply(307, Location=location), times=9)
 
     with pytest.raises(RegistryError) as caught:
@@ -167,7 +167,7 @@ def test_an_invalid_location_is_refused(engine: Engine, source: FaultyRegistry, 
     assert location not in str(caught.value)
 
 
-def test_redirects_in_a_circle_end(engine: Engine, source: FaultyRegistry) -> None:
+def test_circular_redirects_are_an_error_after_5_redirects(engine: Engine, source: FaultyRegistry) -> None:
     source.on("HEAD .*", reply(307, Location=f"http://{source.host}/v2/app/manifests/1.0"), times=99)
 
     with pytest.raises(RegistryError, match="redirected more than 5 times"):
@@ -191,7 +191,9 @@ def test_a_relative_upload_location_keeps_its_state(
     assert all(path.startswith("/v2/app/blobs/uploads/7?_state=a%2Fb==&x&digest=sha256%3A") for path in puts)
 
 
-def test_a_location_without_a_query_gets_one(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_the_digest_is_added_to_an_upload_location_without_a_query(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     sample_image().load(source.storage, "app", "1.0")
     target.on("POST .*", reply(202, Location=f"http://{target.host}/v2/app/blobs/uploads/7"), times=99)
     target.on("PUT .*/uploads/7", reply(201), times=99)

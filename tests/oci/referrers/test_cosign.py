@@ -79,7 +79,7 @@ def tamper(registry: FaultyRegistry) -> None:
 
 
 @pytest.mark.parametrize("profile", ["distribution3", "ghcr", "gar", "quay", "harbor", "artifactory"])
-def test_cosign_verifies_an_image_at_the_mirror_and_refuses_a_tampered_one(
+def test_cosign_verifies_a_mirrored_image_and_rejects_a_tampered_one(
     engine: Engine, profiled: MakeProfiled, cosign: Cosign, profile: str
 ) -> None:
     source, target = profiled(), profiled(profile)
@@ -96,7 +96,7 @@ def test_cosign_verifies_an_image_at_the_mirror_and_refuses_a_tampered_one(
 
 
 @pytest.mark.parametrize("profile", ["distribution3", "ghcr"])
-def test_cosign_finds_a_signature_that_refers_to_the_image_with_and_without_the_referrers_api(
+def test_cosign_finds_a_referrer_signature_with_and_without_the_referrers_api(
     engine: Engine, profiled: MakeProfiled, cosign: Cosign, profile: str
 ) -> None:
     """Without the referrers API, cosign uses the index of the fallback tag, which the engine has written at the

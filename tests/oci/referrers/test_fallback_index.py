@@ -18,9 +18,7 @@ from tests.support.faulty_registry import reply
 from tests.support.signing import BUNDLE
 
 
-def test_the_fallback_index_keeps_what_it_has_and_names_type_and_annotations(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_the_fallback_index_keeps_entries_and_adds_type_and_annotations(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     added = bundle(image.root, made="here").load(source.storage, "app")
@@ -40,7 +38,7 @@ def test_the_fallback_index_keeps_what_it_has_and_names_type_and_annotations(
     assert json.loads(found[2])["annotations"] == {"a": "b"}
 
 
-def test_text_that_utf_8_cannot_have_is_kept_in_the_fallback_index(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_lone_surrogate_is_kept_in_the_fallback_index(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     bundle(image.root, made="\ud800").load(source.storage, "app")
@@ -51,9 +49,7 @@ def test_text_that_utf_8_cannot_have_is_kept_in_the_fallback_index(engine: Engin
     assert fallback(target, image.root)[0]["annotations"] == {"made": "\ud800"}
 
 
-def test_an_index_with_a_number_that_json_does_not_have_is_not_overwritten(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_an_index_with_a_number_out_of_range_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     bundle(image.root).load(source.storage, "app")
@@ -69,7 +65,7 @@ def test_an_index_with_a_number_that_json_does_not_have_is_not_overwritten(
 
 
 @pytest.mark.parametrize("digest", [{}, [], {"a": [1]}, None, 7])
-def test_entries_without_a_digest_are_kept(engine: Engine, profiled: MakeProfiled, digest: object) -> None:
+def test_entries_without_a_valid_digest_are_kept(engine: Engine, profiled: MakeProfiled, digest: object) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     signature = bundle(image.root).load(source.storage, "app")
@@ -82,7 +78,7 @@ def test_entries_without_a_digest_are_kept(engine: Engine, profiled: MakeProfile
     assert [entry["digest"] for entry in fallback(target, image.root)] == [digest, signature]
 
 
-def test_a_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_fallback_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     bundle(image.root).load(source.storage, "app")
@@ -117,7 +113,7 @@ def test_a_registry_that_lists_without_acknowledging_gets_no_fallback_tag(
     assert set(target.storage.tags) == {("app", "1.0")}
 
 
-def test_copies_at_the_same_time_lose_no_entry_of_an_index(engine: Engine, profiled: MakeProfiled) -> None:
+def test_concurrent_copies_lose_no_entries_of_an_index(engine: Engine, profiled: MakeProfiled) -> None:
     """Several repositories with different signatures of one image are copied to the same repository."""
     sources, target = [profiled() for _ in range(4)], profiled("ghcr")
     for number, source in enumerate(sources):
@@ -153,7 +149,7 @@ def test_an_entry_that_another_process_has_overwritten_is_written_again(engine: 
     assert [entry["digest"] for entry in fallback(target, image.root)] == [theirs["digest"], ours]
 
 
-def test_a_subject_inside_an_image_is_listed_too(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_referrer_among_the_children_of_an_index_is_listed(engine: Engine, profiled: MakeProfiled) -> None:
     """A build tool's attestation with a subject, as a child of the index."""
     source, target = profiled(), profiled("ghcr")
     image = load(source)

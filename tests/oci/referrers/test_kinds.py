@@ -33,14 +33,16 @@ PREDICATE = "dev.sigstore.bundle.predicateType"
         ("", {}, False, False),
     ],
 )
-def test_what_signatures_are(artifact_type: str, notes: dict[str, str], is_included: bool, is_signature: bool) -> None:
+def test_referrers_are_classified_by_artifact_type_and_predicate(
+    artifact_type: str, notes: dict[str, str], is_included: bool, is_signature: bool
+) -> None:
     referrer = Referrer("sha256:0", "", 1, artifact_type, notes)
 
     assert (referrer.is_included("signatures"), referrer.is_signature) == (is_included, is_signature)
     assert (referrer.is_included("all"), referrer.is_included("none")) == (True, False)
 
 
-def test_which_tags_of_cosign_a_policy_includes() -> None:
+def test_each_policy_includes_its_cosign_tags() -> None:
     suffixes = {
         policy: [tag.rpartition(".")[2] for tag in cosign_tags(f"sha256:{'a' * 64}", policy)]  # type: ignore[arg-type]
         for policy in ("none", "signatures", "all")
@@ -59,7 +61,7 @@ def test_which_tags_of_cosign_a_policy_includes() -> None:
         ("application/vnd.cncf.notary.signature", {}, True),
     ],
 )
-def test_what_is_under_the_tag_of_signatures_is_one_by_its_content(
+def test_an_artifact_under_the_signature_tag_is_classified_by_its_content(
     engine: Engine, profiled: MakeProfiled, kind: str, notes: dict[str, str], is_signed: bool
 ) -> None:
     source, target = profiled(), profiled()

@@ -13,7 +13,7 @@ from tests.oci.referrers.mirroring import mirror
 from tests.support.signing import BUNDLE, SIGNED, Signer, Verifier, referring
 
 
-def test_the_number_of_referrers_is_bounded(engine: Engine, profiled: MakeProfiled) -> None:
+def test_the_number_of_referrers_is_limited(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     for number in range(205):
@@ -26,7 +26,7 @@ def test_the_number_of_referrers_is_bounded(engine: Engine, profiled: MakeProfil
 
 
 @pytest.mark.parametrize("predicate", ["https://slsa.dev/provenance/v1", SIGNED])
-def test_signatures_are_not_among_the_referrers_that_are_left_out(
+def test_signatures_are_copied_first_when_there_are_too_many_referrers(
     engine: Engine, profiled: MakeProfiled, predicate: str
 ) -> None:
     source, target, signer = profiled(), profiled(), Signer()

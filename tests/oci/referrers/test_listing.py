@@ -37,7 +37,7 @@ def takes_tags_for_digests(handler: Handler) -> bool:
     ids=["404", "406", "400", "405", "501", "page", "other JSON"],
 )
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_a_registry_without_the_api_has_its_list_under_the_fallback_tag(
+def test_the_fallback_tag_is_used_without_the_referrers_api(
     engine: Engine, profiled: MakeProfiled, answer: Action, side: str
 ) -> None:
     source = profiled("ghcr" if side == "source" else "distribution3")
@@ -57,7 +57,7 @@ def test_a_registry_without_the_api_has_its_list_under_the_fallback_tag(
         assert [entry["digest"] for entry in fallback(target, image.root)] == [signature]
 
 
-def test_a_list_that_names_what_is_no_referrer_is_not_believed(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_listed_manifest_without_a_subject_is_reported_as_no_referrer(engine: Engine, profiled: MakeProfiled) -> None:
     """Whether or not the target already has that manifest."""
     source, target = profiled(), profiled("ghcr")
     image = load(source)
@@ -75,7 +75,7 @@ def test_a_list_that_names_what_is_no_referrer_is_not_believed(engine: Engine, p
 
 
 @pytest.mark.parametrize("policy", ["signatures", "all"])
-def test_a_source_that_takes_the_fallback_tag_for_a_digest_has_no_list(
+def test_a_source_that_accepts_the_fallback_tag_as_a_digest_has_no_referrers(
     engine: Engine, profiled: MakeProfiled, policy: ReferrerPolicy
 ) -> None:
     source, target = profiled("ghcr"), profiled("ghcr")
@@ -89,9 +89,7 @@ def test_a_source_that_takes_the_fallback_tag_for_a_digest_has_no_list(
     assert set(target.storage.tags) == {("app", "1.0")}
 
 
-def test_a_target_that_takes_the_fallback_tag_for_a_digest_keeps_the_image(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_no_fallback_tag_is_pushed_if_the_target_reads_it_as_a_digest(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)
     signature = bundle(image.root).load(source.storage, "app")
@@ -105,9 +103,7 @@ def test_a_target_that_takes_the_fallback_tag_for_a_digest_keeps_the_image(
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
-def test_an_error_does_not_mean_that_there_are_no_referrers(
-    engine: Engine, profiled: MakeProfiled, status: int
-) -> None:
+def test_an_error_response_does_not_count_as_an_empty_list(engine: Engine, profiled: MakeProfiled, status: int) -> None:
     source, target = profiled(), profiled()
     load(source)
     source.on(REFERRERS, reply(status), times=99)
@@ -133,7 +129,7 @@ def test_an_error_does_not_mean_that_there_are_no_referrers(
     ],
     ids=["empty", "html", "array", "number", "numbers", "digest", "many", "large"],
 )
-def test_a_list_that_makes_no_sense_is_a_problem(engine: Engine, profiled: MakeProfiled, body: bytes) -> None:
+def test_an_invalid_list_of_referrers_is_reported(engine: Engine, profiled: MakeProfiled, body: bytes) -> None:
     source, target = profiled(), profiled()
     load(source)
     source.on(REFERRERS, reply(200, body, Content_Type=OCI_INDEX), times=99)
@@ -144,7 +140,7 @@ def test_a_list_that_makes_no_sense_is_a_problem(engine: Engine, profiled: MakeP
     assert not target.found("PUT .*/manifests/sha256-")
 
 
-def test_what_is_listed_and_refers_to_something_else_is_not_copied(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_listed_referrer_of_another_image_is_not_copied(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     other = bundle(f"sha256:{'0' * 64}").load(source.storage, "app")
@@ -158,7 +154,7 @@ def test_what_is_listed_and_refers_to_something_else_is_not_copied(engine: Engin
     assert "which it is not" in result.problems[0]
 
 
-def test_referrers_that_are_listed_in_a_circle_are_followed_once(engine: Engine, profiled: MakeProfiled) -> None:
+def test_referrers_listed_in_a_circle_are_followed_once(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     first = bundle(image.root)
@@ -175,7 +171,7 @@ def test_referrers_that_are_listed_in_a_circle_are_followed_once(engine: Engine,
     assert (result.found, result.problems) == (1, ())
 
 
-def test_referrers_of_referrers_end_at_a_depth(engine: Engine, profiled: MakeProfiled) -> None:
+def test_referrers_of_referrers_are_copied_up_to_a_depth_of_three(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     subject = load(source).root
     chain = [subject := bundle(subject).load(source.storage, "app") for _ in range(6)]
@@ -185,7 +181,9 @@ def test_referrers_of_referrers_end_at_a_depth(engine: Engine, profiled: MakePro
     assert [("app", digest) in target.storage.manifests for digest in chain] == [True] * 3 + [False] * 3
 
 
-def test_a_slow_list_ends_within_its_time_and_leaves_the_image(make_engine: MakeEngine, profiled: MakeProfiled) -> None:
+def test_a_slow_list_of_referrers_times_out_and_the_image_is_kept(
+    make_engine: MakeEngine, profiled: MakeProfiled
+) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     source.on(REFERRERS, hang, times=99)
@@ -197,7 +195,7 @@ def test_a_slow_list_ends_within_its_time_and_leaves_the_image(make_engine: Make
     assert len(result.problems) == 1
 
 
-def test_a_copy_that_is_cancelled_stops_at_its_signatures(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_copy_can_be_cancelled_while_referrers_are_listed(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     load(source)
     asked = threading.Event()
@@ -214,7 +212,7 @@ def test_a_copy_that_is_cancelled_stops_at_its_signatures(engine: Engine, profil
         engine.copy_referrers(wanted, image, "signatures", cancelled=asked.is_set)
 
 
-def test_a_source_that_denies_a_head_of_a_tag_is_asked_by_get(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_tag_is_fetched_with_get_if_the_source_denies_head(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled("artifactory"), profiled(), Signer()
     image = load(source)
     signer.tagged(image.root).load(source.storage, "app", f"{tag_of(image.root)}.sig")

@@ -44,7 +44,7 @@ def listed_as(registry: FaultyRegistry, image: SampleImage, *digests: str, **mor
     ids=["quay", "empty", "harbor", "config"],
 )
 @pytest.mark.parametrize("policy", ["signatures", "all"])
-def test_a_signature_that_is_listed_without_its_type_is_one(
+def test_a_signature_listed_without_its_artifact_type_is_recognized(
     engine: Engine, profiled: MakeProfiled, more: dict[str, Any], policy: ReferrerPolicy
 ) -> None:
     source, target = profiled(), profiled("ghcr")
@@ -59,9 +59,7 @@ def test_a_signature_that_is_listed_without_its_type_is_one(
     assert (entry["digest"], entry["artifactType"], entry["annotations"]) == (signature, BUNDLE, {"made": "by hand"})
 
 
-def test_what_is_listed_without_its_type_and_is_no_signature_is_left_to_the_policy(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_the_policy_applies_to_an_sbom_listed_without_its_artifact_type(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     sbom = referring(image.root, 1, SBOM, [(b"{}", SBOM)], annotations={}).load(source.storage, "app")
@@ -73,9 +71,7 @@ def test_what_is_listed_without_its_type_and_is_no_signature_is_left_to_the_poli
     assert mirror(engine, source, target, policy="all").copied == 1
 
 
-def test_a_manifest_that_cannot_be_read_to_know_its_type_is_a_problem_and_the_others_are_copied(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_an_unreadable_referrer_is_reported_and_the_others_are_copied(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     lost, signature = (bundle(image.root, number=n).load(source.storage, "app") for n in "12")
@@ -88,7 +84,7 @@ def test_a_manifest_that_cannot_be_read_to_know_its_type_is_a_problem_and_the_ot
     assert len(result.problems) == 1 and lost in result.problems[0]
 
 
-def test_no_more_than_some_dozen_are_read_to_know_their_type(engine: Engine, profiled: MakeProfiled) -> None:
+def test_the_type_is_read_from_at_most_50_manifests(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     digests = [bundle(image.root, number=str(n)).load(source.storage, "app") for n in range(60)]

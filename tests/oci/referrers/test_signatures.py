@@ -40,7 +40,7 @@ def platforms_of(image: SampleImage) -> list[str]:
     return [child["digest"] for child in json.loads(image.manifests[image.root][1])["manifests"]]
 
 
-def test_a_signature_under_its_tag_verifies_at_a_real_registry(
+def test_a_tagged_signature_verifies_at_a_real_registry(
     engine: Engine, source: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     image, signer = load(source), Signer()
@@ -102,7 +102,7 @@ def test_signatures_of_each_platform_are_copied(engine: Engine, profiled: MakePr
     assert (result.found, result.is_signed) == (4, False)
 
 
-def test_an_index_with_fewer_platforms_keeps_the_signatures_of_those(engine: Engine, profiled: MakeProfiled) -> None:
+def test_only_signatures_of_selected_platforms_are_copied(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled(), profiled(), Signer()
     image = load(source)
     kept, dropped = platforms_of(image)
@@ -116,7 +116,7 @@ def test_an_index_with_fewer_platforms_keeps_the_signatures_of_those(engine: Eng
     assert (result.found, result.is_signed) == (1, True)
 
 
-def test_a_signed_attestation_is_copied_and_is_no_signature(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_signed_attestation_is_copied_but_is_not_a_signature(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled(), profiled(), Signer()
     image = load(source)
     provenance = "https://slsa.dev/provenance/v1"
@@ -135,7 +135,9 @@ def test_a_signed_attestation_is_copied_and_is_no_signature(engine: Engine, prof
     ("policy", "arrived"),
     [("none", set()), ("signatures", {"bundle", ".sig"}), ("all", {"bundle", ".sig", "sbom", ".sbom", "of sbom"})],
 )
-def test_the_policy_says_what_is_copied(engine: Engine, profiled: MakeProfiled, policy: str, arrived: set[str]) -> None:
+def test_the_policy_determines_which_referrers_are_copied(
+    engine: Engine, profiled: MakeProfiled, policy: str, arrived: set[str]
+) -> None:
     source, target, signer = profiled(), profiled(), Signer()
     image = load(source)
     base = image.root.replace(":", "-")
@@ -175,7 +177,7 @@ def test_an_image_without_signatures_is_not_signed(engine: Engine, profiled: Mak
     assert (result.found, result.is_signed, result.signers, result.problems) == (0, False, (), ())
 
 
-def test_what_is_there_already_is_not_copied_again(engine: Engine, profiled: MakeProfiled) -> None:
+def test_existing_signatures_are_not_copied_again(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled(), profiled("ghcr"), Signer(IDENTITY)
     image = load(source)
     sign_with_bundle(source, image.root, signer)
@@ -206,7 +208,9 @@ def test_a_new_signature_of_an_unchanged_image_is_copied(engine: Engine, profile
     assert verifier.tagged(image.root, second)
 
 
-def test_a_failed_signature_fails_no_image_and_no_other_signature(engine: Engine, profiled: MakeProfiled) -> None:
+def test_a_failed_signature_does_not_affect_the_image_or_other_signatures(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
     source, target, signer = profiled(), profiled(), Signer()
     image = load(source)
     sign_with_tag(source, image.root, signer)
@@ -221,9 +225,7 @@ def test_a_failed_signature_fails_no_image_and_no_other_signature(engine: Engine
     assert len(result.problems) == 1
 
 
-def test_a_target_that_takes_no_subjects_keeps_the_image_and_the_tagged_signature(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
+def test_a_target_that_rejects_subjects_gets_the_tagged_signature(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled(), profiled("ecr", takes_subjects=False, creates_repositories=True), Signer()
     image = load(source)
     sign_with_bundle(source, image.root, signer)
@@ -236,7 +238,7 @@ def test_a_target_that_takes_no_subjects_keeps_the_image_and_the_tagged_signatur
     assert "405" in result.problems[0]
 
 
-def test_with_none_a_copy_that_has_nothing_to_do_takes_two_requests(
+def test_an_unchanged_image_with_the_none_policy_takes_two_requests(
     make_engine: MakeEngine, profiled: MakeProfiled
 ) -> None:
     source, target = profiled(), profiled()

@@ -17,7 +17,7 @@ MANIFEST_BLOB_UNKNOWN = b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}'
     [reply(503), reply(429, Retry_After="1"), hang_up, reply(404, MANIFEST_BLOB_UNKNOWN)],
     ids=["busy", "rate limited", "broken", "blob not seen"],
 )
-def test_a_tag_is_not_sent_again_once_the_copy_may_not_set_it(
+def test_a_tag_push_is_not_retried_after_the_copy_is_cancelled(
     engine: Engine, profiled: MakeProfiled, refusal: Action
 ) -> None:
     source, target = profiled(), profiled()
@@ -35,7 +35,7 @@ def test_a_tag_is_not_sent_again_once_the_copy_may_not_set_it(
     assert target.storage.tags == {}
 
 
-def test_manifests_without_a_tag_are_pushed_before_it_is_asked(engine: Engine, profiled: MakeProfiled) -> None:
+def test_manifests_without_a_tag_are_pushed_before_the_callback_runs(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)
     pushed: list[int] = []

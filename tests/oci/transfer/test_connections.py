@@ -43,7 +43,7 @@ def test_connections_for_manifests_are_opened_while_the_index_is_read(
     assert internet.dialled.count(PUBLIC) <= engine.settings.requests_per_host
 
 
-def test_an_image_without_an_index_opens_none_in_advance(
+def test_an_image_without_an_index_opens_no_connections_in_advance(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, copying: CopyRequest
 ) -> None:
     builder = ImageBuilder()
@@ -60,7 +60,7 @@ def test_an_image_without_an_index_opens_none_in_advance(
     assert result.result().target_digest == image.root
 
 
-def test_an_image_that_is_there_opens_none_in_advance(
+def test_an_unchanged_image_opens_no_connections_in_advance(
     engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, copying: CopyRequest
 ) -> None:
     image = sample_image(platforms=PLATFORMS, layers=1, layer_bytes=100)
@@ -72,7 +72,7 @@ def test_an_image_that_is_there_opens_none_in_advance(
     assert internet.dialled.count(PUBLIC) == 1
 
 
-def test_a_connection_that_was_used_before_is_used_first(
+def test_a_used_connection_is_preferred_to_one_opened_in_advance(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """It needs no handshake. Connections that are opened in advance are for concurrent requests."""

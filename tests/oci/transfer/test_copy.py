@@ -25,7 +25,7 @@ ACCEPTED = {
 }
 
 
-def test_a_multi_platform_image_arrives_byte_for_byte_at_a_real_registry(
+def test_a_multi_platform_image_is_copied_unchanged_to_a_real_registry(
     engine: Engine, source: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     image = sample_image(seed=3)
@@ -41,7 +41,7 @@ def test_a_multi_platform_image_arrives_byte_for_byte_at_a_real_registry(
     assert result.bytes_copied == result.bytes_total == image.blob_bytes
 
 
-def test_what_came_from_a_real_registry_is_the_same_as_what_went_there(
+def test_an_image_is_unchanged_after_a_copy_through_a_real_registry(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     image = sample_image(seed=4)
@@ -54,7 +54,7 @@ def test_what_came_from_a_real_registry_is_the_same_as_what_went_there(
     assert is_complete(target, image)
 
 
-def test_blobs_are_looked_for_while_other_manifests_are_read(
+def test_blobs_are_checked_while_other_manifests_are_read(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -74,7 +74,7 @@ def test_blobs_are_looked_for_while_other_manifests_are_read(
     assert target.count("HEAD .*/blobs/") == len(image.blobs), "each once"
 
 
-def test_a_blob_that_comes_to_the_target_while_its_transfer_waits_is_not_sent_again(
+def test_a_blob_that_reaches_the_target_while_queued_is_not_transferred(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     build = ImageBuilder()
@@ -105,7 +105,7 @@ def test_all_manifest_types_are_accepted_on_head_and_get(
     assert all({part.strip() for part in asked.headers["Accept"].split(",")} >= ACCEPTED for asked in looked)
 
 
-def test_bodies_are_asked_for_without_compression(
+def test_bodies_are_requested_without_compression(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -129,7 +129,7 @@ def test_copying_again_takes_exactly_two_requests(make_engine: MakeEngine, sourc
         assert sorted(exchanges) == sorted([("HEAD", source.host, 200), ("HEAD", target.host, 200)])
 
 
-def test_only_what_changed_is_copied(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_only_changed_content_is_copied(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
     build = ImageBuilder()
     config = build.blob(b"{}", OCI_CONFIG)
     old = {**build.image([build.blob(b"old")], config), "platform": {"os": "linux", "architecture": "amd64"}}
@@ -165,7 +165,9 @@ def test_children_are_pushed_before_their_index_and_the_tag_last(
     assert "/manifests/1.0" in writes[-1].path
 
 
-def test_a_failed_blob_leaves_no_tag_behind(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_no_tag_is_written_if_a_blob_is_missing_at_the_source(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     lost = next(iter(image.blobs))
@@ -179,7 +181,7 @@ def test_a_failed_blob_leaves_no_tag_behind(engine: Engine, source: FaultyRegist
     assert not target.storage.tags
 
 
-def test_the_tag_that_moves_while_copying_does_not_mix_two_images(
+def test_a_tag_that_moves_during_a_copy_does_not_mix_two_images(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     first, second = sample_image(seed=1), sample_image(seed=2)
@@ -199,7 +201,7 @@ def test_the_tag_that_moves_while_copying_does_not_mix_two_images(
     assert is_complete(target, first)
 
 
-def test_a_head_without_a_digest_is_settled_by_a_get(
+def test_the_digest_is_determined_if_the_head_response_has_none(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -212,7 +214,7 @@ def test_a_head_without_a_digest_is_settled_by_a_get(
     assert found.digest == image.root
 
 
-def test_an_image_beyond_the_size_limit_is_refused_before_anything_moves(
+def test_an_image_beyond_the_size_limit_is_rejected_before_any_push(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image(layer_bytes=1000).load(source.storage, "app", "1.0")
@@ -224,7 +226,7 @@ def test_an_image_beyond_the_size_limit_is_refused_before_anything_moves(
     assert not target.found("(POST|PUT)")
 
 
-def test_progress_comes_on_the_callers_thread_and_ends_with_everything(
+def test_progress_is_reported_on_the_callers_thread_until_complete(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -237,7 +239,7 @@ def test_progress_comes_on_the_callers_thread_and_ends_with_everything(
     assert seen[-1][1] == Progress(image.blob_bytes, image.blob_bytes, 0, 0, len(image.blobs), len(image.blobs))
 
 
-def test_nothing_is_written_to_the_working_directory_or_needed_from_it(
+def test_netrc_and_proxy_environment_variables_are_ignored(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login robber password loot\n")
@@ -251,7 +253,7 @@ def test_nothing_is_written_to_the_working_directory_or_needed_from_it(
     assert not any("Authorization" in asked.headers for asked in source.requests + target.requests)
 
 
-def test_an_access_for_another_registry_is_a_mistake_of_the_caller() -> None:
+def test_access_for_another_registry_raises_a_value_error() -> None:
     one, other = ImageRef.parse("a.example/app:1"), ImageRef.parse("b.example/app:1")
     with pytest.raises(ValueError, match="RegistryAccess"):
         request(one, other, source_access=access("b.example"))

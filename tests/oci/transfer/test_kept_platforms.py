@@ -51,7 +51,7 @@ def kept(text: str | bytes, *wanted: str) -> str:
 @pytest.mark.parametrize(
     "form", ['{REST, "manifests": LIST}', '{ "manifests" :LIST,\r\nREST }', '\n {REST,\n\t"manifests":LIST\n}\n ']
 )
-def test_all_else_stays_as_it_was_written(rest: str, form: str) -> None:
+def test_the_rest_of_the_index_keeps_its_exact_text(rest: str, form: str) -> None:
     def text(entries: str) -> str:
         return form.replace("LIST", entries).replace("REST", rest)
 
@@ -59,7 +59,7 @@ def test_all_else_stays_as_it_was_written(rest: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2, "\t"])
-def test_an_index_stays_in_its_form(indent: int | str | None) -> None:
+def test_an_index_keeps_its_formatting(indent: int | str | None) -> None:
     def text(entries: list[dict[str, Any]]) -> str:
         return json.dumps({"schemaVersion": 2, "manifests": entries}, indent=indent)
 
@@ -70,7 +70,7 @@ def test_an_index_stays_in_its_form(indent: int | str | None) -> None:
     assert kept(everything, "linux/amd64", "linux/arm64", "linux/s390x") == everything
 
 
-def test_an_index_in_another_encoding_stays_in_it() -> None:
+def test_an_index_keeps_its_text_encoding() -> None:
     raw = f'{{"manifests": {ALL}}}'.encode("utf-16")
     found = keep_platforms(manifests.parse(raw, OCI_INDEX, host=HOST), ["linux/amd64"], host=HOST)
     assert json.loads(found.raw) == {"manifests": [AMD64]}
@@ -78,7 +78,7 @@ def test_an_index_in_another_encoding_stays_in_it() -> None:
 
 
 @pytest.mark.parametrize("first", [OTHERS, "[]", "null", "7", ALL])
-def test_an_index_that_lists_its_manifests_twice_is_refused_or_read_as_its_last_list(first: str) -> None:
+def test_duplicate_manifests_keys_are_rejected_or_the_last_one_is_used(first: str) -> None:
     text = f'{{"manifests": {first}, "manifests": {ALL}}}'
     if first.startswith("[{"):
         with pytest.raises(RegistryError, match="has several lists of manifests") as caught:
@@ -88,7 +88,7 @@ def test_an_index_that_lists_its_manifests_twice_is_refused_or_read_as_its_last_
         assert json.loads(kept(text, "linux/amd64"))["manifests"] == [AMD64]
 
 
-def test_an_index_with_deep_lists_in_it_takes_no_more_than_its_size() -> None:
+def test_filtering_a_deeply_nested_index_uses_limited_memory() -> None:
     """Serialized with indentation, it would have a hundred times its size."""
     deep = "[" * 800 + ",".join(["0"] * 20_000) + "]" * 800
     raw = f'{{"manifests": {ALL}, "x": {deep}}}'

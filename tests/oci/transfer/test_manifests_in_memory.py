@@ -31,7 +31,7 @@ def load(registry: FaultyRegistry, count: int, padding: int, **said: Any) -> Non
     build.build(build.index(children)).load(registry.storage, "app", "1.0")
 
 
-def test_large_manifests_are_read_a_few_at_a_time(
+def test_at_most_four_large_manifests_are_read_concurrently(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source, 12, MIB)
@@ -43,7 +43,7 @@ def test_large_manifests_are_read_a_few_at_a_time(
     assert 1 < source.in_flight.most <= 4
 
 
-def test_a_manifest_that_is_larger_than_its_index_says_is_not_read_further(
+def test_a_manifest_larger_than_its_descriptor_size_is_rejected(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source, 1, 3 * MIB, size=1_000)
@@ -54,7 +54,7 @@ def test_a_manifest_that_is_larger_than_its_index_says_is_not_read_further(
     assert caught.value.code == "too-large"
 
 
-def test_manifests_wait_for_one_that_is_slow_once_as_many_were_read_as_at_a_time(
+def test_a_slow_manifest_limits_read_ahead_to_requests_per_image(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     engine = make_engine(requests_per_image=4)
@@ -83,7 +83,7 @@ def test_manifests_wait_for_one_that_is_slow_once_as_many_were_read_as_at_a_time
     assert source.count(PLATFORM_MANIFESTS) == 12
 
 
-def test_a_document_of_more_values_than_memory_is_meant_for_is_refused() -> None:
+def test_a_document_with_too_many_json_values_is_rejected() -> None:
     """Half a million values of two bytes take about 50 MiB when parsed."""
     raw = b'{"x": [' + b",".join([b"{}"] * (manifests.MAX_JSON_COMMAS + 2)) + b"]}"
     for digest in (None, descriptors.digest_of(raw)):

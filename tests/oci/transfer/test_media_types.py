@@ -32,7 +32,7 @@ def image_with(media_type: str, *, of: str) -> SampleImage:
         ("manifest", f"{OCI_MANIFEST}; charset=utf-8"),
     ],
 )
-def test_a_media_type_with_parameters_is_copied(
+def test_content_whose_media_type_has_parameters_is_copied(
     engine: Engine, profiled: MakeProfiled, of: str, media_type: str
 ) -> None:
     source, target = profiled(), profiled()
@@ -57,7 +57,7 @@ def test_a_media_type_with_parameters_is_copied(
         ";version=1",
     ],
 )
-def test_malformed_parameters_are_refused(engine: Engine, profiled: MakeProfiled, media_type: str) -> None:
+def test_malformed_media_type_parameters_are_rejected(engine: Engine, profiled: MakeProfiled, media_type: str) -> None:
     source, target = profiled(), profiled()
     image_with(media_type, of="layer").load(source.storage, "app", "1.0")
 

@@ -45,7 +45,7 @@ def is_silent(handler: Handler) -> bool:
 
 
 @pytest.mark.parametrize("says", [True, False], ids=["says its digest", "says nothing"])
-def test_a_target_that_takes_the_algorithm_has_the_image_by_that_digest(
+def test_an_image_pinned_by_sha512_is_stored_by_that_digest(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, says: bool
 ) -> None:
     digest = load(source)
@@ -60,7 +60,7 @@ def test_a_target_that_takes_the_algorithm_has_the_image_by_that_digest(
 
 
 @pytest.mark.parametrize("refuses", [reply(400), reply(404), reply(405), swallow], ids=["400", "404", "405", "swallow"])
-def test_a_target_without_the_algorithm_is_an_error_that_says_so(
+def test_a_target_without_sha512_support_is_a_permanent_error(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, refuses: Action
 ) -> None:
     digest = load(source)
@@ -72,7 +72,7 @@ def test_a_target_without_the_algorithm_is_an_error_that_says_so(
     assert (caught.value.code, caught.value.permanent, caught.value.host) == ("unsupported", True, target.host)
 
 
-def test_a_target_that_is_in_trouble_is_not_one_without_the_algorithm(
+def test_a_503_for_a_sha512_digest_is_not_a_permanent_error(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     digest = load(source)
@@ -84,7 +84,7 @@ def test_a_target_that_is_in_trouble_is_not_one_without_the_algorithm(
     assert not caught.value.permanent
 
 
-def test_a_real_registry_without_the_algorithm_is_an_error_that_says_so(
+def test_a_real_registry_without_sha512_support_is_a_permanent_error(
     engine: Engine, source: FaultyRegistry, distribution_registry: Registry
 ) -> None:
     digest = load(source)
@@ -97,7 +97,7 @@ def test_a_real_registry_without_the_algorithm_is_an_error_that_says_so(
     assert engine.head(there, access(there.registry)) is None
 
 
-def test_an_image_that_is_pinned_by_sha256_is_sent_once(
+def test_an_image_with_a_tag_and_sha256_digest_is_not_pushed_by_digest(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)

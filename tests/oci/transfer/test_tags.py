@@ -41,7 +41,7 @@ def with_attestations() -> tuple[SampleImage, dict[str, str]]:
     return build.build(build.index(children)), names
 
 
-def test_a_pinned_copy_sets_a_tag_that_is_free(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_pinned_copy_creates_a_missing_tag(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = sample_image()
     image.load(source.storage, "app", "other")
 
@@ -49,7 +49,9 @@ def test_a_pinned_copy_sets_a_tag_that_is_free(engine: Engine, source: FaultyReg
     assert target.storage.tags == {("app", "1.0"): image.root}
 
 
-def test_a_pinned_copy_does_not_move_a_tag(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_pinned_copy_does_not_move_an_existing_tag(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     old, new = sample_image(seed=1), sample_image(seed=2)
     new.load(target.storage, "app", "1.0")
     old.load(source.storage, "app", "old")
@@ -60,7 +62,7 @@ def test_a_pinned_copy_does_not_move_a_tag(engine: Engine, source: FaultyRegistr
     assert target.storage.tags == {("app", "1.0"): new.root, ("app", tag): old.root}
 
 
-def test_a_digest_alone_gets_a_tag_that_keeps_it_alive(
+def test_an_image_pinned_only_by_digest_gets_a_generated_tag(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -71,7 +73,7 @@ def test_a_digest_alone_gets_a_tag_that_keeps_it_alive(
 
 
 @pytest.mark.parametrize("reference", ["app@{}", "app:1.0@{}"])
-def test_a_pinned_copy_that_is_there_costs_a_look_or_two(
+def test_an_unchanged_pinned_copy_takes_at_most_two_requests(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, reference: str
 ) -> None:
     image = sample_image()
@@ -85,7 +87,9 @@ def test_a_pinned_copy_that_is_there_costs_a_look_or_two(
     assert len(source.requests) + len(target.requests) <= 2
 
 
-def test_a_moved_tag_is_moved_at_the_target_too(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_tag_moved_at_the_source_is_moved_at_the_target(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     sample_image(seed=1).load(source.storage, "app", "1.0")
     copy(engine, source, target)
     new = sample_image(seed=2)
@@ -95,7 +99,7 @@ def test_a_moved_tag_is_moved_at_the_target_too(engine: Engine, source: FaultyRe
     assert target.storage.tags["app", "1.0"] == new.root
 
 
-def test_a_second_tag_of_a_known_image_moves_no_bytes(
+def test_a_second_tag_of_a_copied_image_transfers_no_bytes(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -109,7 +113,7 @@ def test_a_second_tag_of_a_known_image_moves_no_bytes(
     assert target.storage.tags["app", "latest"] == image.root
 
 
-def test_a_target_that_forbids_looking_is_written_to(
+def test_an_image_is_pushed_to_a_target_that_denies_heads(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image()
@@ -121,7 +125,9 @@ def test_a_target_that_forbids_looking_is_written_to(
     assert target.storage.tags["app", "1.0"] == image.root
 
 
-def test_a_source_that_forbids_looking_is_read(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_an_image_is_copied_from_a_source_that_denies_heads(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     source.on("HEAD .*", reply(403), times=99)
@@ -129,7 +135,7 @@ def test_a_source_that_forbids_looking_is_read(engine: Engine, source: FaultyReg
     assert copy(engine, source, target).target_digest == image.root
 
 
-def test_a_target_in_trouble_is_not_taken_for_empty(
+def test_a_target_that_responds_with_500_is_not_treated_as_empty(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
@@ -142,7 +148,9 @@ def test_a_target_in_trouble_is_not_taken_for_empty(
     assert not target.found("(PUT|POST) ")
 
 
-def test_a_deleted_image_is_reported_as_missing(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_missing_source_image_is_reported_with_its_name(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     with pytest.raises(RegistryError, match=f"{source.host}/app:1.0 does not exist at the source") as caught:
         copy(engine, source, target)
 
@@ -150,7 +158,7 @@ def test_a_deleted_image_is_reported_as_missing(engine: Engine, source: FaultyRe
 
 
 @pytest.mark.parametrize("kind", ["v1+json", "v1+prettyjws"])
-def test_schema_1_is_refused_in_plain_words(
+def test_schema_1_manifests_are_rejected_as_unsupported(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, kind: str
 ) -> None:
     raw = json.dumps({"schemaVersion": 1, "fsLayers": []}).encode()
@@ -177,7 +185,7 @@ def test_schema_1_is_refused_in_plain_words(
         b'{"schemaVersion":2,"manifests":[{"digest":"md5:00","size":1}]}',
     ],
 )
-def test_a_manifest_that_makes_no_sense_is_refused(
+def test_an_invalid_manifest_is_rejected_before_any_push(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, raw: bytes
 ) -> None:
     source.storage.add_manifest("app", "application/vnd.oci.image.index.v1+json", raw, "1.0")
@@ -201,7 +209,7 @@ def test_all_platforms_and_attestations_are_kept_by_default(
     assert {digest for _, digest in target.storage.manifests} == set(image.manifests)
 
 
-def test_chosen_platforms_make_a_new_index_that_is_recorded_as_such(
+def test_selected_platforms_are_pushed_as_a_new_index_and_recorded(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image, names = with_attestations()
@@ -217,7 +225,7 @@ def test_chosen_platforms_make_a_new_index_that_is_recorded_as_such(
     assert copy(engine, source, target, platforms=("linux/amd64",)).unchanged
 
 
-def test_a_choice_that_drops_nothing_keeps_the_digest(
+def test_selecting_all_platforms_keeps_the_digest(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = sample_image(platforms=THREE)
@@ -239,7 +247,7 @@ def test_a_pinned_reference_keeps_all_platforms(engine: Engine, source: FaultyRe
     assert result.platforms == ("linux/amd64", "linux/arm64")
 
 
-def test_a_platform_that_is_not_there_is_an_error_that_names_what_is(
+def test_a_missing_platform_is_reported_with_the_available_ones(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")

@@ -74,14 +74,14 @@ def test_classify(given: dict[str, Any], reason: Reason, matched: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "reason"), [(given, reason) for given, reason, _ in CASES])
-def test_reasons_that_are_found_before_a_filter_is_evaluated(given: dict[str, Any], reason: Reason) -> None:
+def test_filters_do_not_override_reasons_that_precede_them(given: dict[str, Any], reason: Reason) -> None:
     decision = classified(**given, policy=EXCLUDES_ALL)
 
     is_before = reason in BEFORE_FILTERS or reason is Reason.FILTER_BUDGET
     assert decision.reason is (reason if is_before else Reason.FILTERED)
 
 
-def test_an_open_decision_names_its_target() -> None:
+def test_an_open_decision_has_its_key_and_target() -> None:
     decision = classified("nginx:1.27")
 
     assert decision.key == "docker.io/library/nginx:1.27"

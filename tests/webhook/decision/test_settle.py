@@ -69,7 +69,7 @@ def test_settle(known: dict[str, Any], policy: dict[str, Any], reason: Reason, s
         ({}, {"switched_off": True, "dry_run": True}, Reason.SWITCHED_OFF, Reason.PRESENT),
     ],
 )
-def test_what_stands_in_the_way_of_a_swap(
+def test_dry_run_and_kill_switch_prevent_a_swap(
     known: dict[str, Any], policy: dict[str, Any], reason: Reason, would: Reason | None
 ) -> None:
     settled = settle(undecided(), replace(PUBLIC, **known), replace(POLICY, **policy))

@@ -42,11 +42,11 @@ def knowledge(snapshot: Snapshot, known: CachedMapping | None, *, namespace: str
     # Images verified at the same time become stale at different times: after ten minutes, plus or minus a tenth.
     [(0.0, False), (500.0, False), (700.0, True), (100 * HOUR, True)],
 )
-def test_an_old_answer_is_stale(snapshot: Snapshot, age: float, is_stale: bool) -> None:
+def test_an_old_verification_is_stale(snapshot: Snapshot, age: float, is_stale: bool) -> None:
     assert knowledge(snapshot, row(verified_at=NOW - age)).stale is is_stale
 
 
-def test_only_what_is_present_can_be_stale(snapshot: Snapshot) -> None:
+def test_an_absent_image_is_never_stale(snapshot: Snapshot) -> None:
     assert not knowledge(snapshot, row(existence="absent", verified_at=0.0)).stale
 
 
@@ -63,7 +63,9 @@ def test_only_what_is_present_can_be_stale(snapshot: Snapshot) -> None:
         ({"platforms": ()}, ["linux/arm64"], None),
     ],
 )
-def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, obstacle: Reason | None) -> None:
+def test_obstacles_to_a_swap(
+    snapshot: Snapshot, fields: dict[str, Any], platforms: Any, obstacle: Reason | None
+) -> None:
     assert knowledge(snapshot, row(**fields), platforms=platforms).obstacle == obstacle
 
 
@@ -81,7 +83,7 @@ def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, o
         ("linux/amd64", None, (), None),
     ],
 )
-def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
+def test_a_copy_without_the_platforms_of_the_cluster_nodes_is_an_obstacle(
     snapshot: Snapshot, only: str, nodes: tuple[str, ...] | None, platforms: Any, obstacle: Reason | None
 ) -> None:
     known = row(only_platforms=tuple(filter(None, only.split(","))))
@@ -104,7 +106,7 @@ def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
         (grant(False, 60.0, cluster="b"), "other", False, True, False),
     ],
 )
-def test_who_may_use_an_image(
+def test_access_of_a_namespace_to_an_image(
     snapshot: Snapshot, fields: dict[str, Any], namespace: str, granted: bool, is_due: bool, is_denied: bool
 ) -> None:
     known = knowledge(snapshot, row(**fields), namespace=namespace)
@@ -112,7 +114,7 @@ def test_who_may_use_an_image(
     assert (known.granted, known.access_due, known.denied) == (granted, is_due, is_denied)
 
 
-def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:
+def test_an_image_without_a_row_is_unknown(snapshot: Snapshot) -> None:
     known = knowledge(snapshot, None)
 
     assert (known.existence, known.access, known.mapping_id) == ("unknown", "unknown", None)
@@ -130,13 +132,15 @@ def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:
         ({"existence": "absent", "paused": True}, False),
     ],
 )
-def test_when_there_is_cause_to_ask(snapshot: Snapshot, fields: dict[str, Any], is_uncertain: bool) -> None:
+def test_absent_unknown_or_outdated_images_are_uncertain_unless_paused(
+    snapshot: Snapshot, fields: dict[str, Any], is_uncertain: bool
+) -> None:
     held = row(**fields)
 
     assert from_rows.is_uncertain(held, knowledge(snapshot, held), snapshot) is is_uncertain
 
 
-def test_without_a_row_there_is_cause_to_ask(snapshot: Snapshot) -> None:
+def test_an_image_without_a_row_is_uncertain(snapshot: Snapshot) -> None:
     assert from_rows.is_uncertain(None, knowledge(snapshot, None), snapshot)
 
 
@@ -152,7 +156,9 @@ def test_without_a_row_there_is_cause_to_ask(snapshot: Snapshot) -> None:
         ({"verified_at": NOW + HOUR}, "sha256:b", False),
     ],
 )
-def test_another_digest_than_was_written(fields: dict[str, Any], digest: str, is_tampered: bool) -> None:
+def test_a_changed_target_digest_is_tampering_unless_a_copy_explains_it(
+    fields: dict[str, Any], digest: str, is_tampered: bool
+) -> None:
     known = row(**fields).known
 
     assert known is not None
@@ -169,7 +175,7 @@ def test_another_digest_than_was_written(fields: dict[str, Any], digest: str, is
         ({"existence": "absent", "paused": True}, Reason.PAUSED),
     ],
 )
-def test_what_a_namespace_without_quota_gets(
+def test_an_exhausted_quota_blocks_only_missing_images_without_a_job(
     snapshot: Snapshot, fields: dict[str, Any], obstacle: Reason | None
 ) -> None:
     held = row(**fields)
@@ -178,7 +184,9 @@ def test_what_a_namespace_without_quota_gets(
 
 
 @pytest.mark.parametrize(("status", "is_counted"), [("succeeded", True), ("failed", True), ("running", False)])
-def test_time_since_the_last_comparison(snapshot: Snapshot, status: str, is_counted: bool) -> None:
+def test_time_since_the_last_check_is_not_counted_while_a_job_runs(
+    snapshot: Snapshot, status: str, is_counted: bool
+) -> None:
     held = row(source_checked_at=NOW - HOUR, last_job_status=status)
 
     assert (knowledge(snapshot, held).seconds_since_check >= HOUR) is is_counted

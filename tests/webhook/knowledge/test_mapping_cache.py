@@ -56,7 +56,7 @@ def in_memory(cache: MappingCache) -> str:
 
 
 @pytest.mark.parametrize("read", [look_up, MappingCache.poll], ids=["look-up", "poll"])
-def test_a_row_that_lacks_the_targets_answer_does_not_replace_it(
+def test_a_row_without_the_latest_target_response_does_not_replace_it(
     cache: MappingCache, read: Callable[[MappingCache], object]
 ) -> None:
     answer_absent(cache)
@@ -69,7 +69,7 @@ def test_a_row_that_lacks_the_targets_answer_does_not_replace_it(
 
 
 @pytest.mark.parametrize("read", [look_up, MappingCache.poll], ids=["look-up", "poll"])
-def test_a_copy_that_ended_after_the_answer_is_newer(
+def test_a_copy_that_finished_after_the_response_replaces_it(
     cache: MappingCache, read: Callable[[MappingCache], object]
 ) -> None:
     answer_absent(cache)
@@ -80,7 +80,7 @@ def test_a_copy_that_ended_after_the_answer_is_newer(
     assert in_memory(cache) == Existence.PRESENT
 
 
-def test_an_answer_that_is_written_holds_for_whoever_reads_the_row(
+def test_a_later_row_replaces_a_response_that_was_written_to_the_database(
     cache: MappingCache, unwritten: UnwrittenAnswers
 ) -> None:
     answer_absent(cache)

@@ -79,7 +79,9 @@ MIRROR = ImageRef.parse("mirror.example.com:5000/registry.example.com/team/app:1
         (Reason.ALREADY_AT_TARGET, MIRROR, MIRROR, False),
     ],
 )
-def test_a_pod_that_names_the_mirror_itself(reason: Reason, source: ImageRef, target: ImageRef, foreign: bool) -> None:
+def test_a_denied_direct_reference_to_the_mirror_is_foreign(
+    reason: Reason, source: ImageRef, target: ImageRef, foreign: bool
+) -> None:
     slot = ImageSlot("/spec/containers/0/image", "app", str(source), container={})
 
     assert is_foreign(Decision(slot, reason, source=source, target=target)) is foreign

@@ -58,7 +58,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirrors.registries.aws.driver.JUST_MADE", 0.0)
 
 
-def test_the_least_policy_has_what_is_sent_and_what_pushing_needs(aws: Aws, make_driver: MakeDriver) -> None:
+def test_the_minimal_policy_has_exactly_the_required_permissions(aws: Aws, make_driver: MakeDriver) -> None:
     assert minimal() == sent(aws, make_driver()) | DATA_PLANE
 
 
@@ -70,7 +70,7 @@ def test_the_least_policy_has_what_is_sent_and_what_pushing_needs(aws: Aws, make
         ("`ecrOptions.tags`", {"ecrOptions": {"tags": [{"key": "team", "value": "web"}]}}),
     ],
 )
-def test_a_feature_needs_what_its_row_says(
+def test_each_feature_needs_exactly_the_documented_permissions(
     feature: str, keys: dict[str, Any], aws: Aws, make_driver: MakeDriver
 ) -> None:
     beyond = sent(aws, make_driver(**keys), make_driver(**keys)) - minimal()
@@ -79,13 +79,13 @@ def test_a_feature_needs_what_its_row_says(
     assert beyond | asked_by_iam == of_feature(feature)
 
 
-def test_applying_needs_what_its_row_says(aws: Aws, make_driver: MakeDriver) -> None:
+def test_applying_settings_needs_exactly_the_documented_permissions(aws: Aws, make_driver: MakeDriver) -> None:
     other = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"imageScanOnPush": False}}
     make_driver(ecrOptions=other).ensure_repository(NAME)
     assert sent(aws, make_driver(reconcile="apply")) - minimal() == of_feature("`reconcile: apply`")
 
 
-def test_the_guides_own_policy_is_enough() -> None:
+def test_the_policy_of_the_earlier_tool_includes_the_minimal_policy() -> None:
     """The policy that users of the earlier tool have already attached."""
     guide = DATA_PLANE | {
         "ecr:GetAuthorizationToken",

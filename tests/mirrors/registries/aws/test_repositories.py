@@ -54,7 +54,7 @@ def described(ecr: ECRClient) -> Any:
     return ecr.describe_repositories(repositoryNames=[NAME])["repositories"][0]
 
 
-def test_a_repository_is_made_with_all_that_is_configured(make_driver: MakeDriver, ecr: ECRClient) -> None:
+def test_a_repository_is_created_with_all_configured_settings(make_driver: MakeDriver, ecr: ECRClient) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
     driver = make_driver(
         accessPolicy=POLICY,
@@ -78,7 +78,7 @@ def test_a_repository_is_made_with_all_that_is_configured(make_driver: MakeDrive
     assert json.loads(found) == json.loads(LIFECYCLE)
 
 
-def test_the_guides_permissions_are_enough_where_nothing_more_is_configured(make_driver: MakeDriver, aws: Aws) -> None:
+def test_default_settings_need_only_describe_create_and_token_permissions(make_driver: MakeDriver, aws: Aws) -> None:
     """Rules of pull-through caches are requested, but the permission is not needed."""
     with aws.recording() as calls:
         driver = make_driver()
@@ -94,7 +94,7 @@ def test_the_guides_permissions_are_enough_where_nothing_more_is_configured(make
     }
 
 
-def test_a_repository_is_looked_at_once_an_hour_or_after_trouble(make_driver: MakeDriver, aws: Aws) -> None:
+def test_a_repository_is_described_again_only_after_it_is_forgotten(make_driver: MakeDriver, aws: Aws) -> None:
     driver = make_driver()
     driver.ensure_repository(NAME)
     with aws.recording() as calls:
@@ -107,7 +107,7 @@ def test_a_repository_is_looked_at_once_an_hour_or_after_trouble(make_driver: Ma
     assert calls == {"ecr:DescribeRepositories": 1}
 
 
-def test_eight_processes_that_need_the_same_repository_make_it_once(aws: Aws) -> None:
+def test_eight_concurrent_processes_create_a_repository_once(aws: Aws) -> None:
     """Each process is independent, and all start at the same moment."""
     script = (
         "import sys; from mirrors.registries.aws.driver import EcrDriver;"
@@ -126,7 +126,7 @@ def test_eight_processes_that_need_the_same_repository_make_it_once(aws: Aws) ->
     assert sorted(answers) == ["False"] * 7 + ["True"]
 
 
-def test_an_existing_repository_is_left_alone_and_its_differences_are_told(
+def test_an_existing_repository_is_unchanged_and_differences_are_reported(
     make_driver: MakeDriver, ecr: ECRClient, aws: Aws
 ) -> None:
     ecr.create_repository(repositoryName=NAME, imageTagMutability="IMMUTABLE")
@@ -150,7 +150,7 @@ def test_an_existing_repository_is_left_alone_and_its_differences_are_told(
     assert described(ecr)["imageTagMutability"] == "IMMUTABLE"
 
 
-def test_differences_are_applied_where_that_is_configured_or_asked_for(make_driver: MakeDriver, ecr: ECRClient) -> None:
+def test_differences_are_applied_if_configured_or_requested(make_driver: MakeDriver, ecr: ECRClient) -> None:
     options = {"tags": [{"key": "team", "value": "platform"}]}
     keys = {"accessPolicy": POLICY, "lifecyclePolicy": LIFECYCLE, "ecrOptions": options}
     ecr.create_repository(repositoryName=NAME, imageTagMutability="IMMUTABLE", tags=[{"Key": "own", "Value": "1"}])
@@ -168,12 +168,12 @@ def test_differences_are_applied_where_that_is_configured_or_asked_for(make_driv
     assert described(ecr)["imageTagMutability"] == "MUTABLE"
 
 
-def test_nothing_is_compared_where_reconcile_is_none(make_driver: MakeDriver, ecr: ECRClient) -> None:
+def test_nothing_is_compared_if_reconcile_is_none(make_driver: MakeDriver, ecr: ECRClient) -> None:
     ecr.create_repository(repositoryName=NAME, imageTagMutability="IMMUTABLE")
     assert make_driver(reconcile="none", accessPolicy=POLICY).ensure_repository(NAME).differences is None
 
 
-def test_encryption_that_differs_is_told_with_why_it_stays(make_driver: MakeDriver, ecr: ECRClient) -> None:
+def test_different_encryption_is_reported_and_not_applied(make_driver: MakeDriver, ecr: ECRClient) -> None:
     ecr.create_repository(repositoryName=NAME, imageScanningConfiguration={"scanOnPush": True})
     options = {"encryptionConfiguration": {"encryptionType": "KMS"}}
     (difference,) = make_driver(ecrOptions=options, reconcile="apply").ensure_repository(NAME).differences or ()
@@ -181,14 +181,14 @@ def test_encryption_that_differs_is_told_with_why_it_stays(make_driver: MakeDriv
     assert "create it again" in difference.problem
 
 
-def test_policies_that_mean_the_same_do_not_differ(make_driver: MakeDriver, ecr: ECRClient) -> None:
+def test_equivalent_policies_are_not_reported_as_different(make_driver: MakeDriver, ecr: ECRClient) -> None:
     ecr.create_repository(repositoryName=NAME, imageScanningConfiguration={"scanOnPush": True})
     same = {"Statement": {**PULL, "Sid": "Pull", "Action": "ecr:BatchGetImage"}, "Version": "2008-10-17"}
     ecr.set_repository_policy(repositoryName=NAME, policyText=json.dumps(same, indent=4))
     assert make_driver(accessPolicy=POLICY).ensure_repository(NAME).differences == ()
 
 
-def test_a_policy_that_may_not_be_read_is_told_and_stops_no_copy(
+def test_a_policy_that_cannot_be_read_is_reported_as_a_difference(
     make_driver: MakeDriver, ecr: ECRClient, aws: Aws
 ) -> None:
     ecr.create_repository(repositoryName=NAME, imageScanningConfiguration={"scanOnPush": True})
@@ -198,7 +198,7 @@ def test_a_policy_that_may_not_be_read_is_told_and_stops_no_copy(
     assert "ecr:GetRepositoryPolicy" in difference.problem
 
 
-def test_without_createrepository_a_missing_one_is_a_clear_error(make_driver: MakeDriver, aws: Aws) -> None:
+def test_a_missing_repository_is_an_error_if_creation_is_disabled(make_driver: MakeDriver, aws: Aws) -> None:
     with aws.recording() as calls, pytest.raises(RegistryError) as caught:
         make_driver(createRepository=False).ensure_repository(NAME)
     assert caught.value.code == "not-found" and caught.value.permanent
@@ -207,7 +207,7 @@ def test_without_createrepository_a_missing_one_is_a_clear_error(make_driver: Ma
     assert "ecr:CreateRepository" not in calls
 
 
-def test_a_policy_that_can_not_be_set_fails_until_it_can(make_driver: MakeDriver, ecr: ECRClient, aws: Aws) -> None:
+def test_setup_fails_each_time_until_the_policy_can_be_set(make_driver: MakeDriver, ecr: ECRClient, aws: Aws) -> None:
     """Without the policy, nodes of other accounts could not pull the copied images."""
     driver = make_driver(accessPolicy=POLICY)
     aws.fail("ecr:SetRepositoryPolicy")
@@ -219,7 +219,7 @@ def test_a_policy_that_can_not_be_set_fails_until_it_can(make_driver: MakeDriver
     assert json.loads(ecr.get_repository_policy(repositoryName=NAME)["policyText"]) == json.loads(POLICY)
 
 
-def test_what_one_worker_could_not_set_up_another_one_does_not_take_for_ready(
+def test_a_repository_is_not_ready_for_other_workers_until_its_policy_is_set(
     make_driver: MakeDriver, ecr: ECRClient, aws: Aws
 ) -> None:
     aws.fail("ecr:SetRepositoryPolicy")
@@ -231,7 +231,7 @@ def test_what_one_worker_could_not_set_up_another_one_does_not_take_for_ready(
     assert json.loads(ecr.get_repository_policy(repositoryName=NAME)["policyText"]) == json.loads(POLICY)
 
 
-def test_an_account_is_the_same_as_its_root_user() -> None:
+def test_an_account_equals_its_root_user_in_policies() -> None:
     """AWS stores the root user's ARN if the policy contained the account number."""
     given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
     kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
@@ -240,7 +240,7 @@ def test_an_account_is_the_same_as_its_root_user() -> None:
 
 
 @pytest.mark.parametrize(("rules", "is_cache"), [(["docker.io"], True), (["docker"], False), (["ROOT"], True)])
-def test_repositories_below_a_pull_through_rule_are_not_made(
+def test_repositories_below_a_pull_through_rule_are_not_created(
     rules: list[str], is_cache: bool, make_driver: MakeDriver, aws: Aws
 ) -> None:
     aws.steer("rules", rules)

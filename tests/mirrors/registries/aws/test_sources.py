@@ -36,7 +36,7 @@ def ecr(account: str, region: str, **keys: str) -> dict[str, Any]:
         f"{OTHER}.dkr.ecr-fips.us-east-1.amazonaws.com",
     ],
 )
-def test_an_account_of_any_region_logs_in_by_each_of_its_names(host: str, aws: Aws, tmp_path: Path) -> None:
+def test_each_host_name_of_a_configured_account_has_credentials(host: str, aws: Aws, tmp_path: Path) -> None:
     sources = catalog(tmp_path, ecr(ACCOUNT, "eu-central-1"), ecr(OTHER, "us-east-1"))
     ref = ImageRef.parse(f"{host}/team/app:1")
     found = sources.access_for(ref)
@@ -47,7 +47,7 @@ def test_an_account_of_any_region_logs_in_by_each_of_its_names(host: str, aws: A
     assert sources.anonymous_access_for(ref).credentials == ()
 
 
-def test_another_account_is_logged_in_to_with_its_role(aws: Aws, tmp_path: Path) -> None:
+def test_another_account_is_accessed_with_its_configured_role(aws: Aws, tmp_path: Path) -> None:
     sources = catalog(tmp_path, ecr(OTHER, "us-east-1", role=f"arn:aws:iam::{OTHER}:role/reader"))
     source: Any = sources.access_for(ImageRef.parse(f"{OTHER}.dkr.ecr.us-east-1.amazonaws.com/app")).credentials[0]
     with aws.recording() as calls:
@@ -55,14 +55,14 @@ def test_another_account_is_logged_in_to_with_its_role(aws: Aws, tmp_path: Path)
     assert calls == {"sts:AssumeRole": 1, "ecr:GetAuthorizationToken": 1}
 
 
-def test_an_account_that_is_not_configured_is_nobody_we_log_in_to(aws: Aws, tmp_path: Path) -> None:
+def test_an_account_or_region_that_is_not_configured_has_no_credentials(aws: Aws, tmp_path: Path) -> None:
     sources = catalog(tmp_path, ecr(ACCOUNT, "eu-central-1"))
     for host in (f"{OTHER}.dkr.ecr.eu-central-1.amazonaws.com", f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"):
         assert sources.access_for(ImageRef.parse(f"{host}/app")).credentials == ()
         assert not sources.serves(ImageRef.parse(f"{host}/app"), ClusterNamespace("default", "web"))
 
 
-def test_an_artifact_registry_log_in_counts_below_its_repository(tmp_path: Path) -> None:
+def test_artifact_registry_credentials_apply_only_below_their_repository(tmp_path: Path) -> None:
     gcp = {"location": "europe-west3", "projectId": "project-a", "repositoryId": "main"}
     sources = catalog(tmp_path, {"type": "gcp", "gcp": gcp}, {"type": "gcp", "gcp": {**gcp, "projectId": "project-b"}})
     host = "europe-west3-docker.pkg.dev"

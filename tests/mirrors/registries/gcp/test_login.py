@@ -71,7 +71,7 @@ def use_file(document: dict[str, Any], directory: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(directory / "key.json"))
 
 
-def test_no_credentials_at_all_name_the_ways_to_give_them() -> None:
+def test_missing_credentials_are_reported_with_the_ways_to_configure_them() -> None:
     """Runs in a separate process, because google.auth reads this variable only once."""
     script = f"from mirrors.registries.gcp.login import fetch; fetch({HOST!r}, None)"
     environment = {"PATH": os.environ["PATH"], "NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nonexistent", "HOME": "/"}
@@ -89,7 +89,7 @@ def test_no_credentials_at_all_name_the_ways_to_give_them() -> None:
     assert "Workload Identity" in last and "GOOGLE_APPLICATION_CREDENTIALS" in last
 
 
-def test_a_refused_account_is_reported_without_what_google_said(metadata: TokenServer) -> None:
+def test_a_denied_account_is_reported_without_the_response_of_google(metadata: TokenServer) -> None:
     metadata.status = 403
     with pytest.raises(RegistryError) as caught:
         fetch(HOST, None)
@@ -97,7 +97,7 @@ def test_a_refused_account_is_reported_without_what_google_said(metadata: TokenS
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_slow_metadata_server_holds_nobody(metadata: TokenServer) -> None:
+def test_a_slow_metadata_server_does_not_delay_a_request_beyond_its_timeout(metadata: TokenServer) -> None:
     metadata.go.clear()
     keeper = log_in(HOST, None)
     with pytest.raises(RegistryError, match="was not issued in time"):

@@ -16,7 +16,9 @@ from tests.support.google import LOCATION, NAME, PROJECT, ArtifactRegistry
 IMAGE = f"{PROJECT}/main/docker.io/library/nginx"
 
 
-def test_an_existing_repository_is_looked_at_once_and_shown(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+def test_an_existing_repository_is_described_once_until_it_is_forgotten(
+    make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
     gar.put(kms_key_name="k", labels={"team": "web"}, docker_config={"immutable_tags": True})
     driver = make_driver()
     state = driver.ensure_repository(IMAGE)
@@ -30,7 +32,7 @@ def test_an_existing_repository_is_looked_at_once_and_shown(make_driver: MakeDri
     assert gar.calls == ["GetRepository"] * 2
 
 
-def test_a_missing_repository_is_told_with_the_command_that_makes_it(
+def test_a_missing_repository_is_reported_with_the_command_to_create_it(
     make_driver: MakeDriver, gar: ArtifactRegistry
 ) -> None:
     with pytest.raises(RegistryError) as caught:
@@ -41,7 +43,7 @@ def test_a_missing_repository_is_told_with_the_command_that_makes_it(
     assert gar.calls == ["GetRepository"]
 
 
-def test_a_repository_is_made_where_that_is_configured(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+def test_a_repository_is_created_if_configured(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     key = f"projects/{PROJECT}/locations/{LOCATION}/keyRings/r/cryptoKeys/k"
     policies = {"old": {"id": "old", "action": "DELETE", "condition": {"tagState": "UNTAGGED", "olderThan": "86400s"}}}
     options = {"labels": [{"key": "team", "value": "web"}], "kmsKeyName": key, "cleanupPolicies": json.dumps(policies)}
@@ -54,7 +56,7 @@ def test_a_repository_is_made_where_that_is_configured(make_driver: MakeDriver, 
     assert state.facts["cleanupPolicies"] == ["old"] and state.differences == ()
 
 
-def test_a_clean_up_policy_that_google_does_not_know_is_refused_by_name(
+def test_an_unknown_field_of_a_cleanup_policy_is_rejected_by_name(
     make_driver: MakeDriver, gar: ArtifactRegistry
 ) -> None:
     driver = make_driver(createRepository=True, garOptions={"cleanupPolicies": '{"x": {"actoin": "DELETE"}}'})
@@ -63,7 +65,7 @@ def test_a_clean_up_policy_that_google_does_not_know_is_refused_by_name(
     assert gar.repositories == {}
 
 
-def test_whoever_comes_second_finds_the_repository(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+def test_a_repository_that_was_created_concurrently_is_used(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     gar.refuse["CreateRepository"] = (grpc.StatusCode.ALREADY_EXISTS, "exists")
     gar.get = _appears(gar)  # type: ignore[method-assign]
     assert make_driver(createRepository=True).ensure_repository(IMAGE).facts["format"] == "DOCKER"
@@ -87,7 +89,7 @@ def _appears(gar: ArtifactRegistry) -> Any:
         ({"mode": Repository.Mode.VIRTUAL_REPOSITORY}, "virtual repository"),
     ],
 )
-def test_a_repository_that_can_not_be_pushed_to_is_told(
+def test_a_repository_that_cannot_be_pushed_to_is_rejected(
     fields: dict[str, Any], words: str, make_driver: MakeDriver, gar: ArtifactRegistry
 ) -> None:
     gar.put(**fields)
@@ -95,7 +97,7 @@ def test_a_repository_that_can_not_be_pushed_to_is_told(
         make_driver().ensure_repository(IMAGE)
 
 
-def test_a_remote_repository_pulls_through(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+def test_a_remote_repository_is_a_pull_through_cache(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     gar.put(mode=Repository.Mode.REMOTE_REPOSITORY)
     driver = make_driver()
     assert driver.ensure_repository(IMAGE).pulls_through
@@ -111,7 +113,7 @@ def test_labels_are_compared_and_applied(make_driver: MakeDriver, gar: ArtifactR
     assert dict(gar.repositories[NAME].labels) == {"team": "web", "cost-center": "42"}, "labels of others are kept"
 
 
-def test_a_domain_scoped_project_has_a_colon_at_the_api_and_a_slash_in_names(
+def test_a_domain_scoped_project_has_a_colon_in_the_api_and_a_slash_in_names(
     make_driver: MakeDriver, gar: ArtifactRegistry
 ) -> None:
     name = NAME.replace(PROJECT, f"example.com:{PROJECT}")
@@ -120,9 +122,7 @@ def test_a_domain_scoped_project_has_a_colon_at_the_api_and_a_slash_in_names(
     assert gar.calls == ["GetRepository"]
 
 
-def test_a_repository_that_may_not_be_looked_at_is_pushed_to_all_the_same(
-    make_driver: MakeDriver, gar: ArtifactRegistry
-) -> None:
+def test_denied_read_access_to_a_repository_is_not_an_error(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     gar.refuse["GetRepository"] = (grpc.StatusCode.PERMISSION_DENIED, "no")
     assert make_driver().ensure_repository(IMAGE).differences is None
 
@@ -138,7 +138,7 @@ def test_a_repository_that_may_not_be_looked_at_is_pushed_to_all_the_same(
         ("CreateRepository", grpc.StatusCode.INVALID_ARGUMENT, "invalid", True, "KMS key in another region"),
     ],
 )
-def test_each_refusal_says_what_is_missing(
+def test_each_api_error_is_reported_with_its_cause(
     method: str,
     status: grpc.StatusCode,
     code: str,
