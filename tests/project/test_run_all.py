@@ -23,10 +23,16 @@ def test_the_pytest_summary_line_is_parsed(line: str, counts: dict[str, int]) ->
     assert counts_of(line) == counts
 
 
+def small_suite(title: str, root: Path, tests: Path, *arguments: str) -> Suite:
+    """Return a suite of a few tests. It loads only the plugin that it needs, because all of them take seconds."""
+    own = ["-p", "xdist", "--rootdir", str(root), "-c", "/dev/null", *arguments, str(tests)]
+    return Suite(title, own, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+
+
 def test_a_failed_suite_reports_its_status_and_failures(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text("def test_one(): pass\ndef test_other(): assert 0\n")
     output = io.StringIO()
-    result = run_suite(Suite("Two tests", ["-q", "--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)]), output)
+    result = run_suite(small_suite("Two tests", tmp_path, tmp_path, "-q"), output)
     assert (result.status, result.counts) == (1, {"passed": 1, "failed": 1})
     assert "== Two tests" in output.getvalue() and "test_other" in output.getvalue()
     assert "1 passed, 1 failed" in str(result)
@@ -47,7 +53,7 @@ def test_a_few_failed_tests_are_repeated_once(tmp_path: Path, always: str, statu
     directory = tmp_path / "tests"
     directory.mkdir()
     (directory / "test_two.py").write_text(ONCE.format(always=always))
-    suite = Suite(f"Two tests of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(directory)])
+    suite = small_suite(f"Two tests of {tmp_path.name}", tmp_path, directory)
     first = run_suite(suite, io.StringIO())
     assert first.status == 1 and any("::test_once" in line for line in first.failures)
     again = repeat([first])
@@ -73,7 +79,7 @@ def test_tests_of_a_server_that_failed_to_start_are_repeated(tmp_path: Path) -> 
     directory = tmp_path / "tests"
     directory.mkdir()
     (directory / "test_server.py").write_text(SERVER)
-    suite = Suite(f"A server of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(directory)])
+    suite = small_suite(f"A server of {tmp_path.name}", tmp_path, directory)
     first = run_suite(suite, io.StringIO())
     assert len(first.failures) == 12
     assert [result.counts.get("passed") for result in repeat([first])] == [12]
@@ -82,7 +88,7 @@ def test_tests_of_a_server_that_failed_to_start_are_repeated(tmp_path: Path) -> 
 def test_a_suite_with_an_import_error_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name\n")
     (tmp_path / "test_other.py").write_text("def test_one(): pass\n")
-    suite = Suite(f"Files of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)])
+    suite = small_suite(f"Files of {tmp_path.name}", tmp_path, tmp_path)
 
     first = run_suite(suite, io.StringIO())
 

@@ -22,7 +22,8 @@ def log_in(username: str, host: str = "registry.example.com") -> dict[str, str]:
     return {".dockerconfigjson": json.dumps({"auths": auths})}
 
 
-@pytest.fixture(scope="module")
+# Of the session, because the tests of a module can be distributed so that it is set up twice, and `plane` keeps objects.
+@pytest.fixture(scope="session")
 def cluster(plane: ControlPlane) -> ControlPlane:
     """An API server with namespace ``shop``, which the worker can read, and ``closed``, which it cannot read."""
     for name in ("shop", "closed"):
