@@ -57,8 +57,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The results for one image of a pod. ``winner`` is the name of the filter that excludes the image, or empty;
-    ``BUDGET`` and ``NOT_TRIED`` stand for no decision."""
+    """The results for one image of a pod. ``winner`` is the name of the filter that excludes the image, or empty; it is
+    ``BUDGET`` or ``NOT_TRIED`` if there is no decision."""
 
     kind: str
     container: str

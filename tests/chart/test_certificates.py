@@ -129,7 +129,7 @@ def test_cert_manager_can_inject_the_ca_of_an_existing_secret() -> None:
     [
         ({"patch": {"enabled": False}}, "The webhook has no certificate. Set patch.enabled=true"),
         ({"tls": {"existingSecret": "mine"}}, "tls.existingSecret needs tls.caBundle"),
-        ({"tls": {"existingSecret": "mine", "caBundle": "Q0E="}, "certmanager": {"enabled": True}}, "both give"),
+        ({"tls": {"existingSecret": "mine", "caBundle": "Q0E="}, "certmanager": {"enabled": True}}, "both provide"),
         ({"certmanager": {"enabled": True}, "webhook": {"requireToken": True}}, "webhook.requireToken works only"),
     ],
 )

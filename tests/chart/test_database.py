@@ -167,7 +167,7 @@ def test_sqlite_without_a_volume_claim_shows_a_warning() -> None:
     ("values", "words"),
     [
         ({"postgresql": {"enabled": False}}, "No database is configured"),
-        ({"externalDatabase": {"url": "postgres://me:secret@db/x"}}, "holds a password"),
+        ({"externalDatabase": {"url": "postgres://me:secret@db/x"}}, "contains a password"),
         ({"externalDatabase": {"existingSecretUrlKey": "uri"}}, "needs externalDatabase.existingSecret"),
     ],
 )

@@ -21,9 +21,9 @@ def test_notes_begin_with_a_dry_run_warning_only_in_dry_run() -> None:
 
 
 def test_a_dry_run_upgrade_warns_that_the_old_chart_ignored_dry_run() -> None:
-    assert "it did not obey dryRun" in notes(flags=("--is-upgrade",))
-    assert "it did not obey dryRun" not in notes()
-    assert "it did not obey dryRun" not in notes(SWAPPING, flags=("--is-upgrade",))
+    assert "it ignored dryRun" in notes(flags=("--is-upgrade",))
+    assert "it ignored dryRun" not in notes()
+    assert "it ignored dryRun" not in notes(SWAPPING, flags=("--is-upgrade",))
 
 
 def test_notes_list_the_next_commands() -> None:

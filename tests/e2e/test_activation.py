@@ -108,7 +108,7 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
         with without_webhook(release):
             release.cluster.helm("test", release.name, "-n", release.namespace, "--timeout", "150s", check=False)
             said = cluster.logs(f"{release.namespace}.{release.fullname}-test")
-            assert "cannot be reached as the API server reaches it" in said
+            assert "cannot be reached at its registered address" in said
 
         # In an outage, one command lets pods start without the webhook. The next run of the set-up reverts that.
         with without_webhook(release):

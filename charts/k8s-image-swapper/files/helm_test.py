@@ -1,4 +1,4 @@
-"""The pod of `helm test`: calls the webhook as the API server does, by what is registered."""
+"""The script of the `helm test` pod: it calls the registered webhook in the same way as the API server."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 NAME = os.environ["WEBHOOK_CONFIGURATION"]
 CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
 SECONDS = 60
-"""How long it tries: right after `helm install`, the certificate and the webhook's pods need some seconds."""
+"""How long the test is retried: right after `helm install`, the certificate and the pods need some seconds."""
 
 REVIEW = {
     "apiVersion": "admission.k8s.io/v1",
@@ -44,7 +44,7 @@ class NotReady(Exception):
 
 
 def call(url, context, body=None, token=""):
-    """The text of an answer."""
+    """Return the body of the response."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -55,7 +55,7 @@ def call(url, context, body=None, token=""):
 
 
 def registered():
-    """The clientConfig of the webhook, from the API server."""
+    """Return the clientConfig of the webhook from the API server."""
     server = "https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}".format(**os.environ)
     context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
     found = json.loads(call(server + CONFIGURATION, context, token=(ACCOUNT / "token").read_text()))
@@ -63,33 +63,33 @@ def registered():
 
 
 def check():
-    """One line for each step; raises for what is wrong."""
+    """Print a line for each step. Raise NotReady or OSError if a step fails."""
     client = registered()
     service = client["service"]
     if not client.get("caBundle"):
         raise NotReady(
-            "The webhook configuration has no caBundle: look at the log of the set-up Job, or of cert-manager."
+            "The webhook configuration has no caBundle: check the log of the set-up Job, or of cert-manager."
         )
     context = ssl.create_default_context(cadata=base64.b64decode(client["caBundle"]).decode())
     base = "https://{name}.{namespace}.svc:{port}".format(**service)
     print("ready:", call(f"{base}/readyz", context).strip())
     answer = json.loads(call(base + service.get("path", "/"), context, REVIEW))["response"]
     if answer["uid"] != "helm-test" or not answer["allowed"]:
-        raise NotReady(f"The webhook refused a pod: {answer}")
+        raise NotReady(f"The webhook denied a pod: {answer}")
     print("The webhook admits a pod, over TLS that the caBundle verifies.")
 
 
 def problem():
-    """What is wrong; empty where the webhook works."""
+    """Return what is wrong, or an empty string if the webhook works."""
     try:
         check()
     except NotReady as error:
         return str(error)
     except urllib.error.HTTPError as error:
-        # Not the whole URL: its path may hold the token.
+        # Not the whole URL: its path can contain the token.
         return f"{urlsplit(error.url).netloc} responded with {error.code}: {error.read().decode()[:500]}"
     except OSError as error:
-        return f"The webhook cannot be reached as the API server reaches it: {error}"
+        return f"The webhook cannot be reached at its registered address: {error}"
     return ""
 
 

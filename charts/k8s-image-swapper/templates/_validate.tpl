@@ -26,10 +26,10 @@
 {{- define "swapper.validateTls" -}}
 {{- $mode := include "swapper.tls" . -}}
 {{- if and .Values.tls.existingSecret .Values.certmanager.enabled -}}
-{{- fail "\n\ntls.existingSecret and certmanager.enabled both give the certificate. Set one of them." -}}
+{{- fail "\n\ntls.existingSecret and certmanager.enabled both provide the certificate. Set only one of them." -}}
 {{- end -}}
 {{- if not $mode -}}
-{{- fail "\n\nThe webhook has no certificate. Set patch.enabled=true (the set-up Job makes one), certmanager.enabled=true, or tls.existingSecret with tls.caBundle." -}}
+{{- fail "\n\nThe webhook has no certificate. Set patch.enabled=true (the set-up Job creates one), certmanager.enabled=true, or tls.existingSecret with tls.caBundle." -}}
 {{- end -}}
 {{- if and (eq $mode "secret") (not .Values.tls.caBundle) (not .Values.webhook.annotations) -}}
 {{- fail "\n\ntls.existingSecret needs tls.caBundle: the certificate authority in PEM. Or let cert-manager inject it: webhook.annotations.\"cert-manager.io/inject-ca-from-secret\"." -}}
@@ -41,10 +41,10 @@
 
 {{- define "swapper.validateWebhook" -}}
 {{- if and (eq .Values.webhook.failurePolicy "Fail") (not .Values.webhook.exemptNamespaces) -}}
-{{- fail "\n\nwebhook.failurePolicy=Fail refuses pods while the webhook is down. Name in webhook.exemptNamespaces the namespaces that must start without it, for instance those of Karpenter, the CNI, CSI drivers and cert-manager: [karpenter, calico-system, cert-manager]. The release's own and kube-system are added." -}}
+{{- fail "\n\nWith webhook.failurePolicy=Fail, pods are denied while the webhook is down. List the namespaces that must start without it in webhook.exemptNamespaces, such as those of Karpenter, the CNI, CSI drivers and cert-manager: [karpenter, calico-system, cert-manager]. The release's own namespace and kube-system are added." -}}
 {{- end -}}
 {{- if and .Values.hostNetwork (eq (int .Values.containerPort) 10250) -}}
-{{- fail "\n\ncontainerPort 10250 is the kubelet's where hostNetwork is true. Set containerPort to a free port of the nodes, such as 10260." -}}
+{{- fail "\n\ncontainerPort 10250 is the kubelet's port, so hostNetwork cannot use it. Set containerPort to a free port of the nodes, such as 10260." -}}
 {{- end -}}
 {{- $timeout := include "swapper.timeout" . | int -}}
 {{- if or (lt $timeout 1) (gt $timeout 30) -}}
@@ -62,7 +62,7 @@
 {{- fail "\n\nexternalDatabase.existingSecretUrlKey needs externalDatabase.existingSecret, the name of the Secret." -}}
 {{- end -}}
 {{- if regexMatch "^[a-z]+://[^/@]*:[^/@]*@" ($external.url | default "") -}}
-{{- fail "\n\nexternalDatabase.url holds a password, which every user who can read the Deployment would see. Put it into a Secret and name that in externalDatabase.existingSecret." -}}
+{{- fail "\n\nexternalDatabase.url contains a password, which every user who can read the Deployment would see. Put the URL into a Secret, and set externalDatabase.existingSecret to its name." -}}
 {{- end -}}
 {{- if eq $mode "sqlite" -}}
   {{- range $name, $block := dict "" .Values "web." .Values.web "worker." .Values.worker -}}

@@ -44,7 +44,7 @@ variable "chart_version" {
 }
 
 variable "dry_run" {
-  description = "Decide and record, but change no pod and copy nothing. Unlike estahn's, this release obeys it."
+  description = "Record decisions, but change no pod and copy no image. estahn/k8s-image-swapper ignored this value."
   type        = bool
   default     = true
 }
