@@ -22,7 +22,7 @@ def log_in(username: str, host: str = "registry.example.com") -> dict[str, str]:
     return {".dockerconfigjson": json.dumps({"auths": auths})}
 
 
-# Of the session, because the tests of a module can be distributed so that it is set up twice, and `plane` keeps objects.
+# Of the session: a module can be set up twice if its tests are distributed, and `plane` keeps objects.
 @pytest.fixture(scope="session")
 def cluster(plane: ControlPlane) -> ControlPlane:
     """An API server with namespace ``shop``, which the worker can read, and ``closed``, which it cannot read."""
