@@ -25,13 +25,13 @@ MOST_VALUES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class AllowedValues:
+class NodeLabelValues:
     """The allowed values of one node label. If ``only`` is None, all values except those in ``excluded``."""
 
     only: frozenset[str] | None = None
     excluded: frozenset[str] = frozenset()
 
-    def narrowed(self, operator: object, values: frozenset[str]) -> AllowedValues:
+    def narrowed(self, operator: object, values: frozenset[str]) -> NodeLabelValues:
         if operator == "In":
             return replace(self, only=values if self.only is None else self.only & values)
         return replace(self, excluded=self.excluded | values) if operator == "NotIn" else self
@@ -48,7 +48,7 @@ def platforms_of(pod: Json) -> frozenset[str]:
     spec = mapping(pod.get("spec"))
     selector = mapping(spec.get("nodeSelector"))
     by_selector = {
-        key: AllowedValues(frozenset({selector[key]})) if isinstance(selector.get(key), str) else AllowedValues()
+        key: NodeLabelValues(frozenset({selector[key]})) if isinstance(selector.get(key), str) else NodeLabelValues()
         for key in (OS, ARCH)
     }
     system = text(mapping(spec.get("os")).get("name")) or DEFAULT_OS
@@ -60,7 +60,7 @@ def platforms_of(pod: Json) -> frozenset[str]:
     return frozenset(platforms)
 
 
-def _narrowed(allowed: dict[str, AllowedValues], term: Json) -> dict[str, AllowedValues]:
+def _narrowed(allowed: dict[str, NodeLabelValues], term: Json) -> dict[str, NodeLabelValues]:
     narrowed = dict(allowed)
     for expression in _dictionaries(term.get("matchExpressions")):
         key = text(expression.get("key"))
