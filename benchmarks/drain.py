@@ -140,7 +140,7 @@ def count_requests() -> Counter[str]:
     from mirrors.oci.http.transport import Transport
 
     found: Counter[str] = Counter()
-    once = Transport._once
+    once = Transport._exchange_once
 
     def counted(self: Transport, request: Any, url: Any, *args: Any) -> Any:
         reply = once(self, request, url, *args)
@@ -148,7 +148,7 @@ def count_requests() -> Counter[str]:
         found[f"{url.port} {request.method} {reply.status} {path[:60]}"] += 1
         return reply
 
-    Transport._once = counted  # type: ignore[method-assign, assignment]
+    Transport._exchange_once = counted  # type: ignore[method-assign, assignment]
     return found
 
 

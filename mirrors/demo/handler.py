@@ -47,13 +47,13 @@ class Handler(BaseHTTPRequestHandler):
         elif not self._is_allowed():
             self._challenge()
         elif parts.path == "/v2/":
-            self.answer(200, b"{}")
+            self.respond(200, b"{}")
         else:
             self._route(kind)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request
 
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def respond(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Send a response. Header names are passed with underscores. The length is that of `body`, also for a HEAD."""
         self.send_response(status)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -63,14 +63,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def refuse(self, status: int, code: str, **headers: str) -> None:
+    def respond_error(self, status: int, code: str, **headers: str) -> None:
         """Send an error in the format of the specification. Close the connection if the request has a body, because
         the body may not have been read."""
         if self.headers.get("Content-Length", "0") != "0" and status >= 400:
             self.close_connection = True
             headers["Connection"] = "close"
         body = json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode()
-        self.answer(status, body, Content_Type="application/json", **headers)
+        self.respond(status, body, Content_Type="application/json", **headers)
 
     def read_body(self) -> bytes:
         """Read the request's body. It is shorter than its Content-Length if the client closed the connection."""
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             action = routes.get((kind, self.command))
         if action is None:
-            self.refuse(404, "UNSUPPORTED")
+            self.respond_error(404, "UNSUPPORTED")
         else:
             action()
 
@@ -116,26 +116,26 @@ class Handler(BaseHTTPRequestHandler):
     def _challenge(self) -> None:
         assert self.registry.gatekeeper is not None
         challenge = self.registry.gatekeeper.challenge(self.registry.host, self._scope())
-        self.refuse(401, "UNAUTHORIZED", WWW_Authenticate=challenge)
+        self.respond_error(401, "UNAUTHORIZED", WWW_Authenticate=challenge)
 
     def _issue_token(self) -> None:
         gatekeeper = self.registry.gatekeeper
         token = gatekeeper and gatekeeper.issue(self.headers.get("Authorization", ""), self.query.get("scope", []))
         if gatekeeper is None or token is None:
-            self.refuse(401, "UNAUTHORIZED")
+            self.respond_error(401, "UNAUTHORIZED")
             return
         body = json.dumps({"token": token, "expires_in": gatekeeper.lifetime}).encode()
-        self.answer(200, body, Content_Type="application/json")
+        self.respond(200, body, Content_Type="application/json")
 
     # Manifests and tags.
 
     def _get_manifest(self) -> None:
-        found = self.registry.storage.manifest(self.repository, self.rest)
-        if found is None:
-            self.refuse(404, "MANIFEST_UNKNOWN")
+        manifest = self.registry.storage.manifest(self.repository, self.rest)
+        if manifest is None:
+            self.respond_error(404, "MANIFEST_UNKNOWN")
             return
-        digest, media_type, raw = found
-        self.answer(200, raw, Content_Type=media_type, Docker_Content_Digest=digest)
+        digest, media_type, raw = manifest
+        self.respond(200, raw, Content_Type=media_type, Docker_Content_Digest=digest)
 
     def _put_manifest(self) -> None:
         raw = self.read_body()
@@ -144,42 +144,42 @@ class Handler(BaseHTTPRequestHandler):
         algorithm = algorithm_of(self.rest)
         digest = digest_of(raw, algorithm or "sha256")
         if algorithm is not None and digest != self.rest:
-            self.refuse(400, "DIGEST_INVALID")
+            self.respond_error(400, "DIGEST_INVALID")
             return
         media_type, tag = self.headers.get("Content-Type", ""), None if algorithm else self.rest
         self.registry.storage.add_manifest(self.repository, media_type, raw, tag, algorithm or "sha256")
         location = f"/v2/{self.repository}/manifests/{digest}"
-        self.answer(201, Location=location, Docker_Content_Digest=digest)
+        self.respond(201, Location=location, Docker_Content_Digest=digest)
 
     def _delete_manifest(self) -> None:
         storage = self.registry.storage
         with storage.lock:
-            gone = storage.manifests.pop((self.repository, self.rest), None)
+            removed = storage.manifests.pop((self.repository, self.rest), None)
             storage.tags = {
                 key: digest for key, digest in storage.tags.items() if (key[0], digest) in storage.manifests
             }
-        self.answer(202) if gone else self.refuse(404, "MANIFEST_UNKNOWN")
+        self.respond(202) if removed else self.respond_error(404, "MANIFEST_UNKNOWN")
 
     def _list_tags(self) -> None:
         tags = self.registry.storage.tag_names(self.repository)
         body = json.dumps({"name": self.repository, "tags": tags}).encode()
-        self.answer(200, body, Content_Type="application/json")
+        self.respond(200, body, Content_Type="application/json")
 
     # Blobs and uploads.
 
     def _get_blob(self) -> None:
         content = self.registry.storage.blob(self.repository, self.rest)
         if content is None:
-            self.refuse(404, "BLOB_UNKNOWN")
+            self.respond_error(404, "BLOB_UNKNOWN")
             return
         headers = {"Content_Type": "application/octet-stream", "Docker_Content_Digest": self.rest}
-        asked = _RANGE.fullmatch(self.headers.get("Range", ""))
-        first, last = (int(asked[1]), int(asked[2] or len(content))) if asked else (0, -1)
+        match = _RANGE.fullmatch(self.headers.get("Range", ""))
+        first, last = (int(match[1]), int(match[2] or len(content))) if match else (0, -1)
         last = min(last, len(content) - 1)
         if last < first:
-            self.answer(200, content, **headers)
+            self.respond(200, content, **headers)
             return
-        self.answer(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
+        self.respond(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
 
     def _start_upload(self) -> None:
         self.read_body()
@@ -187,14 +187,14 @@ class Handler(BaseHTTPRequestHandler):
         mount, source = self.query.get("mount"), self.query.get("from")
         if mount and source and storage.mount(self.repository, mount[0], source[0]):
             location = f"/v2/{self.repository}/blobs/{mount[0]}"
-            self.answer(201, Location=location, Docker_Content_Digest=mount[0])
+            self.respond(201, Location=location, Docker_Content_Digest=mount[0])
         else:
             self._upload_accepted(storage.start_upload())
 
     def _upload_accepted(self, upload: str) -> None:
         size = len(self.registry.storage.uploads[upload])
         location = f"/v2/{self.repository}/blobs/uploads/{upload}?_state={upload[::-1]}"
-        self.answer(202, Location=location, Range=f"0-{max(0, size - 1)}", Docker_Upload_UUID=upload)
+        self.respond(202, Location=location, Range=f"0-{max(0, size - 1)}", Docker_Upload_UUID=upload)
 
     def _upload(self) -> str | None:
         """Return the upload session; None if it is unknown or the client did not return its state unchanged."""
@@ -205,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
     def _patch_upload(self) -> None:
         upload = self._upload()
         if upload is None:
-            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            self.respond_error(404, "BLOB_UPLOAD_UNKNOWN")
             return
         self.registry.storage.uploads[upload] += self.read_body()
         self._upload_accepted(upload)
@@ -213,7 +213,7 @@ class Handler(BaseHTTPRequestHandler):
     def _finish_upload(self) -> None:
         upload = self._upload()
         if upload is None:
-            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            self.respond_error(404, "BLOB_UPLOAD_UNKNOWN")
             return
         body = self.read_body()
         if self.is_cut_off(body):
@@ -222,16 +222,16 @@ class Handler(BaseHTTPRequestHandler):
         algorithm = algorithm_of(self.query.get("digest", [""])[0]) or "sha256"
         digest = digest_of(content, algorithm)
         if self.query.get("digest") != [digest]:
-            self.refuse(400, "DIGEST_INVALID")
+            self.respond_error(400, "DIGEST_INVALID")
             return
         self.registry.storage.uploads.pop(upload)
         self.registry.storage.add_blob(self.repository, content, algorithm)
-        self.answer(201, Location=f"/v2/{self.repository}/blobs/{digest}", Docker_Content_Digest=digest)
+        self.respond(201, Location=f"/v2/{self.repository}/blobs/{digest}", Docker_Content_Digest=digest)
 
     def _cancel_upload(self) -> None:
         upload = self._upload()
         if upload is None:
-            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            self.respond_error(404, "BLOB_UPLOAD_UNKNOWN")
             return
         self.registry.storage.uploads.pop(upload)
-        self.answer(204)
+        self.respond(204)

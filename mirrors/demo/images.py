@@ -84,10 +84,10 @@ def sample_image(
     children = []
     for platform in platforms:
         os_name, architecture, *variant = platform.split("/")
-        own = [builder.blob(noise.randbytes(layer_bytes)) for _ in range(layers - 1)]
-        described: dict[str, Any] = {"os": os_name, "architecture": architecture}
+        own_layers = [builder.blob(noise.randbytes(layer_bytes)) for _ in range(layers - 1)]
+        platform_fields: dict[str, Any] = {"os": os_name, "architecture": architecture}
         if variant:
-            described["variant"] = variant[0]
-        config = builder.blob(json.dumps({**described, "seed": seed}).encode(), OCI_CONFIG)
-        children.append({**builder.image([shared, *own], config), "platform": described})
+            platform_fields["variant"] = variant[0]
+        config = builder.blob(json.dumps({**platform_fields, "seed": seed}).encode(), OCI_CONFIG)
+        children.append({**builder.image([shared, *own_layers], config), "platform": platform_fields})
     return builder.build(builder.index(children))

@@ -65,8 +65,8 @@ class Storage:
         """Return the digest, media type and bytes of a manifest by tag or digest."""
         with self.lock:
             digest = self.tags.get((repository, reference), reference)
-            found = self.manifests.get((repository, digest))
-            return None if found is None else (digest, *found)
+            stored = self.manifests.get((repository, digest))
+            return None if stored is None else (digest, *stored)
 
     def tag_names(self, repository: str) -> list[str]:
         with self.lock:

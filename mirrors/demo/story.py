@@ -41,11 +41,11 @@ LOG_LINES: Final = 15
 """Lines of the log that an error shows, about half a screen."""
 
 
-class StoryError(Exception):
+class DemoError(Exception):
     """The demo failed; the message contains the reason, and usually the end of the log."""
 
 
-class Story:
+class Demo:
     """The demo. It starts the registries and the system on free ports of 127.0.0.1, and stops them at its end."""
 
     def __init__(self, directory: Path, *, image: str | None) -> None:
@@ -79,29 +79,29 @@ class Story:
         self._source.close()
         self._target.close()
 
-    def write(self) -> None:
+    def run(self) -> None:
         """Run the demo, from an empty mirror to a pod that is swapped to the mirror."""
         self._title("Start")
         self._start_system()
         self._title(f"A pod with {self.image} is created")
-        self._show(self._admit())
+        self._show_response(self._admit())
         self._title("Meanwhile a worker copies the image")
-        job = self._follow_copy()
+        job = self._wait_for_copy()
         self._title("The same pod is created again")
-        self._await(self._would_swap, "a dry-run response that swaps the image", START_TIMEOUT)
-        self._show(self._admit())
+        self._wait_for(self._would_swap, "a dry-run response that swaps the image", START_TIMEOUT)
+        self._show_response(self._admit())
         self._title("What the mirror serves")
         self._compare(job)
 
-    def stay(self) -> None:
+    def keep_running(self) -> None:
         """Keep everything running until Ctrl-C."""
         password = (self._directory / "admin-password").read_text().strip()
         self._title("Look around")
-        self._say(
+        self._print(
             f"Dashboard  [link]http://{self._web}/admin/[/link]   user [bold]admin[/]  password [bold]{password}[/]"
         )
-        self._say(f"Webhook    https://{self._webhook}/webhook")
-        self._say("Ctrl-C stops the demo and removes everything.")
+        self._print(f"Webhook    https://{self._webhook}/webhook")
+        self._print("Ctrl-C stops the demo and removes everything.")
         while self._system is not None and self._system.poll() is None:
             time.sleep(0.5)
 
@@ -117,10 +117,10 @@ class Story:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._await(self._is_ready, "the webhook", START_TIMEOUT)
-        self._say(f"source registry  {self._source.host if self._sample else ImageRef.parse(self.image).registry}")
-        self._say(f"your registry    {self._target.host}")
-        self._say(f"webhook          https://{self._webhook}/webhook")
+        self._wait_for(self._is_ready, "the webhook", START_TIMEOUT)
+        self._print(f"source registry  {self._source.host if self._sample else ImageRef.parse(self.image).registry}")
+        self._print(f"your registry    {self._target.host}")
+        self._print(f"webhook          https://{self._webhook}/webhook")
 
     def _configuration(self) -> dict[str, Any]:
         sources = [{"type": "oci", "host": self._source.host, "insecure": True}] if self._sample else []
@@ -168,15 +168,15 @@ class Story:
     def _would_swap(self) -> bool:
         return "patch" in self._admit(dry_run=True)
 
-    def _show(self, answer: dict[str, Any]) -> None:
-        if "patch" not in answer:
-            self._say("allowed, [yellow]kept as it is[/]: not mirrored yet; a copy is requested")
+    def _show_response(self, response: dict[str, Any]) -> None:
+        if "patch" not in response:
+            self._print("allowed, [yellow]kept as it is[/]: not mirrored yet; a copy is requested")
             return
-        self._say("allowed, [green]swapped[/] by this JSON patch:")
-        self._console.print(JSON(base64.b64decode(answer["patch"]).decode()))
+        self._print("allowed, [green]swapped[/] by this JSON patch:")
+        self._console.print(JSON(base64.b64decode(response["patch"]).decode()))
 
-    def _follow_copy(self) -> MirrorJob:
-        job = self._await(_newest_job, "the copy's job", START_TIMEOUT)
+    def _wait_for_copy(self) -> MirrorJob:
+        job = self._wait_for(_newest_job, "the copy's job", START_TIMEOUT)
         columns = (
             BarColumn(),
             DownloadColumn(binary_units=True),
@@ -189,7 +189,7 @@ class Story:
             deadline = time.monotonic() + COPY_TIMEOUT
             while job.status not in MirrorJob.TERMINAL:
                 if time.monotonic() > deadline:
-                    raise StoryError(f"the copy did not finish in time.\n{self._log_tail()}")
+                    raise DemoError(f"the copy did not finish in time.\n{self._log_tail()}")
                 time.sleep(0.1)
                 job.refresh_from_db()
                 row = JobProgress.objects.filter(job=job).first()
@@ -198,7 +198,7 @@ class Story:
                     bar.update(task, total=row.bytes_total, completed=done)
                 bar.update(task, description=job.status)
         if job.status != JobStatus.SUCCEEDED:
-            raise StoryError(f"the copy {job.status}: {job.error_message}\n{self._log_tail()}")
+            raise DemoError(f"the copy {job.status}: {job.error_message}\n{self._log_tail()}")
         return job
 
     def _compare(self, job: MirrorJob) -> None:
@@ -211,18 +211,20 @@ class Story:
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         job.mapping.refresh_from_db()
         if digest != job.mapping.source_digest:
-            raise StoryError(f"{target} has {digest}, its source {job.mapping.source_digest}.")
+            raise DemoError(f"{target} has {digest}, its source {job.mapping.source_digest}.")
         platforms = ", ".join(job.mapping.platforms)
-        self._say(f"{target}\n{digest}  [green]the same as at the source[/]" + (f" ({platforms})" if platforms else ""))
+        self._print(
+            f"{target}\n{digest}  [green]the same as at the source[/]" + (f" ({platforms})" if platforms else "")
+        )
 
-    def _await(self, look: Callable[[], T | None], what: str, timeout: float) -> T:
+    def _wait_for(self, check: Callable[[], T | None], what: str, timeout: float) -> T:
         deadline = time.monotonic() + timeout
-        while not (found := look()):
-            ended = self._system is not None and self._system.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise StoryError(f"Timed out waiting for {what}.\n{self._log_tail()}")
+        while not (result := check()):
+            has_exited = self._system is not None and self._system.poll() is not None
+            if has_exited or time.monotonic() > deadline:
+                raise DemoError(f"Timed out waiting for {what}.\n{self._log_tail()}")
             time.sleep(0.1)
-        return found
+        return result
 
     def _log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
@@ -231,7 +233,7 @@ class Story:
     def _title(self, text: str) -> None:
         self._console.print(f"\n[bold]{text}[/]")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(f"  {text}", soft_wrap=True)
 
 

@@ -18,7 +18,7 @@ class OutOfStepsError(Exception):
 
 
 class BoundedInterpreter(TreeInterpreter):
-    """An interpreter for one evaluation, which counts ``left`` down to zero.
+    """An interpreter for one evaluation, which counts ``remaining_steps`` down to zero.
 
     One is created for each evaluation, so the constructor sets nothing else.
     """
@@ -27,12 +27,12 @@ class BoundedInterpreter(TreeInterpreter):
     _dict_cls = dict
     _handlers: dict[str, Any] = {}
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    def __init__(self, remaining_steps: int) -> None:
+        self.remaining_steps = remaining_steps
 
     def visit(self, node: Any, value: Any) -> Any:
-        self.left -= 1
-        if self.left < 0:
+        self.remaining_steps -= 1
+        if self.remaining_steps < 0:
             raise OutOfStepsError
         return self._handlers[node["type"]](self, node, value)
 
@@ -44,7 +44,7 @@ class BoundedInterpreter(TreeInterpreter):
                 self._charge(len(argument) // _CHARACTERS_A_STEP)
             elif isinstance(argument, list | dict):
                 if name in _DEEP_FUNCTIONS:
-                    self._charge_whole(argument)
+                    self._charge_recursively(argument)
                 else:
                     self._charge(len(argument))
         if name == "join" and isinstance(arguments[0], str) and isinstance(arguments[1], list):
@@ -55,7 +55,7 @@ class BoundedInterpreter(TreeInterpreter):
         left, right = (self.visit(child, value) for child in node["children"])
         # Python compares the lengths first, so the elements are compared only if the lengths are equal.
         if isinstance(left, list | dict) and isinstance(right, list | dict) and len(left) == len(right):
-            self._charge_whole(left)
+            self._charge_recursively(left)
         if node["value"] not in ("eq", "ne") and not (_has_order(left) and _has_order(right)):
             return None
         return self.COMPARATOR_FUNC[node["value"]](left, right)
@@ -74,19 +74,19 @@ class BoundedInterpreter(TreeInterpreter):
         return merged
 
     def _charge(self, steps: int) -> None:
-        self.left -= steps
-        if self.left < 0:
+        self.remaining_steps -= steps
+        if self.remaining_steps < 0:
             raise OutOfStepsError
 
-    def _charge_whole(self, value: object) -> None:
-        waiting = [value]
-        while waiting:
-            item = waiting.pop()
+    def _charge_recursively(self, value: object) -> None:
+        pending = [value]
+        while pending:
+            item = pending.pop()
             if isinstance(item, str):
                 self._charge(1 + len(item) // _CHARACTERS_A_STEP)
             elif isinstance(item, list | dict):
                 self._charge(1 + len(item))
-                waiting.extend(item.values() if isinstance(item, dict) else item)
+                pending.extend(item.values() if isinstance(item, dict) else item)
             else:
                 self._charge(1)
 

@@ -16,7 +16,7 @@ def line_and_column(expression: str, position: int) -> tuple[int, int]:
     return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
 
 
-def pointed(expression: str, error: InvalidFilterError) -> str:
+def message_with_caret(expression: str, error: InvalidFilterError) -> str:
     """Return the error's message, followed by the line and a caret if the position is known."""
     if error.position is None:
         return str(error)
@@ -24,7 +24,7 @@ def pointed(expression: str, error: InvalidFilterError) -> str:
     lines = expression.split("\n")
     text = lines[line - 1].expandtabs(1) if line <= len(lines) else ""
     start = max(0, column - 1 - CHARACTERS_AROUND)
-    cut = text[start : column - 1 + CHARACTERS_AROUND].rstrip("\r")
-    lead = "…" if start else ""
-    caret = " " * (len(lead) + column - 1 - start) + "^"
-    return f"Line {line}, column {column}: {error}\n{lead}{cut}\n{caret}"
+    excerpt = text[start : column - 1 + CHARACTERS_AROUND].rstrip("\r")
+    prefix = "…" if start else ""
+    caret = " " * (len(prefix) + column - 1 - start) + "^"
+    return f"Line {line}, column {column}: {error}\n{prefix}{excerpt}\n{caret}"

@@ -74,7 +74,7 @@ class CompiledFilter:
         limit = min(FILTER_BUDGET, budget.remaining)
         interpreter = BoundedInterpreter(limit)
         try:
-            answer = interpreter.visit(self._tree, data)
+            result = interpreter.visit(self._tree, data)
         except OutOfStepsError:
             if limit < FILTER_BUDGET:
                 raise ReviewBudgetError(
@@ -86,10 +86,10 @@ class CompiledFilter:
         except Exception as error:
             raise FilterEvaluationError(f"{self.name}: {_explain(error)}") from None
         finally:
-            budget.remaining -= limit - max(0, interpreter.left)
-        if answer is True or answer is False:
-            return answer
-        raise FilterEvaluationError(f"the result of {self.name} is {_kind(answer)}, not true or false")
+            budget.remaining -= limit - max(0, interpreter.remaining_steps)
+        if result is True or result is False:
+            return result
+        raise FilterEvaluationError(f"the result of {self.name} is {_type_name(result)}, not true or false")
 
 
 def compile_filter(name: str, expression: str) -> CompiledFilter:
@@ -109,7 +109,7 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
                 f"{_excerpt(expression, len(expression))}",
                 len(expression),
             ) from None
-        raise InvalidFilterError(_place(expression, error), error.lex_position) from None
+        raise InvalidFilterError(_parse_error_message(expression, error), error.lex_position) from None
     except (exceptions.JMESPathError, ValueError, LookupError) as error:
         raise InvalidFilterError(f"not valid JMESPath: {type(error).__name__}") from None
     _check(tree, expression)
@@ -124,7 +124,7 @@ def tree_of(expression: str) -> Any:
         return None
 
 
-_OTHERWISE = (
+_SYNTAX_HINTS = (
     (r"=", "write == to compare"),
     (r"and\b|&", "write && for and"),
     (r"or\b", "write || for or"),
@@ -150,37 +150,37 @@ class _Parser(Parser):
 
 def _check(tree: Any, expression: str) -> None:
     """Reject an expression that would fail on every pod: unknown functions, wrong argument counts, deep nesting."""
-    waiting = [(tree, 1)]
-    while waiting:
-        node, depth = waiting.pop()
+    pending = [(tree, 1)]
+    while pending:
+        node, depth = pending.pop()
         if depth > MAX_NESTING:
             raise InvalidFilterError(_TOO_DEEP)
         if node["type"] == "function_expression":
             _check_call(node["value"], len(node["children"]), expression)
-        waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
+        pending.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
 
 
-def _check_call(name: str, given: int, expression: str) -> None:
+def _check_call(name: str, argument_count: int, expression: str) -> None:
     table: Mapping[str, Any] = Functions.FUNCTION_TABLE
     if name not in table:
-        near = difflib.get_close_matches(name, table, 1)
-        hint = f"; did you mean {near[0]}()?" if near else ""
-        raise InvalidFilterError(f"there is no function {name}(){hint}", _call_at(name, expression))
+        similar = difflib.get_close_matches(name, table, 1)
+        hint = f"; did you mean {similar[0]}()?" if similar else ""
+        raise InvalidFilterError(f"there is no function {name}(){hint}", _position_of_call(name, expression))
     signature = table[name]["signature"]
     variadic = bool(signature and signature[-1].get("variadic"))
-    if given < len(signature) or (given > len(signature) and not variadic):
-        least = "at least " if variadic else ""
-        words = f"{name}() takes {least}{len(signature)} arguments, not {given}"
-        raise InvalidFilterError(words, _call_at(name, expression))
+    if argument_count < len(signature) or (argument_count > len(signature) and not variadic):
+        at_least = "at least " if variadic else ""
+        message = f"{name}() takes {at_least}{len(signature)} arguments, not {argument_count}"
+        raise InvalidFilterError(message, _position_of_call(name, expression))
 
 
-def _call_at(name: str, expression: str) -> int | None:
+def _position_of_call(name: str, expression: str) -> int | None:
     """Find the first call of a function in the text, because the tree does not contain positions."""
-    found = re.search(rf"\b{re.escape(name)}\s*\(", expression)
-    return found.start() if found else None
+    match = re.search(rf"\b{re.escape(name)}\s*\(", expression)
+    return match.start() if match else None
 
 
-def _place(expression: str, error: exceptions.ParseError) -> str:
+def _parse_error_message(expression: str, error: exceptions.ParseError) -> str:
     position = error.lex_position
     reason = error.message if isinstance(error, exceptions.LexerError) else error.msg
     if reason.startswith("Expecting: "):
@@ -195,7 +195,7 @@ def _hint(expression: str, position: int) -> str:
     before, after = expression[:position].rstrip(), expression[position:]
     if before == "not" or before.endswith((" not", "(not")):
         return "; write ! for not"
-    return next((f"; {words}" for pattern, words in _OTHERWISE if re.match(pattern, after)), "")
+    return next((f"; {message}" for pattern, message in _SYNTAX_HINTS if re.match(pattern, after)), "")
 
 
 def _excerpt(expression: str, end: int) -> str:
@@ -205,12 +205,12 @@ def _excerpt(expression: str, end: int) -> str:
 def _explain(error: Exception) -> str:
     """Describe the error without values of the pod, which may be secret."""
     if isinstance(error, exceptions.JMESPathTypeError):
-        wanted = " or ".join(error.expected_types)
-        return f"{error.function_name}() got {error.actual_type} where it expects {wanted}"
+        expected = " or ".join(error.expected_types)
+        return f"{error.function_name}() got {error.actual_type} where it expects {expected}"
     return f"the evaluation failed ({type(error).__name__})"
 
 
-def _kind(value: object) -> str:
+def _type_name(value: object) -> str:
     if value is None:
         return "null"
     kinds = {str: "a string", list: "a list", dict: "an object", int: "a number", float: "a number"}

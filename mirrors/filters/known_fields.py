@@ -63,66 +63,66 @@ _ROOT: Final = _shape("a filter's data", "", obj=_POD, container=CONTAINER)
 
 def unknown_fields_warning(expression: str) -> str:
     """Return a warning about fields that do not exist in a Pod or container of Kubernetes 1.35; empty if all exist."""
-    reading, tree = _Reading(), tree_of(expression)
+    checker, tree = _FieldChecker(), tree_of(expression)
     if tree is not None:
-        reading.value_of(tree, _ROOT)
-    return "; ".join(list(dict.fromkeys(reading.problems))[:MOST_PROBLEMS])
+        checker.shape_of(tree, _ROOT)
+    return "; ".join(list(dict.fromkeys(checker.problems))[:MOST_PROBLEMS])
 
 
-class _Reading:
+class _FieldChecker:
     """A traversal of an expression that tracks the shapes of values and records fields that they do not have."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def value_of(self, node: Any, here: Value) -> Value:
-        """Return the shape of a node's value if the current value has the shape ``here``."""
+    def shape_of(self, node: Any, shape: Value) -> Value:
+        """Return the shape of a node's value if the current value has the shape ``shape``."""
         kind, children = node["type"], node["children"]
         if kind == "field":
-            return self._field(str(node["value"]), here)
+            return self._field(str(node["value"]), shape)
         if kind in ("current", "identity", "slice"):
-            return here
+            return shape
         if kind == "index":
-            return _element(here)
+            return _element(shape)
         if kind in ("subexpression", "index_expression", "pipe"):
             for child in children:
-                here = self.value_of(child, here)
-            return here
+                shape = self.shape_of(child, shape)
+            return shape
         if kind in ("projection", "filter_projection"):
-            element = _element(self.value_of(children[0], here))
+            element = _element(self.shape_of(children[0], shape))
             for condition in children[2:]:
-                self.value_of(condition, element)
-            projected = self.value_of(children[1], element)
+                self.shape_of(condition, element)
+            projected = self.shape_of(children[1], element)
             return ListOf(projected) if projected else None
         if kind == "flatten":
-            found = self.value_of(children[0], here)
-            return found.element if isinstance(found, ListOf) and isinstance(found.element, ListOf) else found
+            value = self.shape_of(children[0], shape)
+            return value.element if isinstance(value, ListOf) and isinstance(value.element, ListOf) else value
         if kind == "value_projection":
-            self.value_of(children[0], here)
+            self.shape_of(children[0], shape)
             return None
         # An expression argument, as of sort_by, is evaluated for the elements of another argument.
         for child in children if kind != "expref" else ():
-            self.value_of(child, here)
+            self.shape_of(child, shape)
         return None
 
-    def _field(self, name: str, here: Value) -> Value:
-        if isinstance(here, ListOf):
+    def _field(self, name: str, shape: Value) -> Value:
+        if isinstance(shape, ListOf):
             self.problems.append(f"{name} is read from a list, which gives null: put [] or [0] before .{name}")
             return None
-        if here is None:
+        if shape is None:
             return None
-        if name not in here.fields:
-            self.problems.append(_unknown(name, here))
-        return here.fields.get(name)
+        if name not in shape.fields:
+            self.problems.append(_unknown_field_message(name, shape))
+        return shape.fields.get(name)
 
 
 def _element(value: Value) -> Value:
     return value.element if isinstance(value, ListOf) else None
 
 
-def _unknown(name: str, here: Shape) -> str:
-    if here is _ROOT:
+def _unknown_field_message(name: str, shape: Shape) -> str:
+    if shape is _ROOT:
         return f"there is no field {name[:60]}: filters read obj, the Pod, and container"
-    near = difflib.get_close_matches(name, here.fields, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{name[:60]} is not a field of {here.title}{hint}"
+    similar = difflib.get_close_matches(name, shape.fields, 1)
+    hint = f"; did you mean {similar[0]}?" if similar else ""
+    return f"{name[:60]} is not a field of {shape.title}{hint}"

@@ -33,7 +33,7 @@ def quotes_warning(expression: str) -> str:
 
 
 def _fields_meant_as_text(tokens: list[Any]) -> list[str]:
-    found = []
+    names = []
     groups: list[str] = []
     for index, token in enumerate(tokens):
         before = tokens[index - 1]["type"] if index else ""
@@ -44,8 +44,8 @@ def _fields_meant_as_text(tokens: list[Any]) -> list[str]:
         elif kind in ("rparen", "rbracket", "rbrace") and groups:
             groups.pop()
         elif kind == "quoted_identifier" and _is_meant_as_text(tokens, index, groups):
-            found.append(str(token["value"]))
-    return found
+            names.append(str(token["value"]))
+    return names
 
 
 def _is_meant_as_text(tokens: list[Any], index: int, groups: list[str]) -> bool:

@@ -33,7 +33,7 @@ MOST_CHANGES: Final = 200
 """The most changed images that are listed; the others are only counted."""
 
 NOT_TRIED: Final = "not-tried"
-"""The winner's name for images on which no filter was tried; each answer has the reason."""
+"""The winner's name for images on which no filter was tried; each result has the reason."""
 
 TOO_MANY_IMAGES: Final = f"not evaluated: only the first {MOST_TRIAL_IMAGES} images of a pod are tried"
 TOO_SLOW: Final = "not evaluated: these filters take too long on this pod"
@@ -47,7 +47,7 @@ SLOT_KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FilterResult:
     """The result of one filter for one image. ``matches`` is None if the filter fails; ``error`` is then the reason."""
 
     name: str
@@ -63,34 +63,36 @@ class Trial:
     kind: str
     container: str
     image: str
-    answers: Sequence[Answer]
+    results: Sequence[FilterResult]
     winner: str
 
 
-def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None) -> list[Trial]:
+def try_filters(
+    pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None
+) -> list[Trial]:
     """Return each filter's result for each image, in the order of evaluation.
 
     No more images are tried after ``deadline`` (monotonic seconds; by default ``TRIAL_SECONDS`` from now), or after the
     first ``MOST_TRIAL_IMAGES``. The others are returned as ``NOT_TRIED``.
     """
     deadline = deadline or time.monotonic() + TRIAL_SECONDS
-    seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
+    reviewed = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
     trials = []
-    for number, slot in enumerate(pods.all_slots(seen)):
-        if reason := _not_tried(number, deadline):
-            answers, winner = [Answer(compiled.name, None, reason) for compiled in chain], NOT_TRIED
+    for number, slot in enumerate(pods.all_slots(reviewed)):
+        if reason := _skip_reason(number, deadline):
+            results, winner = [FilterResult(compiled.name, None, reason) for compiled in chain], NOT_TRIED
         else:
-            data = {"obj": seen, "container": slot.container}
+            data = {"obj": reviewed, "container": slot.container}
             # A review does not evaluate the filters after the winner, so each filter gets a separate budget.
-            answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
+            results = [_evaluate(compiled, data, ReviewBudget(), deadline) for compiled in chain]
             winner = _winner(chain, data, budget)
-        trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
+        trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, results, winner))
     return trials
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampledAdmission:
     """A sampled admission: its pod, and the reasons of its decisions by container and image."""
 
     id: int
@@ -130,7 +132,7 @@ class Impact:
 
 
 def impact_of(
-    samples: Iterable[Sampled],
+    samples: Iterable[SampledAdmission],
     *,
     chains: Callable[[str], tuple[Sequence[CompiledFilter], Sequence[CompiledFilter]]],
     candidate: str,
@@ -145,28 +147,30 @@ def impact_of(
     for sample in samples:
         old, new = ReviewBudget(), ReviewBudget()
         before, after = chains(sample.cluster)
-        seen = pods.in_namespace(sample.pod, sample.namespace)
-        for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
+        reviewed = pods.in_namespace(sample.pod, sample.namespace)
+        for slot in itertools.islice(pods.all_slots(reviewed), MOST_TRIAL_IMAGES):
             if sample.reasons.get((slot.label, slot.image), "unchanged") in BEFORE_FILTERS:
                 continue
             if time.monotonic() > deadline or steps < 0:
                 impact.is_cut = True
                 return impact
-            left = old.remaining + new.remaining
-            data = {"obj": seen, "container": slot.container}
-            was = _winner(before, data, old)
-            _compare(impact, sample, slot, was, _winner(after, data, new, impact, candidate))
-            steps -= left - old.remaining - new.remaining
+            remaining = old.remaining + new.remaining
+            data = {"obj": reviewed, "container": slot.container}
+            old_winner = _winner(before, data, old)
+            _compare(impact, sample, slot, old_winner, _winner(after, data, new, impact, candidate))
+            steps -= remaining - old.remaining - new.remaining
         impact.pods += 1
     return impact
 
 
-def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: str) -> None:
+def _compare(impact: Impact, sample: SampledAdmission, slot: ImageSlot, old_winner: str, new_winner: str) -> None:
     impact.images += 1
-    if bool(was) == bool(now):
+    if bool(old_winner) == bool(new_winner):
         return
-    change = Change(sample.id, sample.cluster, sample.namespace, sample.name, slot.label, slot.image, now or was)
-    if now:
+    change = Change(
+        sample.id, sample.cluster, sample.namespace, sample.name, slot.label, slot.image, new_winner or old_winner
+    )
+    if new_winner:
         impact.left_out_count += 1
         changes = impact.left_out
     else:
@@ -176,20 +180,20 @@ def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: st
         changes.append(change)
 
 
-def _not_tried(number: int, deadline: float) -> str:
+def _skip_reason(number: int, deadline: float) -> str:
     """Return why no filter is tried on the image with this number, or an empty string."""
     if number >= MOST_TRIAL_IMAGES:
         return TOO_MANY_IMAGES
     return TOO_SLOW if time.monotonic() > deadline else ""
 
 
-def _answer(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget, deadline: float) -> Answer:
+def _evaluate(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget, deadline: float) -> FilterResult:
     if time.monotonic() > deadline:
-        return Answer(compiled.name, None, TOO_SLOW)
+        return FilterResult(compiled.name, None, TOO_SLOW)
     try:
-        return Answer(compiled.name, compiled.matches(data, budget))
+        return FilterResult(compiled.name, compiled.matches(data, budget))
     except (FilterEvaluationError, ReviewBudgetError) as error:
-        return Answer(compiled.name, None, str(error))
+        return FilterResult(compiled.name, None, str(error))
 
 
 def _winner(

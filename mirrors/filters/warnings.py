@@ -10,5 +10,5 @@ from mirrors.filters.quotes import quotes_warning
 def filter_warning(expression: str) -> str:
     """Return a warning, as a sentence, about text in double quotes, a field that Pods do not have, or a result that is
     not a boolean; empty if there is none."""
-    words = quotes_warning(expression) or unknown_fields_warning(expression) or result_warning(expression)
-    return words if not words or words.endswith("?") else f"{words}."
+    message = quotes_warning(expression) or unknown_fields_warning(expression) or result_warning(expression)
+    return message if not message or message.endswith("?") else f"{message}."

@@ -145,11 +145,11 @@ class TargetName:
         if self.prefix:
             repository = f"{self.prefix}/{repository}"
         if len(repository) > self.max_repository:
-            mark = "-" + hashlib.sha256(repository.encode()).hexdigest()[:32]
-            repository = repository[: self.max_repository - len(mark)].rstrip("-._/") + mark
+            suffix = "-" + hashlib.sha256(repository.encode()).hexdigest()[:32]
+            repository = repository[: self.max_repository - len(suffix)].rstrip("-._/") + suffix
         return ImageRef(self.endpoint, repository, ref.tag, ref.digest)
 
-    def under_own_name(self, ref: ImageRef) -> ImageRef:
+    def with_endpoint_host(self, ref: ImageRef) -> ImageRef:
         """Return the reference of an image at this target with the host name that ``retarget`` uses."""
         return replace(ref, registry=self.endpoint)
 
@@ -166,8 +166,8 @@ def _parse(text: str) -> ImageRef:
 
 def pinned_tag(tag: str | None, digest: str) -> str:
     """Return a tag for one digest only: ``<tag>-<12 hex>``, or ``digest-<12 hex>`` without a tag."""
-    mark = "-" + digest.partition(":")[2][:12]
-    return (tag or "digest")[: MAX_TAG - len(mark)] + mark
+    suffix = "-" + digest.partition(":")[2][:12]
+    return (tag or "digest")[: MAX_TAG - len(suffix)] + suffix
 
 
 def _split_registry(text: str) -> tuple[str, str]:

@@ -18,11 +18,11 @@ def target_name(endpoint: str, prefix: str = "", *, aliases: Iterable[str] = (),
     ``insecure``: the target is accessed by plain HTTP, whose default port is 80. Raises InvalidReferenceError.
     """
     ecr = parse_ecr_host(endpoint)
-    others = ecr_hosts(ecr.account, ecr.region).values() if ecr else ()
+    other_hosts = ecr_hosts(ecr.account, ecr.region).values() if ecr else ()
     return TargetName(
         endpoint,
         prefix,
         max_repository=ECR_MAX_REPOSITORY if ecr else MAX_REPOSITORY,
-        aliases=tuple(name for name in dict.fromkeys([*others, *aliases]) if name != endpoint),
+        aliases=tuple(name for name in dict.fromkeys([*other_hosts, *aliases]) if name != endpoint),
         default_port=80 if insecure else 443,
     )

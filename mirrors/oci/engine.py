@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from mirrors.images import ImageRef
-from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.blob_transfers import SharedResources
 from mirrors.oci.blobs.pools import FairPool
 from mirrors.oci.blobs.shared_transfers import SharedTransfers
 from mirrors.oci.blobs.target_traits import TargetTraits
@@ -66,15 +66,17 @@ class Engine:
             per_second=settings.requests_per_second,
             budgets=budgets,
         )
-        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
+        self._http = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         self._small_blobs = FairPool(settings.blobs, name="oci-small-blob")
         # Enough for the share of each image. The executor starts its threads when they are needed.
-        self._small = ThreadPoolExecutor(
+        self._request_pool = ThreadPoolExecutor(
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
         transfers = SharedTransfers(self._blobs, self._small_blobs)
-        self._shared = Shared(self._wire, transfers, self._small, mounts or MemoryMounts(), TargetTraits())
+        self._shared = SharedResources(
+            self._http, transfers, self._request_pool, mounts or MemoryMounts(), TargetTraits()
+        )
         self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 
@@ -96,7 +98,7 @@ class Engine:
         everything else, also if the lookup is forbidden.
         """
         call = self._call(timeout, None, exchanges)
-        return RegistryClient(self._wire, access, call).head_manifest(
+        return RegistryClient(self._http, access, call).head_manifest(
             ref.repository, ref.manifest_reference, confirm=confirm
         )
 
@@ -114,11 +116,11 @@ class Engine:
         Raises RegistryError, `not-found` if the registry does not have the image.
         """
         call = self._call(None, cancelled, exchanges)
-        return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
+        return RegistryClient(self._http, access, call).get_manifest(ref.repository, ref.manifest_reference)
 
     def read(self, ref: ImageRef, access: RegistryAccess, *, exchanges: ExchangeLog | None = None) -> Manifest | None:
-        """Return the manifest that `head` looks up, by a GET that a copy need not repeat (`CopyRequest.seen`). Return
-        None only for a 404.
+        """Return the manifest that `head` looks up, by a GET that a copy need not repeat (`CopyRequest.prefetched`).
+        Return None only for a 404.
 
         Raises RegistryError for everything else, also for a manifest that cannot be copied.
         """
@@ -131,7 +133,7 @@ class Engine:
 
     def probe(self, access: RegistryAccess) -> Probe:
         """Return the checks that show users whether the registry can be used."""
-        return Probe(self._wire, access, self._closed.is_set)
+        return Probe(self._http, access, self._closed.is_set)
 
     def copy(
         self,
@@ -189,20 +191,20 @@ class Engine:
     def resume(self, hosts: Iterable[str]) -> None:
         """End the long pauses of these hosts, because the caller keeps its own record of pauses and found none."""
         for host in hosts:
-            self._wire.gate.resume(host)
+            self._http.gate.resume(host)
 
     def pause(self, host: str, seconds: float) -> None:
         """Send no requests to this host for `seconds`, because another process was asked to wait."""
-        self._wire.gate.pause(host, seconds)
+        self._http.gate.pause(host, seconds)
 
     def end_pause(self, host: str) -> None:
         """End any pause of the host, also for requests that are waiting for its end."""
-        self._wire.gate.end_pause(host)
+        self._http.gate.end_pause(host)
 
     def close(self) -> None:
         """Stop all calls, even in the middle of a transfer, and close all connections. Does not wait for their end."""
         self._closed.set()
         self._blobs.shutdown()
         self._small_blobs.shutdown()
-        self._small.shutdown(wait=False, cancel_futures=True)
+        self._request_pool.shutdown(wait=False, cancel_futures=True)
         self._transport.close()

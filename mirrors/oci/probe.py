@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import RegistryError, from_reply
+from mirrors.oci.common.errors import RegistryError, error_from_reply
 from mirrors.oci.common.request_urls import split_host
 from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext, Sender
@@ -24,31 +24,33 @@ class Probe:
     """The checks of one registry, reached as `access` specifies. Each raises RegistryError, or returns its result in
     words."""
 
-    wire: HttpContext
+    http: HttpContext
     access: RegistryAccess
     is_closed: Callable[[], bool]
 
     def name(self) -> str:
         """Resolve the name of the registry, and check each address against the rules."""
         host, port = split_host(self.access.connect_to or self.access.api_host, 80 if self.access.insecure else 443)
-        found = resolve(host, port, private_allowed=self.access.private_allowed, timeout=STEP_SECONDS)
-        return f"{host} has {len(found)} address{'es' if len(found) > 1 else ''}"
+        addresses = resolve(host, port, private_allowed=self.access.private_allowed, timeout=STEP_SECONDS)
+        return f"{host} has {len(addresses)} address{'es' if len(addresses) > 1 else ''}"
 
     def connection(self) -> str:
         """Send an anonymous request over TLS, or over plain HTTP if that is configured."""
         started = time.monotonic()
-        reply = self._ask()
+        reply = self._request_anonymously()
         if reply.status not in (200, 401):
-            raise from_reply(
+            raise error_from_reply(
                 reply.status, reply.body, host=self.access.host, action="requesting /v2/", credentials_sent=False
             )
-        over = "plain HTTP, which is configured" if self.access.insecure else "TLS, with a certificate that is trusted"
-        return f"responds over {over}, in {1000 * (time.monotonic() - started):.0f} ms"
+        protocol = (
+            "plain HTTP, which is configured" if self.access.insecure else "TLS, with a certificate that is trusted"
+        )
+        return f"responds over {protocol}, in {1000 * (time.monotonic() - started):.0f} ms"
 
     def log_in(self) -> str:
-        reply = Sender(self.wire, self.access, self._call()).send(self._version(self.access), ())
+        reply = Sender(self.http, self.access, self._call()).send(self._version_request(self.access), ())
         if reply.status != 200:
-            raise from_reply(
+            raise error_from_reply(
                 reply.status,
                 reply.body,
                 host=self.access.host,
@@ -60,8 +62,8 @@ class Probe:
         return "the credentials were accepted" if self.access.credentials else "anonymous access is allowed"
 
     def read(self, repository: str, reference: str) -> str:
-        found = self._client().head_manifest(repository, reference)
-        if found is None:
+        descriptor = self._client().head_manifest(repository, reference)
+        if descriptor is None:
             raise RegistryError(
                 "not-found",
                 f"{repository}:{reference} was not found; check what the credentials can read, and that it exists",
@@ -77,23 +79,23 @@ class Probe:
         return f"can write to {repository}"
 
     def round_trip(self, times: int = 3) -> str:
-        seconds = []
+        durations = []
         for _ in range(times):
             started = time.monotonic()
-            self._ask()
-            seconds.append(time.monotonic() - started)
-        return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, median of {times}"
+            self._request_anonymously()
+            durations.append(time.monotonic() - started)
+        return f"{1000 * sorted(durations)[times // 2]:.0f} ms, median of {times}"
 
-    def _ask(self) -> Reply:
+    def _request_anonymously(self) -> Reply:
         """Request `/v2/` without credentials, and return the reply whatever its status."""
-        nobody = replace(self.access, credentials=())
-        return self.wire.transport.exchange(self._version(nobody), nobody, self._call())
+        anonymous = replace(self.access, credentials=())
+        return self.http.transport.exchange(self._version_request(anonymous), anonymous, self._call())
 
-    def _version(self, access: RegistryAccess) -> HttpRequest:
-        return HttpRequest("GET", self.wire.transport.api(access, "/v2/"))
+    def _version_request(self, access: RegistryAccess) -> HttpRequest:
+        return HttpRequest("GET", self.http.transport.api(access, "/v2/"))
 
     def _client(self) -> RegistryClient:
-        return RegistryClient(self.wire, self.access, self._call())
+        return RegistryClient(self.http, self.access, self._call())
 
     def _call(self) -> Call:
         return Call(timeout=STEP_SECONDS, cancelled=self.is_closed)

@@ -9,7 +9,7 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
-from mirrors.vocabulary.kept_reasons import words_of
+from mirrors.vocabulary.kept_reasons import explanation_of
 from mirrors.vocabulary.reasons import REASON_MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Knowledge, access_obstacle
@@ -99,7 +99,7 @@ class FoundGap:
 
 def kept_by_webhook(reason: str, details: str = "") -> FoundGap:
     """Return the gap of an image whose new pods would keep their source."""
-    return FoundGap(Gap.NOT_SWAPPED, words_of(reason, details), reason)
+    return FoundGap(Gap.NOT_SWAPPED, explanation_of(reason, details), reason)
 
 
 def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> FoundGap | None:

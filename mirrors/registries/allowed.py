@@ -20,7 +20,7 @@ class AllowedSources:
 
     def __init__(self, allowed: Sequence[str], is_configured: Callable[[str], bool]) -> None:
         self._exact = frozenset(host for host in allowed if not host.startswith("*."))
-        self._endings = tuple(host[1:] for host in allowed if host.startswith("*."))
+        self._suffixes = tuple(host[1:] for host in allowed if host.startswith("*."))
         self._is_configured = is_configured
 
     def __call__(self, host: str) -> bool:
@@ -28,7 +28,7 @@ class AllowedSources:
 
     def refusal(self, host: str) -> str:
         """Return why no image of the host is mirrored, and what to do first; empty if the host is allowed."""
-        if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
+        if (self._exact or self._suffixes) and host not in self._exact and not host.endswith(self._suffixes or "\0"):
             return f"{host} is not among source.allowedHosts of the configuration file: add it there first."
         if not may_be_public(host) and not self._is_configured(host):
             return f"{host} is not a public registry: if it is yours, add it to the source registries first."

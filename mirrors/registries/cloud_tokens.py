@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 RENEWED_AFTER: Final = 0.6
 """The share of its lifetime after which a token is renewed. Renewals can fail for the rest without consequences."""
 
-RETRY: Final = (1.0, 60.0)
+RETRY_PAUSES: Final = (1.0, 60.0)
 """Seconds between failed attempts: the first pause, and the longest one."""
 
 YOUNG_TOKEN_SECONDS: Final = 30.0
@@ -43,17 +43,17 @@ class TokenKeeper:
     in a thread that the first ``issue`` starts, and so never before a fork.
     """
 
-    def __init__(self, fetch: Callable[[], Token], *, host: str, retry: tuple[float, float] = RETRY) -> None:
+    def __init__(self, fetch: Callable[[], Token], *, host: str, retry: tuple[float, float] = RETRY_PAUSES) -> None:
         self._fetch = fetch
         self._host = host
         self._retry = retry
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._token: Token | None = None
-        self._made_at = 0.0
-        self._tries = 0
+        self._issued_at = 0.0
+        self._attempts = 0
         self._problem: RegistryError | None = None
-        self._is_wanted = False
+        self._is_requested = False
         self._is_closed = False
         _keepers.add(self)
 
@@ -67,17 +67,17 @@ class TokenKeeper:
         deadline = time.monotonic() + timeout
         with self._changed:
             self._start()
-            before, tries = self._token, self._tries
-            if self._is_good(refused):
+            previous, attempts = self._token, self._attempts
+            if self._is_usable(refused):
                 return self._issued(fresh=False)
-            self._is_wanted = True
+            self._is_requested = True
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._token is not before or self._tries > tries, max(0.0, deadline - time.monotonic())
+                lambda: self._token is not previous or self._attempts > attempts, max(0.0, deadline - time.monotonic())
             )
-            if self._token is not None and self._token is not before:
+            if self._token is not None and self._token is not previous:
                 return self._issued(fresh=True)
-            if self._token is not None and not self._is_over():
+            if self._token is not None and not self._is_expired():
                 return self._issued(fresh=False)
             raise self._problem or RegistryError(
                 "credential",
@@ -90,18 +90,18 @@ class TokenKeeper:
         """The error of the last renewal; None if it succeeded."""
         return self._problem
 
-    def _is_good(self, refused: str | None) -> bool:
-        if self._token is None or self._is_over():
+    def _is_usable(self, refused: str | None) -> bool:
+        if self._token is None or self._is_expired():
             return False
-        return refused != self._token.password or time.monotonic() - self._made_at < YOUNG_TOKEN_SECONDS
+        return refused != self._token.password or time.monotonic() - self._issued_at < YOUNG_TOKEN_SECONDS
 
-    def _is_over(self) -> bool:
-        return self._token is not None and time.monotonic() >= self._made_at + self._token.lifetime
+    def _is_expired(self) -> bool:
+        return self._token is not None and time.monotonic() >= self._issued_at + self._token.lifetime
 
     def _issued(self, *, fresh: bool) -> Issued:
         assert self._token is not None
         credential = Credential(self._token.username, self._token.password)
-        return Issued(credential, self._made_at + self._token.lifetime, fresh)
+        return Issued(credential, self._issued_at + self._token.lifetime, fresh)
 
     def _start(self) -> None:
         """Start the thread, also in a forked child, which does not inherit threads."""
@@ -113,41 +113,41 @@ class TokenKeeper:
     def _run(self) -> None:
         failures = 0
         while not self._is_closed:
-            asked_at = time.monotonic()
+            requested_at = time.monotonic()
             try:
                 token = self._fetch()
             except Exception as error:
                 failures += 1
-                self._failed(error, failures)
+                self._record_failure(error, failures)
                 pause = min(self._retry[1], self._retry[0] * 2 ** min(failures - 1, 10)) * random.uniform(0.7, 1.0)
             else:
                 failures = 0
-                self._renewed(token, asked_at)
+                self._record_token(token, requested_at)
                 pause = token.lifetime * RENEWED_AFTER * random.uniform(0.9, 1.0)
-            self._rest(pause, at_least=self._retry[0] if failures else 0.0)
+            self._wait_for_next_attempt(pause, minimum=self._retry[0] if failures else 0.0)
 
-    def _rest(self, pause: float, *, at_least: float) -> None:
+    def _wait_for_next_attempt(self, pause: float, *, minimum: float) -> None:
         """Wait until the next attempt is due, or one is requested. While the cloud fails, a request starts none before
-        ``at_least`` seconds have passed."""
+        ``minimum`` seconds have passed."""
         start = time.monotonic()
         with self._changed:
             # The attempt that has just ended serves all requests until now.
-            self._is_wanted = False
+            self._is_requested = False
             while not self._is_closed:
-                until = start + (min(pause, at_least) if self._is_wanted else pause)
-                if (left := until - time.monotonic()) <= 0:
+                deadline = start + (min(pause, minimum) if self._is_requested else pause)
+                if (remaining := deadline - time.monotonic()) <= 0:
                     return
-                self._changed.wait(left)
+                self._changed.wait(remaining)
 
-    def _renewed(self, token: Token, asked_at: float) -> None:
+    def _record_token(self, token: Token, issued_at: float) -> None:
         if self._problem is not None:
             log.info("The token for a registry was renewed after a failure", host=self._host)
         with self._changed:
-            self._token, self._made_at, self._problem = token, asked_at, None
-            self._tries += 1
+            self._token, self._issued_at, self._problem = token, issued_at, None
+            self._attempts += 1
             self._changed.notify_all()
 
-    def _failed(self, error: Exception, failures: int) -> None:
+    def _record_failure(self, error: Exception, failures: int) -> None:
         if isinstance(error, RegistryError):
             problem = error
             log.warning("The token for a registry was not renewed", host=self._host, error=str(error), tries=failures)
@@ -160,7 +160,7 @@ class TokenKeeper:
             log.exception("The token for a registry was not renewed", host=self._host, tries=failures)
         with self._changed:
             self._problem = problem
-            self._tries += 1
+            self._attempts += 1
             self._changed.notify_all()
 
 

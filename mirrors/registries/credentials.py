@@ -51,8 +51,8 @@ class Reference:
     def of_row(cls, username: str, text: str) -> Reference:
         """Return the reference of an operator's row: ``file:NAME``, ``env:NAME`` or ``secret:NAME/KEY``."""
         kind, _, name = text.partition(":")
-        places = {"file": "file", "env": "variable", "secret": "secret"}
-        return cls(username, is_confined=True, **{places[kind]: name} if kind in places else {})
+        fields = {"file": "file", "env": "variable", "secret": "secret"}
+        return cls(username, is_confined=True, **{fields[kind]: name} if kind in fields else {})
 
 
 def resolve(

@@ -43,12 +43,12 @@ def budget_finder(config: Callable[[], Config]) -> Callable[[str], HostRequestLi
 
 @lru_cache(maxsize=1_000)
 def _budget(host: str, configured: tuple[tuple[str, float], ...]) -> HostRequestLimits | None:
-    name, quotas = _published(host)
+    name, quotas = _published_quotas(host)
     limits = {operation: quota * SHARE_OF_QUOTA for operation, quota in quotas.items()} | dict(configured)
     return HostRequestLimits(name, limits) if limits else None
 
 
-def _published(host: str) -> tuple[str, Mapping[str, float]]:
+def _published_quotas(host: str) -> tuple[str, Mapping[str, float]]:
     """Return the name under which the host's requests are counted, and its quotas. All host names of an ECR registry
     count as one, because the quota is for the account in its region."""
     if ecr := parse_ecr_host(host):

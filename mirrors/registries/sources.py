@@ -175,10 +175,10 @@ def _access(
 
 def source_entries(config: Config) -> list[SourceEntry]:
     """Return the source registries of the configuration file."""
-    return [_configured(entry, index, config.cluster_name) for index, entry in enumerate(config.source.registries)]
+    return [_source_entry(entry, index, config.cluster_name) for index, entry in enumerate(config.source.registries)]
 
 
-def _configured(entry: SourceRegistry, index: int, cluster: str) -> SourceEntry:
+def _source_entry(entry: SourceRegistry, index: int, cluster: str) -> SourceEntry:
     cloud = entry.cloud
     return SourceEntry(
         host=entry.registry_host,

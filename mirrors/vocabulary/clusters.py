@@ -13,7 +13,7 @@ ALL_CLUSTERS: Final = ""
 CLUSTER_LENGTH: Final = 63
 """Characters of the longest cluster name, which is a DNS label like a namespace's name."""
 
-PLACE_LENGTH: Final = 2 * CLUSTER_LENGTH + 1
+CLUSTER_NAMESPACE_LENGTH: Final = 2 * CLUSTER_LENGTH + 1
 """Characters of the longest ``CLUSTER/NAMESPACE``."""
 
 

@@ -35,7 +35,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
 """For each reason, the action after which new pods use the mirror."""
 
 
-def words_of(reason: str, details: str) -> str:
+def explanation_of(reason: str, details: str) -> str:
     """Return a text for users that explains why the webhook keeps the source."""
     if reason == NOT_REVIEWED:
         return "the API server does not send its namespace, or the pod, to the webhook"

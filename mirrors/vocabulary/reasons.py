@@ -96,4 +96,4 @@ REASON_MEANING: dict[Reason, str] = {
 
 def meaning_of(reason: str) -> str:
     """Return the text for a reason that a row contains; empty for a reason of another version."""
-    return next((words for known, words in REASON_MEANING.items() if known.value == reason), "")
+    return next((meaning for member, meaning in REASON_MEANING.items() if member.value == reason), "")

@@ -44,7 +44,7 @@ class ImageSources:
             reference = ImageRef.parse_or_none(image)
             if reference is not None and target.contains(reference):
                 # ECR and other registries have several host names; mappings contain the configured one.
-                at_target[image] = str(target.under_own_name(reference))
+                at_target[image] = str(target.with_endpoint_host(reference))
             else:
                 self._known[image] = str(reference) if reference is not None else ""
         sources = _sources(target, sorted(set(at_target.values())))

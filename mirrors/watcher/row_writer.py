@@ -138,7 +138,7 @@ class RowWriter:
         # Until the nodes are listed, the stored ones count too.
         platforms = sorted({node.platform for node in self._nodes.values() if node.platform})
         values = {
-            "pods": sum(not pod.ended for pod in pods),
+            "pods": sum(not pod.finished for pod in pods),
             "nodes": len(nodes),
             "platforms": platforms,
             **({"listed_at": Now()} if is_complete else {}),

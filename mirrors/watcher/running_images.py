@@ -85,7 +85,7 @@ def key_of(place: Place) -> str:
 def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
     counts: dict[Place, _Count] = {}
     for pod in pods:
-        if pod.ended:
+        if pod.finished:
             continue
         workload = pod.workload
         # A pod with two containers of one image counts once.

@@ -62,14 +62,14 @@ def quoted(value: str) -> str:
 def test_a_generated_challenge_is_parsed_back_unchanged(realm: str, service: str, scope: str, other: str) -> None:
     header = f"Bearer realm={quoted(realm)},service={quoted(service)}, scope={quoted(scope)},{other}x=1"
 
-    found = challenges.best([header])
+    found = challenges.choose_challenge([header])
 
     assert found == challenges.Challenge("bearer", realm, service, scope)
 
 
 @given(st.lists(ANY, max_size=4))
 def test_arbitrary_challenges_are_parsed_without_an_error(texts: list[str]) -> None:
-    found = challenges.best(texts)
+    found = challenges.choose_challenge(texts)
 
     assert found is None or found.scheme in {"bearer", "basic"}
 
@@ -108,7 +108,7 @@ def test_the_next_link_is_a_substring_of_its_header(text: str) -> None:
 @given(ANY)
 def test_an_arbitrary_link_is_followed_only_to_an_http_url(text: str) -> None:
     with suppress(RegistryError):
-        followed = Url("https", "r.test", 443, "/v2/a").follow(text, seen_by="r.test")
+        followed = Url("https", "r.test", 443, "/v2/a").follow(text, sent_by="r.test")
         assert followed.scheme in {"http", "https"}
         assert followed.target.startswith("/")
 
@@ -141,7 +141,7 @@ def test_arbitrary_bytes_are_parsed_or_raise_a_registry_error(raw: bytes) -> Non
     with suppress(RegistryError):
         manifests.parse(raw, OCI_MANIFEST, host="r.test")
     with suppress(RegistryError):
-        listing.entries(raw, "r.test")
+        listing.parse_index(raw, "r.test")
 
 
 @given(
@@ -156,14 +156,14 @@ def test_a_generated_referrer_is_parsed_back_from_a_list_unchanged(
     referrer = Referrer(digest, OCI_MANIFEST, size, kind, notes)
     raw = json.dumps({"schemaVersion": 2, "manifests": [referrer.entry]}).encode()
 
-    assert listing.entries(raw, "r.test") == listing.Listed([referrer])
+    assert listing.parse_index(raw, "r.test") == listing.ReferrerList([referrer])
 
 
 @given(DOCUMENTS)
 def test_arbitrary_referrer_lists_are_parsed_or_raise_a_registry_error(entries: object) -> None:
     raw = json.dumps({"manifests": entries}).encode("utf-8", "surrogatepass")
     with suppress(RegistryError):
-        assert all(descriptors.is_digest(referrer.digest) for referrer in listing.entries(raw, "r.test").referrers)
+        assert all(descriptors.is_digest(referrer.digest) for referrer in listing.parse_index(raw, "r.test").referrers)
 
 
 @given(DOCUMENTS | st.binary(max_size=200))

@@ -56,16 +56,16 @@ def _mapping(name: str) -> Callable[[str], dict[str, str]]:
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
-    "challenge": lambda text: challenges.best([text]),
-    "forty challenges": lambda text: challenges.best([text] * 40),
+    "challenge": lambda text: challenges.choose_challenge([text]),
+    "forty challenges": lambda text: challenges.choose_challenge([text] * 40),
     "retry-after": lambda text: headers.retry_after({"Retry-After": text}),
     "content-range": lambda text: headers.content_range({"Content-Range": text}),
     "content-length": lambda text: headers.number(text),
     "content-type": lambda text: headers.media_type({"Content-Type": text}),
-    "pulls left": lambda text: headers.pulls_left({"RateLimit-Remaining": text}),
+    "pulls left": lambda text: headers.remaining_pulls({"RateLimit-Remaining": text}),
     "link": lambda text: headers.next_link({"Link": text}),
-    "url": lambda text: Url.parse(text, seen_by="r"),
-    "location": lambda text: Url("https", "h", 443, "/").follow(text, seen_by="r"),
+    "url": lambda text: Url.parse(text, sent_by="r"),
+    "location": lambda text: Url("https", "h", 443, "/").follow(text, sent_by="r"),
     "digest": descriptors.is_digest,
     "reference": ImageRef.parse,
     "error body": lambda text: oci_codes(text.encode()),
@@ -203,7 +203,7 @@ def test_the_lifetime_of_a_token_is_bounded(expires_in: str, seconds: float) -> 
 )
 def test_an_invalid_url_of_a_registry_is_rejected(text: str) -> None:
     with pytest.raises(RegistryError) as caught:
-        Url.parse(text, seen_by="registry.test")
+        Url.parse(text, sent_by="registry.test")
 
     assert (caught.value.code, caught.value.host) == ("invalid", "registry.test")
 
@@ -218,9 +218,9 @@ def test_an_invalid_url_of_a_registry_is_rejected(text: str) -> None:
     ],
 )
 def test_a_redirect_location_is_kept_byte_for_byte(location: str) -> None:
-    absolute = Url("https", "r.test", 443, "/v2/x").follow(location, seen_by="r.test")
+    absolute = Url("https", "r.test", 443, "/v2/x").follow(location, sent_by="r.test")
     path = location.removeprefix("https://other.test")
-    relative = Url("https", "r.test", 443, "/v2/x").follow(path, seen_by="r.test")
+    relative = Url("https", "r.test", 443, "/v2/x").follow(path, sent_by="r.test")
 
     assert absolute.target == path
     if not path.startswith("//"):

@@ -20,7 +20,7 @@ def repeat_digest(handler: Handler) -> bool:
         digest = storage.add_manifest(handler.repository, handler.headers["Content-Type"], body, tag)
     else:
         digest = storage.add_blob(handler.repository, body)
-    handler.answer(201, Docker_Content_Digest=f"{digest}, {digest}")
+    handler.respond(201, Docker_Content_Digest=f"{digest}, {digest}")
     return True
 
 
@@ -31,7 +31,7 @@ def test_a_repeated_content_length_is_accepted(engine: Engine, profiled: MakePro
     def send_twice(handler: Handler) -> bool:
         content = image.blobs[handler.path.rpartition("/")[2]]
         length = str(len(content))
-        handler.answer(200, content, Content_Length=f"{length}, {length}")
+        handler.respond(200, content, Content_Length=f"{length}, {length}")
         return True
 
     source.on("GET .*/blobs/", send_twice, times=99)
@@ -62,7 +62,7 @@ def test_a_repeated_digest_in_a_head_response_needs_no_get(
     def head(handler: Handler) -> bool:
         found = handler.registry.storage.manifest(handler.repository, handler.rest)
         assert found is not None
-        handler.answer(200, found[2], Content_Type=found[1], Docker_Content_Digest=f"{found[0]},{found[0]}")
+        handler.respond(200, found[2], Content_Type=found[1], Docker_Content_Digest=f"{found[0]},{found[0]}")
         return True
 
     target.on("HEAD .*/manifests/", head, times=99)

@@ -10,7 +10,7 @@ import pytest
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, ImageBuilder
 from mirrors.oci import Engine, RegistryError
-from mirrors.oci.common.errors import TRANSIENT, from_reply
+from mirrors.oci.common.errors import TRANSIENT, error_from_reply
 from tests.oci.conftest import MakeProfiled, access, copy, ref, request
 from tests.oci.samples import is_complete
 from tests.oci.test_quirks import UPLOADS, load
@@ -23,7 +23,7 @@ ASKED: dict[str, Any] = {"host": "registry.test", "action": "reading it", "crede
 def swallow(handler: Handler) -> bool:
     """Accept the body, but do not store it."""
     handler.rfile.read(int(handler.headers["Content-Length"]))
-    handler.answer(202)
+    handler.respond(202)
     return True
 
 
@@ -207,7 +207,7 @@ def test_a_manifest_with_unspecified_field_names_is_copied(engine: Engine, profi
 def test_a_temporary_status_takes_precedence_over_the_code_in_the_body(status: int, body_code: str, code: str) -> None:
     body = json.dumps({"errors": [{"code": body_code, "message": "no"}]}).encode()
 
-    error = from_reply(status, body, **ASKED)
+    error = error_from_reply(status, body, **ASKED)
 
     assert (error.code, error.permanent) == (code, code not in TRANSIENT)
 
@@ -215,8 +215,8 @@ def test_a_temporary_status_takes_precedence_over_the_code_in_the_body(status: i
 def test_a_rate_limit_is_not_reported_as_an_exceeded_quota() -> None:
     body = json.dumps({"errors": [{"code": "DENIED", "message": "pull rate limit exceeded"}]}).encode()
 
-    assert "quota" not in str(from_reply(429, body, **ASKED))
-    assert "quota" in str(from_reply(403, body, **ASKED))
+    assert "quota" not in str(error_from_reply(429, body, **ASKED))
+    assert "quota" in str(error_from_reply(403, body, **ASKED))
 
 
 def test_an_expired_upload_session_is_opened_again(engine: Engine, profiled: MakeProfiled) -> None:

@@ -88,7 +88,7 @@ def reply(status: int, body: bytes = b"", **headers: str) -> Action:
         if handler.headers.get("Content-Length", "0") != "0":
             handler.close_connection = True
             headers.setdefault("Connection", "close")
-        handler.answer(status, body, **headers)
+        handler.respond(status, body, **headers)
         return True
 
     return act
@@ -229,7 +229,7 @@ def without_digest(handler: Handler) -> bool:
     """Respond to a manifest's HEAD without Docker-Content-Digest, as some registries do."""
     found = handler.registry.storage.manifest(handler.repository, handler.rest)
     assert found is not None
-    handler.answer(200, found[2], Content_Type=found[1])
+    handler.respond(200, found[2], Content_Type=found[1])
     return True
 
 

@@ -71,14 +71,14 @@ class ProfiledRegistry(FaultyRegistry):
 
     def _list(self, handler: Handler, repository: str, digest: str) -> bool:
         if not self.profile.has_referrers:
-            handler.refuse(404, "UNSUPPORTED")
+            handler.respond_error(404, "UNSUPPORTED")
             return True
         found = referrers(self.storage, repository, digest)
         first = int(handler.query.get("last", ["0"])[0])
         following = first + self.profile.page
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found[first:following]}
         more = {"Link": f'</v2/{repository}/referrers/{digest}?last={following}>; rel="next"'}
-        handler.answer(
+        handler.respond(
             200, json.dumps(index).encode(), Content_Type=OCI_INDEX, **(more if len(found) > following else {})
         )
         return True
@@ -89,17 +89,17 @@ class ProfiledRegistry(FaultyRegistry):
         is_write = method in ("PUT", "POST", "PATCH")
         is_manifest = "/manifests/" in handler.path
         if is_write and not profile.creates_repositories and handler.repository not in self.repositories:
-            handler.refuse(404, "NAME_UNKNOWN")
+            handler.respond_error(404, "NAME_UNKNOWN")
         elif method == "PATCH" and not profile.takes_chunks:
-            handler.refuse(405, "UNSUPPORTED")
+            handler.respond_error(405, "UNSUPPORTED")
         elif method == "PUT" and profile.max_layer is not None and _length(handler) > profile.max_layer:
-            handler.refuse(413, "SIZE_INVALID")
+            handler.respond_error(413, "SIZE_INVALID")
         elif method == "HEAD" and is_manifest and profile.denies_heads:
-            handler.refuse(403, "DENIED")
+            handler.respond_error(403, "DENIED")
         elif method == "POST" and "mount" in handler.query:
             return self._refuses_mount(handler)
         elif method == "PUT" and is_manifest and profile.immutable_tags and self._is_tagged(handler):
-            handler.refuse(400, profile.says_immutable)
+            handler.respond_error(400, profile.says_immutable)
         else:
             return False
         return True
@@ -110,9 +110,9 @@ class ProfiledRegistry(FaultyRegistry):
     def _refuses_mount(self, handler: Handler) -> bool:
         origin = handler.query.get("from", [""])[0]
         if not origin:
-            handler.refuse(400, "UNSUPPORTED")
+            handler.respond_error(400, "UNSUPPORTED")
         elif self.profile.mounts_from is not None and origin not in self.profile.mounts_from:
-            handler.refuse(401, "UNAUTHORIZED")
+            handler.respond_error(401, "UNAUTHORIZED")
         elif self.profile.mounts_what_is_used and not self._is_used(origin, handler.query["mount"][0]):
             handler._upload_accepted(self.storage.start_upload())
         else:
@@ -130,7 +130,7 @@ class ProfiledRegistry(FaultyRegistry):
             if found is not None:
                 left = f"{self.profile.pulls - self.pulls};w=21600"
                 digest, media_type, raw = found
-                handler.answer(
+                handler.respond(
                     200, raw, Content_Type=media_type, Docker_Content_Digest=digest, RateLimit_Remaining=left
                 )
                 return True
@@ -146,12 +146,12 @@ class ProfiledRegistry(FaultyRegistry):
             return True
         subject = _document(raw).get("subject")
         if subject and not self.profile.takes_subjects:
-            handler.refuse(405, "UNSUPPORTED")
+            handler.respond_error(405, "UNSUPPORTED")
             return True
         tag = None if handler.rest.startswith("sha256:") else handler.rest
         digest = self.storage.add_manifest(handler.repository, handler.headers["Content-Type"], raw, tag)
         said = {"OCI_Subject": subject["digest"]} if subject and self.profile.acknowledges else {}
-        handler.answer(
+        handler.respond(
             201, Location=f"/v2/{handler.repository}/manifests/{digest}", Docker_Content_Digest=digest, **said
         )
         return True

@@ -22,10 +22,10 @@ def source_of(image: str) -> str:
 
 
 def pod(
-    name: str, *containers: tuple[str, str, str, bool, str, str], node: str = "n1", ended: bool = False
+    name: str, *containers: tuple[str, str, str, bool, str, str], node: str = "n1", finished: bool = False
 ) -> PodState:
     states = tuple(ContainerState(*one) for one in containers)
-    return PodState("shop", name, WEB, "uid", node, 0.0, states, ended)
+    return PodState("shop", name, WEB, "uid", node, 0.0, states, finished)
 
 
 def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False) -> ImageRow:
@@ -43,7 +43,7 @@ def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False)
         # One pod with two containers of an image is one pod.
         ([pod("a", RUNS, ("two", *RUNS[1:]))], {PLACE: row(1, 1, "a", "running")}),
         ([pod("a", STARTS, ("two", *FAILS[1:]))], {UNKNOWN: row(1, 1, "a", "failing")}),
-        ([pod("a", RUNS, ended=True)], {}),
+        ([pod("a", RUNS, finished=True)], {}),
     ],
 )
 def test_pods_of_a_workload_and_image_are_counted_in_one_row(pods: list[PodState], rows: dict[Place, ImageRow]) -> None:

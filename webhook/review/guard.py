@@ -109,7 +109,7 @@ class Guard:
 def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
     """Return the image with the host name that rows use: the target may have several host names."""
     assert decision.source is not None
-    return snapshot.policy.target.under_own_name(decision.source)
+    return snapshot.policy.target.with_endpoint_host(decision.source)
 
 
 def is_private_repository(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from mirrors.filters import CompiledFilter, InvalidFilterError
-from mirrors.filters.error_positions import pointed
-from mirrors.filters.trial import BUDGET, NOT_TRIED, TRIAL_SECONDS, Change, try_on
+from mirrors.filters.error_positions import message_with_caret
+from mirrors.filters.trial import BUDGET, NOT_TRIED, TRIAL_SECONDS, Change, try_filters
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
@@ -177,7 +177,7 @@ def _compile(expression: str, row: Filter | None, position: int | None, cluster:
         plan = filter_plans.plan(expression=expression, row=row, position=position, cluster=cluster)
         return SubmittedExpression(expression, row, plan, "")
     except InvalidFilterError as error:
-        return SubmittedExpression(expression, row, None, pointed(expression, error))
+        return SubmittedExpression(expression, row, None, message_with_caret(expression, error))
 
 
 def _answers(asked: SubmittedExpression, admission: str, pod: str) -> dict[str, Any]:
@@ -208,9 +208,9 @@ def _cluster_warning(asked: SubmittedExpression) -> str:
 
 
 def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
-    found = try_on(pod.pod, pod.namespace, chain, deadline=deadline)
+    found = try_filters(pod.pod, pod.namespace, chain, deadline=deadline)
     trials = [
-        {"trial": trial, "own": next((a for a in trial.answers if a.name == candidate), None)}
+        {"trial": trial, "own": next((a for a in trial.results if a.name == candidate), None)}
         for trial in found
         if trial.winner != NOT_TRIED
     ]

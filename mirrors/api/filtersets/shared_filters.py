@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django_filters.rest_framework import CharFilter, IsoDateTimeFilter  # type: ignore[import-untyped]
 
 from mirrors.selectors.queries.known_clusters import in_namespace
-from mirrors.vocabulary.clusters import PLACE_LENGTH
+from mirrors.vocabulary.clusters import CLUSTER_NAMESPACE_LENGTH
 
 _STEP: Final = timedelta(microseconds=1)
 """The resolution of the columns."""
@@ -45,7 +45,7 @@ class ClusterNamespaceFilter(CharFilter):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(
-            label="Namespace, or CLUSTER/NAMESPACE for a namespace of one cluster.", max_length=PLACE_LENGTH
+            label="Namespace, or CLUSTER/NAMESPACE for a namespace of one cluster.", max_length=CLUSTER_NAMESPACE_LENGTH
         )
 
     def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:

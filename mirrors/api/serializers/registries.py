@@ -14,7 +14,7 @@ from mirrors.models.configuration.registries import (
     MOST_NAMESPACES,
     validate_namespaces,
 )
-from mirrors.vocabulary.clusters import PLACE_LENGTH
+from mirrors.vocabulary.clusters import CLUSTER_NAMESPACE_LENGTH
 
 REACHED = (
     "name",
@@ -37,7 +37,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
     model = Registry
     unique_field = "endpoint"
     namespaces = serializers.ListField(
-        child=serializers.CharField(max_length=PLACE_LENGTH),
+        child=serializers.CharField(max_length=CLUSTER_NAMESPACE_LENGTH),
         required=False,
         max_length=MOST_NAMESPACES,
         help_text="Namespaces that may use private images read with these credentials; CLUSTER/NAMESPACE for a "

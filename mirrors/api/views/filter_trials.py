@@ -8,8 +8,8 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.error_positions import pointed
-from mirrors.filters.trial import try_on
+from mirrors.filters.error_positions import message_with_caret
+from mirrors.filters.trial import try_filters
 from mirrors.selectors.configuration import filter_impact
 
 
@@ -26,10 +26,10 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
             "kind": trial.kind,
             "container": trial.container,
             "image": trial.image,
-            "matches": trial.answers[0].matches,
-            "error": trial.answers[0].error,
+            "matches": trial.results[0].matches,
+            "error": trial.results[0].error,
         }
-        for trial in try_on(pod, "", [compiled])
+        for trial in try_filters(pod, "", [compiled])
     ]
 
 
@@ -45,4 +45,4 @@ def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(expression: str, error: InvalidFilterError) -> ValidationError:
-    return ValidationError({"jmespath": [pointed(expression, error)]})
+    return ValidationError({"jmespath": [message_with_caret(expression, error)]})

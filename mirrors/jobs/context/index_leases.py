@@ -38,7 +38,7 @@ class DatabaseIndexLeases:
         finally:
             connection.close()
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         try:
             work_leases.give_back(f"{LEASE_PREFIX}{name}", self._holder)
         except (DatabaseError, InterfaceError) as error:

@@ -114,8 +114,8 @@ class CopyJob:
             audience=self._audience(source),
             party=self._party(),
             # Use this once: by the time of a second try, the source may have other content.
-            seen=self._seen.pop(source.access, None),
-            known=self._known(platforms),
+            prefetched=self._seen.pop(source.access, None),
+            previous_digests=self._known(platforms),
             before_tag=self._before_tag,
         )
         result = self._context.engine.copy(

@@ -81,7 +81,7 @@ class Tried:
         """Record the result of one requester. A namespace is refused only if all Secrets of all its requesters were
         read."""
         self.problems += [problem for problem in found.problems if problem not in self.problems]
-        if not found.is_sure:
+        if not found.is_complete:
             self.unsure.add(namespace)
         if reads:
             self.grants[namespace] = True
@@ -89,7 +89,7 @@ class Tried:
             self.grants.pop(namespace, None)
         else:
             self.grants.setdefault(namespace, False)
-        self.trouble = self.trouble or found.trouble
+        self.trouble = self.trouble or found.temporary_error
 
 
 @dataclass(frozen=True, slots=True)

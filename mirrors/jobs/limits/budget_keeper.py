@@ -42,13 +42,13 @@ class BudgetKeeper:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._budgets.wanted.set()
+        self._budgets.has_work.set()
         self._thread.join(5)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             is_awake = self._has_shares or self._paused
-            self._budgets.wanted.wait(timing().budget_period if is_awake else None)
+            self._budgets.has_work.wait(timing().budget_period if is_awake else None)
             if not self._stopping.is_set():
                 self._turn()
             self._stopping.wait(timing().budget_period)
@@ -56,7 +56,7 @@ class BudgetKeeper:
         connection.close()
 
     def _turn(self) -> None:
-        active_hosts = self._budgets.take_active_hosts()
+        active_hosts = self._budgets.pop_active_hosts()
         try:
             close_old_connections()
             self._ask()
@@ -81,7 +81,7 @@ class BudgetKeeper:
 
     def _exchange_pauses(self, active_hosts: Collection[str]) -> None:
         engine = self._engine()
-        for host, seconds in sorted(self._budgets.take_pauses().items()):
+        for host, seconds in sorted(self._budgets.pop_pauses().items()):
             # A longer pause fails the copy, and is recorded together with that failure.
             if seconds <= engine.settings.inline_wait:
                 host_limits.limit_briefly(host, seconds)

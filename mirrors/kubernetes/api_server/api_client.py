@@ -51,7 +51,7 @@ def read_secret(namespace: str, name: str) -> Secret:
     try:
         return client().get(Secret, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
-        raise _refusal(error, f"Secret {namespace}/{name}", "secrets") from None
+        raise _secret_read_error(error, f"Secret {namespace}/{name}", "secrets") from None
 
 
 def read_service_account(namespace: str, name: str) -> ServiceAccount:
@@ -59,7 +59,7 @@ def read_service_account(namespace: str, name: str) -> ServiceAccount:
     try:
         return client().get(ServiceAccount, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
-        raise _refusal(error, f"service account {namespace}/{name}", "serviceaccounts") from None
+        raise _secret_read_error(error, f"service account {namespace}/{name}", "serviceaccounts") from None
 
 
 def read_pod(namespace: str, name: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def read_pod(namespace: str, name: str) -> dict[str, Any]:
     try:
         return client().get(Pod, name=name, namespace=namespace).to_dict()
     except (ApiError, httpx.HTTPError) as error:
-        raise _unread(error, f"pod {namespace}/{name}", "pods") from None
+        raise _object_read_error(error, f"pod {namespace}/{name}", "pods") from None
 
 
 def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
     try:
         return {**client().get(resource, name=name, namespace=namespace).to_dict(), "kind": kind}
     except (ApiError, httpx.HTTPError) as error:
-        raise _unread(error, f"{kind} {namespace}/{name}", f"{kind.lower()}s") from None
+        raise _object_read_error(error, f"{kind} {namespace}/{name}", f"{kind.lower()}s") from None
 
 
 def read_namespace(name: str) -> dict[str, str]:
@@ -87,10 +87,10 @@ def read_namespace(name: str) -> dict[str, str]:
         metadata = client().get(Namespace, name=name).metadata
         return dict((metadata.labels if metadata else None) or {})
     except (ApiError, httpx.HTTPError) as error:
-        refused = _unread(error, f"namespace {name}", "namespaces")
-        if refused.is_missing:
+        read_error = _object_read_error(error, f"namespace {name}", "namespaces")
+        if read_error.is_missing:
             return {}
-        raise refused from None
+        raise read_error from None
 
 
 def read_webhook_configuration(name: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def read_webhook_configuration(name: str) -> dict[str, Any]:
         return client().get(MutatingWebhookConfiguration, name=name).to_dict()
     except (ApiError, httpx.HTTPError) as error:
         what = f"MutatingWebhookConfiguration {name}"
-        raise _unread(error, what, "mutatingwebhookconfigurations") from None
+        raise _object_read_error(error, what, "mutatingwebhookconfigurations") from None
 
 
 def own_namespace() -> str:
@@ -125,14 +125,14 @@ def streaming_client(timeout: httpx.Timeout) -> GenericSyncClient:
     Raises ClusterError if no cluster is configured.
     """
     parameters = ConnectionParams(timeout=timeout, trust_env=False)
-    return _usable(lambda: GenericSyncClient(parameters, _config(os.environ.get("KUBECONFIG", ""))))
+    return _create_client(lambda: GenericSyncClient(parameters, _config(os.environ.get("KUBECONFIG", ""))))
 
 
 @lru_cache(maxsize=2)
 def _client(kubeconfig: str) -> lightkube.Client:
     # The API server is always reached directly, even if the environment configures proxies.
     timeout = httpx.Timeout(API_SERVER_SECONDS)
-    return _usable(lambda: lightkube.Client(config=_config(kubeconfig), timeout=timeout, trust_env=False))
+    return _create_client(lambda: lightkube.Client(config=_config(kubeconfig), timeout=timeout, trust_env=False))
 
 
 def _config(kubeconfig: str) -> KubeConfig:
@@ -144,19 +144,19 @@ def _config(kubeconfig: str) -> KubeConfig:
     raise ClusterError("this process does not run in a cluster, and KUBECONFIG is not set")
 
 
-def _usable(make: Callable[[], T]) -> T:
+def _create_client(create: Callable[[], T]) -> T:
     decoded_types.warm_up_decoders()
     try:
-        return make()
+        return create()
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:
         raise ClusterError(
             f"the configuration for access to the cluster cannot be used ({type(error).__name__}): {error}"
         ) from None
 
 
-def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
+def _secret_read_error(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
     """Return the error for a Secret or service account that cannot be read."""
-    return _refused(
+    return _read_error(
         error,
         what,
         f"allow the worker's service account to get {resource} in that namespace (docs/operations.md has the role; "
@@ -164,17 +164,17 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
     )
 
 
-def _unread(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
+def _object_read_error(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
     """Return the error for any other object that cannot be read."""
-    return _refused(
+    return _read_error(
         error, what, f"allow this process to get {resource} (docs/cluster.md has the role; the chart includes it)"
     )
 
 
-def _refused(error: ApiError | httpx.HTTPError, what: str, permission: str) -> ClusterError:
+def _read_error(error: ApiError | httpx.HTTPError, what: str, permission: str) -> ClusterError:
     if not isinstance(error, ApiError):
-        words = f"{what} cannot be read: the API server did not respond ({type(error).__name__})"
-        return ClusterError(words, is_temporary=True)
+        message = f"{what} cannot be read: the API server did not respond ({type(error).__name__})"
+        return ClusterError(message, is_temporary=True)
     code = error.status.code or 0
     if code == 404:
         return ClusterError(f"{what} does not exist", is_missing=True)

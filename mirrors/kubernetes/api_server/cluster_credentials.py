@@ -20,8 +20,8 @@ def password(reference: str) -> str:
         namespace = own_namespace()
         secret = read_secret(namespace, name)
     except ClusterError as error:
-        words = f"the password in Secret {reference} can't be read: {error}"
-        raise ClusterError(words, says_step=error.says_step) from None
+        message = f"the password in Secret {reference} can't be read: {error}"
+        raise ClusterError(message, says_step=error.says_step) from None
     labels = secret.metadata.labels if secret.metadata else None
     if (labels or {}).get(LABEL) != "true":
         raise ClusterError(

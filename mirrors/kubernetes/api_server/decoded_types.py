@@ -33,7 +33,7 @@ WORKLOADS: Final = (
 WATCHED: Final = (watched_objects.Pod, watched_objects.Node, *watched_objects.WATCHED_WORKLOADS)
 """Kinds that are listed and watched."""
 
-_ALONE: Final[tuple[Any, ...]] = (
+_SINGLE_OBJECTS: Final[tuple[Any, ...]] = (
     *(Context, Cluster, User),
     *(Namespace, Pod, Secret, ServiceAccount, MutatingWebhookConfiguration),
     *WORKLOADS,
@@ -44,12 +44,12 @@ _lock = threading.Lock()
 def warm_up_decoders() -> None:
     """Let msgspec inspect all types, once per process (20 ms of CPU). Thread-safe."""
     with _lock:
-        _look_into_types()
+        _inspect_types()
 
 
 @cache
-def _look_into_types() -> None:
-    for kind in _ALONE:
+def _inspect_types() -> None:
+    for kind in _SINGLE_OBJECTS:
         msgspec.json.Decoder(kind)
     for kind in WATCHED:
         decoders.decode_list(b'{"items": []}', kind)

@@ -54,10 +54,10 @@ def server_version() -> str:
     try:
         client = streaming_client(httpx.Timeout(PAGE_SECONDS))
         request = BasicRequest("GET", "/version", response_type=dict)  # type: ignore[arg-type]
-        found = client.handle_response("get", client.send(client.build_adapter_request(request)), request)
+        version = client.handle_response("get", client.send(client.build_adapter_request(request)), request)
     except (ClusterError, ApiError, httpx.HTTPError, ValueError):
         return ""
-    return str(found.get("gitVersion", ""))
+    return str(version.get("gitVersion", ""))
 
 
 class ObjectReader:
@@ -82,8 +82,8 @@ class ObjectReader:
         request = self._request({"limit": PAGE}, watch=False)
         client, has_more, version = self._client(), True, ""
         while has_more:
-            has_more, found, objects = self._map_errors(lambda: self._page(client, request))
-            version = found or version
+            has_more, page_version, objects = self._map_errors(lambda: self._page(client, request))
+            version = page_version or version
             yield from objects
         self.version = version
 
@@ -104,10 +104,12 @@ class ObjectReader:
     def _page(self, client: GenericSyncClient, request: BasicRequest) -> tuple[bool, str | None, list[Any]]:
         response = client.send(client.build_adapter_request(request))
         self._check(response)
-        following, version, objects = _decoded(lambda data: decoders.decode_list(data, self.kind), response.content)
-        if following:
-            request.params["continue"] = following
-        return bool(following), version, objects
+        continue_token, version, objects = _decode_leniently(
+            lambda data: decoders.decode_list(data, self.kind), response.content
+        )
+        if continue_token:
+            request.params["continue"] = continue_token
+        return bool(continue_token), version, objects
 
     def _check(self, response: httpx.Response) -> None:
         """Raise the error of a response. Only the status is checked: the body of an error may come from a proxy."""
@@ -122,17 +124,17 @@ class ObjectReader:
             yield CONNECTED
             lines = _split(response.iter_bytes())
             while (line := self._map_errors(lambda: next(lines, None))) is not None:
-                yield self._map_errors(partial(self._change, line))
+                yield self._map_errors(partial(self._parse_event, line))
         finally:
             response.close()
 
-    def _change(self, line: bytes) -> WatchEvent:
+    def _parse_event(self, line: bytes) -> WatchEvent:
         event = decoders.decode_watch_event(line)
         if event.type == "ERROR":
             raise self._refusal(decoders.decode_status(bytes(event.object)).code or 0)
-        found = _decoded(lambda data: decoders.decode_object(data, self.kind), bytes(event.object))
-        self.version = found.metadata.resourceVersion
-        return CONNECTED if event.type == "BOOKMARK" else WatchEvent(event.type, found)
+        decoded = _decode_leniently(lambda data: decoders.decode_object(data, self.kind), bytes(event.object))
+        self.version = decoded.metadata.resourceVersion
+        return CONNECTED if event.type == "BOOKMARK" else WatchEvent(event.type, decoded)
 
     def _request(self, parameters: dict[str, Any], *, watch: bool) -> BasicRequest:
         namespace = self.namespace or (ALL_NS if "global_list" in self.kind._api_info.verbs else None)
@@ -177,32 +179,32 @@ class ObjectReader:
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Split the stream at newlines only, because objects can contain other line separators of Unicode. A last line
     without a newline is dropped: it was cut off."""
-    begun: list[bytes] = []
+    unfinished: list[bytes] = []
     for chunk in chunks:
-        *ended, rest = chunk.split(b"\n")
-        for part in ended:
-            line = b"".join((*begun, part))
-            begun.clear()
+        *complete, rest = chunk.split(b"\n")
+        for part in complete:
+            line = b"".join((*unfinished, part))
+            unfinished.clear()
             if line.strip():
                 yield line
-        begun.append(rest)
+        unfinished.append(rest)
 
 
-def _decoded(decode: Callable[[bytes], T], data: bytes) -> T:
+def _decode_leniently(decode: Callable[[bytes], T], data: bytes) -> T:
     """Decode the data. Objects with null fields are rare: they fail, and are decoded again without these fields."""
     try:
         return decode(data)
     except msgspec.ValidationError:
-        found = json.loads(data, object_pairs_hook=_without_nulls)
-        if isinstance(found, dict):
-            found.setdefault("items", [])  # Required by decode_list.
-        return decode(json.dumps(found).encode())
+        document = json.loads(data, object_pairs_hook=_without_nulls)
+        if isinstance(document, dict):
+            document.setdefault("items", [])  # Required by decode_list.
+        return decode(json.dumps(document).encode())
 
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Drop null fields and null list items: in the Kubernetes API, a null field is the same as an unset one."""
     return {
-        name: [one for one in value if one is not None] if isinstance(value, list) else value
+        name: [item for item in value if item is not None] if isinstance(value, list) else value
         for name, value in pairs
         if value is not None
     }

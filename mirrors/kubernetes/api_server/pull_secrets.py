@@ -33,19 +33,20 @@ class Requester:
 
 @dataclass(slots=True)
 class FoundSecrets:
-    """The credentials for an image, and problems as text. ``is_sure`` if every Secret was read or does not exist."""
+    """The credentials for an image, and problems as text. ``is_complete`` if every Secret was read or does not
+    exist."""
 
     credentials: tuple[Credential, ...] = ()
     problems: list[str] = field(default_factory=list)
-    is_sure: bool = True
-    trouble: ClusterError | None = None
+    is_complete: bool = True
+    temporary_error: ClusterError | None = None
     """The last temporary error, which a retry may resolve."""
 
-    def record(self, error: ClusterError, words: str = "") -> None:
-        self.problems.append(words or str(error))
-        self.is_sure = self.is_sure and error.is_missing
+    def record(self, error: ClusterError, message: str = "") -> None:
+        self.problems.append(message or str(error))
+        self.is_complete = self.is_complete and error.is_missing
         if error.is_temporary:
-            self.trouble = error
+            self.temporary_error = error
 
 
 class PullSecrets:
@@ -56,39 +57,39 @@ class PullSecrets:
 
     def find(self, ref: ImageRef, requester: Requester) -> FoundSecrets:
         """Return all credentials for the image in these Secrets. Invalid Secrets are reported and skipped."""
-        found = FoundSecrets()
+        result = FoundSecrets()
         names = requester.secret_names
         if not names:
             try:
-                names = _names_of_account(requester)
+                names = _secret_names_of_account(requester)
             except ClusterError as error:
-                found.record(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
-                return found
+                result.record(error, f"the pull secrets of {requester.namespace} cannot be read: {error}")
+                return result
         if len(names) > MOST_SECRETS:
-            found.problems.append(
+            result.problems.append(
                 f"only {MOST_SECRETS} of the {len(names)} pull secrets of {requester.namespace} are tried"
             )
-        entries = list(self._entries(requester.namespace, names[:MOST_SECRETS], found))
-        found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
-        if names and entries and not found.credentials:
+        entries = list(self._entries(requester.namespace, names[:MOST_SECRETS], result))
+        result.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
+        if names and entries and not result.credentials:
             shown = ", ".join(names[:MOST_SECRETS])
-            found.problems.append(
+            result.problems.append(
                 f"the pull secrets of {requester.namespace} ({shown}) have no credentials for {ref.registry}"
             )
-        return found
+        return result
 
-    def _entries(self, namespace: str, names: Iterable[str], found: FoundSecrets) -> Iterator[keyring.KeyringEntry]:
+    def _entries(self, namespace: str, names: Iterable[str], result: FoundSecrets) -> Iterator[keyring.KeyringEntry]:
         for name in names:
             secret = self._secret(namespace, name)
             if isinstance(secret, ClusterError):
-                found.record(secret)
+                result.record(secret)
                 continue
             try:
-                entries, broken = keyring.read(secret.type or "", secret.data)
+                entries, problems = keyring.read(secret.type or "", secret.data)
             except keyring.InvalidSecretError as error:
-                found.problems.append(f"Secret {namespace}/{name} {error}")
+                result.problems.append(f"Secret {namespace}/{name} {error}")
                 continue
-            found.problems += [f"Secret {namespace}/{name}: {problem}" for problem in broken]
+            result.problems += [f"Secret {namespace}/{name}: {problem}" for problem in problems]
             yield from entries
 
     def _secret(self, namespace: str, name: str) -> Secret | ClusterError:
@@ -100,7 +101,7 @@ class PullSecrets:
         return self._read[namespace, name]
 
 
-def _names_of_account(requester: Requester) -> tuple[str, ...]:
+def _secret_names_of_account(requester: Requester) -> tuple[str, ...]:
     """Return the pull secrets of the service account, which are used only if the pod names none."""
     account = read_service_account(requester.namespace, requester.service_account or DEFAULT_ACCOUNT)
     return tuple(secret.name for secret in account.imagePullSecrets or () if secret.name)

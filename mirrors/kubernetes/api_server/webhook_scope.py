@@ -32,25 +32,29 @@ class WebhookScope:
 
     def reviews(self, namespace: str, pod: Json) -> bool:
         labels = mapping(mapping(pod.get("metadata")).get("labels"))
-        return namespace not in self.excluded and any(matches(one, labels) for one in self.selectors)
+        return namespace not in self.excluded and any(matches(selector, labels) for selector in self.selectors)
 
 
 def read_scope(name: str, namespaces: Iterable[str]) -> WebhookScope:
     """Return the scope of a MutatingWebhookConfiguration for these namespaces. Raises ClusterError."""
-    webhooks = [found for found in read_webhook_configuration(name).get("webhooks") or [] if _is_of_pods(found)]
-    of_namespaces = [found.get("namespaceSelector") or {} for found in webhooks]
-    if all(keys_of(selector) <= {NAME_LABEL} for selector in of_namespaces):
+    webhooks = [webhook for webhook in read_webhook_configuration(name).get("webhooks") or [] if _reviews_pods(webhook)]
+    namespace_selectors = [webhook.get("namespaceSelector") or {} for webhook in webhooks]
+    if all(keys_of(selector) <= {NAME_LABEL} for selector in namespace_selectors):
         labels = {namespace: {NAME_LABEL: namespace} for namespace in namespaces}
     else:
         labels = {namespace: read_namespace(namespace) for namespace in namespaces}
-    excluded = {name for name, found in labels.items() if not any(matches(one, found) for one in of_namespaces)}
-    return WebhookScope(frozenset(excluded), tuple(found.get("objectSelector") or {} for found in webhooks))
+    excluded = {
+        name
+        for name, own_labels in labels.items()
+        if not any(matches(selector, own_labels) for selector in namespace_selectors)
+    }
+    return WebhookScope(frozenset(excluded), tuple(webhook.get("objectSelector") or {} for webhook in webhooks))
 
 
 def matches(selector: Selector, labels: Json) -> bool:
     """Return whether the labels meet all requirements of a label selector, with the semantics of Kubernetes."""
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
+    match_labels = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in match_labels.items()):
         return False
     return all(_meets(labels, **requirement) for requirement in selector.get("matchExpressions") or [])
 
@@ -72,7 +76,7 @@ def _meets(labels: Json, key: str, operator: str, values: Iterable[str] | None =
             return key not in labels
 
 
-def _is_of_pods(webhook: Json) -> bool:
+def _reviews_pods(webhook: Json) -> bool:
     """Return whether the webhook is called when pods are created."""
     return any(
         {"pods", "*", "*/*"} & set(rule.get("resources") or ())

@@ -47,10 +47,10 @@ def _host_matches(pattern: str, host: str) -> bool:
     """Return whether the pattern matches the host. A wildcard matches within one label of the name, never a dot."""
     pattern_name, _, pattern_port = pattern.partition(":")
     name, _, port = host.partition(":")
-    parts, wanted = name.split("."), pattern_name.split(".")
-    if pattern_port != port or len(parts) != len(wanted):
+    parts, pattern_parts = name.split("."), pattern_name.split(".")
+    if pattern_port != port or len(parts) != len(pattern_parts):
         return False
-    return all(fnmatchcase(part, wish) for part, wish in zip(parts, wanted, strict=True))
+    return all(fnmatchcase(part, pattern_part) for part, pattern_part in zip(parts, pattern_parts, strict=True))
 
 
 def matching(entries: list[KeyringEntry], ref: ImageRef) -> list[Credential]:
@@ -77,7 +77,7 @@ def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[KeyringEntry],
         try:
             entries.append(_entry(name, value))
         except InvalidSecretError as error:
-            problems.append(f"its entry {_shown(name)!r} {error}")
+            problems.append(f"its entry {_redacted(name)!r} {error}")
     return entries, problems
 
 
@@ -124,7 +124,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _shown(name: str) -> str:
+def _redacted(name: str) -> str:
     """Return a key of a Secret for messages, without credentials that it may contain."""
     return name.rpartition("@")[2][:100]
 

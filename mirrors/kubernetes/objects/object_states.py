@@ -28,11 +28,11 @@ MOST_INTERNED: Final = 32_768
 PLATFORM_LENGTH: Final = 40
 """Characters of the platform's column: twice the length of the longest real platform."""
 
-MADE_BY_WORKLOADS: Final = frozenset({"ReplicaSet", "Job"})
+CONTROLLED_KINDS: Final = frozenset({"ReplicaSet", "Job"})
 """Kinds that other workloads create, and keep after their last pod has been deleted."""
 
 T = TypeVar("T")
-_ENDED: Final = frozenset({"Succeeded", "Failed"})
+_FINISHED_PHASES: Final = frozenset({"Succeeded", "Failed"})
 
 
 def pod_state(pod: objects.Pod) -> PodState:
@@ -47,7 +47,7 @@ def pod_state(pod: objects.Pod) -> PodState:
         node=intern(spec.nodeName),
         created_at=_seconds(metadata.creationTimestamp),
         containers=tuple(_containers(spec, status)),
-        ended=status.phase in _ENDED,
+        finished=status.phase in _FINISHED_PHASES,
         deletion_requested_at=_deletion_requested_at(metadata),
     )
 
@@ -59,8 +59,8 @@ def template_state(kind: str, workload: objects.Watched) -> TemplateState | None
     for a finished Job, because it starts no more pods. Deployments and StatefulSets that an operator created count:
     the operator's own resource is not read.
     """
-    is_made = kind in MADE_BY_WORKLOADS and _controller(workload.metadata) is not None
-    if is_made or (kind == "Job" and _is_finished(workload)):
+    is_controlled = kind in CONTROLLED_KINDS and _controller(workload.metadata) is not None
+    if is_controlled or (kind == "Job" and _is_finished(workload)):
         return None
     spec = _template(workload)
     # Pods of a Job without a CronJob are recorded by their namespace only.
@@ -79,17 +79,22 @@ def node_state(node: objects.Node) -> NodeState:
 
 
 def _containers(spec: objects.PodSpec, status: objects.PodStatus) -> Iterator[ContainerState]:
-    known = {one.name: one for one in _all(status.initContainerStatuses, status.containerStatuses)}
-    known |= {one.name: one for one in status.ephemeralContainerStatuses or ()}
-    some_started = False
+    statuses = {
+        container_status.name: container_status
+        for container_status in _all(status.initContainerStatuses, status.containerStatuses)
+    }
+    statuses |= {
+        container_status.name: container_status for container_status in status.ephemeralContainerStatuses or ()
+    }
+    any_started = False
     for container in _all(spec.initContainers, spec.containers, spec.ephemeralContainers):
-        state = _container(container.name, container.image, known.get(container.name))
-        some_started |= state.started
+        state = _container(container.name, container.image, statuses.get(container.name))
+        any_started |= state.started
         yield state
     for volume in spec.volumes or ():
         if volume.image is not None and volume.image.reference:
             # The kubelet reports no status of image volumes; containers start after all volumes are mounted.
-            yield _interned(f"volumes/{volume.name}", volume.image.reference, "", some_started, "", "")
+            yield _interned(f"volumes/{volume.name}", volume.image.reference, "", any_started, "", "")
 
 
 def _container(name: str, image: str, status: objects.ContainerStatus | None) -> ContainerState:
@@ -162,13 +167,13 @@ def _template(workload: objects.Watched) -> objects.PodSpec:
 
 
 def _images(spec: objects.PodSpec) -> Iterator[tuple[str, str]]:
-    yield from ((one.name, one.image) for one in _all(spec.initContainers, spec.containers))
-    yield from ((one.name, one.image.reference) for one in spec.volumes or () if one.image is not None)
+    yield from ((entry.name, entry.image) for entry in _all(spec.initContainers, spec.containers))
+    yield from ((entry.name, entry.image.reference) for entry in spec.volumes or () if entry.image is not None)
 
 
 def _all(*lists: Iterable[T] | None) -> Iterator[T]:
-    for found in lists:
-        yield from found or ()
+    for items in lists:
+        yield from items or ()
 
 
 def _seconds(timestamp: str) -> float:

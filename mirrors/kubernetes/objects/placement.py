@@ -25,21 +25,21 @@ MOST_VALUES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The allowed values of one node label. If ``only`` is None, all values except those in ``never``."""
+class NodeLabelValues:
+    """The allowed values of one node label. If ``only`` is None, all values except those in ``excluded``."""
 
     only: frozenset[str] | None = None
-    never: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
-    def narrowed(self, operator: object, values: frozenset[str]) -> Wanted:
+    def narrowed(self, operator: object, values: frozenset[str]) -> NodeLabelValues:
         if operator == "In":
             return replace(self, only=values if self.only is None else self.only & values)
-        return replace(self, never=self.never | values) if operator == "NotIn" else self
+        return replace(self, excluded=self.excluded | values) if operator == "NotIn" else self
 
     def values(self, default: str = "") -> list[str]:
         """Return the allowed values, sorted; the default if any value is allowed. Empty if no value is allowed."""
-        named = self.only if self.only is not None else frozenset({default} if default else ())
-        return sorted(named - self.never)[:MOST_VALUES]
+        allowed = self.only if self.only is not None else frozenset({default} if default else ())
+        return sorted(allowed - self.excluded)[:MOST_VALUES]
 
 
 def platforms_of(pod: Json) -> frozenset[str]:
@@ -48,20 +48,20 @@ def platforms_of(pod: Json) -> frozenset[str]:
     spec = mapping(pod.get("spec"))
     selector = mapping(spec.get("nodeSelector"))
     by_selector = {
-        key: Wanted(frozenset({selector[key]})) if isinstance(selector.get(key), str) else Wanted()
+        key: NodeLabelValues(frozenset({selector[key]})) if isinstance(selector.get(key), str) else NodeLabelValues()
         for key in (OS, ARCH)
     }
     system = text(mapping(spec.get("os")).get("name")) or DEFAULT_OS
     terms = _required_terms(spec)
-    found: set[str] = set()
-    for wanted in [by_selector] if terms is None else (_narrowed(by_selector, term) for term in terms):
-        pairs = itertools.product(wanted[OS].values(system), wanted[ARCH].values())
-        found.update(f"{name}/{architecture}" for name, architecture in pairs)
-    return frozenset(found)
+    platforms: set[str] = set()
+    for allowed in [by_selector] if terms is None else (_narrowed(by_selector, term) for term in terms):
+        pairs = itertools.product(allowed[OS].values(system), allowed[ARCH].values())
+        platforms.update(f"{name}/{architecture}" for name, architecture in pairs)
+    return frozenset(platforms)
 
 
-def _narrowed(wanted: dict[str, Wanted], term: Json) -> dict[str, Wanted]:
-    narrowed = dict(wanted)
+def _narrowed(allowed: dict[str, NodeLabelValues], term: Json) -> dict[str, NodeLabelValues]:
+    narrowed = dict(allowed)
     for expression in _dictionaries(term.get("matchExpressions")):
         key = text(expression.get("key"))
         if key in narrowed:

@@ -32,9 +32,9 @@ MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
 """The largest file: UTF-16 has two bytes per character, and a byte order mark."""
 
 _TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep, which is more than any valid manifest."
-_TOO_MUCH: Final = f"It expands to more than {MOST_NODES:,} values. Use fewer objects and no nested aliases."
+_TOO_MANY_VALUES: Final = f"It expands to more than {MOST_NODES:,} values. Use fewer objects and no nested aliases."
 _TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: use fewer objects."
-_IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY_VALUES: _TOO_MUCH}
+_ERROR_MESSAGES: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY_VALUES: _TOO_MANY_VALUES}
 
 
 class ManifestError(ValueError):
@@ -90,12 +90,12 @@ def text_of(data: bytes) -> str:
     try:
         return decode(data)
     except YamlError as error:
-        raise ManifestError(_explained(error)) from error
+        raise ManifestError(_error_message(error)) from error
 
 
 def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     """Return the pods in decoded objects, as ``read_pods`` does. Raises ManifestError."""
-    _look_over_objects(documents)
+    _check_size(documents)
     pods = [pod for document in documents for pod in _pods(document, namespace)]
     if not pods:
         raise ManifestError(f"The manifest contains no pod. Use one of: {KIND_NAMES}.")
@@ -114,33 +114,33 @@ def _objects(text: str) -> list[Any]:
     try:
         return [plain(node) for node in documents(text)]
     except YamlError as error:
-        raise ManifestError(_explained(error, text)) from error
+        raise ManifestError(_error_message(error, text)) from error
 
 
-def _look_over_objects(documents: list[Any]) -> None:
-    waiting: list[tuple[Any, int]] = [(documents, 0)]
-    seen = 0
-    while waiting:
-        value, depth = waiting.pop()
-        seen += 1
+def _check_size(documents: list[Any]) -> None:
+    pending: list[tuple[Any, int]] = [(documents, 0)]
+    count = 0
+    while pending:
+        value, depth = pending.pop()
+        count += 1
         if depth > MOST_NESTING:
             raise ManifestError(_TOO_DEEP)
-        if seen > MOST_NODES:
-            raise ManifestError(_TOO_MUCH)
+        if count > MOST_NODES:
+            raise ManifestError(_TOO_MANY_VALUES)
         if isinstance(value, dict | list):
-            waiting += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
+            pending += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
 
 
-def _explained(error: YamlError, text: str = "") -> str:
-    if str(error) in _IN_WORDS:
-        return _IN_WORDS[str(error)]
+def _error_message(error: YamlError, text: str = "") -> str:
+    if str(error) in _ERROR_MESSAGES:
+        return _ERROR_MESSAGES[str(error)]
     column = f", column {error.column}" if error.column else ""
-    place = f" in line {error.line}{column}" if error.line else ""
+    position = f" in line {error.line}{column}" if error.line else ""
     hint = " It looks like a template: render it first, for example with helm template." if "{{" in text else ""
-    return f"This is not valid YAML: {error}{place}.{hint}"
+    return f"This is not valid YAML: {error}{position}.{hint}"
 
 
-def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:
+def _check_pod(pod: object, title: str, path: Sequence[str]) -> None:
     """Check the parts of a pod that contain images. Raises ManifestError if the API server would reject them."""
     if not isinstance(pod, dict):
         raise ManifestError(f"{title} has no {'.'.join(path)}.")
@@ -149,17 +149,17 @@ def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:
         raise ManifestError(f"{title} has no {'.'.join([*path, 'spec'])}.")
     for key in ("containers", "initContainers", "ephemeralContainers"):
         containers = spec.get(key)
-        are_objects = isinstance(containers, list) and all(isinstance(each, dict) for each in containers)
+        are_objects = isinstance(containers, list) and all(isinstance(container, dict) for container in containers)
         if containers is not None and not are_objects:
             raise ManifestError(f"{'.'.join([*path, 'spec', key])} of {title} must be a list of objects.")
 
 
-def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator[PodManifest]:
-    """Yield the pods in an object. ``kind_of_items`` is the kind of an object without one: for example, the API server
+def _pods(document: object, namespace: str, item_kind: str = "") -> Iterator[PodManifest]:
+    """Yield the pods in an object. ``item_kind`` is the kind of an object without one: for example, the API server
     omits the kind of the items of a PodList."""
     if not isinstance(document, dict):
         return
-    kind = document.get("kind") or kind_of_items
+    kind = document.get("kind") or item_kind
     items = document.get("items")
     if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
         for item in items:
@@ -174,12 +174,12 @@ def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
-    _look_over_pod(pod, title, path)
-    named = metadata.get("namespace") or namespace
-    if not isinstance(named, str) or not re.fullmatch(NAMESPACE_PATTERN, named):
+    _check_pod(pod, title, path)
+    pod_namespace = metadata.get("namespace") or namespace
+    if not isinstance(pod_namespace, str) or not re.fullmatch(NAMESPACE_PATTERN, pod_namespace):
         raise ManifestError(f"The namespace of {title} is not valid: use lower case letters, digits and -.")
     yield PodManifest(
         title=title,
-        namespace=named,
+        namespace=pod_namespace,
         pod={"apiVersion": "v1", "kind": "Pod", **pod},
     )

@@ -54,7 +54,7 @@ class PodState(NamedTuple):
     node: str
     created_at: float
     containers: tuple[ContainerState, ...]
-    ended: bool = False
+    finished: bool = False
     """Whether the pod has succeeded or failed, so that none of its containers runs."""
     deletion_requested_at: float = 0.0
     """Seconds since the epoch; 0 if no deletion was requested. The pod exists until its containers have stopped."""

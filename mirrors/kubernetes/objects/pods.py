@@ -97,13 +97,13 @@ def reviewed_slots(pod: Json, old_pod: Json, operation: str, sub_resource: str) 
         case ("CREATE", ""):
             yield from created_slots(pod)
         case ("UPDATE", ""):
-            old = {(key, name): image for key, name, image in created_images(old_pod)}
+            old_images = {(key, name): image for key, name, image in created_images(old_pod)}
             for slot in created_slots(pod):
-                yield _against(slot, old.get(_identity(slot)) if old else slot.image)
+                yield _compared_with(slot, old_images.get(_identity(slot)) if old_images else slot.image)
         case ("UPDATE", "ephemeralcontainers"):
-            known = {slot.name for slot in slots_of(old_pod, "ephemeralContainers")}
+            existing = {slot.name for slot in slots_of(old_pod, "ephemeralContainers")}
             for slot in slots_of(pod, "ephemeralContainers"):
-                yield _against(slot, slot.image if slot.name in known else None)
+                yield _compared_with(slot, slot.image if slot.name in existing else None)
 
 
 def number_of_images(pod: Json, sub_resource: str) -> int:
@@ -118,7 +118,7 @@ def _identity(slot: ImageSlot) -> tuple[str, str]:
     return slot.pointer.split("/", 3)[2], slot.name
 
 
-def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
+def _compared_with(slot: ImageSlot, old_image: str | None) -> ImageSlot:
     changed = slot.image != old_image
     return ImageSlot(slot.pointer, slot.name, slot.image, slot.container, changed, slot.pull_policy)
 

@@ -54,7 +54,7 @@ def cause_of(reason: str, message: str, image: str = "") -> PullCause | None:
     """
     if reason == "InvalidImageName":
         return PullCause.INVALID_NAME
-    words = _QUOTED.sub(" ", message.replace(image, " ") if image else message)
-    if not message.strip() or _NO_CAUSE.fullmatch(words):
+    text = _QUOTED.sub(" ", message.replace(image, " ") if image else message)
+    if not message.strip() or _NO_CAUSE.fullmatch(text):
         return None
-    return next((cause for cause, pattern in _RULES if pattern.search(words)), PullCause.OTHER)
+    return next((cause for cause, pattern in _RULES if pattern.search(text)), PullCause.OTHER)

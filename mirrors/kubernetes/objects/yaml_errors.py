@@ -20,7 +20,7 @@ class YamlError(ValueError):
         self.column = column
 
 
-def explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
+def convert_yaml_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     """Convert an error of libyaml: add the position and the usual mistake that causes it."""
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "it has an error"
@@ -38,13 +38,13 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     elif problem.startswith(_KEY_IN_VALUE):
         problem += ": put quotes around a value that contains a colon and a space, or check the indentation"
     else:
-        problem += _beginning(error)
+        problem += _context_start(error)
     if problem.startswith(_KEY_EXPECTED):
         problem += ": check the indentation and the quotes of this line"
     return YamlError(problem, line + 1, column + 1)
 
 
-def _beginning(error: yaml.MarkedYAMLError) -> str:
+def _context_start(error: yaml.MarkedYAMLError) -> str:
     """Return the start of the list, mapping, text or key with the error: often far before the reported position."""
     mark, context = error.context_mark, error.context or ""
     if mark is None or not context.startswith("while "):

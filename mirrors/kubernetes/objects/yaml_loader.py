@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import yaml
 
-from mirrors.kubernetes.objects.yaml_errors import YamlError, explained
+from mirrors.kubernetes.objects.yaml_errors import YamlError, convert_yaml_error
 from mirrors.kubernetes.objects.yaml_scalars import Plain, resolve
 
 MOST_BYTES: Final = 1 << 20
@@ -93,7 +93,7 @@ def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[YamlNode]:
     try:
         yield from _Composer(most_nodes).documents(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
-        raise explained(error, text) from None
+        raise convert_yaml_error(error, text) from None
     except (yaml.YAMLError, UnicodeEncodeError):
         raise YamlError("it has a character that YAML does not allow") from None
 
@@ -119,7 +119,7 @@ def key_of(node: YamlNode) -> str:
 def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
     """Return the pairs of a mapping, preceded by those that ``<<`` merges, so that the mapping's own pairs win."""
     own: list[tuple[YamlNode, YamlNode]] = []
-    brought: list[tuple[YamlNode, YamlNode]] = []
+    merged_pairs: list[tuple[YamlNode, YamlNode]] = []
     for key, value in mapping.pairs:
         if not (isinstance(key, Scalar) and key.is_plain and key.text == "<<"):
             own.append((key, value))
@@ -129,15 +129,15 @@ def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
         for other in reversed(value.children) if isinstance(value, Collection) and is_list else [value]:
             if not isinstance(other, Collection) or not other.is_mapping:
                 raise YamlError("<< needs a mapping, or a list of mappings", key.line)
-            brought += merged(other)
-    return brought + own
+            merged_pairs += merged(other)
+    return merged_pairs + own
 
 
 class _Composer:
     """A builder of nodes from events, without recursion."""
 
     def __init__(self, most_nodes: int) -> None:
-        self._left = most_nodes
+        self._remaining_nodes = most_nodes
         self._open: list[Collection] = []
         self._anchors: dict[str, YamlNode] = {}
 
@@ -148,25 +148,25 @@ class _Composer:
                 continue
             if not isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
                 continue
-            root = self._take(event)
+            root = self._process(event)
             if root is not None and not (isinstance(root, Scalar) and root.value is None):
                 yield root
 
-    def _take(self, event: Any) -> YamlNode | None:
+    def _process(self, event: Any) -> YamlNode | None:
         """Process an event. Return the root of the document when it is complete, otherwise None."""
         if isinstance(event, yaml.ScalarEvent):
             return self._add(_scalar(event), event.anchor, 1)
         if isinstance(event, yaml.AliasEvent):
             return self._add_alias(event)
         if isinstance(event, yaml.CollectionStartEvent):
-            self._begin(event)
+            self._start_collection(event)
             return None
-        done = self._open.pop()
-        if done.anchor is not None:
-            self._anchors[done.anchor] = done
-        return self._add(done, None, 0)
+        collection = self._open.pop()
+        if collection.anchor is not None:
+            self._anchors[collection.anchor] = collection
+        return self._add(collection, None, 0)
 
-    def _begin(self, event: Any) -> None:
+    def _start_collection(self, event: Any) -> None:
         mark, is_mapping = event.start_mark, isinstance(event, yaml.MappingStartEvent)
         if event.tag not in (None, "!", f"{_CORE}{'map' if is_mapping else 'seq'}"):
             raise _unknown_tag(event)
@@ -190,12 +190,12 @@ class _Composer:
         self._spend(node.size, mark)
         return self._add(node, None, 0)
 
-    def _add(self, node: YamlNode, anchor: str | None, spent: int) -> YamlNode | None:
+    def _add(self, node: YamlNode, anchor: str | None, cost: int) -> YamlNode | None:
         if anchor is not None:
             self._anchors[anchor] = node
-        if spent and self._left <= 0:
+        if cost and self._remaining_nodes <= 0:
             raise YamlError(TOO_MANY_VALUES, node.line)
-        self._left -= spent
+        self._remaining_nodes -= cost
         if not self._open:
             return node
         parent = self._open[-1]
@@ -205,8 +205,8 @@ class _Composer:
         return None
 
     def _spend(self, size: int, mark: Any) -> None:
-        self._left -= size
-        if self._left < 0:
+        self._remaining_nodes -= size
+        if self._remaining_nodes < 0:
             raise YamlError(TOO_MANY_VALUES, mark.line + 1, mark.column + 1)
 
 

@@ -35,9 +35,9 @@ def resolve(text: str) -> Plain:
     if text[0] not in "+-.0123456789" or len(text) > MOST_DIGITS:
         return text
     digits = text if text[0] == "." else text.replace("_", "")
-    if found := _INTEGER.fullmatch(digits):
-        kind = found.lastgroup or "d"
-        number = int(found["sign"] + found[kind], _BASES[kind])
+    if match := _INTEGER.fullmatch(digits):
+        kind = match.lastgroup or "d"
+        number = int(match["sign"] + match[kind], _BASES[kind])
         # Decimal numbers beyond 64 bits become floating-point numbers.
         if kind != "d" or -(1 << 63) <= number < 1 << 64:
             return number

@@ -39,15 +39,15 @@ class Command(BaseCommand):
                 configured.stop(f"--image: {error}.")
         if DIRECTORY not in os.environ:
             _again_in_a_directory_of_its_own()
-        from mirrors.demo.story import Story, StoryError
+        from mirrors.demo.story import Demo, DemoError
 
         directory = Path(os.environ[DIRECTORY])
         try:
-            with Story(directory, image=image) as story:
-                story.write()
+            with Demo(directory, image=image) as demo:
+                demo.run()
                 if not once:
-                    story.stay()
-        except StoryError as error:
+                    demo.keep_running()
+        except DemoError as error:
             configured.stop(f"The demo stopped: {error}")
         except KeyboardInterrupt:
             self.stdout.write("")

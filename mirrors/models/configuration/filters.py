@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Case, Q, Value, When
 
 from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.error_positions import pointed
+from mirrors.filters.error_positions import message_with_caret
 from mirrors.models.base.cluster_column import cluster_field
 from mirrors.models.base.revisions import RevisionedModel, RevisionedQuerySet
 from mirrors.models.configuration.registries import ManagedBy
@@ -26,7 +26,7 @@ def validate_jmespath(expression: str) -> None:
     try:
         compile_filter("filter", expression)
     except InvalidFilterError as error:
-        raise ValidationError(pointed(expression, error)) from error
+        raise ValidationError(message_with_caret(expression, error)) from error
 
 
 def validate_name(name: str) -> None:

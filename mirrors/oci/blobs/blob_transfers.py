@@ -23,52 +23,55 @@ from mirrors.oci.distribution.sender import HttpContext
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """The objects that all copies of an engine share. `small` runs short requests; no task of a pool waits for
+class SharedResources:
+    """The objects that all copies of an engine share. `request_pool` runs short requests; no task of a pool waits for
     another."""
 
-    wire: HttpContext
+    http: HttpContext
     transfers: SharedTransfers
-    small: Executor
+    request_pool: Executor
     mounts: MountIndex
     traits: TargetTraits
 
 
 @dataclass(frozen=True, slots=True)
 class BlobTransfers:
-    shared: Shared
+    shared: SharedResources
     request: CopyRequest
     call: Call
     counter: ProgressCounter
 
-    def check(self, target: RegistryClient, small: Executor, blob: Descriptor) -> BlobCheck:
-        """Start to check whether the target has the blob. `small` is this image's share of the short requests."""
-        asking = small.submit(self._find, target, blob)
-        return BlobCheck(target, self.request.target.repository, asking, self.shared.small)
+    def check(self, target: RegistryClient, request_pool: Executor, blob: Descriptor) -> BlobCheck:
+        """Start to check whether the target has the blob. `request_pool` is this image's share of the short
+        requests."""
+        future = request_pool.submit(self._check_target, target, blob)
+        return BlobCheck(target, self.request.target.repository, future, self.shared.request_pool)
 
-    def _find(self, target: RegistryClient, blob: Descriptor) -> CheckResult:
+    def _check_target(self, target: RegistryClient, blob: Descriptor) -> CheckResult:
         """Check whether the target has the blob, and open an upload session by the same request if possible. This is
         only for small blobs, because large ones may wait for longer than a session lasts, and only for blobs that no
         repository is known to have. Blobs of other repositories will be mounted from these; and a mount of a blob that
-        the target's own repository has would disturb clients that read it (see `TargetTraits.wrote_blob`)."""
+        the target's own repository has would disturb clients that read it (see `TargetTraits.record_written_blob`)."""
         repository = self.request.target.repository
-        holders = self._holders(blob)
-        known = [name for name in holders if name != repository]
-        is_small = self.shared.wire.settings.is_small(blob.size)
-        is_new = not holders and (self._is_public or not self.is_recorded(blob.digest))
+        repositories = self._repositories_with(blob)
+        mount_repositories = [name for name in repositories if name != repository]
+        is_small = self.shared.http.settings.is_small(blob.size)
+        is_new = not repositories and (self._is_public or not self.is_recorded(blob.digest))
         if is_small and is_new and self.shared.traits.mounts_own_blobs(target.access.host):
             try:
-                return CheckResult(target.uploads.mount(repository, blob.digest, repository) or True, known)
+                return CheckResult(
+                    target.uploads.mount(repository, blob.digest, repository) or True, mount_repositories
+                )
             except RegistryError:
                 target.call.check(target.access.host)
-        return CheckResult(target.has_blob(repository, blob.digest, blob.size), known)
+        return CheckResult(target.has_blob(repository, blob.digest, blob.size), mount_repositories)
 
     def start(self, blob: Descriptor, check: BlobCheck | None) -> Ticket:
         """Start the transfer, or join that of another image."""
         request = self.request
         key = (request.target.registry, request.target.repository, blob.digest)
         parties = tuple(filter(None, (request.source.registry, request.party)))
-        is_small = self.shared.wire.settings.is_small(blob.size)
+        is_small = self.shared.http.settings.is_small(blob.size)
         ticket = self.shared.transfers.join(key, self.call, parties, self._task(blob, check), small=is_small)
         if check is not None:
             ticket.future.add_done_callback(lambda _: check.close())
@@ -79,7 +82,7 @@ class BlobTransfers:
         """Whether everybody may read the copy."""
         return self.request.audience is None or self.request.audience.is_public
 
-    def is_known(self, digest: str) -> bool:
+    def is_trusted(self, digest: str) -> bool:
         """Return whether the target's content with this digest counts. It may be another user's private content."""
         return self.request.audience is None or self.is_recorded(digest)
 
@@ -98,46 +101,46 @@ class BlobTransfers:
         The finding of `check` expires soon, because another process may bring the blob while the transfer waits for a
         thread."""
         request, shared = self.request, self.shared
-        counts_until = time.monotonic() + shared.wire.settings.check_age
+        check_expires_at = time.monotonic() + shared.http.settings.check_age
 
         def transfer(call: Call) -> TransferMethod:
             call.exchanges = self.call.exchanges
             copy = BlobCopy(
-                wire=shared.wire,
-                small=shared.small,
-                source=RegistryClient(shared.wire, request.source_access, call),
+                http=shared.http,
+                request_pool=shared.request_pool,
+                source=RegistryClient(shared.http, request.source_access, call),
                 source_repository=request.source.repository,
-                target=RegistryClient(shared.wire, request.target_access, call, is_target=True),
+                target=RegistryClient(shared.http, request.target_access, call, is_target=True),
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,
                 check=check,
-                check_counts=time.monotonic() < counts_until,
+                is_check_recent=time.monotonic() < check_expires_at,
                 mount_from=partial(self._mount_from, blob, check),
                 is_recorded=partial(self.is_recorded, blob.digest),
-                is_known=partial(self.is_known, blob.digest),
+                is_trusted=partial(self.is_trusted, blob.digest),
                 on_bytes=partial(self.counter.add, blob),
             )
-            way = copy.run()
-            if way == "copied" and self._is_public and self._is_checked_by_mount(blob, check):
-                shared.traits.wrote_blob(copy.target, request.target.repository, blob.digest)
+            method = copy.run()
+            if method == "copied" and self._is_public and self._is_checked_by_mount(blob, check):
+                shared.traits.record_written_blob(copy.target, request.target.repository, blob.digest)
             self.record(blob.digest)
-            return way
+            return method
 
         return transfer
 
     def _is_checked_by_mount(self, blob: Descriptor, check: BlobCheck | None) -> bool:
         """Return whether a target that mounts its own blobs would be asked for this blob by a mount."""
-        return self.shared.wire.settings.is_small(blob.size) and check is not None and check.known == []
+        return self.shared.http.settings.is_small(blob.size) and check is not None and check.mount_repositories == []
 
     def _mount_from(self, blob: Descriptor, check: BlobCheck | None) -> list[str]:
-        known = check.known if check is not None else None
-        return self._known(blob) if known is None else known
+        repositories = check.mount_repositories if check is not None else None
+        return self._find_mount_repositories(blob) if repositories is None else repositories
 
-    def _known(self, blob: Descriptor) -> list[str]:
+    def _find_mount_repositories(self, blob: Descriptor) -> list[str]:
         """Return other repositories of the target's registry that the blob can be mounted from."""
-        return [name for name in self._holders(blob) if name != self.request.target.repository]
+        return [name for name in self._repositories_with(blob) if name != self.request.target.repository]
 
-    def _holders(self, blob: Descriptor) -> list[str]:
+    def _repositories_with(self, blob: Descriptor) -> list[str]:
         """Return the repositories that are known to have the blob, the target's own included."""
         return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.audience)

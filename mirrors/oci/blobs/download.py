@@ -46,7 +46,7 @@ class Download:
         self._host = client.access.host
         self._hash = hashlib.new(blob.digest.partition(":")[0])
         self._stream: BodyStream | None = None
-        self._first = b""
+        self._first_chunk = b""
         self._read = 0
         self._connected_at = 0
         self._failures = 0
@@ -58,18 +58,18 @@ class Download:
 
     def open(self) -> None:
         """Read the first bytes, so that no PUT starts for a blob that cannot be read. Raises SourceError."""
-        self._first = self._next()
+        self._first_chunk = self._next_chunk()
 
     def __iter__(self) -> Iterator[bytes]:
-        held = self._first
+        withheld = self._first_chunk
         while self._read < self.size:
-            chunk = self._next()
-            yield self._counted(held)
-            held = chunk
+            chunk = self._next_chunk()
+            yield self._count_sent(withheld)
+            withheld = chunk
         actual = f"{self._hash.name}:{self._hash.hexdigest()}"
         if actual != self._blob.digest:
             raise SourceError(self._error("bad-digest", "does not match its digest; the source is damaged"))
-        last = self._counted(held)
+        last = self._count_sent(withheld)
         self.is_complete = True
         yield last
 
@@ -78,13 +78,13 @@ class Download:
             self._stream.close()
             self._stream = None
 
-    def _counted(self, chunk: bytes) -> bytes:
+    def _count_sent(self, chunk: bytes) -> bytes:
         self._client.call.check(self._host)
         self.sent += len(chunk)
         self._on_bytes(len(chunk))
         return chunk
 
-    def _next(self) -> bytes:
+    def _next_chunk(self) -> bytes:
         """Return the next chunk, b"" at the end of the blob. If the body breaks off, the rest is requested: immediately
         if enough bytes have arrived since the last failure, else after the backoff."""
         while self._read < self.size:
@@ -92,7 +92,7 @@ class Download:
                 if self._stream is None:
                     self._stream = self._connect()
                     self._connected_at = self._read
-                return self._chunk(self._stream)
+                return self._read_chunk(self._stream)
             except RegistryError as error:
                 # A request without a response has already been retried.
                 is_final = error.permanent or error.retry_after is not None or self._stream is None
@@ -105,7 +105,7 @@ class Download:
                 self._back_off()
         return b""
 
-    def _chunk(self, stream: BodyStream) -> bytes:
+    def _read_chunk(self, stream: BodyStream) -> bytes:
         started = time.monotonic()
         chunk = stream.read(min(self._settings.chunk_bytes, self.size - self._read))
         if not chunk:
@@ -124,29 +124,34 @@ class Download:
             return
         rate = self._window_bytes / self._window_seconds
         if rate < self._settings.slow_bytes_per_second:
-            words = (
+            message = (
                 f"was received at {rate:,.0f} bytes per second for {self._window_seconds:.0f} s; the copy was stopped"
             )
-            raise SourceError(self._error("timeout", words))
+            raise SourceError(self._error("timeout", message))
         self._window_bytes, self._window_seconds = 0, 0.0
 
     def _connect(self) -> BodyStream:
         reply = self._client.open_blob(self._repository, self._blob.digest, self._read)
         assert reply.stream is not None
-        if not self._is_wanted(reply):
+        if not self._is_usable(reply):
             reply.stream.close()
             if self._read:
                 raise SourceError(self._error("unavailable", "could not be resumed"))
             raise self._error("bad-digest", f"does not have the size of {self.size} bytes that the manifest specifies")
         return reply.stream
 
-    def _is_wanted(self, reply: Reply) -> bool:
+    def _is_usable(self, reply: Reply) -> bool:
         """Return whether the reply is usable: from the start, a 200 with the descriptor's length; resumed, a 206 with
         the requested range."""
         if not self._read:
             return reply.status == 200 and is_length_of(reply.headers, self.size)
-        found = content_range(reply.headers)
-        return reply.status == 206 and found is not None and found[0] == self._read and found[1] in (None, self.size)
+        received = content_range(reply.headers)
+        return (
+            reply.status == 206
+            and received is not None
+            and received[0] == self._read
+            and received[1] in (None, self.size)
+        )
 
     def _back_off(self) -> None:
         if self._failures:

@@ -112,10 +112,10 @@ class PoolShare(Executor):
 
     def _work(self, run: Callable[[], None]) -> None:
         """Run one task after the other, as long as some wait."""
-        following: Callable[[], None] | None = run
-        while following is not None:
-            following()
+        task: Callable[[], None] | None = run
+        while task is not None:
+            task()
             with self._lock:
-                following = self._waiting.popleft() if self._waiting else None
-                if following is None:
+                task = self._waiting.popleft() if self._waiting else None
+                if task is None:
                     self._running -= 1

@@ -19,10 +19,10 @@ BlobKey = tuple[str, str, str]
 @dataclass(slots=True)
 class _Task:
     future: Future[TransferMethod] = field(default_factory=Future)
-    waiting: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
-    def is_unwanted(self) -> bool:
-        return all(call.is_cancelled for call in self.waiting)
+    def is_cancelled(self) -> bool:
+        return all(call.is_cancelled for call in self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +56,24 @@ class SharedTransfers:
         for large ones, so that neither kind waits for the other."""
         with self._lock:
             task = self._tasks.get(key)
-            if task is not None and not task.is_unwanted():
-                task.waiting.append(call)
+            if task is not None and not task.is_cancelled():
+                task.calls.append(call)
                 return Ticket(task.future, is_owner=False)
-            task = self._tasks[key] = _Task(waiting=[call])
+            task = self._tasks[key] = _Task(calls=[call])
             self._pools[small].submit(parties, lambda: self._run(key, task, transfer))
             return Ticket(task.future, is_owner=True)
 
     def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], TransferMethod]) -> None:
         try:
-            if task.is_unwanted():
+            if task.is_cancelled():
                 raise CopyCancelledError
-            way = transfer(Call(cancelled=task.is_unwanted))
+            method = transfer(Call(cancelled=task.is_cancelled))
         except BaseException as error:
             self._forget(key, task)
             task.future.set_exception(error)
         else:
             self._forget(key, task)
-            task.future.set_result(way)
+            task.future.set_result(method)
 
     def _forget(self, key: BlobKey, task: _Task) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.distribution.registry_client import RegistryClient
 
-Written = tuple[str, str]
+WrittenContent = tuple[str, str]
 """A repository, and a tag or digest that was written to it. A request for it shows how the registry responds."""
 
 
@@ -18,12 +18,12 @@ Repository = tuple[str, str]
 """A registry, and the name of one of its repositories."""
 
 
-DOUBT_SECONDS = 900.0
+UNTRUSTED_SECONDS = 900.0
 """Seconds for which a repository that contradicted itself is not trusted: longer than the next attempts of a job take,
 and than registries cache content that their garbage collection deleted."""
 
 
-MAX_QUESTIONS = 10
+MAX_TRAIT_CHECKS = 10
 """The maximum number of inconclusive checks of one trait of a registry, of one to three requests each. After these,
 copies do without the trait."""
 
@@ -34,35 +34,35 @@ NO_BLOB = f"sha256:{'0' * 64}"
 
 @dataclass(slots=True)
 class _Trait:
-    """A trait of one registry. `answer` is None while it is not known, and False during a check. `written` is the
+    """A trait of one registry. `result` is None while it is not known, and False during a check. `written` is the
     content for the next check."""
 
-    answer: bool | None = None
-    questions: int = 0
-    written: Written | None = None
+    result: bool | None = None
+    checks: int = 0
+    written: WrittenContent | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, written: Written) -> None:
+    def record_written(self, written: WrittenContent) -> None:
         with self.lock:
-            if self.answer is None and self.written is None:
+            if self.result is None and self.written is None:
                 self.written = written
 
-    def found_out(self, ask: Callable[[Written], bool | None], *, outside: str = "") -> bool:
+    def determine(self, check: Callable[[WrittenContent], bool | None], *, other_than: str = "") -> bool:
         """Return whether the registry has the trait. If that was not checked yet, check it with content that was
-        written to another repository than `outside`. If `ask` returns None, the check was inconclusive, and is repeated
-        with the next content that is written. Other callers get False during the check."""
+        written to another repository than `other_than`. If `check` returns None, the check was inconclusive, and is
+        repeated with the next content that is written. Other callers get False during the check."""
         with self.lock:
             written = self.written
-            if written is None or written[0] == outside:
-                return bool(self.answer)
-            self.written, self.answer = None, False
-        self.questions += 1
-        answer = None
+            if written is None or written[0] == other_than:
+                return bool(self.result)
+            self.written, self.result = None, False
+        self.checks += 1
+        result = None
         try:
-            answer = ask(written)
+            result = check(written)
         finally:
-            self.answer = False if answer is None and self.questions == MAX_QUESTIONS else answer
-        return bool(answer)
+            self.result = False if result is None and self.checks == MAX_TRAIT_CHECKS else result
+        return bool(result)
 
 
 class TargetTraits:
@@ -70,35 +70,37 @@ class TargetTraits:
     something was written to the registry."""
 
     def __init__(self) -> None:
-        self._answers_heads: dict[str, _Trait] = {}
+        self._supports_heads: dict[str, _Trait] = {}
         self._mounts_own_blobs: dict[str, _Trait] = {}
-        self._had_last_tag: dict[str, bool] = {}
-        self._contradicted: dict[Repository, float] = {}
+        self._last_tag_existed: dict[str, bool] = {}
+        self._contradicted_at: dict[Repository, float] = {}
 
-    def contradicted(self, repository: Repository) -> None:
+    def record_contradiction(self, repository: Repository) -> None:
         """Record that the repository refused a manifest because of missing content that it had shown before."""
         now = time.monotonic()
-        self._contradicted = {one: since for one, since in self._contradicted.items() if now - since < DOUBT_SECONDS}
-        self._contradicted[repository] = now
+        self._contradicted_at = {
+            name: since for name, since in self._contradicted_at.items() if now - since < UNTRUSTED_SECONDS
+        }
+        self._contradicted_at[repository] = now
 
-    def is_doubtful(self, repository: Repository) -> bool:
+    def is_untrusted(self, repository: Repository) -> bool:
         """Return whether the content that the repository shows is not trusted for now: copies then bring everything
         again."""
-        since = self._contradicted.get(repository)
-        return since is not None and time.monotonic() - since < DOUBT_SECONDS
+        since = self._contradicted_at.get(repository)
+        return since is not None and time.monotonic() - since < UNTRUSTED_SECONDS
 
-    def looked_for_tag(self, registry: str, *, is_there: bool) -> None:
-        self._had_last_tag[registry] = is_there
+    def record_tag_lookup(self, registry: str, *, exists: bool) -> None:
+        self._last_tag_existed[registry] = exists
 
     def expects_tag(self, registry: str) -> bool:
         """Return whether the next tag probably exists, which is so if the last one that was looked up did: copies of
         many new images follow one another, and so do checks of existing images."""
-        return self._had_last_tag.get(registry, True)
+        return self._last_tag_existed.get(registry, True)
 
-    def wrote_tag(self, registry: str, repository: str, tag: str) -> None:
-        _of(self._answers_heads, registry).note((repository, tag))
+    def record_written_tag(self, registry: str, repository: str, tag: str) -> None:
+        _trait_of(self._supports_heads, registry).record_written((repository, tag))
 
-    def wrote_blob(self, target: RegistryClient, repository: str, digest: str) -> None:
+    def record_written_blob(self, target: RegistryClient, repository: str, digest: str) -> None:
         """Record a blob that was written; call this before a manifest refers to it. When a second repository gets a
         blob, check whether a mount from this repository itself finds the blob, but not the blob that the first
         repository has. If so, one request can look up a blob and open the upload of a missing one.
@@ -107,42 +109,44 @@ class TargetTraits:
         mount of a blob that a repository has rewrites its link to the blob, and distribution on a file system returns
         an error to clients that read the link at that moment."""
 
-        def ask(written: Written) -> bool | None:
-            if _has(target, repository, written[1]):
+        def check(written: WrittenContent) -> bool | None:
+            if _has_blob(target, repository, written[1]):
                 return None
-            found = [_mounts(target, repository, each) for each in (digest, written[1])]
-            if found == [True, True] and not _mounts(target, repository, NO_BLOB):
+            mounted = [_mount_finds_blob(target, repository, blob) for blob in (digest, written[1])]
+            if mounted == [True, True] and not _mount_finds_blob(target, repository, NO_BLOB):
                 # In the meantime, another copy wrote the other blob to this repository.
                 return None
-            return None if None in found else found == [True, False]
+            return None if None in mounted else mounted == [True, False]
 
-        trait = _of(self._mounts_own_blobs, target.access.host)
-        trait.found_out(ask, outside=repository)
-        trait.note((repository, digest))
+        trait = _trait_of(self._mounts_own_blobs, target.access.host)
+        trait.determine(check, other_than=repository)
+        trait.record_written((repository, digest))
 
-    def answers_heads(self, target: RegistryClient) -> bool:
+    def supports_heads(self, target: RegistryClient) -> bool:
         """Return whether a HEAD shows an existing manifest, so that a 404 for a HEAD can be trusted."""
-        return _of(self._answers_heads, target.access.host).found_out(lambda written: _shows(target, *written))
+        return _trait_of(self._supports_heads, target.access.host).determine(
+            lambda written: _head_finds_tag(target, *written)
+        )
 
     def mounts_own_blobs(self, registry: str) -> bool:
         """Return whether a mount from the repository itself finds a blob that this repository has, and none that only
         others have. False while that is not known."""
-        return bool(_of(self._mounts_own_blobs, registry).answer)
+        return bool(_trait_of(self._mounts_own_blobs, registry).result)
 
 
-def _of(traits: dict[str, _Trait], registry: str) -> _Trait:
+def _trait_of(traits: dict[str, _Trait], registry: str) -> _Trait:
     """Return the trait of a registry. No trait is ever removed, because there are few targets."""
     return traits.setdefault(registry, _Trait())
 
 
-def _shows(target: RegistryClient, repository: str, tag: str) -> bool | None:
+def _head_finds_tag(target: RegistryClient, repository: str, tag: str) -> bool | None:
     try:
         return target.head_manifest(repository, tag) is not None
     except RegistryError as error:
         return False if error.permanent else None
 
 
-def _has(target: RegistryClient, repository: str, digest: str) -> bool:
+def _has_blob(target: RegistryClient, repository: str, digest: str) -> bool:
     """Return whether the repository has the blob; True if the request failed."""
     try:
         return target.has_blob(repository, digest)
@@ -150,7 +154,7 @@ def _has(target: RegistryClient, repository: str, digest: str) -> bool:
         return True
 
 
-def _mounts(target: RegistryClient, repository: str, digest: str) -> bool | None:
+def _mount_finds_blob(target: RegistryClient, repository: str, digest: str) -> bool | None:
     """Return whether a mount from the repository itself finds the blob; None after a transient error."""
     try:
         upload = target.uploads.mount(repository, digest, repository)

@@ -9,24 +9,25 @@ from mirrors.oci.distribution.uploads import Upload
 
 
 class UploadSession:
-    """The session of one try. `upload` is a session that is already open; `small` runs the request that opens one."""
+    """The session of one try. `upload` is a session that is already open; `request_pool` runs the request that opens
+    one."""
 
-    def __init__(self, target: RegistryClient, repository: str, small: Executor, upload: Upload | None) -> None:
+    def __init__(self, target: RegistryClient, repository: str, request_pool: Executor, upload: Upload | None) -> None:
         self._target = target
         self._repository = repository
-        self._small = small
+        self._request_pool = request_pool
         self._upload = upload
         self._opening: Future[Upload] | None = None
 
     def begin(self) -> None:
         """Open a session in the background if there is none."""
         if self._upload is None and self._opening is None:
-            self._opening = self._small.submit(self._target.uploads.start, self._repository)
+            self._opening = self._request_pool.submit(self._target.uploads.start, self._repository)
 
-    def opened(self) -> Upload:
+    def wait(self) -> Upload:
         """Wait for the session and return it. Raises RegistryError if the target refuses it."""
         if self._opening is not None:
-            self._upload = self._target.call.outcome(self._opening, self._target.access.host)
+            self._upload = self._target.call.wait_for(self._opening, self._target.access.host)
         assert self._upload is not None
         return self._upload
 

@@ -35,7 +35,7 @@ class Call:
     ) -> None:
         self.exchanges = exchanges
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self._asked = cancelled
+        self._is_cancelled_by_caller = cancelled
         self._event = threading.Event()
         self._thread = threading.get_ident()
 
@@ -45,7 +45,12 @@ class Call:
     @property
     def is_cancelled(self) -> bool:
         is_own_thread = threading.get_ident() == self._thread
-        if self._asked is not None and is_own_thread and not self._event.is_set() and self._asked():
+        if (
+            self._is_cancelled_by_caller is not None
+            and is_own_thread
+            and not self._event.is_set()
+            and self._is_cancelled_by_caller()
+        ):
             self._event.set()
         return self._event.is_set()
 
@@ -68,13 +73,13 @@ class Call:
             raise RegistryError("timeout", f"{host} did not respond in time", host=host)
 
     def sleep(self, seconds: float, host: str) -> None:
-        until = time.monotonic() + seconds
+        wake_at = time.monotonic() + seconds
         self.check(host)
-        while (left := until - time.monotonic()) > 0:
-            self._event.wait(self.remaining(min(left, POLL_SECONDS)))
+        while (remaining := wake_at - time.monotonic()) > 0:
+            self._event.wait(self.remaining(min(remaining, POLL_SECONDS)))
             self.check(host)
 
-    def outcome(self, future: Future[T], host: str) -> T:
+    def wait_for(self, future: Future[T], host: str) -> T:
         """Return the result of a pool's task for this call. Raises as `check` does if the call ends during the wait."""
         while True:
             with suppress(TimeoutError):

@@ -25,11 +25,11 @@ class CopyRequest:
     `subject` makes this the copy of a referrer: the source, pinned by digest, must name this digest as its subject, and
     is pushed without a tag. `max_bytes` limits the blobs of a referrer, in addition to the engine's own limit.
 
-    `seen` is the source's manifest or descriptor under this reference if the caller has just requested it. The copy
-    does not look it up again, and does not read a manifest again.
+    `prefetched` is the source's manifest or descriptor under this reference if the caller has just requested it. The
+    copy does not look it up again, and does not read a manifest again.
 
-    `known` are two digests of an earlier copy with these platforms: that of the source's index, and that of the index
-    which the copy wrote to the target. If both are unchanged, the copy does not read the source's index.
+    `previous_digests` are two digests of an earlier copy with these platforms: that of the source's index, and that of
+    the index which the copy wrote to the target. If both are unchanged, the copy does not read the source's index.
 
     `before_tag` is called right before each request that sets a tag at the target, on any thread. It may wait, and
     raises CopyCancelledError if this copy is no longer allowed to set the tag."""
@@ -43,9 +43,9 @@ class CopyRequest:
     audience: Audience | None = None
     party: str = ""
     subject: str = ""
-    seen: Descriptor | Manifest | None = None
+    prefetched: Descriptor | Manifest | None = None
     max_bytes: int | None = None
-    known: tuple[str, str] | None = None
+    previous_digests: tuple[str, str] | None = None
     before_tag: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:

@@ -41,11 +41,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def contradicts(said: str, reference: str) -> bool:
-    """Return whether `said`, the digest that a registry reports, is not the one that the reference names. Digests of
-    different algorithms do not contradict each other, because they may be of the same content."""
+def contradicts(reported: str, reference: str) -> bool:
+    """Return whether `reported`, the digest that a registry reports, is not the one that the reference names. Digests
+    of different algorithms do not contradict each other, because they may be of the same content."""
     algorithm = reference.partition(":")[0]
-    return is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
+    return is_digest(reference) and reported.partition(":")[0] == algorithm and reported != reference
 
 
 def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
@@ -78,15 +78,15 @@ def _essence(media_type: object, host: str) -> str:
 def artifact_type_of(document: dict[str, Any]) -> str:
     """Return the `artifactType` of a manifest or descriptor, else the type of its config."""
     config = document.get("config")
-    own = document.get("artifactType")
-    found = own or (config.get("mediaType") if isinstance(config, dict) else None)
-    return found if isinstance(found, str) and MEDIA_TYPE.fullmatch(found) else ""
+    own_type = document.get("artifactType")
+    artifact_type = own_type or (config.get("mediaType") if isinstance(config, dict) else None)
+    return artifact_type if isinstance(artifact_type, str) and MEDIA_TYPE.fullmatch(artifact_type) else ""
 
 
 def annotations_of(document: dict[str, Any]) -> dict[str, str]:
     """Return the annotations of a manifest or descriptor that are strings, as the specification requires."""
-    found = document.get("annotations")
-    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+    annotations = document.get("annotations")
+    return {k: v for k, v in annotations.items() if isinstance(v, str)} if isinstance(annotations, dict) else {}
 
 
 def malformed(host: str) -> RegistryError:

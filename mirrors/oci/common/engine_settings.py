@@ -26,7 +26,7 @@ MAX_IMAGE_MANIFESTS = 2_000
 MAX_IMAGE_BLOBS = 20_000
 """Blobs of an image: ten for each of its manifests."""
 
-MAX_TARGET_REQUESTS_BESIDE_BLOBS = 16
+MAX_SHORT_TARGET_REQUESTS = 16
 """Requests in flight at a target in addition to large blobs: HEADs, manifests, upload sessions and small blobs."""
 
 

@@ -36,7 +36,7 @@ MAX_MESSAGE_CHARACTERS: Final = 1_000
 """The number of characters of a registry's own message that are searched; real ones have a few hundred."""
 
 _OCI_CODE = re.compile(r"[A-Za-z_]{1,40}")
-_BY_STATUS: Final[dict[int, Code]] = {
+_CODE_BY_STATUS: Final[dict[int, Code]] = {
     401: "unauthorized",
     403: "denied",
     404: "not-found",
@@ -47,7 +47,7 @@ _BY_STATUS: Final[dict[int, Code]] = {
     416: "unavailable",
     501: "unsupported",
 }
-_RETRIED: Final[dict[int, Code]] = {429: "rate-limited"}
+_RETRYABLE_CODES: Final[dict[int, Code]] = {429: "rate-limited"}
 """The codes of statuses after which the same request may succeed; all others are `unavailable`."""
 _BY_OCI_CODE: Final[dict[str, Code]] = {
     "DIGEST_INVALID": "bad-digest",
@@ -168,27 +168,31 @@ def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> Con
     codes = oci_codes(body)
     if status not in (400, 404, 422) or _CONTENT_CODES.isdisjoint(codes):
         return None
-    words = (
+    message = (
         f"{action}: {host} responded with {status} ({', '.join(codes)}); it does not find a layer or manifest that "
         "this one refers to: the next attempt copies what is missing. If this repeats, check the registry's storage "
         "and its garbage collection"
     )
-    return ContentNotSeenError("unavailable", words, host=host, says_step=True)
+    return ContentNotSeenError("unavailable", message, host=host, says_step=True)
 
 
-def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
+def error_from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
     """Return the error for a reply that is not a success. `action` describes what was requested."""
     codes = oci_codes(body)
-    known = (_BY_OCI_CODE[code] for code in codes if code in _BY_OCI_CODE)
+    mapped_codes = (_BY_OCI_CODE[code] for code in codes if code in _BY_OCI_CODE)
     # A retryable status takes precedence over the code in the body, which is less reliable.
-    code: Code = _RETRIED.get(status, "unavailable") if is_retryable(status) else next(known, _of_status(status))
-    said = f" ({', '.join(codes)})" if codes else ""
+    code: Code = (
+        _RETRYABLE_CODES.get(status, "unavailable")
+        if is_retryable(status)
+        else next(mapped_codes, _code_of_status(status))
+    )
+    code_list = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
     if status != 429 and (condition := _condition(body)) is not None:
         code, advice = (code if is_retryable(status) else condition[0]), condition[1]
     return RegistryError(
         code,
-        f"{action}: {host} responded with {status}{said}{'; ' if advice else ''}{advice}",
+        f"{action}: {host} responded with {status}{code_list}{'; ' if advice else ''}{advice}",
         host=host,
         credentials_sent=credentials_sent,
         says_step=bool(advice),
@@ -197,15 +201,15 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
 
 def storage_refused(status: int, *, host: str, action: str) -> RegistryError:
     """Return the error for a redirect of the registry to a server that did not send the content."""
-    words = (
+    message = (
         f"{action}: {host} redirects to its storage, which responded with {status}; if the next attempts fail too, "
         "check the registry's storage, and the clocks of both"
     )
-    return RegistryError("unavailable", words, host=host, says_step=True)
+    return RegistryError("unavailable", message, host=host, says_step=True)
 
 
-def _of_status(status: int) -> Code:
-    return _BY_STATUS.get(status, "invalid")
+def _code_of_status(status: int) -> Code:
+    return _CODE_BY_STATUS.get(status, "invalid")
 
 
 def _advice(code: Code, *, credentials_sent: bool) -> str:

@@ -21,18 +21,18 @@ _DIGITS: Final = 19
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its response; `status` 0 means that none arrived. `what` is from `shown`. If the response is
-    streamed, `seconds` end with its headers."""
+    """One request and its response; `status` 0 means that none arrived. `path` is from `redacted_path`. If the response
+    is streamed, `seconds` end with its headers."""
 
     method: str
     host: str
-    what: str
+    path: str
     status: int
     seconds: float
 
     def __str__(self) -> str:
         status = self.status or "no response"
-        return f"{self.method} {self.host}{self.what} {status} {1000 * self.seconds:.0f} ms"
+        return f"{self.method} {self.host}{self.path} {status} {1000 * self.seconds:.0f} ms"
 
 
 class ExchangeLog:
@@ -57,18 +57,18 @@ class ExchangeLog:
             return []
         counts = ", ".join(f"{status or 'no response'}: {count}" for status, count in statuses)
         total = sum(count for _, count in statuses)
-        shown = f", the last {len(last)}:" if each and total > len(last) else ":" if each else ""
+        suffix = f", the last {len(last)}:" if each and total > len(last) else ":" if each else ""
         return [
-            f"{total} request{'' if total == 1 else 's'} by status ({counts}){shown}",
-            *(f"  {one}" for one in last if each),
+            f"{total} request{'' if total == 1 else 's'} by status ({counts}){suffix}",
+            *(f"  {exchange}" for exchange in last if each),
         ]
 
 
-def shown(target: str) -> str:
+def redacted_path(target: str) -> str:
     """Return a path of the distribution API without its query. Any other is left out, because it may contain a
     secret."""
-    found = _PATH.fullmatch(target.partition("?")[0])
-    if found is None:
+    match = _PATH.fullmatch(target.partition("?")[0])
+    if match is None:
         return "/…"
-    repository, kind, reference = found.groups()
+    repository, kind, reference = match.groups()
     return f"/v2/{repository}/{kind}/{reference[:_DIGITS] if ':' in reference else reference}"

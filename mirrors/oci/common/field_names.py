@@ -18,20 +18,20 @@ _USUAL: Final = _OF_DESCRIPTOR | {"annotations", "platform", "artifactType", "da
 """The names of a descriptor with only these fields are not checked one by one: an index may have thousands of them."""
 
 
-def odd_name(document: Mapping[str, Any]) -> str | None:
+def miscased_field(document: Mapping[str, Any]) -> str | None:
     """Return the name of a field that a manifest, an index or a descriptor in it spells in another case, else None."""
-    odd = _misspelt(document, _OF_MANIFEST)
+    name = _miscased(document, _OF_MANIFEST)
     for entry in _descriptors(document):
-        if odd is not None:
+        if name is not None:
             break
         if not entry.keys() <= _USUAL:
-            odd = _misspelt(entry, _OF_DESCRIPTOR)
-    return odd
+            name = _miscased(entry, _OF_DESCRIPTOR)
+    return name
 
 
-def _misspelt(entry: Mapping[str, Any], known: frozenset[str]) -> str | None:
-    folded = {_fold(name) for name in entry.keys() - known}
-    return min((name for name in known if _fold(name) in folded), default=None)
+def _miscased(entry: Mapping[str, Any], expected_names: frozenset[str]) -> str | None:
+    folded = {_fold(name) for name in entry.keys() - expected_names}
+    return min((name for name in expected_names if _fold(name) in folded), default=None)
 
 
 def _fold(name: str) -> str:

@@ -26,7 +26,7 @@ from mirrors.oci.common.descriptors import (
 )
 from mirrors.oci.common.engine_settings import KIB
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.field_names import odd_name
+from mirrors.oci.common.field_names import miscased_field
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -98,13 +98,13 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     if digest is not None and actual != digest:
         raise RegistryError("bad-digest", f"{host} sent a manifest whose digest is not {digest}", host=host)
     with nullcontext() if len(raw) <= SMALL_JSON_BYTES else _LARGE_DOCUMENTS:
-        return _read(raw, actual, content_type, host, is_pinned=digest is not None)
+        return _parse_document(raw, actual, content_type, host, is_pinned=digest is not None)
 
 
-def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: bool) -> Manifest:
+def _parse_document(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: bool) -> Manifest:
     # A child of an unknown type that cannot be parsed is copied unchanged.
-    is_any = is_pinned and content_type not in ACCEPT
-    document = (_load(raw, host) or {}) if is_any else read_object(raw, host)
+    is_unknown_type = is_pinned and content_type not in ACCEPT
+    document = (_load_object(raw, host) or {}) if is_unknown_type else read_object(raw, host)
     media_type = _media_type(document, content_type)
     if is_schema_1(media_type) or document.get("schemaVersion") == 1:
         raise RegistryError(
@@ -113,27 +113,29 @@ def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: b
             host=host,
             says_step=True,
         )
-    if media_type in ACCEPT and (odd := odd_name(document)):
-        words = f"{host} sent a manifest with the field {odd!r} in unusual case, which clients interpret differently"
-        raise RegistryError("invalid", words, host=host)
+    if media_type in ACCEPT and (field_name := miscased_field(document)):
+        message = (
+            f"{host} sent a manifest with the field {field_name!r} in unusual case, which clients interpret differently"
+        )
+        raise RegistryError("invalid", message, host=host)
     if "manifests" in document and ("layers" in document or "config" in document):
         raise RegistryError(
             "invalid", f"{host} sent a document that claims to be both a manifest and an index", host=host
         )
     entries = _descriptors(document, "manifests", host)
-    children, misplaced = _split(entries)
+    children, index_blobs = _split(entries)
     layers = [*_descriptors(document, "layers", host), *_descriptors(document, "blobs", host)]
     config = [document["config"]] if isinstance(document.get("config"), dict) else []
     blobs = [descriptor_of(entry, host) for entry in [*config, *layers] if not _is_foreign(entry)]
     platforms = dict.fromkeys(platform_name(entry) for entry in entries)
-    shown = [name for name in platforms if name and name != "unknown/unknown"]
+    platform_names = [name for name in platforms if name and name != "unknown/unknown"]
     return Manifest(
         raw,
         digest,
         media_type,
         tuple(descriptor_of(entry, host) for entry in children),
-        (*blobs, *(descriptor_of(entry, host) for entry in misplaced)),
-        tuple(shown[:MAX_PLATFORMS]),
+        (*blobs, *(descriptor_of(entry, host) for entry in index_blobs)),
+        tuple(platform_names[:MAX_PLATFORMS]),
         tuple(descriptor_of(entry, host).digest for entry in layers if _is_foreign(entry)),
         _subject(document),
         artifact_type_of(document),
@@ -161,17 +163,17 @@ def platform_name(entry: dict[str, Any]) -> str:
 def read_object(raw: bytes, host: str) -> dict[str, Any]:
     """Return the JSON object that a registry sent. Raises RegistryError: `invalid` for anything else, or
     `too-large`."""
-    document = _load(raw, host)
+    document = _load_object(raw, host)
     if document is None:
         raise RegistryError("invalid", f"{host} sent a manifest that is not a JSON object", host=host)
     return document
 
 
-def _load(raw: bytes, host: str) -> dict[str, Any] | None:
+def _load_object(raw: bytes, host: str) -> dict[str, Any] | None:
     """Return the JSON object, None for anything else. Raises RegistryError `too-large`."""
     if raw.count(b",") > MAX_JSON_COMMAS:
-        words = f"{host} sent a manifest of more than {MAX_JSON_COMMAS:,} values"
-        raise RegistryError("too-large", words, host=host)
+        message = f"{host} sent a manifest of more than {MAX_JSON_COMMAS:,} values"
+        raise RegistryError("too-large", message, host=host)
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):

@@ -59,8 +59,8 @@ class MemoryMounts:
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         with self._lock:
-            known = self._repositories.pop((registry, digest), [])
-            newest = [repository, *(name for name in known if name != repository)]
-            self._repositories[registry, digest] = newest[:MAX_REPOSITORIES]
+            repositories = self._repositories.pop((registry, digest), [])
+            newest_first = [repository, *(name for name in repositories if name != repository)]
+            self._repositories[registry, digest] = newest_first[:MAX_REPOSITORIES]
             if len(self._repositories) > MAX_DIGESTS:
                 self._repositories.popitem(last=False)

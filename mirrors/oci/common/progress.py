@@ -67,11 +67,11 @@ class ProgressCounter:
         with self._lock:
             self._moving[blob] = self._moving.get(blob, 0) + count
 
-    def finish(self, blob: Descriptor, way: TransferMethod) -> None:
+    def finish(self, blob: Descriptor, method: TransferMethod) -> None:
         """Count the blob as done. The bytes that `add` counted for it no longer count."""
         with self._lock:
             self._done += 1
-            self._bytes[way] += blob.size or 0
+            self._bytes[method] += blob.size or 0
             self._moving.pop(blob, None)
 
     def report(self, *, final: bool = False) -> None:

@@ -37,41 +37,41 @@ class Url:
     target: str = field(repr=False)
 
     @classmethod
-    def parse(cls, text: str, *, seen_by: str) -> Url:
-        """Parse an absolute URL. Raises RegistryError `invalid`, with the registry `seen_by` as its host."""
-        refused = RegistryError("invalid", f"{seen_by} sent a URL that cannot be used", host=seen_by)
-        found = _ABSOLUTE.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
-        if found is None or _FORBIDDEN.search(text):
-            raise refused
+    def parse(cls, text: str, *, sent_by: str) -> Url:
+        """Parse an absolute URL. Raises RegistryError `invalid`, with the registry `sent_by` as its host."""
+        error = RegistryError("invalid", f"{sent_by} sent a URL that cannot be used", host=sent_by)
+        match = _ABSOLUTE.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
+        if match is None or _FORBIDDEN.search(text):
+            raise error
         try:
             parts = urlsplit(text)
             port = parts.port
         except ValueError:
-            raise refused from None
-        scheme, host = found[1].lower(), (parts.hostname or "").lower().rstrip(".")
+            raise error from None
+        scheme, host = match[1].lower(), (parts.hostname or "").lower().rstrip(".")
         if scheme not in _PORTS or not _is_host(host) or "@" in parts.netloc or port == 0:
-            raise refused
-        target = found[2][2 + len(parts.netloc) :].partition("#")[0]
+            raise error
+        target = match[2][2 + len(parts.netloc) :].partition("#")[0]
         return cls(scheme, host, port or _PORTS[scheme], target if target.startswith("/") else f"/{target}")
 
-    def follow(self, location: str, *, seen_by: str) -> Url:
+    def follow(self, location: str, *, sent_by: str) -> Url:
         """Return the URL of a Location header (absolute or relative) in the reply to this URL.
 
         A location that has its own path is kept byte for byte, because a signature may cover each byte.
         """
         if len(location) > MAX_URL_CHARACTERS or _FORBIDDEN.search(location):
-            raise RegistryError("invalid", f"{seen_by} sent a Location that cannot be used", host=seen_by)
+            raise RegistryError("invalid", f"{sent_by} sent a Location that cannot be used", host=sent_by)
         if _ABSOLUTE.fullmatch(location):
-            return Url.parse(location, seen_by=seen_by)
+            return Url.parse(location, sent_by=sent_by)
         if location.startswith("//"):
-            return Url.parse(f"{self.scheme}:{location}", seen_by=seen_by)
+            return Url.parse(f"{self.scheme}:{location}", sent_by=sent_by)
         if location.startswith("/"):
             return Url(self.scheme, self.host, self.port, location.partition("#")[0])
         try:
             joined = urljoin(self.text, location)
         except ValueError:
-            raise RegistryError("invalid", f"{seen_by} sent a Location that cannot be used", host=seen_by) from None
-        return Url.parse(joined, seen_by=seen_by)
+            raise RegistryError("invalid", f"{sent_by} sent a Location that cannot be used", host=sent_by) from None
+        return Url.parse(joined, sent_by=sent_by)
 
     def with_query(self, query: str) -> Url:
         """Return the URL with `query` appended to its existing query."""

@@ -40,7 +40,7 @@ class AuthSession:
     """When the token was issued, in monotonic seconds."""
     challenge: Challenge | None = None
     """The challenge that the token was requested for."""
-    is_advance: bool = False
+    is_preemptive: bool = False
     """Whether the token was requested before the registry sent a challenge for these scopes."""
     password: str | None = None
 
@@ -49,7 +49,7 @@ class AuthSession:
         """The stored authorization while it is valid, else None."""
         if self.header is None or time.monotonic() >= self.expires_at:
             return None
-        return self.authorized(fresh=False)
+        return self.to_authorization(fresh=False)
 
-    def authorized(self, *, fresh: bool) -> Authorization:
+    def to_authorization(self, *, fresh: bool) -> Authorization:
         return Authorization(self.header, fresh, self.has_credentials, self.username)

@@ -16,7 +16,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
 from mirrors.oci.distribution import token_server
 from mirrors.oci.distribution.auth_sessions import NO_AUTHORIZATION, Authorization, AuthSession
-from mirrors.oci.distribution.challenges import Challenge, best, is_token_invalid
+from mirrors.oci.distribution.challenges import Challenge, choose_challenge, is_token_invalid
 from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes, differs
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
@@ -36,7 +36,7 @@ GUESS_AGAIN_SECONDS: Final = 300.0
 MAX_SESSIONS: Final = 4_096
 """The number of tokens that are remembered, one for each repository and permission; some MB."""
 
-CREDENTIAL_PATIENCE_SECONDS: Final = 20.0
+CREDENTIAL_TIMEOUT_SECONDS: Final = 20.0
 """The time limit for issuing credentials on demand, in seconds, unless the call has less time."""
 
 K = TypeVar("K")
@@ -60,21 +60,21 @@ class Authenticator:
         self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
         """The last realm of each origin, without the scope of its challenge, which belongs to one repository."""
         self._redirect_origins: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
-        self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
+        self._failed_guesses: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def authorize(self, origin: AuthOrigin, scopes: Scopes, call: Call) -> Authorization:
         """Return the authorization for the first try of a request: none until the registry has sent a challenge."""
         session = self._session(origin, scopes)
         with call.holding(session.lock, origin.access.host):
-            if kept := session.authorization:
-                return kept
+            if stored := session.authorization:
+                return stored
             realm = self._realms.get(origin)
             if realm is None:
                 return NO_AUTHORIZATION
-            return self._obtain_in_advance(session, origin, realm, scopes, call)
+            return self._obtain_preemptively(session, origin, realm, scopes, call)
 
-    def _obtain_in_advance(
+    def _obtain_preemptively(
         self, session: AuthSession, origin: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
     ) -> Authorization:
         """Obtain an authorization for a challenge that the registry sent earlier, for these scopes or for others. If
@@ -87,7 +87,7 @@ class Authenticator:
             if error.code != "unauthorized":
                 raise
             return NO_AUTHORIZATION
-        session.is_advance = True
+        session.is_preemptive = True
         return authorization
 
     def redirect_authorizations(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
@@ -95,8 +95,8 @@ class Authenticator:
         with self._lock:
             origins = self._redirect_origins.get(home.access, ())
             sessions = {origin: self._sessions.get((origin, scopes)) for origin in origins}
-        kept = {origin: session.authorization for origin, session in sessions.items() if session is not None}
-        return {origin: authorization for origin, authorization in kept.items() if authorization is not None}
+        stored = {origin: session.authorization for origin, session in sessions.items() if session is not None}
+        return {origin: authorization for origin, authorization in stored.items() if authorization is not None}
 
     def renew(
         self, origin: AuthOrigin, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
@@ -105,38 +105,44 @@ class Authenticator:
         try."""
         session = self._session(origin, scopes)
         with call.holding(session.lock, origin.access.host):
-            if (kept := session.authorization) and kept.header != refused.header:
-                return kept
-            said = reply.headers.getlist("WWW-Authenticate")
-            left = session.issued_at + NEW_TOKEN_SECONDS - time.monotonic()
-            if kept and is_token_invalid(said) and 0 < 2 * left < call.remaining(math.inf):
+            if (stored := session.authorization) and stored.header != refused.header:
+                return stored
+            challenges = reply.headers.getlist("WWW-Authenticate")
+            seconds = session.issued_at + NEW_TOKEN_SECONDS - time.monotonic()
+            if stored and is_token_invalid(challenges) and 0 < 2 * seconds < call.remaining(math.inf):
                 # A server whose clock is behind accepts the token a moment later. Its response needs time too.
-                call.sleep(left, origin.access.host)
-                return replace(kept, fresh=refused.fresh)
-            challenge = best(said)
+                call.sleep(seconds, origin.access.host)
+                return replace(stored, fresh=refused.fresh)
+            challenge = choose_challenge(challenges)
             realm = Realm(challenge, reply.hop) if challenge else self._realms.get(origin)
             if realm is None:
                 return None
             self._remember(origin, realm)
             session.header = None
-            is_unasked = session.is_advance and challenge is not None and differs(challenge, session.challenge, scopes)
-            if refused.fresh and not is_unasked:
+            used_other_challenge = (
+                session.is_preemptive and challenge is not None and differs(challenge, session.challenge, scopes)
+            )
+            if refused.fresh and not used_other_challenge:
                 session.credential += 1
                 if session.credential >= len(origin.credentials):
                     session.credential = 0
                     return None
-            found = self._obtain(session, origin, realm, scopes, call, refused_password=session.password)
-            is_the_same = found.header == refused.header and not found.fresh
-            return None if found.header is None or is_the_same else found
+            authorization = self._obtain(session, origin, realm, scopes, call, refused_password=session.password)
+            is_unchanged = authorization.header == refused.header and not authorization.fresh
+            return None if authorization.header is None or is_unchanged else authorization
 
     def discover(self, origin: AuthOrigin, scopes: Scopes, call: Call) -> Authorization | None:
         """Return an authorization for a registry that refuses or hides content without a challenge. Requests `/v2/` for
         a challenge, and guesses Basic if that has none either. None if there is nothing to try."""
-        if not origin.credentials or self._realms.get(origin) is not None or self._was_tried(origin.access):
+        if not origin.credentials or self._realms.get(origin) is not None or self._was_guessed_recently(origin.access):
             return None
         url = self._transport.api(origin.access, "/v2/")
         reply = self._transport.exchange(HttpRequest("GET", url), origin.access, call)
-        challenge = best(reply.headers.getlist("WWW-Authenticate")) if reply.hop.url.origin == origin.origin else None
+        challenge = (
+            choose_challenge(reply.headers.getlist("WWW-Authenticate"))
+            if reply.hop.url.origin == origin.origin
+            else None
+        )
         self._remember(origin, Realm(challenge or Challenge("basic"), reply.hop, is_guess=challenge is None))
         session = self._session(origin, scopes)
         with call.holding(session.lock, origin.access.host):
@@ -152,23 +158,23 @@ class Authenticator:
             session.header = None
         with self._lock:
             self._realms.pop(origin, None)
-            _keep(self._without, origin.access, time.monotonic())
+            _store(self._failed_guesses, origin.access, time.monotonic())
 
-    def _was_tried(self, access: RegistryAccess) -> bool:
-        return time.monotonic() - self._without.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
+    def _was_guessed_recently(self, access: RegistryAccess) -> bool:
+        return time.monotonic() - self._failed_guesses.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
 
     def _session(self, origin: AuthOrigin, scopes: Scopes) -> AuthSession:
         with self._lock:
             session = self._sessions.get((origin, scopes)) or AuthSession()
-            _keep(self._sessions, (origin, scopes), session)
+            _store(self._sessions, (origin, scopes), session)
             return session
 
     def _remember(self, origin: AuthOrigin, realm: Realm) -> None:
         with self._lock:
-            _keep(self._realms, origin, replace(realm, challenge=replace(realm.challenge, scope="")))
-            known = self._redirect_origins.get(origin.access, ())
-            if not origin.is_home and origin not in known:
-                _keep(self._redirect_origins, origin.access, (origin, *known)[:MAX_REDIRECT_ORIGINS])
+            _store(self._realms, origin, replace(realm, challenge=replace(realm.challenge, scope="")))
+            origins = self._redirect_origins.get(origin.access, ())
+            if not origin.is_home and origin not in origins:
+                _store(self._redirect_origins, origin.access, (origin, *origins)[:MAX_REDIRECT_ORIGINS])
 
     def _obtain(
         self,
@@ -181,7 +187,7 @@ class Authenticator:
     ) -> Authorization:
         """Fill the session with an authorization for the first credentials, from the current ones on, that the token
         server accepts. Raises RegistryError if it accepts none."""
-        session.challenge, session.is_advance = realm.challenge, False
+        session.challenge, session.is_preemptive = realm.challenge, False
         for index in range(session.credential, max(1, len(origin.credentials))):
             session.credential = index
             for issued in self._issue(origin, index, call, refused_password):
@@ -191,14 +197,14 @@ class Authenticator:
                 if realm.challenge.scheme == "basic":
                     session.header = token_server.basic(issued.credential) if issued.credential else None
                     session.expires_at, session.issued_at = issued.expires_at, -math.inf
-                    return session.authorized(fresh=issued.fresh)
+                    return session.to_authorization(fresh=issued.fresh)
                 reply = token_server.fetch(self._transport, origin, issued.credential, realm, scopes, call)
                 if reply.status == 200:
                     token, lifetime = token_server.read_token(reply.body, origin.access.host)
                     session.header = f"Bearer {token}"
                     session.issued_at = time.monotonic()
                     session.expires_at = session.issued_at + lifetime - REFRESH_MARGIN_SECONDS
-                    return session.authorized(fresh=True)
+                    return session.to_authorization(fresh=True)
                 if is_retryable(reply.status):
                     raise token_server.failed(reply, origin.access.host)
         session.credential = 0
@@ -207,22 +213,22 @@ class Authenticator:
     def _issue(self, origin: AuthOrigin, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
         """Yield the credentials of this index. If they are issued on demand, and the caller continues because they were
         refused, yield newer ones too."""
-        chosen = origin.credentials[index] if origin.credentials else None
-        if chosen is None or isinstance(chosen, Credential):
-            yield Issued(chosen, float("inf"), fresh=True)
+        credential = origin.credentials[index] if origin.credentials else None
+        if credential is None or isinstance(credential, Credential):
+            yield Issued(credential, float("inf"), fresh=True)
             return
-        issued = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=refused)
+        issued = credential.issue(timeout=call.remaining(CREDENTIAL_TIMEOUT_SECONDS), refused=refused)
         yield issued
         if not issued.fresh:
             password = issued.credential.password if issued.credential else None
-            newer = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=password)
+            newer = credential.issue(timeout=call.remaining(CREDENTIAL_TIMEOUT_SECONDS), refused=password)
             if newer.fresh:
                 yield newer
 
 
-def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
+def _store(cache: OrderedDict[K, V], key: K, value: V) -> None:
     """Store the value, and remove the oldest one beyond MAX_SESSIONS, because pods choose the hosts."""
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > MAX_SESSIONS:
-        kept.popitem(last=False)
+    cache[key] = value
+    cache.move_to_end(key)
+    if len(cache) > MAX_SESSIONS:
+        cache.popitem(last=False)

@@ -1,7 +1,7 @@
 """The requests per second that this process may send to a host: its share of a budget that all workers have together.
 
 The engine takes from the budgets. The keeper of the shares reads the `demands` and responds with `grant`; it also reads
-which hosts limit requests (`take_pauses`). Hosts without a limit only cost a dictionary lookup.
+which hosts limit requests (`pop_pauses`). Hosts without a limit only cost a dictionary lookup.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Share:
     limit: float
     granted: float | None = None
     next_at: float = 0.0
-    taken: int = 0
+    spent: int = 0
     in_use: int = 0
     has_waited: bool = False
     used_at: float = 0.0
@@ -91,20 +91,20 @@ class RequestBudgets:
         self._pauses: dict[str, float] = {}
         self._active_hosts: set[str] = set()
         self._lock = threading.Lock()
-        self._asked_at = time.monotonic()
-        self.wanted = threading.Event()
+        self._demands_read_at = time.monotonic()
+        self.has_work = threading.Event()
         """Set while there are shares to request or pauses to record."""
 
-    def take(self, host: str, spent: Sequence[str]) -> float:
+    def try_spend(self, host: str, names: Sequence[str]) -> float:
         """Take one from the budget of each of these operations, and return 0.0. If that is not possible now, take
         nothing, and return the seconds until the next check."""
         budget = self._budget_of(host)
         with self._lock:
             self._record_host(host)
-            mine = [(op, self._share(budget, op)) for op in spent if op in budget.limits] if budget else []
+            shares = [(op, self._share(budget, op)) for op in names if op in budget.limits] if budget else []
             now = time.monotonic()
-            wait = max((_wait_for(share, op, now) for op, share in mine), default=0.0)
-            for op, share in mine:
+            wait = max((_wait_for(share, op, now) for op, share in shares), default=0.0)
+            for op, share in shares:
                 share.used_at = now
                 if wait:
                     share.has_waited = True
@@ -113,7 +113,7 @@ class RequestBudgets:
             return wait
 
     def end_transfer(self, host: str) -> None:
-        """Return the transfer that `take` took from the budget."""
+        """Return the transfer that `try_spend` took from the budget."""
         budget = self._budget_of(host)
         with self._lock:
             share = self._shares.get((budget.host, "transfer")) if budget else None
@@ -125,20 +125,20 @@ class RequestBudgets:
         with self._lock:
             if host in self._pauses or len(self._pauses) < MOST_KEYS:
                 self._pauses[host] = max(time.monotonic() + seconds, self._pauses.get(host, 0.0))
-            self.wanted.set()
+            self.has_work.set()
 
-    def take_pauses(self) -> dict[str, float]:
+    def pop_pauses(self) -> dict[str, float]:
         """Return the seconds left by host, of the pauses that were recorded since the last call."""
         with self._lock:
             pauses, self._pauses = self._pauses, {}
         now = time.monotonic()
-        return {host: until - now for host, until in pauses.items() if until > now}
+        return {host: paused_until - now for host, paused_until in pauses.items() if paused_until > now}
 
-    def take_active_hosts(self) -> set[str]:
+    def pop_active_hosts(self) -> set[str]:
         """Return the hosts that requests were sent to, or waited for, since the last call."""
         with self._lock:
             active, self._active_hosts = self._active_hosts, set()
-            self.wanted.clear()
+            self.has_work.clear()
             return active
 
     def demands(self) -> dict[Key, Demand]:
@@ -146,7 +146,7 @@ class RequestBudgets:
         their shares are forgotten."""
         with self._lock:
             now = time.monotonic()
-            seconds, self._asked_at = max(0.1, now - self._asked_at), now
+            seconds, self._demands_read_at = max(0.1, now - self._demands_read_at), now
             idle = [k for k, s in self._shares.items() if not s.in_use and now - s.used_at > IDLE_SECONDS]
             for key in idle:
                 del self._shares[key]
@@ -170,8 +170,8 @@ class RequestBudgets:
     def _record_host(self, host: str) -> None:
         if len(self._active_hosts) < MOST_KEYS:
             self._active_hosts.add(host)
-        if not self.wanted.is_set():
-            self.wanted.set()
+        if not self.has_work.is_set():
+            self.has_work.set()
 
     def _share(self, budget: HostRequestLimits, operation: str) -> _Share:
         key = (budget.host, operation)
@@ -195,7 +195,7 @@ def _wait_for(share: _Share, operation: str, now: float) -> float:
 
 
 def _spend(share: _Share, operation: str, now: float) -> None:
-    share.taken += 1
+    share.spent += 1
     if operation == "transfer":
         share.in_use += 1
     else:
@@ -205,7 +205,7 @@ def _spend(share: _Share, operation: str, now: float) -> None:
 
 def _demand(share: _Share, operation: str, seconds: float) -> Demand:
     """Return the demand: the whole limit if a request had to wait, else one and a half times what was used."""
-    used = float(share.in_use) if operation == "transfer" else share.taken / seconds
-    wanted = share.limit if share.has_waited else min(share.limit, max(1.0, used * 1.5))
-    share.taken, share.has_waited = 0, False
-    return Demand(share.limit, wanted, minimum=float(share.in_use))
+    used = float(share.in_use) if operation == "transfer" else share.spent / seconds
+    desired = share.limit if share.has_waited else min(share.limit, max(1.0, used * 1.5))
+    share.spent, share.has_waited = 0, False
+    return Demand(share.limit, desired, minimum=float(share.in_use))

@@ -44,7 +44,7 @@ def is_token_invalid(headers: Iterable[str]) -> bool:
     return any(values.get("error") == "invalid_token" for _, values in _read_all(headers))
 
 
-def best(headers: Iterable[str]) -> Challenge | None:
+def choose_challenge(headers: Iterable[str]) -> Challenge | None:
     """Return the challenge to answer: Bearer with a realm that is a URL, else Basic, else Bearer with a realm that
     cannot be requested; None if there is none of these."""
     challenges = parse(headers)
@@ -55,15 +55,15 @@ def best(headers: Iterable[str]) -> Challenge | None:
 
 
 def _read_all(headers: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
-    found: list[tuple[str, dict[str, str]]] = []
-    left = MAX_CHARACTERS
+    challenges: list[tuple[str, dict[str, str]]] = []
+    remaining = MAX_CHARACTERS
     for header in headers:
-        _read(header[:left], found)
-        left -= min(left, len(header))
-    return found
+        _read(header[:remaining], challenges)
+        remaining -= min(remaining, len(header))
+    return challenges
 
 
-def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:
+def _read(header: str, challenges: list[tuple[str, dict[str, str]]]) -> None:
     """Append the challenges of one header. A word with a value is a parameter of the challenge before it; a word
     without a value starts a challenge."""
     position = _end(_SKIPPED, header, 0)
@@ -71,12 +71,12 @@ def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:
         position = word.end()
         equals = _EQUALS.match(header, position)
         if equals is None:
-            found.append((word[0].lower(), {}))
+            challenges.append((word[0].lower(), {}))
         else:
             value, position = _value(header, equals.end())
-            if not found:
-                found.append(("", {}))
-            found[-1][1].setdefault(word[0].lower(), value)
+            if not challenges:
+                challenges.append(("", {}))
+            challenges[-1][1].setdefault(word[0].lower(), value)
         position = _end(_SKIPPED, header, position)
 
 

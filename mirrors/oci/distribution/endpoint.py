@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from mirrors.oci.common import descriptors
 from mirrors.oci.common.access import RegistryAccess
-from mirrors.oci.common.errors import RegistryError, from_reply
+from mirrors.oci.common.errors import RegistryError, error_from_reply
 from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.headers import content_digest, retry_after
 from mirrors.oci.http.transport import Reply, Transport
@@ -29,16 +29,16 @@ class RegistryEndpoint:
     def check_stored(self, reply: Reply, digest: str, what: str) -> str:
         """Return the digest that the registry reports as stored, "" if it reports none. Raises RegistryError
         `bad-digest` if it is of the same algorithm as the digest that was sent, and differs."""
-        said = content_digest(reply.headers)
-        if descriptors.contradicts(said, digest):
+        stored = content_digest(reply.headers)
+        if descriptors.contradicts(stored, digest):
             raise RegistryError(
                 "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host
             )
-        return said
+        return stored
 
     def expect(self, reply: Reply, statuses: Set[int], action: str) -> None:
         if reply.status not in statuses:
-            error = from_reply(
+            error = error_from_reply(
                 reply.status,
                 reply.body,
                 host=self._access.host,

@@ -31,8 +31,8 @@ _REMAINING = re.compile(r"([0-9]{1,9})(;.*)?", re.DOTALL)
 
 def number(text: str | None) -> int | None:
     """Return a non-negative decimal number below 10^18 (Content-Length, RFC 9110 section 8.6), else None."""
-    found = _DIGITS.fullmatch(_short(text))
-    return int(found[0]) if found else None
+    match = _DIGITS.fullmatch(_short(text))
+    return int(match[0]) if match else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -42,8 +42,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if text.isascii() and text.isdigit():
         return min(MAX_RETRY_AFTER_SECONDS, float(text))
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time()
+        date = email.utils.parsedate_to_datetime(text)
+        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
@@ -51,14 +51,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
     """Return the start and the complete size in bytes of a 206 (RFC 9110 section 14.4); the size is None if unknown."""
-    found = _CONTENT_RANGE.fullmatch(_short(headers.get("Content-Range")))
-    return (int(found[1]), None if found[2] == "*" else int(found[2])) if found else None
+    match = _CONTENT_RANGE.fullmatch(_short(headers.get("Content-Range")))
+    return (int(match[1]), None if match[2] == "*" else int(match[2])) if match else None
 
 
 def content_digest(headers: Mapping[str, str]) -> str:
     """Return Docker-Content-Digest, "" without one. Equal values count as one, because proxies repeat headers."""
-    said = {digest.strip() for digest in headers.get("Docker-Content-Digest", "")[:_MAX_DIGESTS_CHARACTERS].split(",")}
-    return said.pop() if len(said) == 1 else ""
+    digests = {
+        digest.strip() for digest in headers.get("Docker-Content-Digest", "")[:_MAX_DIGESTS_CHARACTERS].split(",")
+    }
+    return digests.pop() if len(digests) == 1 else ""
 
 
 def is_length_of(headers: Mapping[str, str], size: int | None) -> bool:
@@ -80,18 +82,18 @@ class PullLimit:
 def pull_limit(headers: Mapping[str, str]) -> PullLimit | None:
     """Return the values of Docker Hub's `RateLimit-Limit: 100;w=21600` and `RateLimit-Remaining: 76;w=21600`; None
     without a usable remainder."""
-    remaining = pulls_left(headers)
+    remaining = remaining_pulls(headers)
     return None if remaining is None else PullLimit(remaining, _pulls(headers.get("RateLimit-Limit")))
 
 
-def pulls_left(headers: Mapping[str, str]) -> int | None:
+def remaining_pulls(headers: Mapping[str, str]) -> int | None:
     """Return the number of pulls in `RateLimit-Remaining`; None without a usable value."""
     return _pulls(headers.get("RateLimit-Remaining"))
 
 
 def _pulls(text: str | None) -> int | None:
-    found = _REMAINING.fullmatch(_short(text))
-    return int(found[1]) if found else None
+    match = _REMAINING.fullmatch(_short(text))
+    return int(match[1]) if match else None
 
 
 def next_link(headers: Mapping[str, str]) -> str:

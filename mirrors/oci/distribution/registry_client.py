@@ -57,22 +57,22 @@ class RegistryClient:
     such a token is requested, and until then refuses to show its content. A client of a source requests none of
     them."""
 
-    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call, *, is_target: bool = False) -> None:
+    def __init__(self, http: HttpContext, access: RegistryAccess, call: Call, *, is_target: bool = False) -> None:
         self.access = access
         self.call = call
         self._scope = push_scope if is_target else pull_scope
-        self._wire = wire
-        self._endpoint = RegistryEndpoint(wire.transport, access)
-        self._sender = Sender(wire, access, call)
+        self._http = http
+        self._endpoint = RegistryEndpoint(http.transport, access)
+        self._sender = Sender(http, access, call)
         self.uploads = BlobUploads(
-            wire, access, self._endpoint, self._sender, has_blob=partial(self.has_blob, confirm=True)
+            http, access, self._endpoint, self._sender, has_blob=partial(self.has_blob, confirm=True)
         )
 
-    def preconnect(self, wanted: int) -> None:
-        """Open one connection if fewer than `wanted` are open. Raises nothing: the request that needs it reports the
+    def preconnect(self, min_open: int) -> None:
+        """Open one connection if fewer than `min_open` are open. Raises nothing: the request that needs it reports the
         error."""
         with suppress(RegistryError, CopyCancelledError):
-            self._wire.transport.preconnect(self.access, wanted, self.call)
+            self._http.transport.preconnect(self.access, min_open, self.call)
 
     def head_manifest(
         self, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
@@ -131,31 +131,33 @@ class RegistryClient:
         request = replace(self._manifest_request("GET", repository, reference, media_type), limit=max_bytes)
         return self._sender.send(request, (self._scope(repository),))
 
-    def get_referrers(self, repository: str, digest: str, before: ReferrersPage | None = None) -> ReferrersPage | None:
-        """Return one page of the referrers of a manifest: the first, or the one that follows `before`, at the registry
-        or where it redirects to. None if the registry has no referrers API. Any other error is raised, because it does
-        not mean that there are no referrers."""
+    def get_referrers(
+        self, repository: str, digest: str, previous: ReferrersPage | None = None
+    ) -> ReferrersPage | None:
+        """Return one page of the referrers of a manifest: the first, or the one that follows `previous`, at the
+        registry or where it redirects to. None if the registry has no referrers API. Any other error is raised, because
+        it does not mean that there are no referrers."""
         first = self._endpoint.url(repository, f"referrers/{digest}")
-        url, came_from = (before.following or first, before.hop) if before else (first, None)
+        url, previous_hop = (previous.next_url or first, previous.hop) if previous else (first, None)
         accept = {"Accept": manifests.OCI_INDEX}
-        request = HttpRequest("GET", url, headers=accept, limit=MAX_MANIFEST_BYTES, came_from=came_from)
+        request = HttpRequest("GET", url, headers=accept, limit=MAX_MANIFEST_BYTES, previous_hop=previous_hop)
         reply = self._sender.send(request, (self._scope(repository),))
-        if before is None and has_no_api(reply):
+        if previous is None and has_no_api(reply):
             return None
         self._endpoint.expect(reply, {200}, f"listing referrers of {self._endpoint.name(repository, digest)}")
         return page_of(reply, url, host=self.access.host)
 
     def put_manifest(
-        self, repository: str, reference: str, manifest: Manifest, *, before: Callable[[], None] | None = None
+        self, repository: str, reference: str, manifest: Manifest, *, before_send: Callable[[], None] | None = None
     ) -> StoredManifest:
         """Push a manifest. Its content was at the registry a moment ago, so a registry that does not see the content is
-        sent the manifest again. `before` is called right before each try."""
+        sent the manifest again. `before_send` is called right before each try."""
         request = HttpRequest(
             "PUT",
             self._endpoint.url(repository, f"manifests/{reference}"),
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
-            before=before,
+            before_send=before_send,
         )
         reply = self._send_manifest(request, repository, f"writing {self._endpoint.name(repository, reference)}")
         digest = self._endpoint.check_stored(reply, manifest.digest, self._endpoint.name(repository, reference))
@@ -165,12 +167,12 @@ class RegistryClient:
     def _send_manifest(self, request: HttpRequest, repository: str, action: str) -> Reply:
         for attempt in count():
             reply = self._sender.send(request, (push_scope(repository),))
-            not_seen = content_not_seen(reply.status, reply.body, host=self.access.host, action=action)
-            if not_seen is None:
+            error = content_not_seen(reply.status, reply.body, host=self.access.host, action=action)
+            if error is None:
                 break
             if attempt == CONTENT_TRIES - 1:
-                raise not_seen
-            self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
+                raise error
+            self.call.sleep(self._http.settings.backoff(attempt), self.access.host)
         self._endpoint.expect(reply, {200, 201, 202}, action)
         return reply
 
@@ -191,7 +193,7 @@ class RegistryClient:
         registry is not known to have the blob."""
         try:
             reply = self._get_blob(repository, digest, 0)
-            self._endpoint.expect(reply, {200, 206}, self._reading(repository, digest))
+            self._endpoint.expect(reply, {200, 206}, self._read_action(repository, digest))
         except RegistryError as error:
             if not error.permanent:
                 raise
@@ -204,7 +206,7 @@ class RegistryClient:
         """Return the blob from `offset` on as a stream. Takes no slot, because the caller holds one. If the registry's
         storage refuses the blob, the registry is asked again, and finally the error is `unavailable`: only a refusal by
         the registry itself means that it does not have the blob."""
-        action = self._reading(repository, digest)
+        action = self._read_action(repository, digest)
         home = self._endpoint.url(repository, "").origin
         for attempt in range(STORAGE_TRIES):
             reply = self._get_blob(repository, digest, offset)
@@ -212,11 +214,11 @@ class RegistryClient:
                 break
             if attempt == STORAGE_TRIES - 1:
                 raise storage_refused(reply.status, host=self.access.host, action=action)
-            self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
+            self.call.sleep(self._http.settings.backoff(attempt), self.access.host)
         self._endpoint.expect(reply, {200, 206}, action)
         return reply
 
-    def _reading(self, repository: str, digest: str) -> str:
+    def _read_action(self, repository: str, digest: str) -> str:
         return f"reading blob {digest} of {self._endpoint.name(repository)}"
 
     def _get_blob(self, repository: str, digest: str, offset: int) -> Reply:

@@ -20,7 +20,7 @@ from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.distribution.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
-HIDING: Final = frozenset({401, 403, 404})
+HIDING_STATUSES: Final = frozenset({401, 403, 404})
 """The statuses with which registries refuse or hide content from anonymous clients."""
 
 LIMITED: Final = "rate-limited"
@@ -46,31 +46,31 @@ class HttpContext:
 class Sender:
     """Sends requests to one registry on behalf of one call."""
 
-    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpContext, access: RegistryAccess, call: Call) -> None:
+        self._http = http
         self._access = access
         self._call = call
-        self._home = AuthOrigin(access, wire.transport.api(access, "/").origin, is_home=True)
+        self._home = AuthOrigin(access, http.transport.api(access, "/").origin, is_home=True)
 
     @property
     def stall_timeout(self) -> float:
-        return self._wire.settings.stall_timeout
+        return self._http.settings.stall_timeout
 
     def send(self, request: HttpRequest, scopes: Scopes, *, gated: bool = True, tries: int | None = None) -> Reply:
         """Return the first final reply, or the last one if `tries` are used up or the requested wait is too long.
         Raises RegistryError if the registry cannot be reached, or is rate limited for too long (with `retry_after`)."""
-        settings = self._wire.settings
-        last = settings.retries if tries is None else tries - 1
+        settings = self._http.settings
+        last_attempt = settings.retries if tries is None else tries - 1
         waited = 0.0
-        for attempt in range(last + 1):
+        for attempt in range(last_attempt + 1):
             reply, failure = self._try(request, scopes, gated=gated)
             if reply is not None and not is_retryable(reply.status):
                 return reply
             pause = self._pause_after(reply, failure, attempt)
             waited += pause
-            if attempt == last or waited > self._call.remaining(settings.inline_wait):
+            if attempt == last_attempt or waited > self._call.remaining(settings.inline_wait):
                 break
-            self._wire.gate.sleep(self._access.host, pause, self._call)
+            self._http.gate.sleep(self._access.host, pause, self._call)
         if failure is not None:
             raise failure
         assert reply is not None
@@ -79,23 +79,23 @@ class Sender:
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """Send a request whose body cannot be replayed. After a refusal, the token is renewed for the next try; after a
         429, the host counts as rate limited. The caller has to try again."""
-        self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
+        self._http.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         origin = self._auth_origin(request.url.origin)
-        authorization = self._wire.auth.authorize(origin, scopes, self._call)
+        authorization = self._http.auth.authorize(origin, scopes, self._call)
         reply = self._exchange(request, {origin: authorization})
         if self._is_refused(reply, origin):
-            self._wire.auth.renew(origin, scopes, replace(authorization, fresh=False), reply, self._call)
+            self._http.auth.renew(origin, scopes, replace(authorization, fresh=False), reply, self._call)
         if is_retryable(reply.status):
             self._pause_after(reply, None, 0)
         return reply
 
     def _try(self, request: HttpRequest, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
-        host, spent = self._access.host, operations(request.method, request.url.target)
+        host, operation_names = self._access.host, operations(request.method, request.url.target)
         try:
             if not gated:
-                self._wire.gate.spend(host, self._call, spent)
+                self._http.gate.spend(host, self._call, operation_names)
                 return self._authenticated(request, scopes), None
-            with self._wire.gate.hold([host], self._call, operations=spent):
+            with self._http.gate.hold([host], self._call, operations=operation_names):
                 return self._authenticated(request, scopes), None
         except RegistryError as error:
             if error.permanent:
@@ -107,8 +107,8 @@ class Sender:
         """Send the request. Answer the challenges of each origin on the way as long as another authorization is left to
         try."""
         home = self._auth_origin(request.url.origin)
-        sent = self._wire.auth.redirect_authorizations(home, scopes)
-        sent[home] = self._wire.auth.authorize(home, scopes, self._call)
+        sent = self._http.auth.redirect_authorizations(home, scopes)
+        sent[home] = self._http.auth.authorize(home, scopes, self._call)
         while True:
             reply = self._exchange(request, sent)
             origin = self._auth_origin(reply.hop.url.origin)
@@ -116,7 +116,7 @@ class Sender:
                 return self._retry_with_credentials(request, scopes, reply, sent.get(origin, NO_AUTHORIZATION))
             if reply.stream is not None:
                 reply.stream.close()
-            renewed = self._wire.auth.renew(origin, scopes, sent.get(origin, NO_AUTHORIZATION), reply, self._call)
+            renewed = self._http.auth.renew(origin, scopes, sent.get(origin, NO_AUTHORIZATION), reply, self._call)
             if renewed is None:
                 return self._retry_with_credentials(request, scopes, reply, sent.get(origin, NO_AUTHORIZATION))
             sent[origin] = renewed
@@ -124,15 +124,15 @@ class Sender:
     def _retry_with_credentials(self, request: HttpRequest, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
         """Send the request again with credentials if the registry refused or hid the content without a challenge."""
         origin = self._auth_origin(reply.hop.url.origin)
-        if reply.status not in HIDING or not origin.is_home or sent.header is not None:
+        if reply.status not in HIDING_STATUSES or not origin.is_home or sent.header is not None:
             return reply
-        found = self._wire.auth.discover(origin, scopes, self._call)
-        if found is None:
+        authorization = self._http.auth.discover(origin, scopes, self._call)
+        if authorization is None:
             return reply
-        shown = self._exchange(request, {origin: found})
-        if shown.status in HIDING:
-            self._wire.auth.forget_guess(origin, scopes, self._call)
-        return shown
+        retried = self._exchange(request, {origin: authorization})
+        if retried.status in HIDING_STATUSES:
+            self._http.auth.forget_guess(origin, scopes, self._call)
+        return retried
 
     def _auth_origin(self, origin: Origin) -> AuthOrigin:
         return self._home if origin == self._home.origin else AuthOrigin(self._access, origin, is_home=False)
@@ -148,21 +148,21 @@ class Sender:
         headers = {
             origin.origin: authorization.header for origin, authorization in sent.items() if authorization.header
         }
-        reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
-        answered = sent.get(self._auth_origin(reply.hop.url.origin), NO_AUTHORIZATION)
-        if self._wire.on_remaining is not None and (pulls := pull_limit(reply.headers)) is not None:
-            self._wire.on_remaining(self._access.host, pulls, answered.username)
-        return replace(reply, credentials_sent=True) if answered.has_credentials else reply
+        reply = self._http.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
+        authorized_as = sent.get(self._auth_origin(reply.hop.url.origin), NO_AUTHORIZATION)
+        if self._http.on_remaining is not None and (pulls := pull_limit(reply.headers)) is not None:
+            self._http.on_remaining(self._access.host, pulls, authorized_as.username)
+        return replace(reply, credentials_sent=True) if authorized_as.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
         """Return the seconds to wait before the next try: as long as the registry requests, and never less than the
         backoff. If the registry or its token server requests a wait or responds with 429, the whole host counts as rate
         limited."""
-        backoff = self._wire.settings.backoff(attempt)
-        asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
+        backoff = self._http.settings.backoff(attempt)
+        requested_pause = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
         is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)
-        pause = max(backoff, asked or 0.0)
-        if asked is not None or is_limited:
-            self._wire.gate.pause(self._access.host, pause)
-            self._wire.budgets.pause(self._access.host, pause)
+        pause = max(backoff, requested_pause or 0.0)
+        if requested_pause is not None or is_limited:
+            self._http.gate.pause(self._access.host, pause)
+            self._http.budgets.pause(self._access.host, pause)
         return pause

@@ -43,12 +43,12 @@ class _Host:
     def transfer_limit(self) -> int:
         return max(1, self.limit - max(1, self.limit // 8))
 
-    def most_of(self, blob: BlobSize | None) -> int:
+    def limit_for(self, blob: BlobSize | None) -> int:
         if blob is None:
             return self.limit
         return min(self.transfer_limit, self.bulk_limit) if blob == "large" else self.transfer_limit
 
-    def has_room(self, count: int, blob: BlobSize | None) -> bool:
+    def has_capacity(self, count: int, blob: BlobSize | None) -> bool:
         return (
             self.in_flight + count <= self.limit
             and (blob is None or self.transfers + count <= self.transfer_limit)
@@ -99,21 +99,21 @@ class Gate:
         for the budgets of `operations` at the first host; to transfer a `blob`, for the transfer budget of each host
         instead. Raises RegistryError `rate-limited` if a host is limited for longer than the call waits."""
         with self._changed:
-            wanted = {host: min(count, self._host(host).most_of(blob)) for host, count in Counter(hosts).items()}
-            while wait := self._take(wanted, blob, operations):
-                self._changed.wait(call.remaining(min(wait, self._nap(wanted, call))))
+            slots = {host: min(count, self._host(host).limit_for(blob)) for host, count in Counter(hosts).items()}
+            while wait := self._try_acquire(slots, blob, operations):
+                self._changed.wait(call.remaining(min(wait, self._time_to_next_check(slots, call))))
                 call.check(hosts[0])
         try:
             yield
         finally:
             with self._changed:
-                for host, count in wanted.items():
-                    self._give_back(host, count, blob)
+                for host, count in slots.items():
+                    self._release(host, count, blob)
                 self._changed.notify_all()
 
     def spend(self, host: str, call: Call, operations: Sequence[str]) -> None:
         """Wait for the budgets of a request whose slot the caller already holds."""
-        while wait := self._budgets.take(host, operations):
+        while wait := self._budgets.try_spend(host, operations):
             call.sleep(min(wait, POLL_SECONDS), host)
 
     def pause(self, host: str, seconds: float) -> None:
@@ -131,15 +131,15 @@ class Gate:
 
     def sleep(self, host: str, seconds: float, call: Call) -> None:
         """Sleep for `seconds`, or until the pause of the host is ended."""
-        began = time.monotonic()
-        while (left := began + seconds - time.monotonic()) > 0 and self._resumed_at(host) < began:
-            call.sleep(min(left, POLL_SECONDS), host)
+        started = time.monotonic()
+        while (remaining := started + seconds - time.monotonic()) > 0 and self._resumed_at(host) < started:
+            call.sleep(min(remaining, POLL_SECONDS), host)
 
     def _resumed_at(self, host: str) -> float:
         with self._changed:
             return self._host(host).resumed_at
 
-    def widen(self, host: str, *, bulk: int, small: int) -> None:
+    def raise_limits(self, host: str, *, bulk: int, small: int) -> None:
         """Raise the limits of a target, which is the operator's own: all blob threads can write to it at the same time,
         so that no source can occupy all its slots."""
         with self._changed:
@@ -161,45 +161,48 @@ class Gate:
                 state.paused_until = 0.0
                 self._changed.notify_all()
 
-    def _take(self, wanted: dict[str, int], blob: BlobSize | None, operations: Sequence[str]) -> float:
+    def _try_acquire(self, slots: dict[str, int], blob: BlobSize | None, operations: Sequence[str]) -> float:
         """Take everything and return 0.0, or take nothing and return the seconds until the next check."""
         now = time.monotonic()
-        states = [(self._host(host), count) for host, count in wanted.items()]
+        states = [(self._host(host), count) for host, count in slots.items()]
         for state, count in states:
-            if not state.has_room(count, blob) or now < state.paused_until or now < state.next_at:
+            if not state.has_capacity(count, blob) or now < state.paused_until or now < state.next_at:
                 return POLL_SECONDS
-        if wait := self._take_budgets(list(wanted), blob, operations):
+        if wait := self._try_spend_budgets(list(slots), blob, operations):
             return wait
         for state, count in states:
             state.add(count, blob)
             state.next_at = now + self._spacing * count
         return 0.0
 
-    def _take_budgets(self, hosts: Sequence[str], blob: BlobSize | None, operations: Sequence[str]) -> float:
+    def _try_spend_budgets(self, hosts: Sequence[str], blob: BlobSize | None, operations: Sequence[str]) -> float:
         if blob is None:
-            return self._budgets.take(hosts[0], operations)
+            return self._budgets.try_spend(hosts[0], operations)
         for index, host in enumerate(hosts):
-            if wait := self._budgets.take(host, TRANSFER):
-                for taken in hosts[:index]:
-                    self._budgets.end_transfer(taken)
+            if wait := self._budgets.try_spend(host, TRANSFER):
+                for held_host in hosts[:index]:
+                    self._budgets.end_transfer(held_host)
                 return wait
         return 0.0
 
-    def _nap(self, wanted: dict[str, int], call: Call) -> float:
+    def _time_to_next_check(self, slots: dict[str, int], call: Call) -> float:
         """Return the seconds until the next check. Raises RegistryError if a pause is longer than the call waits."""
         now = time.monotonic()
-        nap = POLL_SECONDS
-        for host in wanted:
-            left = self._hosts[host].paused_until - now
-            if left > call.remaining(self._inline_wait):
+        wait = POLL_SECONDS
+        for host in slots:
+            remaining = self._hosts[host].paused_until - now
+            if remaining > call.remaining(self._inline_wait):
                 raise RegistryError(
-                    "rate-limited", f"{host} is rate limited for another {left:.0f} s", host=host, retry_after=left
+                    "rate-limited",
+                    f"{host} is rate limited for another {remaining:.0f} s",
+                    host=host,
+                    retry_after=remaining,
                 )
-            due = max(left, self._hosts[host].next_at - now)
-            nap = min(nap, due) if due > 0 else nap
-        return nap
+            due = max(remaining, self._hosts[host].next_at - now)
+            wait = min(wait, due) if due > 0 else wait
+        return wait
 
-    def _give_back(self, host: str, count: int, blob: BlobSize | None) -> None:
+    def _release(self, host: str, count: int, blob: BlobSize | None) -> None:
         state = self._hosts[host]
         state.add(-count, blob)
         if blob:

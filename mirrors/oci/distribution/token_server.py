@@ -70,11 +70,11 @@ def fetch(
     challenge, access = realm.challenge, origin.access
     query = [("service", challenge.service)] if challenge.service else []
     # Another server has its own names for repositories: its challenge specifies the scope.
-    ours = scopes if origin.is_home or not challenge.scope else ()
-    query += [("scope", scope) for scope in (*ours, *extra_scopes(challenge, ours))]
-    url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
+    own_scopes = scopes if origin.is_home or not challenge.scope else ()
+    query += [("scope", scope) for scope in (*own_scopes, *extra_scopes(challenge, own_scopes))]
+    url = Url.parse(challenge.realm, sent_by=access.host).with_query(urlencode(query, quote_via=quote))
     headers = {url.origin: basic(credential)} if credential else {}
-    request = HttpRequest("GET", url, authorizations=headers, came_from=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
+    request = HttpRequest("GET", url, authorizations=headers, previous_hop=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
     return transport.exchange(request, access, call)
 
 
@@ -83,17 +83,22 @@ def extra_scopes(challenge: Challenge, scopes: Scopes) -> list[str]:
     return [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, scopes)]
 
 
-def differs(challenge: Challenge, before: Challenge | None, scopes: Scopes) -> bool:
-    """Return whether a token for this challenge may differ from a token for the challenge `before`."""
-    if before is None or (challenge.realm, challenge.service) != (before.realm, before.service):
+def differs(challenge: Challenge, previous: Challenge | None, scopes: Scopes) -> bool:
+    """Return whether a token for this challenge may differ from a token for the challenge `previous`."""
+    if previous is None or (challenge.realm, challenge.service) != (previous.realm, previous.service):
         return True
-    return extra_scopes(challenge, scopes) != extra_scopes(before, scopes)
+    return extra_scopes(challenge, scopes) != extra_scopes(previous, scopes)
 
 
 def _is_covered(scope: str, scopes: Scopes) -> bool:
     name, _, actions = scope.rpartition(":")
-    ours = {action for own in scopes if own.rpartition(":")[0] == name for action in own.rpartition(":")[2].split(",")}
-    return set(actions.split(",")) <= ours
+    granted = {
+        action
+        for granted_scope in scopes
+        if granted_scope.rpartition(":")[0] == name
+        for action in granted_scope.rpartition(":")[2].split(",")
+    }
+    return set(actions.split(",")) <= granted
 
 
 def basic(credential: Credential) -> str:
@@ -104,9 +109,9 @@ def basic(credential: Credential) -> str:
 def read_token(body: bytes, host: str) -> tuple[str, float]:
     """Return the token and its lifetime in seconds: at least a minute (Docker's token specification), at most a day."""
     try:
-        answer = json.loads(body)
-        token = answer.get("token") or answer.get("access_token")
-        lifetime = answer.get("expires_in")
+        document = json.loads(body)
+        token = document.get("token") or document.get("access_token")
+        lifetime = document.get("expires_in")
     except (ValueError, AttributeError, RecursionError):
         token, lifetime = None, None
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS or not _TOKEN.fullmatch(token):
@@ -130,11 +135,11 @@ def failed(reply: Reply, host: str) -> RegistryError:
 def refused(origin: AuthOrigin) -> RegistryError:
     host = origin.access.host
     if origin.credentials:
-        words = (
+        message = (
             f"the token server of {host} rejected the credentials: check the username and password, and that the "
             "image exists"
         )
     else:
-        asked = host if origin.is_home else f"{origin.origin[1]}, where {host} redirects to,"
-        words = f"{asked} does not allow anonymous access: configure credentials, and check that the image exists"
-    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(origin.credentials), says_step=True)
+        server = host if origin.is_home else f"{origin.origin[1]}, where {host} redirects to,"
+        message = f"{server} does not allow anonymous access: configure credentials, and check that the image exists"
+    return RegistryError("unauthorized", message, host=host, credentials_sent=bool(origin.credentials), says_step=True)

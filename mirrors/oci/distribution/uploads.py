@@ -47,13 +47,13 @@ class BlobUploads:
 
     def __init__(
         self,
-        wire: HttpContext,
+        http: HttpContext,
         access: RegistryAccess,
         endpoint: RegistryEndpoint,
         sender: Sender,
         has_blob: Callable[[str, str, int], bool],
     ) -> None:
-        self._wire = wire
+        self._http = http
         self._access = access
         self._endpoint = endpoint
         self._sender = sender
@@ -83,13 +83,13 @@ class BlobUploads:
         because the caller holds one."""
         url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
         # Streams have a separate time limit for each chunk.
-        rate = self._wire.settings.slow_bytes_per_second if isinstance(body, bytes) else COMMIT_BYTES_PER_SECOND
+        rate = self._http.settings.slow_bytes_per_second if isinstance(body, bytes) else COMMIT_BYTES_PER_SECOND
         request = HttpRequest(
             "PUT",
             url,
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             body=body,
-            came_from=upload.hop,
+            previous_hop=upload.hop,
             reply_timeout=self._sender.stall_timeout + size / rate,
         )
         reply = self._sender.send_once(request, (push_scope(repository),))
@@ -105,15 +105,15 @@ class BlobUploads:
             )
         self._endpoint.check_stored(reply, digest, f"blob {digest}")
         if reply.status == 202 and not self._has_blob(repository, digest, size):
-            words = f"{self._access.host} accepted blob {digest} but has not stored it"
-            raise RegistryError("unavailable", words, host=self._access.host)
+            message = f"{self._access.host} accepted blob {digest} but has not stored it"
+            raise RegistryError("unavailable", message, host=self._access.host)
 
     def abandon(self, repository: str, upload: Upload) -> None:
         """Cancel an upload. Best effort: an upload that is not cancelled stays on the registry's disk for days.
         (Distribution 2.8 only removes uploads without any bytes; it purges the others later.)"""
-        request = HttpRequest("DELETE", upload.location, came_from=upload.hop)
+        request = HttpRequest("DELETE", upload.location, previous_hop=upload.hop)
         with suppress(RegistryError, CopyCancelledError):
-            Sender(self._wire, self._access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(
+            Sender(self._http, self._access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(
                 request, (push_scope(repository),)
             )
 
@@ -123,4 +123,4 @@ class BlobUploads:
             raise RegistryError(
                 "invalid", f"{self._access.host} opened an upload without a Location", host=self._access.host
             )
-        return Upload(reply.hop.url.follow(location, seen_by=self._access.host), reply.hop)
+        return Upload(reply.hop.url.follow(location, sent_by=self._access.host), reply.hop)

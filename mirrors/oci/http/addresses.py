@@ -43,7 +43,7 @@ class Address:
 def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> list[Address]:
     """Return all addresses of `host`, each one checked. Raises RegistryError: `address-refused` if any of them is not
     allowed, `timeout`, or `unavailable` if the name does not resolve."""
-    _refuse_other_notations(host)
+    _reject_other_ipv4_notations(host)
     addresses = []
     for family, sockaddr in _look_up(absolute_name(host, private_allowed=private_allowed), host, port, timeout):
         ip = ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
@@ -67,24 +67,27 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-def _refuse_other_notations(host: str) -> None:
+def _reject_other_ipv4_notations(host: str) -> None:
     """Raise RegistryError for an IPv4 address in one of the other notations that resolvers accept: `0x7f.1`,
     `2130706433`, `0177.0.0.1`."""
     if ipv4_text(host.rstrip(".").lower()) is not None and not _is_literal(host):
-        words = "is not an IPv4 address in the usual notation; write it as four numbers, as in 192.0.2.1"
-        raise RegistryError("address-refused", f"{host} {words}", host=host, says_step=True)
+        message = "is not an IPv4 address in the usual notation; write it as four numbers, as in 192.0.2.1"
+        raise RegistryError("address-refused", f"{host} {message}", host=host, says_step=True)
 
 
 def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
     """Return whether the address is private. Raises RegistryError if it is not allowed."""
-    inner = _unwrap(ip)
-    if any(each.is_link_local or each.is_multicast or each.is_unspecified or each in _METADATA for each in inner):
-        words = "a link-local, multicast or metadata address, which is not allowed for a registry: check the name"
-        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
-    is_private = any(_is_private(each) for each in inner) or ip in _LOCAL_NAT64
+    candidates = _unwrap(ip)
+    if any(
+        candidate.is_link_local or candidate.is_multicast or candidate.is_unspecified or candidate in _METADATA
+        for candidate in candidates
+    ):
+        message = "a link-local, multicast or metadata address, which is not allowed for a registry: check the name"
+        raise RegistryError("address-refused", f"{host} resolves to {message}", host=host, says_step=True)
+    is_private = any(_is_private(candidate) for candidate in candidates) or ip in _LOCAL_NAT64
     if is_private and not private_allowed:
-        words = "an address that is not public; if this registry is yours, configure it"
-        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
+        message = "an address that is not public; if this registry is yours, configure it"
+        raise RegistryError("address-refused", f"{host} resolves to {message}", host=host, says_step=True)
     return is_private
 
 
@@ -102,16 +105,16 @@ def _unwrap(ip: IPAddress) -> tuple[IPAddress, ...]:
         return (ipaddress.IPv4Address(ip.packed[12:]),)
     if ip in _LOCAL_NAT64:
         # Byte 8 is not part of the IPv4 address (RFC 6052 section 2.2).
-        without = ip.packed[:8] + ip.packed[9:]
-        places = (*(without[start : start + 4] for start in (6, 7, 8)), ip.packed[12:])
-        return tuple(ipaddress.IPv4Address(place) for place in places if any(place))
+        octets = ip.packed[:8] + ip.packed[9:]
+        candidates = (*(octets[start : start + 4] for start in (6, 7, 8)), ip.packed[12:])
+        return tuple(ipaddress.IPv4Address(candidate) for candidate in candidates if any(candidate))
     return (ip.ipv4_mapped or ip.sixtofour or ip,)
 
 
-Found = list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]]
+ResolvedAddresses = list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]]
 
 
-def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
+def _look_up(name: str, host: str, port: int, timeout: float) -> ResolvedAddresses:
     """Call getaddrinfo for at most `timeout` seconds. It cannot be interrupted, so its thread may be left running."""
     if _is_literal(name):
         return _getaddrinfo(name, host, port)
@@ -120,7 +123,7 @@ def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
         raise RegistryError(
             "timeout", f"{host} could not be resolved: too many name lookups are in progress", host=host
         )
-    outcome: list[Found | RegistryError] = []
+    outcome: list[ResolvedAddresses | RegistryError] = []
 
     def run() -> None:
         try:
@@ -140,9 +143,9 @@ def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
     return outcome[0]
 
 
-def _getaddrinfo(name: str, host: str, port: int) -> Found:
+def _getaddrinfo(name: str, host: str, port: int) -> ResolvedAddresses:
     try:
-        answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise RegistryError(
             "unavailable",
@@ -150,5 +153,7 @@ def _getaddrinfo(name: str, host: str, port: int) -> Found:
             host=host,
             says_step=True,
         ) from None
-    found = [(family, sockaddr) for family, _, _, _, sockaddr in answers if family in (socket.AF_INET, socket.AF_INET6)]
-    return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]
+    addresses = [
+        (family, sockaddr) for family, _, _, _, sockaddr in results if family in (socket.AF_INET, socket.AF_INET6)
+    ]
+    return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in addresses]

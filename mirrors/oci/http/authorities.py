@@ -15,19 +15,19 @@ a renewed file is loaded again."""
 
 class Authorities:
     """The TLS contexts of routes, each created once. `trusted_ca` is a file for all routes, in addition to a route's
-    own file. Only `of` is thread-safe."""
+    own file. Only `trust_of` is thread-safe."""
 
     def __init__(self, trusted_ca: str | None) -> None:
         self._trusted_ca = trusted_ca
         self._contexts: dict[Trust, ssl.SSLContext] = {}
 
-    def of(self, route: Route) -> Trust:
+    def trust_of(self, route: Route) -> Trust:
         """Return the files for this route. Raises RegistryError `tls` if a file cannot be read."""
         files = [path for path in (self._trusted_ca, route.ca_file) if path]
         try:
             return tuple((path, os.stat(path).st_mtime_ns) for path in files)
         except OSError as error:
-            raise _unreadable(route, error.strerror) from None
+            raise _ca_file_error(route, error.strerror) from None
 
     def context(self, route: Route, trust: Trust) -> ssl.SSLContext:
         """Return the TLS context for these files. Raises RegistryError `tls` if a file contains no certificates."""
@@ -40,12 +40,12 @@ class Authorities:
                 for path, _ in trust:
                     context.load_verify_locations(cafile=path)
             except (OSError, ssl.SSLError):
-                raise _unreadable(route, "no PEM certificates in it") from None
+                raise _ca_file_error(route, "no PEM certificates in it") from None
             self._contexts[trust] = context
         return self._contexts[trust]
 
 
-def _unreadable(route: Route, reason: str | None) -> RegistryError:
+def _ca_file_error(route: Route, reason: str | None) -> RegistryError:
     return RegistryError(
         "tls", f"the file of certificate authorities for {route.host} cannot be used: {reason}", host=route.host
     )

@@ -26,7 +26,7 @@ MAX_IDLE_SECONDS = 60.0
 """Seconds for which an idle connection can be used again: less than the idle timeouts of gateways and load balancers.
 The shortest of these are a minute or more, and expire without a message to either side."""
 
-EARLY_ANSWER_SECONDS = 1.0
+EARLY_RESPONSE_SECONDS = 1.0
 """Seconds to wait for a response after the body could not be sent. It has either arrived already, or never will."""
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
@@ -48,7 +48,7 @@ class _Connection(HTTPConnection):
         """Connect; `timeout` is in seconds."""
         self.timeout = timeout
         self.connect()
-        self.dialer.opened(self)
+        self.dialer.track(self)
 
     def transmit(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
@@ -112,7 +112,7 @@ class Pool:
     ) -> Response:
         """Send one request; times are in seconds. Finish the response to free its connection. Raises OSError,
         HTTPException, ValueError, urllib3's HTTPError and RegistryError."""
-        connection = self._take()
+        connection = self._acquire()
         was_idle = not connection.is_closed
         try:
             if not was_idle:
@@ -125,7 +125,9 @@ class Pool:
             with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
                 connection.transmit(method, target, headers, body)
                 is_sent = True
-            response = connection.receive(method, read_timeout if is_sent else min(read_timeout, EARLY_ANSWER_SECONDS))
+            response = connection.receive(
+                method, read_timeout if is_sent else min(read_timeout, EARLY_RESPONSE_SECONDS)
+            )
             response.will_close = response.will_close or not is_sent
         except BaseException as error:
             connection.close()
@@ -136,12 +138,12 @@ class Pool:
         response.release = lambda is_reusable: self._release(connection, is_reusable=is_reusable)
         return response
 
-    def preconnect(self, wanted: int, timeout: float) -> None:
-        """Open one connection for a later request, unless `wanted` connections are open or being opened. `timeout` is
+    def preconnect(self, min_open: int, timeout: float) -> None:
+        """Open one connection for a later request, unless `min_open` connections are open or being opened. `timeout` is
         in seconds. Raises the same errors as `send`."""
-        with self.dialer.reserving(wanted) as is_needed:
+        with self.dialer.reserve(min_open) as is_needed:
             if is_needed:
-                connection = self._new()
+                connection = self._new_connection()
                 try:
                     connection.open(timeout)
                 except BaseException:
@@ -161,14 +163,14 @@ class Pool:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> _Connection:
+    def _acquire(self) -> _Connection:
         """Return the most recently used idle connection; one that was never used only if there is no other, and a new
         one if none is idle. Connections that the server has closed, or that were idle for too long, are skipped."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return self._new()
+                return self._new_connection()
             if connection.is_connected and time.monotonic() - connection.idle_since < MAX_IDLE_SECONDS:
                 return connection
             connection.close()
@@ -184,7 +186,7 @@ class Pool:
                 return
         connection.close()
 
-    def _new(self) -> _Connection:
+    def _new_connection(self) -> _Connection:
         host, port = self.dialer.route.host, self.dialer.route.port
         if self._context is None:
             connection = _Connection(host, port)
@@ -208,11 +210,11 @@ class Pools:
     def get(self, route: Route) -> Pool:
         """Return the pool of this route. Raises RegistryError `tls` if a file of certificate authorities is
         unusable."""
-        trust = self._authorities.of(route) if route.scheme == "https" else None
+        trust = self._authorities.trust_of(route) if route.scheme == "https" else None
         with self._lock:
             pool = self._pools.get((route, trust))
             if pool is None:
-                pool = self._pools[route, trust] = self._open(route, trust)
+                pool = self._pools[route, trust] = self._create_pool(route, trust)
             self._pools.move_to_end((route, trust))
             evicted = self._pools.popitem(last=False)[1] if len(self._pools) > MAX_POOLS else None
         if evicted is not None:
@@ -227,6 +229,6 @@ class Pools:
             pool.dialer.abort()
             pool.close()
 
-    def _open(self, route: Route, trust: Trust | None) -> Pool:
+    def _create_pool(self, route: Route, trust: Trust | None) -> Pool:
         dialer = Dialer(route, self.watchdog, self._stall_timeout)
         return Pool(dialer, None if trust is None else self._authorities.context(route, trust), self._maxsize)

@@ -47,17 +47,17 @@ class Dialer:
     _reserved: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def opened(self, connection: HTTPConnection) -> None:
+    def track(self, connection: HTTPConnection) -> None:
         with self._lock:
             self._open.add(connection)
 
     @contextmanager
-    def reserving(self, wanted: int) -> Iterator[bool]:
-        """Yield whether fewer than `wanted` connections are open or reserved, and if so reserve one inside the
+    def reserve(self, min_open: int) -> Iterator[bool]:
+        """Yield whether fewer than `min_open` connections are open or reserved, and if so reserve one inside the
         block."""
         with self._lock:
             is_open = sum(connection.sock is not None for connection in self._open)
-            is_needed = is_open + self._reserved < wanted
+            is_needed = is_open + self._reserved < min_open
             self._reserved += is_needed
         try:
             yield is_needed
@@ -76,20 +76,20 @@ class Dialer:
 
     def dial(self, timeout: float) -> socket.socket:
         """Resolve the host once, check every address, and connect to the first one that works. Raises RegistryError."""
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         host, port = self.route.dial
         addresses = resolve(host, port, private_allowed=self.route.private_allowed, timeout=timeout)
         failure = "no address"
         for address in addresses:
             try:
-                sock = self._connect(address, until - time.monotonic())
+                sock = self._connect(address, deadline - time.monotonic())
             except OSError as error:
                 failure = os.strerror(error.errno) if error.errno else "no response in time"
                 continue
             self.peer_is_private = address.is_private
             return sock
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise RegistryError("unavailable", f"could not connect to {place}: {failure}", host=self.route.host)
+        endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise RegistryError("unavailable", f"could not connect to {endpoint}: {failure}", host=self.route.host)
 
     def _connect(self, address: Address, timeout: float) -> socket.socket:
         if timeout <= 0:

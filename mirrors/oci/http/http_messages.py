@@ -56,7 +56,7 @@ class Response(HTTPResponse):
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
-        self.release: Callable[[bool], None] = _nothing
+        self.release: Callable[[bool], None] = _do_nothing
         """Called when the response is finished, with whether its connection can be used again."""
         self._is_head = method == "HEAD"
         self._head_bytes = 0
@@ -91,7 +91,7 @@ class Response(HTTPResponse):
         is_complete = self.isclosed() or self.length == 0
         self.close()
         # Only once, because another request may use the connection afterwards.
-        release, self.release = self.release, _nothing
+        release, self.release = self.release, _do_nothing
         release(is_complete and not self.will_close)
 
     def _is_chunked(self) -> bool:
@@ -102,20 +102,20 @@ class Response(HTTPResponse):
 
     def _body_length(self) -> int | None:
         """Return the length in bytes, or None if the body ends with the connection."""
-        said = _parts(self.headers.get("Content-Length", ""))
-        if not all(map(_LENGTH.fullmatch, said)) or len(set(map(int, said))) > 1:
+        lengths = _parts(self.headers.get("Content-Length", ""))
+        if not all(map(_LENGTH.fullmatch, lengths)) or len(set(map(int, lengths))) > 1:
             raise InvalidResponseError("an invalid Content-Length")
-        return int(said[0]) if said else None
+        return int(lengths[0]) if lengths else None
 
     def _status_line(self) -> tuple[bool, int]:
         """Return whether the response is HTTP/1.0, and its status."""
         line = self._read_line()
         if not line:
             raise RemoteDisconnected("the connection was closed without a response")
-        found = _STATUS_LINE.fullmatch(line)
-        if found is None:
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
             raise InvalidResponseError("no status line")
-        return found[1] == b"0", int(found[2])
+        return match[1] == b"0", int(match[2])
 
     def _read_headers(self) -> HTTPHeaderDict:
         headers = HTTPHeaderDict()
@@ -124,15 +124,15 @@ class Response(HTTPResponse):
             line = self._read_line()
             if not line:
                 raise IncompleteRead(b"")
-            if name and (found := _CONTINUATION.fullmatch(line)):
-                value = (value + b" " + found[1].strip(b" \t")).strip()
+            if name and (match := _CONTINUATION.fullmatch(line)):
+                value = (value + b" " + match[1].strip(b" \t")).strip()
                 continue
             if name:
                 headers.add(name.decode("latin-1"), value.decode("latin-1"))
             if line in (b"\r\n", b"\n"):
                 return headers
-            found = _HEADER.fullmatch(line)
-            name, value = (found[1], found[2].strip(b" \t")) if found else (b"", b"")
+            match = _HEADER.fullmatch(line)
+            name, value = (match[1], match[2].strip(b" \t")) if match else (b"", b"")
         raise InvalidResponseError(f"more than {MAX_LINES} headers")
 
     def _read_line(self) -> bytes:
@@ -143,7 +143,7 @@ class Response(HTTPResponse):
         return line
 
 
-def _nothing(_: bool) -> None:
+def _do_nothing(_: bool) -> None:
     pass
 
 

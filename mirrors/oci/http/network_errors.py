@@ -15,7 +15,7 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 """The reasons that OpenSSL reports for a response in plain HTTP."""
 
 
-def stalled(host: str) -> RegistryError:
+def stall_error(host: str) -> RegistryError:
     return RegistryError("timeout", f"{host} did not respond in time", host=host)
 
 
@@ -23,13 +23,13 @@ def translate(error: Exception, host: str) -> RegistryError:
     """Return the RegistryError for an error of a connection or a message. Only the kind of the error is used, because
     its text may contain URLs."""
     for cause in _causes(error):
-        if (explained := _explained(cause, host)) is not None:
-            return explained
+        if (known_error := _known_error(cause, host)) is not None:
+            return known_error
     match error:
         case SSLError() | ssl.SSLError():
             return _with_step("tls", f"the TLS handshake with {host} failed; check its TLS settings", host)
         case TimeoutError():
-            return stalled(host)
+            return stall_error(host)
         case ValueError():
             return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
     return RegistryError("unavailable", f"the connection to {host} was lost", host=host)
@@ -37,20 +37,24 @@ def translate(error: Exception, host: str) -> RegistryError:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and the errors that caused it. Libraries store those as its cause, its context or an argument."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = (
+            current.__cause__
+            or current.__context__
+            or next((a for a in current.args if isinstance(a, Exception)), None)
+        )
 
 
-def _explained(cause: BaseException, host: str) -> RegistryError | None:
+def _known_error(cause: BaseException, host: str) -> RegistryError | None:
     """Return the RegistryError for an error whose reason is known, else None."""
     match cause:
         case ssl.SSLCertVerificationError():
             reason = cause.verify_message or "it is not trusted"
             step = "add its certificate authority (caFile for this registry, trustedCA for all), or fix the certificate"
-            words = f"the certificate of {host} was refused: {reason}; {step}"
-            return RegistryError("tls", words, host=host, says_step=True)
+            message = f"the certificate of {host} was refused: {reason}; {step}"
+            return RegistryError("tls", message, host=host, says_step=True)
         case ssl.SSLError() if cause.reason in _NOT_TLS:
             step = "if it is meant to be plain HTTP, set insecure: true for it"
             return _with_step("tls", f"{host} does not speak HTTPS on this port; {step}", host)
@@ -60,6 +64,6 @@ def _explained(cause: BaseException, host: str) -> RegistryError | None:
     return None
 
 
-def _with_step(code: Code, words: str, host: str) -> RegistryError:
+def _with_step(code: Code, message: str, host: str) -> RegistryError:
     """Return a transient error whose message includes the next step."""
-    return RegistryError(code, words, host=host, permanent=False, says_step=True)
+    return RegistryError(code, message, host=host, permanent=False, says_step=True)

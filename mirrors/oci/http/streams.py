@@ -8,7 +8,7 @@ from http.client import HTTPException
 from mirrors.oci.common.engine_settings import KIB
 from mirrors.oci.common.errors import MAX_ERROR_BYTES, RegistryError
 from mirrors.oci.http.http_messages import Response
-from mirrors.oci.http.network_errors import stalled, translate
+from mirrors.oci.http.network_errors import stall_error, translate
 from mirrors.oci.http.watchdog import Watch
 
 
@@ -30,14 +30,14 @@ class BodyStream:
             piece = self._response.read_piece(size)
         except (HTTPException, OSError, ValueError) as error:
             if self._watch is not None and self._watch.expired:
-                raise stalled(self._host) from None
+                raise stall_error(self._host) from None
             raise translate(error, self._host) from None
         finally:
             if self._watch is not None:
                 self._watch.clear_deadline()
         # A body that the watchdog cut off looks like one that has ended.
         if not piece and self._watch is not None and self._watch.expired:
-            raise stalled(self._host)
+            raise stall_error(self._host)
         return piece
 
     def close(self) -> None:
@@ -72,13 +72,13 @@ class UploadBody:
     def too_slow(self, host: str) -> RegistryError:
         """Return the error for a registry that exceeded its time limit."""
         if not self._pending:
-            return stalled(host)
+            return stall_error(host)
         rate = self._pending / self._chunk_seconds
-        words = (
+        message = (
             f"{host} accepted less than {rate:,.0f} bytes per second for {self._chunk_seconds:.0f} s; the copy was "
             "stopped"
         )
-        return RegistryError("timeout", words, host=host)
+        return RegistryError("timeout", message, host=host)
 
 
 def read_whole(stream: BodyStream, limit: int | None, host: str) -> bytes:

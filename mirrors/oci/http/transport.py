@@ -16,12 +16,12 @@ from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.engine_settings import MIB, EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.exchanges import Exchange, shown
+from mirrors.oci.common.exchanges import Exchange, redacted_path
 from mirrors.oci.common.request_urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
 from mirrors.oci.http.dialer import Route
 from mirrors.oci.http.http_messages import Response
-from mirrors.oci.http.network_errors import stalled, translate
+from mirrors.oci.http.network_errors import stall_error, translate
 from mirrors.oci.http.streams import BodyStream, UploadBody, read_whole
 from mirrors.oci.http.watchdog import Watch
 
@@ -64,10 +64,10 @@ class HttpRequest:
     """One request. `body` must be bytes if the request might be redirected, because a stream can be sent only once.
 
     `authorizations` are the Authorization headers by origin; with redirects, each origin receives only its own.
-    `came_from` is the hop whose reply contained this URL, None for the registry's own API. `limit` bounds the reply's
-    body in bytes; with `stream`, the body is returned unread. `reply_timeout` (seconds) bounds the whole exchange or,
-    for streamed bodies in either direction, the wait after the last byte sent. `before` is called immediately before
-    each time that the request is sent, and may raise.
+    `previous_hop` is the hop whose reply contained this URL, None for the registry's own API. `limit` bounds the
+    reply's body in bytes; with `stream`, the body is returned unread. `reply_timeout` (seconds) bounds the whole
+    exchange or, for streamed bodies in either direction, the wait after the last byte sent. `before_send` is called
+    immediately before each time that the request is sent, and may raise.
     """
 
     method: str
@@ -75,11 +75,11 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authorizations: Mapping[Origin, str] = field(default_factory=dict, repr=False)
     body: bytes | Iterable[bytes] | None = field(default=None, repr=False)
-    came_from: Hop | None = None
+    previous_hop: Hop | None = None
     limit: int = SMALL_REPLY_BYTES
     stream: bool = False
     reply_timeout: float | None = None
-    before: Callable[[], None] | None = None
+    before_send: Callable[[], None] | None = None
 
 
 class Transport:
@@ -108,8 +108,8 @@ class Transport:
         host, port = split_host(access.api_host, 80 if access.insecure else 443)
         return Url(access.scheme, host, port, target)
 
-    def preconnect(self, access: RegistryAccess, wanted: int, call: Call) -> None:
-        """Open one connection to the registry's API if fewer than `wanted` are open. Raises RegistryError, and
+    def preconnect(self, access: RegistryAccess, min_open: int, call: Call) -> None:
+        """Open one connection to the registry's API if fewer than `min_open` are open. Raises RegistryError, and
         CopyCancelledError once closed."""
         call.check(access.host)
         if self._closed:
@@ -120,7 +120,7 @@ class Transport:
         watch = self._pools.watchdog.watch(seconds)
         try:
             with watch.on_this_thread():
-                pool.preconnect(wanted, seconds)
+                pool.preconnect(min_open, seconds)
         except _NETWORK_ERRORS as error:
             raise translate(error, home.netloc) from None
         finally:
@@ -137,60 +137,62 @@ class Transport:
 
     def _follow(self, request: HttpRequest, access: RegistryAccess, call: Call) -> Reply:
         home = self.api(access, "/")
-        url, came_from = request.url, request.came_from
+        url, previous_hop = request.url, request.previous_hop
         for _ in range(MAX_REDIRECTS + 1):
             call.check(access.host)
             if self._closed:
                 raise CopyCancelledError
-            pool = self._pools.get(self._route(url, access, home, came_from))
-            if request.before is not None:
-                request.before()
-            reply = self._once(request, url, request.authorizations.get(url.origin), pool, call)
+            pool = self._pools.get(self._route(url, access, home, previous_hop))
+            if request.before_send is not None:
+                request.before_send()
+            reply = self._exchange_once(request, url, request.authorizations.get(url.origin), pool, call)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if location is None or not _may_follow(request, reply.status):
                 return reply
             if reply.stream is not None:
                 reply.stream.close()
-            came_from = reply.hop
-            url = url.follow(location, seen_by=access.host)
+            previous_hop = reply.hop
+            url = url.follow(location, sent_by=access.host)
         raise RegistryError("invalid", f"{access.host} redirected more than {MAX_REDIRECTS} times", host=access.host)
 
-    def _route(self, url: Url, access: RegistryAccess, home: Url, came_from: Hop | None) -> Route:
+    def _route(self, url: Url, access: RegistryAccess, home: Url, previous_hop: Hop | None) -> Route:
         """Return the route to this URL. Raises RegistryError `address-refused` if the URL must not be requested."""
         is_home = url.origin == home.origin
-        downgraded = came_from is not None and came_from.url.scheme == "https"
+        downgraded = previous_hop is not None and previous_hop.url.scheme == "https"
         if url.scheme == "http" and (not access.insecure or downgraded):
             raise RegistryError(
                 "address-refused",
                 f"{access.host} redirects to plain HTTP on {url.host}; only HTTPS is allowed",
                 host=access.host,
             )
-        private_allowed = access.private_allowed and (is_home or (came_from is not None and came_from.is_private))
+        private_allowed = access.private_allowed and (is_home or (previous_hop is not None and previous_hop.is_private))
         dial = (url.host, url.port)
         if is_home and access.connect_to:
             dial = split_host(access.connect_to, url.port)
         return Route(url.scheme, url.host, url.port, dial, private_allowed, access.ca_file)
 
-    def _once(self, request: HttpRequest, url: Url, authorization: str | None, pool: Pool, call: Call) -> Reply:
-        patience = request.reply_timeout or self._settings.reply_timeout
+    def _exchange_once(
+        self, request: HttpRequest, url: Url, authorization: str | None, pool: Pool, call: Call
+    ) -> Reply:
+        reply_timeout = request.reply_timeout or self._settings.reply_timeout
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if authorization:
             headers["Authorization"] = authorization
-        status, began = 0, time.monotonic()
-        watch = self._pools.watchdog.watch(call.remaining(patience))
+        status, started = 0, time.monotonic()
+        watch = self._pools.watchdog.watch(call.remaining(reply_timeout))
         reply = upload = None
         try:
             with watch.on_this_thread():
                 body = request.body
                 if body is not None and not isinstance(body, bytes):
-                    body = upload = UploadBody(body, watch, self._settings.slow_seconds, patience)
+                    body = upload = UploadBody(body, watch, self._settings.slow_seconds, reply_timeout)
                 response = self._send(request.method, url, body, headers, pool, call)
                 status = response.status
-                reply = self._reply(request, url, response, pool, watch)
+                reply = self._read_reply(request, url, response, pool, watch)
             return reply
         except RegistryError:
             if watch.expired:
-                raise (upload.too_slow(url.netloc) if upload else stalled(url.netloc)) from None
+                raise (upload.too_slow(url.netloc) if upload else stall_error(url.netloc)) from None
             raise
         finally:
             if reply is None or reply.stream is None:
@@ -199,9 +201,9 @@ class Transport:
                 self._on_request(request.method, url.netloc, status)
             if call.exchanges is not None:
                 # A URL that a registry sent may contain a secret in any part.
-                what = shown(url.target) if url is request.url and request.came_from is None else "/…"
-                spent = time.monotonic() - began
-                call.exchanges.add(Exchange(request.method, url.netloc, what, status, spent))
+                path = redacted_path(url.target) if url is request.url and request.previous_hop is None else "/…"
+                elapsed = time.monotonic() - started
+                call.exchanges.add(Exchange(request.method, url.netloc, path, status, elapsed))
 
     def _send(
         self,
@@ -224,7 +226,7 @@ class Transport:
         except _NETWORK_ERRORS as error:
             raise translate(error, url.netloc) from None
 
-    def _reply(self, request: HttpRequest, url: Url, response: Response, pool: Pool, watch: Watch) -> Reply:
+    def _read_reply(self, request: HttpRequest, url: Url, response: Response, pool: Pool, watch: Watch) -> Reply:
         hop = Hop(url, pool.dialer.peer_is_private)
         if request.stream and response.status in (200, 206) and not watch.expired:
             watch.clear_deadline()
@@ -234,7 +236,7 @@ class Transport:
         body = read_whole(BodyStream(response, url.netloc), limit, url.netloc)
         # A body that the watchdog cut off looks like a complete one.
         if watch.expired:
-            raise stalled(url.netloc)
+            raise stall_error(url.netloc)
         return Reply(response.status, response.headers, hop, body)
 
 

@@ -49,8 +49,8 @@ def of_signature_manifest(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield the identities of a manifest whose layers are signatures of cosign."""
     layers = document.get("layers")
     for layer in layers[:MAX_LAYERS] if isinstance(layers, list) else ():
-        notes = layer.get("annotations") if isinstance(layer, dict) else None
-        pem = notes.get(CERTIFICATE_ANNOTATION) if isinstance(notes, dict) else None
+        annotations = layer.get("annotations") if isinstance(layer, dict) else None
+        pem = annotations.get(CERTIFICATE_ANNOTATION) if isinstance(annotations, dict) else None
         if isinstance(pem, str) and len(pem) <= MAX_CERTIFICATE_BYTES:
             yield from _of_certificate(pem.encode(), is_pem=True)
 
@@ -76,9 +76,12 @@ def _of_certificate(encoded: bytes, *, is_pem: bool) -> Iterator[str]:
         issuer = _issuer(extensions)
     except (ValueError, UnsupportedAlgorithm, *_INVALID):
         return
-    found = [*names.get_values_for_type(x509.RFC822Name), *names.get_values_for_type(x509.UniformResourceIdentifier)]
-    for name in found[:MAX_LAYERS]:
-        yield _shown(f"{name} ({issuer})" if issuer else name)
+    identities = [
+        *names.get_values_for_type(x509.RFC822Name),
+        *names.get_values_for_type(x509.UniformResourceIdentifier),
+    ]
+    for name in identities[:MAX_LAYERS]:
+        yield _printable(f"{name} ({issuer})" if issuer else name)
 
 
 def _issuer(extensions: x509.Extensions) -> str:
@@ -96,10 +99,10 @@ def _der_text(value: bytes) -> bytes:
     """Return the content of a DER string: a tag, a length of one byte or more, the text."""
     if len(value) < 2:
         return b""
-    longer = value[1] & ~_LONG_DER_LENGTH if value[1] & _LONG_DER_LENGTH else 0
-    return value[2 + longer :]
+    length_bytes = value[1] & ~_LONG_DER_LENGTH if value[1] & _LONG_DER_LENGTH else 0
+    return value[2 + length_bytes :]
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """Return the text shortened, and with unprintable characters replaced."""
     return "".join(character if character.isprintable() else "?" for character in text[:MAX_SIGNER])

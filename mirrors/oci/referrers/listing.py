@@ -19,52 +19,52 @@ MAX_LISTED: Final = 5_000
 
 
 @dataclass(slots=True)
-class Listed:
-    """A list of referrers. `odd` is the number of entries that cannot be copied: the algorithm of their digest is
-    unknown, or they have no size, or an invalid media type."""
+class ReferrerList:
+    """A list of referrers. `unsupported` is the number of entries that cannot be copied: the algorithm of their digest
+    is unknown, or they have no size, or an invalid media type."""
 
     referrers: list[Referrer] = field(default_factory=list)
-    odd: int = 0
+    unsupported: int = 0
 
     def __len__(self) -> int:
-        return len(self.referrers) + self.odd
+        return len(self.referrers) + self.unsupported
 
-    def add(self, other: Listed) -> None:
+    def add(self, other: ReferrerList) -> None:
         self.referrers += other.referrers
-        self.odd += other.odd
+        self.unsupported += other.unsupported
 
 
-def referrers_of(client: RegistryClient, repository: str, digest: str) -> Listed:
+def referrers_of(client: RegistryClient, repository: str, digest: str) -> ReferrerList:
     """Return all listed referrers. Raises RegistryError: a registry that fails is not one without referrers."""
-    listed = by_api(client, repository, digest)
-    return by_tag(client, repository, digest) if listed is None else listed
+    listed = list_by_api(client, repository, digest)
+    return list_by_tag(client, repository, digest) if listed is None else listed
 
 
-def by_api(client: RegistryClient, repository: str, digest: str) -> Listed | None:
+def list_by_api(client: RegistryClient, repository: str, digest: str) -> ReferrerList | None:
     """Return the referrers of all pages; None if the registry has no referrers API."""
     page = client.get_referrers(repository, digest)
     if page is None:
         return None
     host = client.access.host
-    listed = entries(page.body, host)
+    listed = parse_index(page.body, host)
     seen: set[Url] = set()
-    while page is not None and page.following is not None:
-        if page.following in seen or len(seen) >= MAX_PAGES or len(listed) > MAX_LISTED:
+    while page is not None and page.next_url is not None:
+        if page.next_url in seen or len(seen) >= MAX_PAGES or len(listed) > MAX_LISTED:
             raise RegistryError("invalid", f"the list of referrers of {digest} at {host} does not end", host=host)
-        seen.add(page.following)
+        seen.add(page.next_url)
         page = client.get_referrers(repository, digest, page)
         if page is not None:
-            listed.add(entries(page.body, host))
+            listed.add(parse_index(page.body, host))
     return listed
 
 
-def by_tag(client: RegistryClient, repository: str, digest: str) -> Listed:
+def list_by_tag(client: RegistryClient, repository: str, digest: str) -> ReferrerList:
     """Return the referrers under the fallback tag; none if the tag does not exist."""
-    found = at_fallback_tag(client, repository, digest)
-    return Listed() if found is None or is_itself(found, digest) else entries(found, client.access.host)
+    raw = read_fallback_index(client, repository, digest)
+    return ReferrerList() if raw is None or is_subject(raw, digest) else parse_index(raw, client.access.host)
 
 
-def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> bytes | None:
+def read_fallback_index(client: RegistryClient, repository: str, digest: str) -> bytes | None:
     """Return the bytes under the fallback tag; None if the tag does not exist."""
     try:
         return client.get_bytes(repository, fallback_tag(digest))
@@ -74,29 +74,29 @@ def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> byt
         raise
 
 
-def is_itself(found: bytes, subject: str) -> bool:
+def is_subject(raw: bytes, subject: str) -> bool:
     """Return whether a registry responded with the subject itself: GitLab reads a tag `sha256-<hex>` as the digest."""
-    return descriptors.digest_of(found, subject.partition(":")[0]) == subject
+    return descriptors.digest_of(raw, subject.partition(":")[0]) == subject
 
 
-def entries(raw: bytes, host: str) -> Listed:
+def parse_index(raw: bytes, host: str) -> ReferrerList:
     """Return the entries of an index of referrers. Raises RegistryError: `too-large`, or `invalid` for anything
     else."""
-    listed = manifests.read_object(raw, host).get("manifests") or []
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+    documents = manifests.read_object(raw, host).get("manifests") or []
+    if not isinstance(documents, list) or not all(isinstance(entry, dict) for entry in documents):
         raise RegistryError("invalid", f"{host} sent a malformed list of referrers", host=host)
-    if len(listed) > MAX_LISTED:
+    if len(documents) > MAX_LISTED:
         raise RegistryError("too-large", f"{host} lists more than {MAX_LISTED:,} referrers", host=host)
-    found = Listed()
-    for entry in listed:
+    result = ReferrerList()
+    for entry in documents:
         try:
-            found.referrers.append(_referrer(entry, host))
+            result.referrers.append(_referrer(entry, host))
         except RegistryError:
-            found.odd += 1
-    return found
+            result.unsupported += 1
+    return result
 
 
 def _referrer(entry: dict[str, Any], host: str) -> Referrer:
-    about = descriptors.descriptor_of(entry, host)
-    kind, notes = descriptors.artifact_type_of(entry), descriptors.annotations_of(entry)
-    return Referrer(about.digest, about.media_type, about.size or 0, kind, notes)
+    descriptor = descriptors.descriptor_of(entry, host)
+    kind, annotations = descriptors.artifact_type_of(entry), descriptors.annotations_of(entry)
+    return Referrer(descriptor.digest, descriptor.media_type, descriptor.size or 0, kind, annotations)

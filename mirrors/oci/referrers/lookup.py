@@ -57,7 +57,7 @@ class FoundReferrer:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class LookupResult:
     """The result of one lookup: the referrers that were found, and the problem of the others."""
 
     found: Sequence[FoundReferrer] = ()
@@ -70,29 +70,29 @@ class ReferrerLookup:
     repository: str
     policy: ReferrerPolicy
 
-    def steps(self, subject: str) -> Iterator[Callable[[], Looked]]:
+    def steps(self, subject: str) -> Iterator[Callable[[], LookupResult]]:
         """Yield short lookups that can run concurrently. Each raises RegistryError."""
-        yield partial(self._listed, subject)
+        yield partial(self._look_up_listed, subject)
         for tag in cosign_tags(subject, self.policy):
-            yield partial(self._tagged, subject, tag)
+            yield partial(self._look_up_tag, subject, tag)
 
-    def _listed(self, subject: str) -> Looked:
+    def _look_up_listed(self, subject: str) -> LookupResult:
         listed = listing.referrers_of(self.source, self.repository, subject)
         untyped = [referrer.digest for referrer in listed.referrers if not referrer.has_type]
-        described, problem = self._described(untyped[:MAX_UNTYPED])
+        described, problem = self._read_untyped(untyped[:MAX_UNTYPED])
         referrers = [described.get(referrer.digest, referrer) for referrer in listed.referrers]
         found = [FoundReferrer(subject, r.digest, listed=r) for r in referrers if r.is_included(self.policy)]
         # The message is the same for each platform, because few different problems of an image are reported.
-        if listed.odd:
+        if listed.unsupported:
             problem = self._problem(
                 "lists referrers without a size, or with an unsupported media type or digest algorithm: these are not "
                 "copied"
             )
         elif len(untyped) > MAX_UNTYPED:
             problem = self._problem(f"lists more than {MAX_UNTYPED} referrers of one image without their type")
-        return Looked(found, problem)
+        return LookupResult(found, problem)
 
-    def _described(self, digests: Sequence[str]) -> tuple[dict[str, Referrer], RegistryError | None]:
+    def _read_untyped(self, digests: Sequence[str]) -> tuple[dict[str, Referrer], RegistryError | None]:
         """Return by digest the referrers as their own manifests describe them, and the last problem. This is for
         referrers that are listed without their artifact type: older versions of Quay leave it out, and those of Harbor
         list the type of the config instead, as cosign does under the fallback tag."""
@@ -106,13 +106,13 @@ class ReferrerLookup:
                 problem = error
         return described, problem
 
-    def _problem(self, words: str) -> RegistryError:
+    def _problem(self, message: str) -> RegistryError:
         host = self.source.access.host
-        return RegistryError("invalid", f"{host}/{self.repository} {words}", host=host)
+        return RegistryError("invalid", f"{host}/{self.repository} {message}", host=host)
 
-    def _tagged(self, subject: str, tag: str) -> Looked:
+    def _look_up_tag(self, subject: str, tag: str) -> LookupResult:
         present = self._head(tag)
-        return Looked([FoundReferrer(subject, present.digest, tag=tag)] if present else ())
+        return LookupResult([FoundReferrer(subject, present.digest, tag=tag)] if present else ())
 
     def _head(self, tag: str) -> Descriptor | None:
         """Look up a tag by a HEAD. If the HEAD is refused, a GET decides. A 404 is trusted, because otherwise each

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
-from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.blob_transfers import SharedResources
 from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.copy_request import CopyRequest, CopyResult
@@ -23,9 +23,9 @@ from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
-from mirrors.oci.referrers.lookup import FoundReferrer, Looked, ReferrerLookup
+from mirrors.oci.referrers.lookup import FoundReferrer, LookupResult, ReferrerLookup
 from mirrors.oci.referrers.referrers_result import ReferrersResult
-from mirrors.oci.referrers.signers import check_kept, signers_of
+from mirrors.oci.referrers.signers import check_signatures_kept, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
 from mirrors.oci.transfer.copy import ImageCopy
 
@@ -41,7 +41,7 @@ MAX_ALL_REFERRERS_BYTES: Final = GIB
 MAX_DEPTH: Final = 3
 """Levels of referrers: an SBOM of the image, the SBOM's signature, a statement about that signature."""
 
-AT_ONCE: Final = 4
+CONCURRENT_COPIES: Final = 4
 """Referrers of an image that are copied concurrently; most have two small blobs."""
 
 MAX_SIGNATURES_READ: Final = 10
@@ -72,7 +72,7 @@ class _Tally:
 class ReferrersCopy:
     """Copies the referrers of one image. `request` is the request for the image's copy, `image` the result."""
 
-    shared: Shared
+    shared: SharedResources
     indexes: FallbackIndexes
     request: CopyRequest
     image: CopyResult
@@ -83,16 +83,16 @@ class ReferrersCopy:
     target: RegistryClient = field(init=False)
 
     def __post_init__(self) -> None:
-        request, wire = self.request, self.shared.wire
-        object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
-        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call, is_target=True))
+        request, http = self.request, self.shared.http
+        object.__setattr__(self, "source", RegistryClient(http, request.source_access, self.call))
+        object.__setattr__(self, "target", RegistryClient(http, request.target_access, self.call, is_target=True))
 
     def run(self) -> ReferrersResult:
         """Copy the referrers. Raises only CopyCancelledError."""
-        small = PoolShare(self.shared.small, self.shared.wire.settings.requests_per_image)
-        copies = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oci-referrer")
+        request_pool = PoolShare(self.shared.request_pool, self.shared.http.settings.requests_per_image)
+        copies = ThreadPoolExecutor(CONCURRENT_COPIES, thread_name_prefix="oci-referrer")
         try:
-            return self._run(small, copies)
+            return self._run(request_pool, copies)
         except RegistryError as error:
             self._record(error)
             return self._result(None)
@@ -100,13 +100,16 @@ class ReferrersCopy:
             self.call.cancel()
             copies.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, small: Executor, copies: Executor) -> ReferrersResult:
-        subjects = self._wait(small.submit(self._subjects))
-        self._copy_levels(subjects, small, copies)
-        listing_pushed = [small.submit(self._list, m.subject, [Referrer.of(m)], []) for m in self.image.unlisted]
-        for future in listing_pushed:
+    def _run(self, request_pool: Executor, copies: Executor) -> ReferrersResult:
+        subjects = self._wait(request_pool.submit(self._subjects))
+        self._copy_levels(subjects, request_pool, copies)
+        futures = [
+            request_pool.submit(self._ensure_listed, manifest.subject, [Referrer.of(manifest)], [])
+            for manifest in self.image.unlisted
+        ]
+        for future in futures:
             self._record_failure(future)
-        is_signed, signers = self._signed(subjects, small)
+        is_signed, signers = self._check_signatures(subjects, request_pool)
         return self._result(None if self.tally.problems and not is_signed else is_signed, signers)
 
     def _subjects(self) -> list[str]:
@@ -115,108 +118,115 @@ class ReferrersCopy:
         repository = self.request.target.repository
         root = self.target.get_manifest(repository, self.image.target_digest)
         subjects = subjects_of(self.target, repository, root)
-        return subjects if self._is_whole else subjects[1:]
+        return subjects if self._has_all_platforms else subjects[1:]
 
     @property
-    def _is_whole(self) -> bool:
+    def _has_all_platforms(self) -> bool:
         return self.image.target_digest == self.image.source_digest
 
-    def _copy_levels(self, subjects: Sequence[str], small: Executor, copies: Executor) -> None:
+    def _copy_levels(self, subjects: Sequence[str], request_pool: Executor, copies: Executor) -> None:
         """Copy the referrers of the image and, with the policy ``all``, the referrers of those. No digest is followed
         twice, because referrers may name one another."""
         level, seen = list(subjects), set(subjects)
         for _ in range(MAX_DEPTH if self.policy == "all" else 1):
-            found = [one for one in self._look(level, small) if one.digest not in seen]
-            level = self._copy_all(self._within_limit(found), small, copies)
+            found = [referrer for referrer in self._find_referrers(level, request_pool) if referrer.digest not in seen]
+            level = self._copy_all(self._within_limit(found), request_pool, copies)
             seen.update(level)
             if not level:
                 return
 
-    def _look(self, subjects: Sequence[str], small: Executor) -> list[FoundReferrer]:
+    def _find_referrers(self, subjects: Sequence[str], request_pool: Executor) -> list[FoundReferrer]:
         lookup = ReferrerLookup(self.source, self.request.source.repository, self.policy)
-        looks = [small.submit(step) for subject in subjects for step in lookup.steps(subject)]
+        futures = [request_pool.submit(step) for subject in subjects for step in lookup.steps(subject)]
         found: dict[str, FoundReferrer] = {}
-        for future in looks:
-            looked = self._record_failure(future) or Looked()
-            found |= {one.name: one for one in looked.found}
-            if looked.problem is not None:
-                self._record(looked.problem)
+        for future in futures:
+            result = self._record_failure(future) or LookupResult()
+            found |= {referrer.name: referrer for referrer in result.found}
+            if result.problem is not None:
+                self._record(result.problem)
         return list(found.values())
 
     def _within_limit(self, found: list[FoundReferrer]) -> list[FoundReferrer]:
-        room = MAX_REFERRERS - self.tally.found
-        if len(found) > room:
+        remaining = MAX_REFERRERS - self.tally.found
+        if len(found) > remaining:
             host = self.source.access.host
-            words = f"{host}/{self.request.source.repository} has more than {MAX_REFERRERS} referrers of one image"
-            self._record(RegistryError("too-large", f"{words}; the others are not copied", host=host))
-        self.tally.found += min(room, len(found))
-        return sorted(found, key=lambda one: one.rank)[:room]
+            message = f"{host}/{self.request.source.repository} has more than {MAX_REFERRERS} referrers of one image"
+            self._record(RegistryError("too-large", f"{message}; the others are not copied", host=host))
+        self.tally.found += min(remaining, len(found))
+        return sorted(found, key=lambda referrer: referrer.rank)[:remaining]
 
-    def _copy_all(self, found: Sequence[FoundReferrer], small: Executor, copies: Executor) -> list[str]:
+    def _copy_all(self, found: Sequence[FoundReferrer], request_pool: Executor, copies: Executor) -> list[str]:
         """Copy these referrers, and return the digests of those that are at the target now."""
-        running = [(one, copies.submit(self._copy_one, one)) for one in found]
-        done = [(one, result) for one, future in running if (result := self._record_failure(future)) is not None]
-        for one, result in done:
-            self.tally.at_target.append(one)
+        running = [(referrer, copies.submit(self._copy_one, referrer)) for referrer in found]
+        done = [
+            (referrer, result) for referrer, future in running if (result := self._record_failure(future)) is not None
+        ]
+        for referrer, result in done:
+            self.tally.at_target.append(referrer)
             self.tally.copied += not result.unchanged
-        unlisted = [small.submit(self._list, subject, *about) for subject, about in _to_list(done).items()]
+        unlisted = [
+            request_pool.submit(self._ensure_listed, subject, *unlisted_referrers)
+            for subject, unlisted_referrers in _unlisted_by_subject(done).items()
+        ]
         for future in unlisted:
             self._record_failure(future)
-        return [one.digest for one, _ in done]
+        return [referrer.digest for referrer, _ in done]
 
-    def _copy_one(self, one: FoundReferrer) -> CopyResult:
+    def _copy_one(self, referrer: FoundReferrer) -> CopyResult:
         """Copy one referrer on its own thread, with its own call, so that a failure ends no other copy."""
-        room = MAX_ALL_REFERRERS_BYTES - self.tally.bytes_copied
+        remaining = MAX_ALL_REFERRERS_BYTES - self.tally.bytes_copied
         source, target = self.request.source, self.request.target
-        tag, digest = (one.tag, None) if one.tag else (None, one.digest)
-        if one.is_appended:
-            read = partial(self.source.get_manifest, source.repository, one.digest)
-            check_kept(self.target, target.repository, one.tag, one.digest, read)
+        tag, digest = (referrer.tag, None) if referrer.tag else (None, referrer.digest)
+        if referrer.is_appended:
+            read_source = partial(self.source.get_manifest, source.repository, referrer.digest)
+            check_signatures_kept(self.target, target.repository, referrer.tag, referrer.digest, read_source)
         request = replace(
             self.request,
             source=replace(source, tag=tag, digest=digest),
             target=replace(target, tag=tag, digest=digest),
             platforms=(),
             target_is_new=False,
-            seen=None,
-            known=None,
-            subject="" if one.tag else one.subject,
-            max_bytes=max(0, min(MAX_REFERRER_BYTES, room)),
+            prefetched=None,
+            previous_digests=None,
+            subject="" if referrer.tag else referrer.subject,
+            max_bytes=max(0, min(MAX_REFERRER_BYTES, remaining)),
         )
         call = Call(cancelled=lambda: self.call.is_cancelled, exchanges=self.call.exchanges)
         result = ImageCopy(self.shared, request, call, ProgressCounter(None, 0)).run()
         self.tally.add_bytes(result.bytes_copied)
         return result
 
-    def _list(self, subject: str, pushed: Sequence[Referrer], present: Sequence[Referrer]) -> None:
+    def _ensure_listed(self, subject: str, pushed: Sequence[Referrer], present: Sequence[Referrer]) -> None:
         """Make sure that the target lists the referrers: those `pushed` without its confirmation, and those already
         `present` if the target keeps no list itself."""
         repository = self.request.target.repository
-        listed = listing.by_api(self.target, repository, subject)
+        listed = listing.list_by_api(self.target, repository, subject)
         if listed is None:
             missing = [*pushed, *present]
         else:
-            known = {referrer.digest for referrer in listed.referrers}
-            missing = [referrer for referrer in pushed if referrer.digest not in known]
+            listed_digests = {referrer.digest for referrer in listed.referrers}
+            missing = [referrer for referrer in pushed if referrer.digest not in listed_digests]
         if missing:
             self.indexes.add(self.target, repository, subject, missing)
 
-    def _signed(self, subjects: Sequence[str], small: Executor) -> tuple[bool, tuple[str, ...]]:
+    def _check_signatures(self, subjects: Sequence[str], request_pool: Executor) -> tuple[bool, tuple[str, ...]]:
         """Return whether the target has signatures of the image itself (of an index with fewer platforms: of its
         platforms), and the signers. Content under a tag counts only once it is read."""
-        signed = {self.image.target_digest} if self._is_whole else set(subjects)
-        claimed = [one for one in self.tally.at_target if one.is_signature and one.subject in signed]
-        listed = [one for one in claimed if one.listed]
-        read = [*(one for one in claimed if not one.listed), *listed[:MAX_SIGNATURES_READ]]
-        futures = [small.submit(self._signers, one) for one in read]
+        signed = {self.image.target_digest} if self._has_all_platforms else set(subjects)
+        claimed = [
+            referrer for referrer in self.tally.at_target if referrer.is_signature and referrer.subject in signed
+        ]
+        listed = [referrer for referrer in claimed if referrer.listed]
+        read = [*(referrer for referrer in claimed if not referrer.listed), *listed[:MAX_SIGNATURES_READ]]
+        futures = [request_pool.submit(self._read_signers, referrer) for referrer in read]
         found = [names for future in futures if (names := self._record_failure(future)) is not None]
         return bool(listed or found), tuple(dict.fromkeys(name for names in found for name in names))
 
-    def _signers(self, one: FoundReferrer) -> list[str] | None:
-        return signers_of(self.shared.wire, self.target, self.request.target.repository, one.digest)
+    def _read_signers(self, referrer: FoundReferrer) -> list[str] | None:
+        return signers_of(self.shared.http, self.target, self.request.target.repository, referrer.digest)
 
     def _wait(self, future: Future[T]) -> T:
-        return self.call.outcome(future, self.request.source.registry)
+        return self.call.wait_for(future, self.request.source.registry)
 
     def _record_failure(self, future: Future[T]) -> T | None:
         """Return the result. After an error, record a problem and return None, unless the time of the whole copy is
@@ -238,14 +248,14 @@ class ReferrersCopy:
         return ReferrersResult(tally.found, tally.copied, tally.bytes_copied, is_signed, signers, tuple(tally.problems))
 
 
-def _to_list(
+def _unlisted_by_subject(
     done: Sequence[tuple[FoundReferrer, CopyResult]],
 ) -> dict[str, tuple[list[Referrer], list[Referrer]]]:
     """Return by subject the referrers that were pushed and not confirmed as listed, and those already at the target."""
-    about: dict[str, tuple[list[Referrer], list[Referrer]]] = {}
-    for one, result in done:
+    by_subject: dict[str, tuple[list[Referrer], list[Referrer]]] = {}
+    for referrer, result in done:
         for manifest in result.unlisted:
-            about.setdefault(manifest.subject, ([], []))[0].append(Referrer.of(manifest))
-        if one.listed is not None and result.unchanged:
-            about.setdefault(one.subject, ([], []))[1].append(one.listed)
-    return about
+            by_subject.setdefault(manifest.subject, ([], []))[0].append(Referrer.of(manifest))
+        if referrer.listed is not None and result.unchanged:
+            by_subject.setdefault(referrer.subject, ([], []))[1].append(referrer.listed)
+    return by_subject

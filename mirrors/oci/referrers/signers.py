@@ -23,38 +23,42 @@ MAX_BUNDLE_BYTES: Final = MIB
 """The maximum size of a bundle; real ones have about 10 KiB."""
 
 
-def signers_of(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str] | None:
+def signers_of(http: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str] | None:
     """Return the identities in the certificates of a signature; none if it was created with a key, or if they cannot be
     read. Return None for a manifest without a signature. Raises RegistryError if the manifest cannot be read."""
-    found = client.get_manifest(repository, digest)
-    if not _is_signature(found, client.access.host):
+    manifest = client.get_manifest(repository, digest)
+    if not _is_signature(manifest, client.access.host):
         return None
     with suppress(RegistryError):
-        if found.artifact_type.startswith(SIGSTORE_BUNDLE):
-            bundles = [_read(wire, client, repository, blob.digest) for blob in _bundles(found)]
+        if manifest.artifact_type.startswith(SIGSTORE_BUNDLE):
+            bundles = [_read(http, client, repository, blob.digest) for blob in _bundles(manifest)]
             return [name for raw in bundles for name in identities.of_bundle(raw)]
-        return list(identities.of_signature_manifest(manifests.read_object(found.raw, client.access.host)))
+        return list(identities.of_signature_manifest(manifests.read_object(manifest.raw, client.access.host)))
     return []
 
 
-def _is_signature(found: Manifest, host: str) -> bool:
+def _is_signature(manifest: Manifest, host: str) -> bool:
     """Return whether a manifest is a signature, by its artifact type or its layers: cosign's tags may contain
     anything."""
-    is_listed_type = Referrer.of(found).is_signature
-    return is_listed_type or (not found.children and any(signature for _, signature in _signatures(found, host)))
+    has_signature_type = Referrer.of(manifest).is_signature
+    return has_signature_type or (
+        not manifest.children and any(signature for _, signature in _signatures(manifest, host))
+    )
 
 
-def check_kept(target: RegistryClient, repository: str, tag: str, wanted: str, read: Callable[[], Manifest]) -> None:
+def check_signatures_kept(
+    target: RegistryClient, repository: str, tag: str, new_digest: str, read_source: Callable[[], Manifest]
+) -> None:
     """Raise RegistryError `conflict` if the target has signatures of its own under a cosign tag: a manifest with the
-    digest `wanted`, which `read` gets from the source, would overwrite them. If a HEAD is denied, a GET decides. If the
-    target does not show what it has, its error is raised, and nothing is overwritten."""
+    digest `new_digest`, which `read_source` gets from the source, would overwrite them. If a HEAD is denied, a GET
+    decides. If the target does not show what it has, its error is raised, and nothing is overwritten."""
     present = target.head_manifest(repository, tag, confirm=True)
-    if present is None or present.digest == wanted:
+    if present is None or present.digest == new_digest:
         return
     host = target.access.host
-    if _signatures(target.get_manifest(repository, present.digest), host) - _signatures(read(), host):
-        words = f"{host}/{repository}:{tag} holds signatures that the source does not have: it was not changed"
-        raise RegistryError("conflict", words, host=host, permanent=True)
+    if _signatures(target.get_manifest(repository, present.digest), host) - _signatures(read_source(), host):
+        message = f"{host}/{repository}:{tag} holds signatures that the source does not have: it was not changed"
+        raise RegistryError("conflict", message, host=host, permanent=True)
 
 
 def _signatures(manifest: Manifest, host: str) -> set[tuple[str, str]]:
@@ -69,9 +73,9 @@ def _bundles(manifest: Manifest) -> list[descriptors.Descriptor]:
     return [blob for blob in manifest.blobs[1:] if blob.media_type.startswith(SIGSTORE_BUNDLE)][:1]
 
 
-def _read(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> bytes:
+def _read(http: HttpContext, client: RegistryClient, repository: str, digest: str) -> bytes:
     host = client.access.host
-    with wire.gate.hold([host], client.call):
+    with http.gate.hold([host], client.call):
         reply = client.open_blob(repository, digest, 0)
         raw = b"" if reply.stream is None else read_whole(reply.stream, MAX_BUNDLE_BYTES, host)
     if descriptors.digest_of(raw, digest.partition(":")[0]) != digest:

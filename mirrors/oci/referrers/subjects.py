@@ -40,6 +40,6 @@ def _children(index: Manifest, host: str) -> Iterator[tuple[str, str]]:
         return
     entries: list[dict[str, Any]] = read_object(index.raw, host)["manifests"]
     for entry in entries:
-        about = descriptor_of(entry, host)
+        descriptor = descriptor_of(entry, host)
         if platform_name(entry) != "unknown/unknown":
-            yield about.digest, about.media_type
+            yield descriptor.digest, descriptor.media_type

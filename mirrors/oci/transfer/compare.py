@@ -15,7 +15,7 @@ from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.distribution.registry_client import RegistryClient
-from mirrors.oci.transfer.plan import is_readable, is_refusal
+from mirrors.oci.transfer.plan import find_by_get, is_refusal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,13 +38,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparer:
-    """Compares source and target of one image. `small` runs short requests that the image's own thread waits for."""
+    """Compares source and target of one image. `request_pool` runs short requests that the image's own thread waits
+    for."""
 
     request: CopyRequest
     source: RegistryClient
     target: RegistryClient
     call: Call
-    small: Executor
+    request_pool: Executor
     traits: TargetTraits
 
     def compare(self) -> Comparison:
@@ -52,58 +53,60 @@ class Comparer:
         does a source whose tag the target lacks as expected, because it is read next in any case."""
         source = self.request.source
         if self.request.subject and source.digest is not None:
-            return self._look(source.digest, Descriptor(source.digest, "", None))
+            return self._look_up_target(source.digest, Descriptor(source.digest, "", None))
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
-        if (seen := self.request.seen) is not None:
-            return self._look(source.tag, seen.descriptor if isinstance(seen, Manifest) else seen)
+        if (prefetched := self.request.prefetched) is not None:
+            return self._look_up_target(
+                source.tag, prefetched.descriptor if isinstance(prefetched, Manifest) else prefetched
+            )
         expects_tag = self.traits.expects_tag(self.target.access.host)
-        looking = self.small.submit(self._head_source) if expects_tag else None
-        compared = self._look(source.tag, None)
-        self.traits.looked_for_tag(self.target.access.host, is_there=compared.present is not None)
-        if looking is None:
-            if compared.doubt == "missing":
-                return compared
-            looking = self.small.submit(self._head_source)
-        return replace(compared, source=self.call.outcome(looking, source.registry))
+        lookup = self.request_pool.submit(self._head_source) if expects_tag else None
+        comparison = self._look_up_target(source.tag, None)
+        self.traits.record_tag_lookup(self.target.access.host, exists=comparison.present is not None)
+        if lookup is None:
+            if comparison.doubt == "missing":
+                return comparison
+            lookup = self.request_pool.submit(self._head_source)
+        return replace(comparison, source=self.call.wait_for(lookup, source.registry))
 
     def _compare_pinned(self, digest: str) -> Comparison:
         """Use the reference's own tag if it is free or already right, else a tag that belongs only to this digest: a
         pinned reference never moves a tag."""
-        wanted = Descriptor(digest, "", None)
+        source = Descriptor(digest, "", None)
         target, tag = self.request.target, self.request.source.tag
         if tag is not None:
             try:
                 present = self.send(self.target.head_manifest, target.repository, tag, confirm=True)
                 if present is None or present.digest == digest:
-                    return Comparison(tag, present, wanted)
+                    return Comparison(tag, present, source)
             except RegistryError as error:
                 if error.code != "denied":
                     raise
-        pinned = pinned_tag(tag, digest)
-        return self._look(pinned, wanted)
+        digest_tag = pinned_tag(tag, digest)
+        return self._look_up_target(digest_tag, source)
 
-    def confirm(self, compared: Comparison) -> Future[Descriptor | None] | None:
+    def confirm(self, comparison: Comparison) -> Future[Descriptor | None] | None:
         """Start a GET for a tag that the target denied to a HEAD, while the source is read. None if there is no
         doubt."""
-        if not compared.doubt or self.request.target_is_new:
+        if not comparison.doubt or self.request.target_is_new:
             return None
-        return self.small.submit(self._confirm, compared)
+        return self.request_pool.submit(self._confirm, comparison)
 
-    def _confirm(self, compared: Comparison) -> Descriptor | None:
-        if compared.doubt == "missing" and self.traits.answers_heads(self.target):
+    def _confirm(self, comparison: Comparison) -> Descriptor | None:
+        if comparison.doubt == "missing" and self.traits.supports_heads(self.target):
             return None
-        return is_readable(self.target, self.request.target.repository, compared.tag)
+        return find_by_get(self.target, self.request.target.repository, comparison.tag)
 
     def send(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Send a request on the pool and wait for it. This thread keeps checking whether the call is cancelled."""
-        return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
+        return self.call.wait_for(self.request_pool.submit(request, *args, **kwargs), self.request.source.registry)
 
-    def look(self, reference: str) -> Descriptor | None:
-        return self._look(reference, None).present
+    def look_up(self, reference: str) -> Descriptor | None:
+        return self._look_up_target(reference, None).present
 
-    def _look(self, reference: str, source: Descriptor | None) -> Comparison:
+    def _look_up_target(self, reference: str, source: Descriptor | None) -> Comparison:
         try:
             present = self.send(self.target.head_manifest, self.request.target.repository, reference)
         except RegistryError as error:

@@ -15,21 +15,21 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DECODER: Final = json.JSONDecoder()
 
 
-def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
-    """Return the index with only the `wanted` platforms (`os/arch[/variant]`), their attestations, and entries without
+def keep_platforms(manifest: Manifest, platforms: Sequence[str], *, host: str) -> Manifest:
+    """Return the index with only these platforms (`os/arch[/variant]`), their attestations, and entries without
     a platform.
 
     Return the same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if the
     index has none of the platforms.
     """
-    if not wanted or not manifest.platforms:
+    if not platforms or not manifest.platforms:
         return manifest
     entries: list[dict[str, Any]] = read_object(manifest.raw, host)["manifests"]
-    chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in wanted)}
+    chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in platforms)}
     if not chosen:
         raise RegistryError(
             "unsupported",
-            f"the image has none of the platforms {', '.join(wanted)} (it has {', '.join(manifest.platforms)})",
+            f"the image has none of the platforms {', '.join(platforms)} (it has {', '.join(manifest.platforms)})",
             host=host,
         )
     kept = [_is_kept(entry, chosen) for entry in entries]
@@ -38,21 +38,21 @@ def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> M
     return parse(_cut(manifest.raw, kept, host), manifest.media_type, host=host)
 
 
-def _matches(name: str, wanted: str) -> bool:
+def _matches(name: str, platform: str) -> bool:
     """Return whether a platform matches. `linux/arm` matches all its variants; `linux/arm64` and `linux/arm64/v8` are
     equal."""
-    normal = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
-    target = wanted.removesuffix("/v8") if wanted.startswith("linux/arm64") else wanted
-    return normal == target or normal.startswith(f"{target}/")
+    actual = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
+    expected = platform.removesuffix("/v8") if platform.startswith("linux/arm64") else platform
+    return actual == expected or actual.startswith(f"{expected}/")
 
 
 def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
     if entry["digest"] in chosen:
         return True
     annotations = entry.get("annotations")
-    about = annotations.get("vnd.docker.reference.digest") if isinstance(annotations, dict) else None
-    if isinstance(about, str):
-        return about in chosen
+    subject = annotations.get("vnd.docker.reference.digest") if isinstance(annotations, dict) else None
+    if isinstance(subject, str):
+        return subject in chosen
     return platform_name(entry) in ("", "unknown/unknown")
 
 
@@ -79,34 +79,34 @@ def _cut(raw: bytes, kept: Sequence[bool], host: str) -> bytes:
 def _entries(text: str) -> list[_Span]:
     """Return the elements of the top-level lists that are named `manifests`."""
     spans: list[_Span] = []
-    at = _skip(text, 0)
-    while text[at] in "{,":
-        key, at = _DECODER.raw_decode(text, _skip(text, at + 1))
-        at = _skip(text, _skip(text, at) + 1)
-        value = _value(text, at)
+    position = _skip(text, 0)
+    while text[position] in "{,":
+        key, position = _DECODER.raw_decode(text, _skip(text, position + 1))
+        position = _skip(text, _skip(text, position) + 1)
+        value = _value(text, position)
         if key == "manifests":
             spans += _elements(text, value)
-        at = _skip(text, value.end)
+        position = _skip(text, value.end)
     return spans
 
 
 def _elements(text: str, array: _Span) -> list[_Span]:
     """Return the elements of an array, none for any other value."""
     spans: list[_Span] = []
-    at = array.start
-    while text[at] in "[," and text[_skip(text, at + 1)] != "]":
-        spans.append(_value(text, at + 1))
-        at = _skip(text, spans[-1].end)
+    position = array.start
+    while text[position] in "[," and text[_skip(text, position + 1)] != "]":
+        spans.append(_value(text, position + 1))
+        position = _skip(text, spans[-1].end)
     return spans
 
 
-def _value(text: str, at: int) -> _Span:
-    start = _skip(text, at)
+def _value(text: str, position: int) -> _Span:
+    start = _skip(text, position)
     return _Span(start, _DECODER.raw_decode(text, start)[1])
 
 
-def _skip(text: str, at: int) -> int:
+def _skip(text: str, position: int) -> int:
     """Return the position after the white space."""
-    found = _SPACE.match(text, at)
-    assert found is not None
-    return found.end()
+    match = _SPACE.match(text, position)
+    assert match is not None
+    return match.end()

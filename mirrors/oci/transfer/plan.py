@@ -73,8 +73,8 @@ class CopyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Reads manifests from the source, those of one level concurrently. `small` is a pool for short requests;
-    `is_known(digest)` returns whether content of the target counts; `denies_heads` means that a HEAD of the target is
+    """Reads manifests from the source, those of one level concurrently. `request_pool` is a pool for short requests;
+    `is_trusted(digest)` returns whether content of the target counts; `denies_heads` means that a HEAD of the target is
     not trusted; `reads_all` means that manifests are read from the source without a lookup at the target; `check`
     starts to check for a blob at the target as soon as a manifest that names the blob is read, None for no check;
     `max_bytes` limits the blobs of a referrer, None for an image."""
@@ -84,8 +84,8 @@ class Planner:
     target: RegistryClient
     target_repository: str
     settings: EngineSettings
-    small: Executor
-    is_known: Callable[[str], bool]
+    request_pool: Executor
+    is_trusted: Callable[[str], bool]
     denies_heads: bool = False
     reads_all: bool = False
     check: Callable[[Descriptor], BlobCheck] | None = None
@@ -103,7 +103,7 @@ class Planner:
         return plan
 
     def _walk(self, plan: CopyPlan, root: Manifest) -> None:
-        until = time.monotonic() + self.settings.plan_seconds
+        deadline = time.monotonic() + self.settings.plan_seconds
         seen = {root.digest}
         self._add(plan, root)
         level = [root]
@@ -112,29 +112,29 @@ class Planner:
             seen.update(children)
             if len(seen) > MAX_IMAGE_MANIFESTS:
                 raise self._too_large(f"more than {MAX_IMAGE_MANIFESTS} manifests")
-            level = self._load_all(plan, children.values(), until)
+            level = self._load_all(plan, children.values(), deadline)
 
-    def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
-        load = self._read if self.reads_all else self._look_and_read
+    def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], deadline: float) -> list[Manifest]:
+        load = self._read if self.reads_all else self._read_if_missing
         waiting, level = deque(children), []
         pending: deque[tuple[Descriptor, Future[_Loaded]]] = deque()
         while waiting or pending:
             # No more are submitted than run at a time, because manifests that are read but not counted yet take memory.
             while waiting and len(pending) < self.settings.requests_per_image:
                 child = waiting.popleft()
-                pending.append((child, self.small.submit(load, child)))
-            child, loading = pending.popleft()
-            found = self.source.call.outcome(loading, self.source.access.host)
-            if time.monotonic() > until:
+                pending.append((child, self.request_pool.submit(load, child)))
+            child, future = pending.popleft()
+            loaded = self.source.call.wait_for(future, self.source.access.host)
+            if time.monotonic() > deadline:
                 raise self._too_slow()
-            if isinstance(found, Manifest):
-                self._add(plan, found)
-                level.append(found)
-            elif found is not None:
-                plan.blobs.setdefault(child.digest, found)
+            if isinstance(loaded, Manifest):
+                self._add(plan, loaded)
+                level.append(loaded)
+            elif loaded is not None:
+                plan.blobs.setdefault(child.digest, loaded)
         return level
 
-    def _look_and_read(self, child: Descriptor) -> _Loaded:
+    def _read_if_missing(self, child: Descriptor) -> _Loaded:
         return None if self._is_at_target(child) else self._read(child)
 
     def _read(self, child: Descriptor) -> _Loaded:
@@ -158,10 +158,10 @@ class Planner:
 
     def _is_at_target(self, child: Descriptor) -> bool:
         reference, media_type = child.digest, child.media_type
-        if not self.is_known(reference):
+        if not self.is_trusted(reference):
             return False
-        found = is_present(self.target, self.target_repository, reference, media_type, confirm=self.denies_heads)
-        return found is not None
+        descriptor = find_by_head(self.target, self.target_repository, reference, media_type, confirm=self.denies_heads)
+        return descriptor is not None
 
     def _add(self, plan: CopyPlan, manifest: Manifest) -> None:
         plan.manifests[manifest.digest] = manifest
@@ -188,8 +188,10 @@ class Planner:
 
     def _too_slow(self) -> RegistryError:
         host = self.source.access.host
-        words = f"reading the manifests of {host}/{self.source_repository} took over {self.settings.plan_seconds:.0f} s"
-        return RegistryError("timeout", words, host=host)
+        message = (
+            f"reading the manifests of {host}/{self.source_repository} took over {self.settings.plan_seconds:.0f} s"
+        )
+        return RegistryError("timeout", message, host=host)
 
     def _too_large(self, what: str, *, says_step: bool = False) -> RegistryError:
         host = self.source.access.host
@@ -198,21 +200,21 @@ class Planner:
         )
 
 
-def is_present(
+def find_by_head(
     client: RegistryClient, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
 ) -> Descriptor | None:
     """Look up a manifest by a HEAD. Return None also if the lookup is forbidden, because the push will decide."""
     return _unless_forbidden(lambda: client.head_manifest(repository, reference, media_type, confirm=confirm))
 
 
-def is_readable(client: RegistryClient, repository: str, reference: str) -> Descriptor | None:
-    """Look up a manifest by a GET, after a HEAD has denied it. Otherwise the same as `is_present`."""
+def find_by_get(client: RegistryClient, repository: str, reference: str) -> Descriptor | None:
+    """Look up a manifest by a GET, after a HEAD has denied it. Otherwise the same as `find_by_head`."""
     return _unless_forbidden(lambda: client.read_descriptor(repository, reference))
 
 
-def _unless_forbidden(look: Callable[[], Descriptor | None]) -> Descriptor | None:
+def _unless_forbidden(lookup: Callable[[], Descriptor | None]) -> Descriptor | None:
     try:
-        return look()
+        return lookup()
     except RegistryError as error:
         if is_refusal(error):
             return None

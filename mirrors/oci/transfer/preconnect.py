@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.blob_transfers import SharedResources
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.manifests import INDEXES
 from mirrors.oci.distribution.registry_client import RegistryClient
@@ -22,16 +22,16 @@ class Connections:
 
     source: RegistryClient
     target: RegistryClient
-    shared: Shared
+    shared: SharedResources
 
     def expect_copy(self) -> None:
-        self.shared.small.submit(self.target.preconnect, FIRST_TARGET_REQUESTS)
+        self.shared.request_pool.submit(self.target.preconnect, FIRST_TARGET_REQUESTS)
 
     def expect_manifests(self, root: Descriptor | None) -> None:
         """Open as many connections as an index of this size lists manifests, within the slots of a host."""
         if root is None or root.media_type not in INDEXES:
             return
-        wanted = min(self.shared.wire.settings.requests_per_host, (root.size or 0) // INDEX_ENTRY_BYTES)
+        min_open = min(self.shared.http.settings.requests_per_host, (root.size or 0) // INDEX_ENTRY_BYTES)
         for client in (self.source, self.target):
-            for _ in range(wanted):
-                self.shared.small.submit(client.preconnect, wanted)
+            for _ in range(min_open):
+                self.shared.request_pool.submit(client.preconnect, min_open)

@@ -45,7 +45,7 @@ class TransferRun:
         for digest in ready:
             del self._missing[digest]
             manifest = self._plan.manifests[digest]
-            future = self._copy.small.submit(self._copy.pushes.push, digest, manifest)
+            future = self._copy.request_pool.submit(self._copy.pushes.push, digest, manifest)
             self._running[future] = (Part("manifest", digest), True)
 
     def _finish(self, future: Future[Any]) -> None:
@@ -54,8 +54,8 @@ class TransferRun:
         if blob is not None and not is_owner and future.exception() is not None:
             self._start_blob(blob)
             return
-        way = future.result()
+        method = future.result()
         if blob is not None:
-            self._copy.counter.finish(blob, way if is_owner else "skipped")
+            self._copy.counter.finish(blob, method if is_owner else "skipped")
         for missing in self._missing.values():
             missing.discard(part)

@@ -17,7 +17,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.session import Session as CoreSession
 from botocore.session import get_session
 
-from mirrors.registries.authorities import bundle
+from mirrors.registries.authorities import ca_bundle
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
@@ -47,7 +47,7 @@ class AwsAccount:
     def ecr(self) -> ECRClient:
         """Return a client with timeouts. It retries throttled calls in botocore's adaptive mode."""
         return boto3.Session(botocore_session=self._session()).client(
-            "ecr", config=self._config(), verify=bundle(self.trusted_ca)
+            "ecr", config=self._config(), verify=ca_bundle(self.trusted_ca)
         )
 
     def _session(self) -> CoreSession:
@@ -79,7 +79,7 @@ class AwsAccount:
 
     def _sts_creator(self, session: CoreSession) -> Callable[..., Any]:
         return partial(
-            session.create_client, region_name=self.region, config=self._config(), verify=bundle(self.trusted_ca)
+            session.create_client, region_name=self.region, config=self._config(), verify=ca_bundle(self.trusted_ca)
         )
 
 

@@ -15,7 +15,7 @@ from mirrors.oci.common.errors import Code
 from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"
-THROTTLED_REST: Final = 30.0
+THROTTLED_PAUSE: Final = 30.0
 """Seconds for which a host counts as rate limited when AWS throttles a call: its token buckets refill within a few."""
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
@@ -43,93 +43,91 @@ class AwsCall:
 
 
 @contextmanager
-def explained(asked: AwsCall) -> Iterator[None]:
+def translate_aws_errors(call: AwsCall) -> Iterator[None]:
     """Raise errors of botocore and the operating system inside the block as RegistryError."""
     try:
         yield
     except aws.ClientError as error:
-        explained_error = _refusal(error, asked)
+        registry_error = _refusal(error, call)
     except (aws.BotoCoreError, OSError) as error:
-        explained_error = _trouble(error, asked)
+        registry_error = _no_response_error(error, call)
     else:
         return
-    if explained_error.code == "credential":
+    if registry_error.code == "credential":
         forget_clients()
-    raise explained_error
+    raise registry_error
 
 
 def code_of(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _refusal(error: aws.ClientError, asked: AwsCall) -> RegistryError:
+def _refusal(error: aws.ClientError, call: AwsCall) -> RegistryError:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:400]
     service = "sts" if error.operation_name.startswith("AssumeRole") else "ecr"
     action = f"{service}:{error.operation_name}"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _DENIED:
-        return _denied(action, message, asked)
+        return _denied(action, message, call)
     if code in _THROTTLED:
-        text = (
-            f"AWS throttles {action} in {asked.region}; the call is retried later. Raise the quota if this continues."
-        )
-        return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST, says_step=True)
-    if problem := _credentials_problem(code, message, asked):
+        text = f"AWS throttles {action} in {call.region}; the call is retried later. Raise the quota if this continues."
+        return RegistryError("rate-limited", text, host=call.host, retry_after=THROTTLED_PAUSE, says_step=True)
+    if problem := _credentials_problem(code, message, call):
         return RegistryError(
-            "credential", f"AWS rejected our credentials for {action}: {problem}", host=asked.host, says_step=True
+            "credential", f"AWS rejected our credentials for {action}: {problem}", host=call.host, says_step=True
         )
     if code == "KmsException":
         text = (
-            f"AWS KMS refused the key {asked.kms_key or 'that is configured'} ({message}): check that it exists in "
-            f"{asked.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
+            f"AWS KMS refused the key {call.kms_key or 'that is configured'} ({message}): check that it exists in "
+            f"{call.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
             "kms:DescribeKey"
         )
-        return RegistryError("invalid", text, host=asked.host, says_step=True)
+        return RegistryError("invalid", text, host=call.host, says_step=True)
     if status >= 500:
         return RegistryError(
-            "unavailable", f"AWS returned an error for {action} in {asked.region} ({code})", host=asked.host
+            "unavailable", f"AWS returned an error for {action} in {call.region} ({code})", host=call.host
         )
     advice = ": ask AWS for a higher quota" if code == "LimitExceededException" else ""
     return RegistryError(
         "invalid",
-        f"AWS refused {action} for {asked.arn} ({code}: {message}){advice}",
-        host=asked.host,
+        f"AWS refused {action} for {call.arn} ({code}: {message}){advice}",
+        host=call.host,
         says_step=bool(advice),
     )
 
 
-def _denied(action: str, message: str, asked: AwsCall) -> RegistryError:
+def _denied(action: str, message: str, call: AwsCall) -> RegistryError:
     caller = match[1] if (match := _CALLER.search(message)) else "our identity"
     if action.startswith("sts:"):
         text = (
-            f"AWS refused {action} on {asked.role or 'the role of the service account'} to {caller}: the role's trust "
+            f"AWS refused {action} on {call.role or 'the role of the service account'} to {caller}: the role's trust "
             f"policy must name that identity, and the identity needs {action} on the role; {DOCS}"
         )
-        return RegistryError("credential", text, host=asked.host, says_step=True)
+        return RegistryError("credential", text, host=call.host, says_step=True)
     why = "an explicit deny applies" if "explicit deny" in message else "no policy allows it"
-    text = f"AWS refused {action} on {asked.arn} to {caller} because {why}: allow this action on this ARN; {DOCS}"
-    return RegistryError("denied", text, host=asked.host, says_step=True)
+    text = f"AWS refused {action} on {call.arn} to {caller} because {why}: allow this action on this ARN; {DOCS}"
+    return RegistryError("denied", text, host=call.host, says_step=True)
 
 
-def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
+def _credentials_problem(code: str, message: str, call: AwsCall) -> str:
     """Return the problem of credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
-    advice = next((text for codes, text in _LOG_IN if code in codes), "")
-    return advice.format(region=asked.region, code=code)
+    advice = next((text for codes, text in _CREDENTIAL_ADVICE if code in codes), "")
+    return advice.format(region=call.region, code=code)
 
 
-def _trouble(error: Exception, asked: AwsCall) -> RegistryError:
+def _no_response_error(error: Exception, call: AwsCall) -> RegistryError:
     """Return the error of a call that failed before AWS responded. Except for invalid requests, it names only the kind
     of the original error, whose text may contain URLs."""
     if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
-        return RegistryError("invalid", f"AWS rejected the request: {str(error)[:300]}", host=asked.host)
-    code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))
-    text = text.format(host=asked.host, region=asked.region, kind=type(error).__name__, chain=_CHAIN)
-    return RegistryError(code, text, host=asked.host, permanent=False, says_step=True)
+        return RegistryError("invalid", f"AWS rejected the request: {str(error)[:300]}", host=call.host)
+    code, text = next((code, text) for kinds, code, text in _NO_RESPONSE_ERRORS if isinstance(error, kinds))
+    text = text.format(host=call.host, region=call.region, kind=type(error).__name__, chain=_CHAIN)
+    return RegistryError(code, text, host=call.host, permanent=False, says_step=True)
 
 
-_LOG_IN: Final[tuple[tuple[frozenset[str], str], ...]] = (
+_CREDENTIAL_ADVICE: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (_SIGNATURE, "the secret key does not belong to the access key; check aws_secret_access_key"),
     (
         frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}),
@@ -146,7 +144,7 @@ _LOG_IN: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (frozenset({"OptInRequired"}), "the account is not opted in to {region}; opt in, or configure another region"),
 )
 
-_TROUBLES: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
+_NO_RESPONSE_ERRORS: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
     (
         (aws.NoCredentialsError, aws.PartialCredentialsError),
         "credential",

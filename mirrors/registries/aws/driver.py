@@ -54,12 +54,12 @@ class EcrDriver:
         self._account = account_of(target, trusted_ca)
         self._repositories = Repositories(target, self._account)
         self._lock = threading.Lock()
-        self._each: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._seen_at: dict[str, float] = {}
+        self._repository_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._checked_at: dict[str, float] = {}
         self._unfinished: set[str] = set()
-        self._asks_for_rules = threading.Lock()
+        self._rules_lock = threading.Lock()
         self._rules: frozenset[str] | None = None
-        self._rules_until = 0.0
+        self._rules_expire_at = 0.0
 
     def access(self) -> RegistryAccess:
         host = self._target.name.endpoint
@@ -75,29 +75,29 @@ class EcrDriver:
         if self._pulls_through(repository):
             return RepositoryState(pulls_through=True)
         with self._lock:
-            one_at_a_time = self._each[repository]
-        with one_at_a_time:
-            if time.monotonic() - self._seen_at.get(repository, -ECR_CHECK_INTERVAL) < ECR_CHECK_INTERVAL:
+            repository_lock = self._repository_locks[repository]
+        with repository_lock:
+            if time.monotonic() - self._checked_at.get(repository, -ECR_CHECK_INTERVAL) < ECR_CHECK_INTERVAL:
                 return RepositoryState()
             state = self._ensure(repository)
-            self._seen_at[repository] = time.monotonic()
+            self._checked_at[repository] = time.monotonic()
             return state
 
     def apply_settings(self, repository: str) -> RepositoryState:
         described = self._repositories.describe(repository)
         if described is None:
-            raise self._missing(repository)
+            raise self._missing_error(repository)
         return self._compare(repository, described, apply=True)
 
     def forget(self, repository: str) -> None:
-        self._seen_at.pop(repository, None)
+        self._checked_at.pop(repository, None)
 
     def _ensure(self, repository: str) -> RepositoryState:
         described = self._repositories.describe(repository)
         is_new = False
         if described is None:
             if not self._target.create_repository:
-                raise self._missing(repository)
+                raise self._missing_error(repository)
             is_new = self._repositories.create(repository)
             if is_new:
                 self._unfinished.add(repository)
@@ -108,28 +108,28 @@ class EcrDriver:
         if is_new or described is None or _is_younger(described, JUST_MADE):
             return RepositoryState(is_new=is_new)
         if self._target.access_policy and _is_younger(described, A_DAY):
-            self._finish(repository, described)
+            self._repair_access_policy(repository, described)
         if self._target.reconcile == "none":
             return RepositoryState()
         return self._compare(repository, described, apply=self._target.reconcile == "apply")
 
-    def _finish(self, repository: str, described: RepositoryTypeDef) -> None:
+    def _repair_access_policy(self, repository: str, described: RepositoryTypeDef) -> None:
         """Set up a repository without an access policy, because nodes cannot pull from it: another worker may have
         created it and failed to set it up."""
-        found = self._repositories.look(repository, described)
-        if found.access_policy is None and "accessPolicy" not in found.problems:
+        current = self._repositories.read_settings(repository, described)
+        if current.access_policy is None and "accessPolicy" not in current.problems:
             self._repositories.set_up(repository)
 
     def _compare(self, repository: str, described: RepositoryTypeDef, *, apply: bool) -> RepositoryState:
-        found = self._repositories.look(repository, described)
-        differences = repository_settings.differences(self._target, found)
+        current = self._repositories.read_settings(repository, described)
+        differences = repository_settings.differences(self._target, current)
         changeable = [difference for difference in differences if not difference.problem]
         if apply and changeable:
             for difference in changeable:
                 self._repositories.apply(repository, described["repositoryArn"], difference)
-            found = self._repositories.look(repository, self._repositories.describe(repository) or described)
-            differences = repository_settings.differences(self._target, found)
-        return RepositoryState(differences=differences, facts=found.facts())
+            current = self._repositories.read_settings(repository, self._repositories.describe(repository) or described)
+            differences = repository_settings.differences(self._target, current)
+        return RepositoryState(differences=differences, facts=current.facts())
 
     def _pulls_through(self, repository: str) -> bool:
         return any(rule == ALL_REPOSITORIES or repository.startswith(f"{rule}/") for rule in self._current_rules())
@@ -137,19 +137,19 @@ class EcrDriver:
     def _current_rules(self) -> frozenset[str]:
         """Return the prefixes of pull-through rules. Threads do not wait for each other: while one requests the rules,
         the others use the last result, or send their own request if there is none."""
-        if self._rules is not None and time.monotonic() < self._rules_until:
+        if self._rules is not None and time.monotonic() < self._rules_expire_at:
             return self._rules
-        is_first = self._asks_for_rules.acquire(blocking=False)
+        is_first = self._rules_lock.acquire(blocking=False)
         try:
             if is_first or self._rules is None:
                 self._rules = self._repositories.pull_through_prefixes()
-                self._rules_until = time.monotonic() + RULES_EVERY
+                self._rules_expire_at = time.monotonic() + RULES_EVERY
             return self._rules
         finally:
             if is_first:
-                self._asks_for_rules.release()
+                self._rules_lock.release()
 
-    def _missing(self, repository: str) -> RegistryError:
+    def _missing_error(self, repository: str) -> RegistryError:
         target = self._target
         return RegistryError(
             "not-found",
@@ -162,5 +162,5 @@ class EcrDriver:
 
 
 def _is_younger(described: RepositoryTypeDef, seconds: float) -> bool:
-    made_at = described.get("createdAt")
-    return made_at is not None and (datetime.now(UTC) - made_at).total_seconds() < seconds
+    created_at = described.get("createdAt")
+    return created_at is not None and (datetime.now(UTC) - created_at).total_seconds() < seconds

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from mirrors.oci import RegistryError
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.aws_errors import AwsCall, explained
+from mirrors.registries.aws.aws_errors import AwsCall, translate_aws_errors
 from mirrors.registries.cloud_tokens import Token, TokenKeeper
 
 LEAST_ECR_SECONDS = 60.0
@@ -26,13 +26,13 @@ def log_in(account: AwsAccount, host: str) -> TokenKeeper:
 
 def fetch(account: AwsAccount, host: str) -> Token:
     """Return a new token. Raises RegistryError."""
-    with explained(AwsCall(host, "*", account.region, account.role)):
-        answer = client(account).get_authorization_token()
-    data = answer["authorizationData"][0]
+    with translate_aws_errors(AwsCall(host, "*", account.region, account.role)):
+        response = client(account).get_authorization_token()
+    data = response["authorizationData"][0]
     username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     if not colon or not password:
         raise RegistryError("credential", f"AWS sent an empty token for {host}; the request is retried", host=host)
     # By the clock of AWS, because ours may be off by some minutes.
-    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-    left = (data["expiresAt"] - now).total_seconds()
-    return Token(username, password, min(MOST_ECR_SECONDS, max(LEAST_ECR_SECONDS, left)))
+    now = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    lifetime = (data["expiresAt"] - now).total_seconds()
+    return Token(username, password, min(MOST_ECR_SECONDS, max(LEAST_ECR_SECONDS, lifetime)))

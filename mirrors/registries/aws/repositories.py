@@ -14,7 +14,7 @@ from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryError
 from mirrors.registries.aws import repository_settings
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.aws_errors import AwsCall, code_of, explained
+from mirrors.registries.aws.aws_errors import AwsCall, code_of, translate_aws_errors
 from mirrors.registries.registry_driver import Difference
 from swapper_project.config import AwsTarget
 
@@ -35,17 +35,17 @@ class Repositories:
     def describe(self, repository: str) -> RepositoryTypeDef | None:
         """Return the repository, or None if it does not exist."""
         try:
-            with self._calling(repository) as ecr:
-                answer = ecr.describe_repositories(registryId=self.target.account_id, repositoryNames=[repository])
-                return answer["repositories"][0]
+            with self._client_for(repository) as ecr:
+                response = ecr.describe_repositories(registryId=self.target.account_id, repositoryNames=[repository])
+                return response["repositories"][0]
         except _MissingError:
             return None
 
     def create(self, repository: str) -> bool:
         """Create the repository. Return False if another process has created it in the meantime."""
         try:
-            with self._calling(repository) as ecr:
-                ecr.create_repository(**repository_settings.creation(self.target, repository))
+            with self._client_for(repository) as ecr:
+                ecr.create_repository(**repository_settings.creation_parameters(self.target, repository))
                 return True
         except _ExistsError:
             return False
@@ -57,15 +57,21 @@ class Repositories:
         if self.target.lifecycle_policy:
             self._set_lifecycle_policy(repository)
 
-    def look(self, repository: str, described: RepositoryTypeDef) -> repository_settings.FoundSettings:
+    def read_settings(self, repository: str, described: RepositoryTypeDef) -> repository_settings.CurrentSettings:
         """Return the current settings. A setting without permission to read it is recorded in ``problems``."""
         encryption = described.get("encryptionConfiguration", {})
         problems: dict[str, str] = {}
         target = self.target
-        access = self._readable(problems, "accessPolicy", target.access_policy, self._access_policy, repository)
-        cycle = self._readable(problems, "lifecyclePolicy", target.lifecycle_policy, self._lifecycle_policy, repository)
-        tags = self._readable(problems, "tags", target.ecr_options.tags, self._tags, described["repositoryArn"])
-        return repository_settings.FoundSettings(
+        access = self._read_if_configured(
+            problems, "accessPolicy", target.access_policy, self._access_policy, repository
+        )
+        cycle = self._read_if_configured(
+            problems, "lifecyclePolicy", target.lifecycle_policy, self._lifecycle_policy, repository
+        )
+        tags = self._read_if_configured(
+            problems, "tags", target.ecr_options.tags, self._tags, described["repositoryArn"]
+        )
+        return repository_settings.CurrentSettings(
             mutability=described["imageTagMutability"],
             scan_on_push=described.get("imageScanningConfiguration", {}).get("scanOnPush", False),
             encryption=encryption.get("encryptionType", "AES256"),
@@ -79,7 +85,7 @@ class Repositories:
     def apply(self, repository: str, arn: str, difference: Difference) -> None:
         """Set one setting to its configured value."""
         registry, options = self.target.account_id, self.target.ecr_options
-        with self._calling(repository) as ecr:
+        with self._client_for(repository) as ecr:
             match difference.setting:
                 case "accessPolicy":
                     self._set_access_policy(repository)
@@ -99,13 +105,13 @@ class Repositories:
                         imageScanningConfiguration={"scanOnPush": scan},
                     )
                 case "tags":
-                    tags: Any = repository_settings.wanted_tags(self.target)
+                    tags: Any = repository_settings.configured_tags(self.target)
                     ecr.tag_resource(resourceArn=arn, tags=tags)
 
     def pull_through_prefixes(self) -> frozenset[str]:
         """Return the prefixes of pull-through cache rules; none without permission, because it is optional."""
         try:
-            with self._calling("*") as ecr:
+            with self._client_for("*") as ecr:
                 pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(
                     registryId=self.target.account_id
                 )
@@ -118,7 +124,7 @@ class Repositories:
         return frozenset(rule["ecrRepositoryPrefix"] for rule in rules if "ecrRepositoryPrefix" in rule)
 
     def _set_access_policy(self, repository: str) -> None:
-        with self._calling(repository) as ecr:
+        with self._client_for(repository) as ecr:
             ecr.set_repository_policy(
                 registryId=self.target.account_id,
                 repositoryName=repository,
@@ -126,7 +132,7 @@ class Repositories:
             )
 
     def _set_lifecycle_policy(self, repository: str) -> None:
-        with self._calling(repository) as ecr:
+        with self._client_for(repository) as ecr:
             ecr.put_lifecycle_policy(
                 registryId=self.target.account_id,
                 repositoryName=repository,
@@ -134,25 +140,25 @@ class Repositories:
             )
 
     def _access_policy(self, repository: str) -> str | None:
-        with self._calling(repository) as ecr:
-            answer = ecr.get_repository_policy(registryId=self.target.account_id, repositoryName=repository)
-            return answer["policyText"]
+        with self._client_for(repository) as ecr:
+            response = ecr.get_repository_policy(registryId=self.target.account_id, repositoryName=repository)
+            return response["policyText"]
 
     def _lifecycle_policy(self, repository: str) -> str | None:
-        with self._calling(repository) as ecr:
-            answer = ecr.get_lifecycle_policy(registryId=self.target.account_id, repositoryName=repository)
-            return answer["lifecyclePolicyText"]
+        with self._client_for(repository) as ecr:
+            response = ecr.get_lifecycle_policy(registryId=self.target.account_id, repositoryName=repository)
+            return response["lifecyclePolicyText"]
 
     def _tags(self, arn: str) -> dict[str, str]:
-        with self._calling(arn.rpartition(":repository/")[2]) as ecr:
+        with self._client_for(arn.rpartition(":repository/")[2]) as ecr:
             tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
             return {tag["Key"]: tag["Value"] for tag in tags}
 
-    def _readable(
-        self, problems: dict[str, str], setting: str, wanted: object, read: Callable[[str], Any], name: str
+    def _read_if_configured(
+        self, problems: dict[str, str], setting: str, configured: object, read: Callable[[str], Any], name: str
     ) -> Any:
         """Return the setting, or None if it is not configured, does not exist, or cannot be read."""
-        if not wanted:
+        if not configured:
             return None
         try:
             return read(name)
@@ -165,27 +171,27 @@ class Repositories:
             return None
 
     @contextmanager
-    def _calling(self, repository: str) -> Iterator[ECRClient]:
+    def _client_for(self, repository: str) -> Iterator[ECRClient]:
         target = self.target
-        asked = AwsCall(
+        call = AwsCall(
             host=target.name.endpoint,
             arn=ecr_arn(target.account_id, target.region, repository),
             region=target.region,
             role=target.role,
             kms_key=target.ecr_options.encryption_configuration.kms_key,
         )
-        with explained(asked):
+        with translate_aws_errors(call):
             try:
                 yield client(self.account)
             except ClientError as error:
                 if code_of(error) == "RepositoryAlreadyExistsException":
                     raise _ExistsError from None
-                if code_of(error) in _NOT_THERE:
+                if code_of(error) in _NOT_FOUND_CODES:
                     raise _MissingError from None
                 raise
 
 
-_NOT_THERE = frozenset(
+_NOT_FOUND_CODES = frozenset(
     {"RepositoryNotFoundException", "RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException"}
 )
 

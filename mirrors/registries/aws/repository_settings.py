@@ -11,12 +11,12 @@ from typing import Any
 from mirrors.registries.registry_driver import Difference
 from swapper_project.config import AwsTarget
 
-UNREADABLE_WORDS = "can't be read"
+UNREADABLE_TEXT = "can't be read"
 _ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 
 @dataclass(frozen=True, slots=True)
-class FoundSettings:
+class CurrentSettings:
     """The current settings of a repository. Policies and tags are read only if they are configured. ``problems`` has
     the reason for each setting that can't be read."""
 
@@ -39,13 +39,13 @@ class FoundSettings:
         }
 
 
-def creation(target: AwsTarget, repository: str) -> dict[str, Any]:
+def creation_parameters(target: AwsTarget, repository: str) -> dict[str, Any]:
     """Return the parameters of CreateRepository. Tags are sent only if configured: they need a separate permission."""
     options = target.ecr_options
     encryption: dict[str, str] = {"encryptionType": options.encryption_configuration.encryption_type}
     if options.encryption_configuration.kms_key:
         encryption["kmsKey"] = options.encryption_configuration.kms_key
-    wanted: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "registryId": target.account_id,
         "repositoryName": repository,
         "imageTagMutability": options.image_tag_mutability,
@@ -53,51 +53,56 @@ def creation(target: AwsTarget, repository: str) -> dict[str, Any]:
         "encryptionConfiguration": encryption,
     }
     if options.tags:
-        wanted["tags"] = wanted_tags(target)
-    return wanted
+        parameters["tags"] = configured_tags(target)
+    return parameters
 
 
-def wanted_tags(target: AwsTarget) -> list[dict[str, str]]:
+def configured_tags(target: AwsTarget) -> list[dict[str, str]]:
     return [{"Key": tag.key, "Value": tag.value} for tag in target.ecr_options.tags]
 
 
-def differences(target: AwsTarget, found: FoundSettings) -> tuple[Difference, ...]:
-    return tuple(_differences(target, found))
+def differences(target: AwsTarget, current: CurrentSettings) -> tuple[Difference, ...]:
+    return tuple(_differences(target, current))
 
 
-def _differences(target: AwsTarget, found: FoundSettings) -> Iterator[Difference]:
+def _differences(target: AwsTarget, current: CurrentSettings) -> Iterator[Difference]:
     options = target.ecr_options
-    if found.mutability != options.image_tag_mutability:
-        yield Difference("imageTagMutability", options.image_tag_mutability, found.mutability)
-    wanted_scan = options.image_scanning_configuration.image_scan_on_push
-    if found.scan_on_push != wanted_scan:
-        yield Difference("imageScanOnPush", str(wanted_scan).lower(), str(found.scan_on_push).lower())
+    if current.mutability != options.image_tag_mutability:
+        yield Difference("imageTagMutability", options.image_tag_mutability, current.mutability)
+    configured_scan = options.image_scanning_configuration.image_scan_on_push
+    if current.scan_on_push != configured_scan:
+        yield Difference("imageScanOnPush", str(configured_scan).lower(), str(current.scan_on_push).lower())
     encryption = options.encryption_configuration
-    if (found.encryption, encryption.kms_key or found.kms_key) != (encryption.encryption_type, found.kms_key):
-        wanted = " ".join(filter(None, (encryption.encryption_type, encryption.kms_key)))
-        has = " ".join(filter(None, (found.encryption, found.kms_key)))
+    if (current.encryption, encryption.kms_key or current.kms_key) != (encryption.encryption_type, current.kms_key):
+        configured = " ".join(filter(None, (encryption.encryption_type, encryption.kms_key)))
+        actual = " ".join(filter(None, (current.encryption, current.kms_key)))
         yield Difference(
-            "encryptionConfiguration", wanted, has, "cannot be changed after the repository is created: create it again"
+            "encryptionConfiguration",
+            configured,
+            actual,
+            "cannot be changed after the repository is created: create it again",
         )
-    yield from _policy_difference("accessPolicy", target.access_policy, found.access_policy, found.problems)
-    yield from _policy_difference("lifecyclePolicy", target.lifecycle_policy, found.lifecycle_policy, found.problems)
-    if options.tags and (problem := found.problems.get("tags")):
-        yield Difference("tags", _show({tag.key: tag.value for tag in options.tags}), UNREADABLE_WORDS, problem)
+    yield from _policy_difference("accessPolicy", target.access_policy, current.access_policy, current.problems)
+    yield from _policy_difference(
+        "lifecyclePolicy", target.lifecycle_policy, current.lifecycle_policy, current.problems
+    )
+    if options.tags and (problem := current.problems.get("tags")):
+        yield Difference("tags", _show({tag.key: tag.value for tag in options.tags}), UNREADABLE_TEXT, problem)
         return
-    missing = {tag.key: tag.value for tag in options.tags if found.tags.get(tag.key) != tag.value}
+    missing = {tag.key: tag.value for tag in options.tags if current.tags.get(tag.key) != tag.value}
     if missing:
-        yield Difference("tags", _show(missing), _show({key: found.tags.get(key) for key in missing}))
+        yield Difference("tags", _show(missing), _show({key: current.tags.get(key) for key in missing}))
 
 
 def _policy_difference(
-    setting: str, wanted: str | None, found: str | None, problems: Mapping[str, str]
+    setting: str, configured: str | None, current: str | None, problems: Mapping[str, str]
 ) -> Iterator[Difference]:
-    if wanted is None:
+    if configured is None:
         return
     if setting in problems:
-        yield Difference(setting, wanted, UNREADABLE_WORDS, problems[setting])
-    elif found is None or _canonical(json.loads(wanted)) != _canonical(json.loads(found)):
-        yield Difference(setting, wanted, found or "")
+        yield Difference(setting, configured, UNREADABLE_TEXT, problems[setting])
+    elif current is None or _canonical(json.loads(configured)) != _canonical(json.loads(current)):
+        yield Difference(setting, configured, current or "")
 
 
 def _canonical(value: Any) -> Any:

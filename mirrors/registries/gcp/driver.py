@@ -31,7 +31,7 @@ class GarDriver:
         self._target = target
         self._trusted_ca = trusted_ca
         self._lock = threading.Lock()
-        self._seen_at = -GAR_CHECK_INTERVAL
+        self._checked_at = -GAR_CHECK_INTERVAL
         self._state = RepositoryState()
 
     def access(self) -> RegistryAccess:
@@ -45,25 +45,25 @@ class GarDriver:
 
     def ensure_repository(self, repository: str) -> RepositoryState:
         with self._lock:
-            if time.monotonic() - self._seen_at >= GAR_CHECK_INTERVAL:
+            if time.monotonic() - self._checked_at >= GAR_CHECK_INTERVAL:
                 state = self._ensure()
                 self._state = RepositoryState(pulls_through=state.pulls_through)
-                self._seen_at = time.monotonic()
+                self._checked_at = time.monotonic()
                 return state
             return self._state
 
     def apply_settings(self, repository: str) -> RepositoryState:
         api = self._api()
-        found = api.get()
-        if found is not None and self._target.create_repository and self._differences(dict(found.labels)):
-            found = api.update_labels(found)
-        if found is None:
-            raise self._missing(api.name)
-        return self._state_of(found, api.name)
+        existing = api.get()
+        if existing is not None and self._target.create_repository and self._differences(dict(existing.labels)):
+            existing = api.update_labels(existing)
+        if existing is None:
+            raise self._missing_error(api.name)
+        return self._state_of(existing, api.name)
 
     def forget(self, repository: str) -> None:
         with self._lock:
-            self._seen_at = -GAR_CHECK_INTERVAL
+            self._checked_at = -GAR_CHECK_INTERVAL
 
     def _api(self) -> ApiRepository:
         # Imported at first use, because the webhook needs only the credentials.
@@ -74,42 +74,44 @@ class GarDriver:
     def _ensure(self) -> RepositoryState:
         api = self._api()
         try:
-            found = api.get()
-            if found is None and self._target.create_repository:
+            existing = api.get()
+            if existing is None and self._target.create_repository:
                 api.create()
-                found = api.get()
+                existing = api.get()
         except RegistryError as error:
             if error.code != "denied" or self._target.create_repository:
                 raise
             # Pushing does not need read permission; the push reports problems of the repository.
             log.info("No permission to read the target's repository", error=str(error))
             return RepositoryState()
-        if found is None:
-            raise self._missing(api.name)
-        return self._state_of(found, api.name)
+        if existing is None:
+            raise self._missing_error(api.name)
+        return self._state_of(existing, api.name)
 
-    def _state_of(self, found: Repository, name: str) -> RepositoryState:
+    def _state_of(self, existing: Repository, name: str) -> RepositoryState:
         from mirrors.registries.gcp.repository import DOCKER, REMOTE, VIRTUAL, facts
 
         host = self._target.host
-        if found.format_ != DOCKER:
+        if existing.format_ != DOCKER:
             raise RegistryError(
                 "invalid", f"{name} is not a Docker repository: configure another one", host=host, says_step=True
             )
-        if found.mode == VIRTUAL:
+        if existing.mode == VIRTUAL:
             text = f"{name} is a virtual repository, which does not accept pushes: configure a standard one"
             raise RegistryError("invalid", text, host=host, says_step=True)
-        shown = facts(found)
+        current_facts = facts(existing)
         return RepositoryState(
-            pulls_through=found.mode == REMOTE, differences=self._differences(shown["labels"]), facts=shown
+            pulls_through=existing.mode == REMOTE,
+            differences=self._differences(current_facts["labels"]),
+            facts=current_facts,
         )
 
     def _differences(self, labels: dict[str, str]) -> tuple[Difference, ...]:
-        wanted = self._target.gar_options.labels_by_key
-        missing = {key: value for key, value in wanted.items() if labels.get(key) != value}
+        configured = self._target.gar_options.labels_by_key
+        missing = {key: value for key, value in configured.items() if labels.get(key) != value}
         return tuple(Difference(f"labels.{key}", value, labels.get(key, "")) for key, value in sorted(missing.items()))
 
-    def _missing(self, name: str) -> RegistryError:
+    def _missing_error(self, name: str) -> RegistryError:
         target = self._target
         return RegistryError(
             "not-found",

@@ -17,7 +17,7 @@ from google.auth import exceptions
 from google.auth.credentials import Credentials
 
 from mirrors.oci import RegistryError
-from mirrors.registries.authorities import bundle
+from mirrors.registries.authorities import ca_bundle
 from mirrors.registries.cloud_tokens import Token, TokenKeeper
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -31,7 +31,7 @@ LEAST_GOOGLE_SECONDS: Final = 60.0
 MOST_GOOGLE_SECONDS: Final = 3600.0
 """The longest lifetime of a token that is assumed, in seconds: Google issues tokens for an hour."""
 
-_HOW: Final = (
+_CREDENTIALS_ADVICE: Final = (
     "bind the service account by Workload Identity (docs/gcp.md), or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 )
 
@@ -54,8 +54,8 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
     token, expiry = credentials.token, credentials.expiry
     if not isinstance(token, str) or not token:
         raise RegistryError("credential", f"Google sent an empty token for {host}; the request is retried", host=host)
-    left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_GOOGLE_SECONDS
-    return Token(USERNAME, token, min(MOST_GOOGLE_SECONDS, max(LEAST_GOOGLE_SECONDS, left)))
+    lifetime = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_GOOGLE_SECONDS
+    return Token(USERNAME, token, min(MOST_GOOGLE_SECONDS, max(LEAST_GOOGLE_SECONDS, lifetime)))
 
 
 def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
@@ -73,7 +73,7 @@ def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
 def _request(trusted_ca: str | None) -> Any:
     """Return google.auth's transport with our timeout instead of its default of two minutes."""
     session = requests.Session()
-    session.verify = bundle(trusted_ca) or True
+    session.verify = ca_bundle(trusted_ca) or True
     return partial(google.auth.transport.requests.Request(session), timeout=TOKEN_SECONDS)
 
 
@@ -81,9 +81,12 @@ def _problem(error: exceptions.GoogleAuthError, host: str) -> RegistryError:
     """Return the error for operators. It names only the kind of Google's error, whose text may quote responses."""
     kind = type(error).__name__
     if isinstance(error, exceptions.DefaultCredentialsError):
-        text = f"there are no Google credentials for {host}: {_HOW}"
+        text = f"there are no Google credentials for {host}: {_CREDENTIALS_ADVICE}"
     elif isinstance(error, exceptions.TransportError):
         text = f"Google's token server can't be reached for {host}; check the network and the metadata server"
     else:
-        text = f"Google did not issue a token for {host} ({kind}): check that the service account exists and {_HOW}"
+        text = (
+            f"Google did not issue a token for {host} ({kind}): check that the service account exists and "
+            f"{_CREDENTIALS_ADVICE}"
+        )
     return RegistryError("credential", text, host=host, says_step=True)

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mirrors.oci import RegistryError
-from mirrors.registries.authorities import bundle
+from mirrors.registries.authorities import ca_bundle
 from mirrors.registries.gcp.login import find_credentials
 from swapper_project.config import GcpTarget
 
@@ -50,7 +50,7 @@ class ApiRepository:
 
     def get(self) -> artifactregistry.Repository | None:
         """Return the repository, or None if it does not exist."""
-        with self._calling("artifactregistry.repositories.get") as client:
+        with self._client_for("artifactregistry.repositories.get") as client:
             try:
                 return client.get_repository(name=self.name, timeout=CALL_SECONDS)
             except exceptions.NotFound:
@@ -58,9 +58,9 @@ class ApiRepository:
 
     def create(self) -> bool:
         """Create the repository. Return False if another process has created it in the meantime."""
-        with self._calling("artifactregistry.repositories.create") as client:
+        with self._client_for("artifactregistry.repositories.create") as client:
             request = artifactregistry.CreateRepositoryRequest(
-                parent=self._parent, repository_id=self.target.repository_id, repository=self._wanted()
+                parent=self._parent, repository_id=self.target.repository_id, repository=self._configured_repository()
             )
             try:
                 creation: Any = client.create_repository(request, timeout=CALL_SECONDS)
@@ -69,18 +69,18 @@ class ApiRepository:
                 return False
             return True
 
-    def update_labels(self, found: artifactregistry.Repository) -> artifactregistry.Repository:
+    def update_labels(self, existing: artifactregistry.Repository) -> artifactregistry.Repository:
         """Set the configured labels, and return the changed repository. Labels that other tools have set are kept."""
-        labels = {**found.labels, **self.target.gar_options.labels_by_key}
-        with self._calling("artifactregistry.repositories.update") as client:
-            wanted = artifactregistry.Repository(name=self.name, labels=labels)
+        labels = {**existing.labels, **self.target.gar_options.labels_by_key}
+        with self._client_for("artifactregistry.repositories.update") as client:
+            repository = artifactregistry.Repository(name=self.name, labels=labels)
             return client.update_repository(
-                repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=CALL_SECONDS
+                repository=repository, update_mask=FieldMask(paths=["labels"]), timeout=CALL_SECONDS
             )
 
-    def _wanted(self) -> artifactregistry.Repository:
+    def _configured_repository(self) -> artifactregistry.Repository:
         options = self.target.gar_options
-        wanted = artifactregistry.Repository(
+        repository = artifactregistry.Repository(
             format_=DOCKER,
             description="Mirror of k8s-image-swapper",
             labels=options.labels_by_key,
@@ -89,16 +89,16 @@ class ApiRepository:
         if options.cleanup_policies:
             policies = f'{{"cleanupPolicies": {options.cleanup_policies}}}'
             try:
-                json_format.Parse(policies, artifactregistry.Repository.pb(wanted))
+                json_format.Parse(policies, artifactregistry.Repository.pb(repository))
             except json_format.ParseError as error:
                 raise RegistryError(
                     "invalid", f"target.gcp.garOptions.cleanupPolicies: {str(error)[:300]}", host=self.target.host
                 ) from None
-        return wanted
+        return repository
 
     def _client(self) -> artifactregistry.ArtifactRegistryClient:
         """Return a new client. It is closed after each use, because no gRPC channel may exist when a process forks."""
-        authorities = bundle(self.trusted_ca)
+        authorities = ca_bundle(self.trusted_ca)
         roots = Path(authorities).read_bytes() if authorities else None
         transport = ArtifactRegistryGrpcTransport(
             host=self.target.api_endpoint or API,
@@ -108,7 +108,7 @@ class ApiRepository:
         return artifactregistry.ArtifactRegistryClient(transport=transport)
 
     @contextmanager
-    def _calling(self, permission: str) -> Iterator[artifactregistry.ArtifactRegistryClient]:
+    def _client_for(self, permission: str) -> Iterator[artifactregistry.ArtifactRegistryClient]:
         host = self.target.host
         try:
             with self._client() as client:
@@ -120,7 +120,7 @@ class ApiRepository:
             raise RegistryError("timeout", text, host=host, says_step=True) from None
 
     def _refusal(self, error: exceptions.GoogleAPICallError, permission: str) -> RegistryError:
-        host, said = self.target.host, str(error.message)[:300]
+        host, message = self.target.host, str(error.message)[:300]
         if isinstance(error, exceptions.PermissionDenied):
             text = (
                 f"Google refused {permission} on {self.name}: grant our service account a role that includes it "
@@ -128,7 +128,7 @@ class ApiRepository:
             )
             return RegistryError("denied", text, host=host, says_step=True)
         if isinstance(error, exceptions.Unauthenticated):
-            return RegistryError("credential", f"Google rejected our credentials for {self.name}: {said}", host=host)
+            return RegistryError("credential", f"Google rejected our credentials for {self.name}: {message}", host=host)
         if isinstance(error, exceptions.ResourceExhausted):
             return RegistryError("rate-limited", f"Google throttles calls for {self.name}", host=host, retry_after=30.0)
         if isinstance(error, exceptions.DeadlineExceeded):
@@ -136,20 +136,20 @@ class ApiRepository:
         if isinstance(error, exceptions.ServerError):
             text = f"Artifact Registry returned an error for {self.name} ({type(error).__name__}); the call is retried"
             return RegistryError("unavailable", text, host=host)
-        return RegistryError("invalid", f"Google refused the call for {self.name}: {said}", host=host)
+        return RegistryError("invalid", f"Google refused the call for {self.name}: {message}", host=host)
 
 
 GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin also to create the repository"
 
 
-def facts(found: artifactregistry.Repository) -> dict[str, Any]:
+def facts(repository: artifactregistry.Repository) -> dict[str, Any]:
     """Return the facts of a repository that are displayed to users."""
     return {
-        "format": artifactregistry.Repository.Format(found.format_).name,
-        "mode": artifactregistry.Repository.Mode(found.mode).name,
-        "immutableTags": found.docker_config.immutable_tags,
-        "kmsKeyName": found.kms_key_name,
-        "labels": dict(found.labels),
-        "cleanupPolicies": sorted(found.cleanup_policies),
-        "sizeBytes": int(found.size_bytes),
+        "format": artifactregistry.Repository.Format(repository.format_).name,
+        "mode": artifactregistry.Repository.Mode(repository.mode).name,
+        "immutableTags": repository.docker_config.immutable_tags,
+        "kmsKeyName": repository.kms_key_name,
+        "labels": dict(repository.labels),
+        "cleanupPolicies": sorted(repository.cleanup_policies),
+        "sizeBytes": int(repository.size_bytes),
     }

@@ -13,7 +13,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
-from mirrors.filters.trial import Impact, Sampled, impact_of
+from mirrors.filters.trial import Impact, SampledAdmission, impact_of
 from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
 from mirrors.vocabulary.clusters import ALL_CLUSTERS
@@ -166,10 +166,10 @@ def _is_same(one: Filter, other: Filter) -> bool:
     return (one.managed_by, one.cluster, one.name) == (other.managed_by, other.cluster, other.name)
 
 
-def _samples(clusters: Collection[str]) -> Iterator[Sampled]:
+def _samples(clusters: Collection[str]) -> Iterator[SampledAdmission]:
     """Yield the recent samples of the clusters (empty: of all clusters), newest first."""
     of = {"cluster__in": clusters} if clusters else {}
     recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - IMPACT_AGE, **of).order_by("-id")
     for row in recent[:TRIED_ADMISSIONS]:
         reasons = {(d["container"], d["image"]): d["reason"] for d in row.decisions}
-        yield Sampled(row.pk, row.cluster, row.namespace, row.pod_name or row.workload, row.pod, reasons)
+        yield SampledAdmission(row.pk, row.cluster, row.namespace, row.pod_name or row.workload, row.pod, reasons)

@@ -51,7 +51,7 @@ class FailingPulls:
         """Return the current failing pulls. ``earlier`` has stored causes and messages by image, used for back-offs."""
         now, causes, found = time.time(), dict[tuple[str, str], Cause](), []
         for uid, pod in pods:
-            if pod.ended:
+            if pod.finished:
                 continue
             for container in pod.containers:
                 if container.fails_to_pull:
@@ -84,5 +84,5 @@ def registry_side_of(image: str, target: TargetName) -> tuple[str, PullSide]:
     except InvalidReferenceError:
         return "", PullSide.SOURCE
     if target.contains(ref):
-        return str(target.under_own_name(ref)), PullSide.TARGET
+        return str(target.with_endpoint_host(ref)), PullSide.TARGET
     return str(ref), PullSide.SOURCE

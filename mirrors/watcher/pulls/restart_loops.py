@@ -77,7 +77,7 @@ class RestartLoops:
     def _count(self, departure: Departed, config: Config) -> Iterator[CompletedRounds]:
         """Count a deleted pod. Yield its keys whose rounds are complete."""
         pod = departure.pod
-        if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG_POD_SECONDS:
+        if not pod.owner or pod.finished or departure.deleted_at - pod.created_at > YOUNG_POD_SECONDS:
             return
         for image in dict.fromkeys(container.image for container in pod.containers):
             name, side = registry_side_of(image, config.target.name)
@@ -104,7 +104,7 @@ class RestartLoops:
         lasting = {
             LoopKey(pod.owner, registry_side_of(container.image, target)[0])
             for pod in alive
-            if pod.owner in owners and now - pod.created_at > YOUNG_POD_SECONDS and not pod.ended
+            if pod.owner in owners and now - pod.created_at > YOUNG_POD_SECONDS and not pod.finished
             for container in pod.containers
         }
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)

@@ -15,7 +15,7 @@ from mirrors.jobs.queue import leases
 from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import ErrorClass, JobStatus, MirrorJob
 from mirrors.oci import RegistryError
-from mirrors.oci.common.errors import from_reply
+from mirrors.oci.common.errors import error_from_reply
 from mirrors.oci.http.network_errors import translate
 from mirrors.registries.credentials import CredentialError, Reference
 from mirrors.registries.sources import SourceEntry
@@ -61,18 +61,18 @@ def failed_with(error: Exception) -> MirrorJob:
 
 
 WITH_A_STEP: list[Exception] = [
-    from_reply(401, b"", host="quay.io", action="looking for it", credentials_sent=True),
-    from_reply(403, b"", host="quay.io", action="looking for it", credentials_sent=False),
-    from_reply(413, b"", host="quay.io", action="pushing it", credentials_sent=True),
-    from_reply(429, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    error_from_reply(401, b"", host="quay.io", action="looking for it", credentials_sent=True),
+    error_from_reply(403, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    error_from_reply(413, b"", host="quay.io", action="pushing it", credentials_sent=True),
+    error_from_reply(429, b"", host="quay.io", action="looking for it", credentials_sent=False),
     translate(urllib3.exceptions.SSLError("handshake failure"), "quay.io"),
     JobRefusedError(ErrorClass.INVALID, "quay.io/a:1 is paused: resume its mapping, then retry this job."),
     CredentialError("no password is configured for user 'x'; set passwordFile or passwordEnv", says_step=True),
     ClusterError("no permission to read Secret a/b: allow the service account to get secrets", says_step=True),
 ]
 WITHOUT_ONE: list[Exception] = [
-    from_reply(404, b"", host="quay.io", action="looking for it", credentials_sent=False),
-    from_reply(500, b"", host="quay.io", action="looking for it", credentials_sent=True),
+    error_from_reply(404, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    error_from_reply(500, b"", host="quay.io", action="looking for it", credentials_sent=True),
     translate(TimeoutError(), "quay.io"),
     translate(OSError("reset"), "quay.io"),
     RegistryError("unavailable", "the connection to quay.io was lost: add and check are only words", host="quay.io"),

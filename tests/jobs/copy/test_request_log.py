@@ -16,7 +16,7 @@ from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.handler import Handler
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
-from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
+from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, redacted_path
 from tests.jobs.support import FAST, config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import Action, FaultyRegistry, after, reply
 from tests.support.signing import Signer
@@ -37,7 +37,7 @@ DIGEST = "sha256:" + "a" * 64
     ],
 )
 def test_request_paths_are_shown_without_queries_and_secrets(target: str, expected: str) -> None:
-    assert shown(target) == expected
+    assert redacted_path(target) == expected
 
 
 def test_all_requests_are_counted_and_the_last_ones_are_kept() -> None:

@@ -29,5 +29,5 @@ def test_the_grant_does_not_depend_on_the_order_of_the_results(results: list[str
     for order in permutations(results):
         tried = Tried()
         for result in order:
-            tried.record("shop", FoundSecrets(is_sure=result != UNREADABLE), reads=result == READS)
+            tried.record("shop", FoundSecrets(is_complete=result != UNREADABLE), reads=result == READS)
         assert tried.grants.get("shop") is grant, order

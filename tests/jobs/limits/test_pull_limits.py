@@ -42,7 +42,7 @@ class PullCounter:
             self.remaining -= handler.command == "GET"
         headers: dict[str, Any] = {"Content_Type": media_type, "Docker_Content_Digest": digest}
         told = {"ratelimit_limit": f"{self.limit};w=21600", "ratelimit_remaining": f"{self.remaining};w=21600"}
-        handler.answer(200, body, **headers, **told)
+        handler.respond(200, body, **headers, **told)
         return True
 
 

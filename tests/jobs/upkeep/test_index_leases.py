@@ -37,9 +37,9 @@ class Interleaving:
     def _read(self, handler: Handler) -> bool:
         found = handler.registry.storage.manifest(handler.repository, handler.rest)
         if found is None:
-            handler.refuse(404, "MANIFEST_UNKNOWN")
+            handler.respond_error(404, "MANIFEST_UNKNOWN")
         else:
-            handler.answer(200, found[2], Content_Type=found[1], Docker_Content_Digest=found[0])
+            handler.respond(200, found[2], Content_Type=found[1], Docker_Content_Digest=found[0])
         with self._moved:
             self._reads += 1
             self._moved.notify_all()
@@ -91,7 +91,7 @@ def test_another_process_can_acquire_an_expired_index_lease() -> None:
     WorkLease.objects.update(expires_at=from_now(-1))
     assert other.hold("an index")
     assert not killed.hold("an index")
-    other.give_back("an index")
+    other.release("an index")
     assert killed.hold("an index")
 
 

@@ -110,13 +110,13 @@ def test_a_result_is_not_definite_if_a_secret_cannot_be_read(
     cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing Secret is a definite result. A Secret that cannot be read, or not at the moment, is not."""
-    assert PullSecrets().find(IMAGE, Requester("shop", "", ("missing",))).is_sure
-    assert not PullSecrets().find(IMAGE, Requester("closed", "", ("one",))).is_sure
+    assert PullSecrets().find(IMAGE, Requester("shop", "", ("missing",))).is_complete
+    assert not PullSecrets().find(IMAGE, Requester("closed", "", ("one",))).is_complete
     away = cluster.kubeconfig(token="other-token", namespace="shop")
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
     found = PullSecrets().find(IMAGE, Requester("shop", "", ("one",)))
-    assert found.trouble is not None and found.trouble.is_temporary and not found.is_sure
+    assert found.temporary_error is not None and found.temporary_error.is_temporary and not found.is_complete
 
 
 def test_at_most_20_of_the_pull_secrets_of_a_pod_are_read(cluster: ControlPlane) -> None:

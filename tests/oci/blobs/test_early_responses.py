@@ -20,7 +20,7 @@ def answer_and_read_nothing(status: int) -> Action:
     def act(handler: Handler) -> bool:
         registry = handler.registry
         assert isinstance(registry, FaultyRegistry)
-        handler.answer(status, b"<html>nginx</html>")
+        handler.respond(status, b"<html>nginx</html>")
         registry.closing.wait(20)
         return hang_up(handler)
 

@@ -28,7 +28,7 @@ def mounts_everything(handler: Handler) -> bool:
     """Mount a blob whichever repository has it."""
     digest = handler.query["mount"][0]
     handler.registry.storage.links.add((handler.repository, digest))
-    handler.answer(201, Location=f"/v2/{handler.repository}/blobs/{digest}", Docker_Content_Digest=digest)
+    handler.respond(201, Location=f"/v2/{handler.repository}/blobs/{digest}", Docker_Content_Digest=digest)
     return True
 
 

@@ -132,7 +132,7 @@ def test_a_shared_layer_denied_to_one_copy_does_not_fail_the_other(
     def refuse(handler: object) -> bool:
         asked.set()
         release.wait(10)
-        handler.refuse(403, "DENIED")  # type: ignore[attr-defined]
+        handler.respond_error(403, "DENIED")  # type: ignore[attr-defined]
         return True
 
     source.on(f"GET .*/blobs/{layer}", refuse)

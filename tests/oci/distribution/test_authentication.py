@@ -13,7 +13,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.oci import Credential, Engine, RegistryError
-from mirrors.oci.distribution.challenges import Challenge, best, parse
+from mirrors.oci.distribution.challenges import Challenge, choose_challenge, parse
 from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
 from tests.support.faulty_registry import FaultyRegistry, hang_up, reply
 from tests.support.registries import PASSWORD, USERNAME, distribution
@@ -60,7 +60,7 @@ def test_challenges_of_registries_are_parsed(header: str, expected: list[Challen
     ],
 )
 def test_the_challenge_that_can_be_answered_is_selected(headers: list[str], answered: str | None) -> None:
-    found = best(headers)
+    found = choose_challenge(headers)
 
     assert (found.scheme if found else None) == answered
 

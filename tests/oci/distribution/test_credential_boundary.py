@@ -22,7 +22,7 @@ def redirect(registry: FaultyRegistry, status: int = 307) -> Action:
     """Redirect to the same path at another registry."""
 
     def act(handler: Handler) -> bool:
-        handler.answer(status, Location=f"http://{registry.host}{handler.path}")
+        handler.respond(status, Location=f"http://{registry.host}{handler.path}")
         return True
 
     return act
@@ -66,7 +66,7 @@ def test_the_host_of_an_upload_location_does_not_receive_the_credentials(
     greedy = make_registry(Gatekeeper("token", "mirror", "pass"))
 
     def elsewhere(handler: Handler) -> bool:
-        handler.answer(202, Location=f"http://{greedy.host}/v2/app/blobs/uploads/1?_state=1")
+        handler.respond(202, Location=f"http://{greedy.host}/v2/app/blobs/uploads/1?_state=1")
         return True
 
     target.on("POST .*/uploads/", elsewhere, times=99)
@@ -127,7 +127,7 @@ def test_credentials_are_used_if_only_the_api_root_sends_a_challenge(
     def hide(handler: Handler) -> bool:
         if "Authorization" in handler.headers:
             return False
-        handler.answer(hides_with)
+        handler.respond(hides_with)
         return True
 
     registry.on("(GET|HEAD) /v2/app/", hide, times=float("inf"))
@@ -151,7 +151,7 @@ def test_basic_credentials_are_sent_to_a_registry_without_challenges(
     def hide(handler: Handler) -> bool:
         if handler.headers.get("Authorization") == BASIC:
             return False
-        handler.answer(hides_with)
+        handler.respond(hides_with)
         return True
 
     registry.on("(GET|HEAD) /v2/", hide, times=float("inf"))

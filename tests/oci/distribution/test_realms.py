@@ -66,13 +66,13 @@ def test_repositories_may_require_tokens_of_different_realms_or_scopes(
             asked = url.path if kind == "realm" else url.query
             found = re.search(r"token/(\w)|group-(\w)", asked)
             group = found and (found[1] or found[2])
-            handler.answer(200, json.dumps({"token": f"for-{group}"}).encode())
+            handler.respond(200, json.dumps({"token": f"for-{group}"}).encode())
             return True
         name = url.path.split("/")[2]
         if handler.headers.get("Authorization") == f"Bearer for-{name}":
             return False
         own = f'/token/{name}",service="s"' if kind == "realm" else f'/token",service="s",scope="group-{name}:x:read"'
-        handler.answer(401, b"", WWW_Authenticate=f'Bearer realm="http://{source.host}{own}')
+        handler.respond(401, b"", WWW_Authenticate=f'Bearer realm="http://{source.host}{own}')
         return True
 
     source.on(".*", guard, times=1_000)
@@ -88,10 +88,12 @@ def test_a_registry_that_sends_ever_new_challenges_is_not_retried_endlessly(
 
     def guard(handler: Handler) -> bool:
         if handler.path.startswith("/token"):
-            handler.answer(200, json.dumps({"token": "x"}).encode())
+            handler.respond(200, json.dumps({"token": "x"}).encode())
         else:
             number = len(source.requests)
-            handler.answer(401, b"", WWW_Authenticate=f'Bearer realm="http://{source.host}/token/{number}",service="s"')
+            handler.respond(
+                401, b"", WWW_Authenticate=f'Bearer realm="http://{source.host}/token/{number}",service="s"'
+            )
         return True
 
     source.on(".*", guard, times=1_000)

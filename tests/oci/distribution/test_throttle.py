@@ -11,7 +11,7 @@ import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
-from mirrors.oci.common.engine_settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.common.engine_settings import MAX_SHORT_TARGET_REQUESTS
 from mirrors.oci.distribution.budgets import RequestBudgets
 from tests.oci.conftest import MakeEngine, access, copy, ref, request, under_way
 from tests.support.faulty_registry import FaultyRegistry, counted, hang_up, held, reply
@@ -90,7 +90,7 @@ def test_the_retry_after_of_a_registry_delays_all_requests_to_it(
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(look, 0)
-        wait_until(budgets.take_pauses, what="the engine to hear of the wait")
+        wait_until(budgets.pop_pauses, what="the engine to hear of the wait")
         second = pool.submit(look, 1)
         first.result()
         second.result()
@@ -169,7 +169,7 @@ def test_concurrent_requests_to_a_target_are_limited_by_the_blob_threads(
 
     copy(make_engine(blobs=6, requests_per_host=8), source, target)
 
-    assert 1 < target.in_flight.most <= 6 + MAX_TARGET_REQUESTS_BESIDE_BLOBS
+    assert 1 < target.in_flight.most <= 6 + MAX_SHORT_TARGET_REQUESTS
 
 
 def test_a_head_is_sent_while_blobs_use_all_their_request_slots(

@@ -40,7 +40,7 @@ def answers(status: int, body: bytes, **headers: str) -> Action:
 
     def act(handler: Handler) -> bool:
         with suppress(OSError):
-            handler.answer(status, body, **headers)
+            handler.respond(status, body, **headers)
         return hang_up(handler)
 
     return act

@@ -87,13 +87,13 @@ def early(handler: Handler) -> bool:
     """Send 201 after the first bytes of the body, and do not read the rest."""
     handler.rfile.read(10)
     handler.close_connection = True
-    handler.answer(201, Connection="close")
+    handler.respond(201, Connection="close")
     return True
 
 
 def lying(handler: Handler) -> bool:
     handler.read_body()
-    handler.answer(201, Docker_Content_Digest=f"sha256:{'0' * 64}")
+    handler.respond(201, Docker_Content_Digest=f"sha256:{'0' * 64}")
     return True
 
 
@@ -137,7 +137,7 @@ def test_a_redirected_url_is_requested_byte_for_byte(
     def signed(handler: Handler) -> bool:
         content = source.storage.blob("app", digest)
         assert content is not None
-        handler.answer(200, content)
+        handler.respond(200, content)
         return True
 
     source.on("GET /storage/", signed, times=INFINITE)

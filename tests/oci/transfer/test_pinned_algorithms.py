@@ -30,7 +30,7 @@ def mirror(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Regi
 
 def swallow(handler: Handler) -> bool:
     """Accept the body without storing it, and respond with its SHA-256 digest."""
-    handler.answer(201, Docker_Content_Digest=digest_of(handler.read_body()))
+    handler.respond(201, Docker_Content_Digest=digest_of(handler.read_body()))
     return True
 
 
@@ -40,7 +40,7 @@ def is_silent(handler: Handler) -> bool:
     storage, by_tag = handler.registry.storage, not handler.rest.startswith("sha512:")
     tag, algorithm = (handler.rest, "sha256") if by_tag else (None, "sha512")
     storage.add_manifest("app", handler.headers["Content-Type"], raw, tag, algorithm)
-    handler.answer(201)
+    handler.respond(201)
     return True
 
 

@@ -235,7 +235,7 @@ def test_an_account_equals_its_root_user_in_policies() -> None:
     """AWS stores the root user's ARN if the policy contained the account number."""
     given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
     kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
-    found = repository_settings.FoundSettings("MUTABLE", True, "AES256", access_policy=kept)
+    found = repository_settings.CurrentSettings("MUTABLE", True, "AES256", access_policy=kept)
     assert repository_settings.differences(target_of(accessPolicy=given), found) == ()
 
 
