@@ -103,7 +103,7 @@ def _config_in_force() -> Config | None:
     if _role == "webhook":
         from webhook.runtime.runtime import runtime
 
-        runtime().follow_certificate(_context)
+        runtime().set_certificate(_context)
         return runtime().snapshots.current.config
     if _environment.config is None:
         from swapper_project.process import configured

@@ -19,7 +19,7 @@ from swapper_project.config import Config
 from webhook.database.mapping_cache import CachedMapping
 from webhook.decision import decision
 from webhook.decision.as_created import decisions_of
-from webhook.decision.decision import Decision, Knowledge
+from webhook.decision.decision import Decision, ImageFacts
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot, policy_of
 from webhook.knowledge import from_rows
@@ -79,7 +79,7 @@ class Decider:
         if undecided is None:
             return _refused(decided)
         known = self._known(undecided, row, pod)
-        if decision.wants_copy(undecided, known, policy):
+        if decision.needs_copy(undecided, known, policy):
             made = requests_for([undecided], request, Priority.BACKFILL, Trigger.BACKFILL, cluster=self._cluster)
             workload = f"{row.workload_kind}/{row.workload}"[:253] if row.workload else ""
             return ImageVerdict(tuple(replace(one, workload=one.workload or workload) for one in made.values()))
@@ -87,13 +87,13 @@ class Decider:
             return ImageVerdict(reason=known.obstacle.value)
         return ImageVerdict(is_mirrored=True)
 
-    def _known(self, undecided: Decision, row: RunningImage, pod: Json) -> Knowledge:
+    def _known(self, undecided: Decision, row: RunningImage, pod: Json) -> ImageFacts:
         found = selectors.known_mappings(
             target_registry_id=self._registry_id, targets={undecided.key: str(undecided.target)}
         )
         platforms = platforms_of(pod) if self._snapshot.config.platforms else frozenset()
         limits = ReviewLimits(deadline=time.monotonic(), namespace=row.namespace, platforms=platforms)
-        return from_rows.of_row(undecided, CachedMapping(found.get(undecided.key)), self._snapshot, limits)
+        return from_rows.facts_of_row(undecided, CachedMapping(found.get(undecided.key)), self._snapshot, limits)
 
 
 def _refused(decided: list[Decision]) -> ImageVerdict:

@@ -12,10 +12,10 @@ from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.kept_reasons import words_of
 from mirrors.vocabulary.reasons import REASON_MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
-from webhook.decision.decision import Knowledge, access_obstacle
+from webhook.decision.decision import ImageFacts, access_obstacle
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
-from webhook.knowledge.from_rows import access_of, lacking_platforms, obstacle_of
+from webhook.knowledge.from_rows import access_of, missing_platforms, obstacle_of
 
 
 class Gap(StrEnum):
@@ -132,7 +132,7 @@ def gap_of(
         return FoundGap(Gap.NOT_MIRRORED)
     if asked.now - mapping.verified_at > asked.max_age:
         return FoundGap(Gap.NOT_VERIFIED)
-    if lacking := lacking_platforms(mapping, asked.platforms):
+    if lacking := missing_platforms(mapping, asked.platforms):
         return FoundGap(Gap.PLATFORM_MISSING, ", ".join(sorted(lacking)))
     return _of_namespace(source, mapping, namespace, digest, asked)
 
@@ -142,7 +142,7 @@ def _of_namespace(
 ) -> FoundGap | None:
     """Return the gap of an image that the target has: access of the namespace, changed content, and untested nodes."""
     allowed = access_of(mapping, source, asked.snapshot, namespace)
-    knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
+    knowledge = ImageFacts(existence="present", access=mapping.access, **allowed)
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
         words = DECISIONS[refusal]
         return FoundGap(Gap.NO_ACCESS, "" if words == GAP_MEANING[Gap.NO_ACCESS] else words)
