@@ -49,4 +49,4 @@ def _name(reference: dict[str, Any]) -> str:
 
 def _without_effect(node: dict[str, Any]) -> list[str]:
     """Return the keys that the application ignores in this section."""
-    return [key for model, key in keys._WITHOUT_EFFECT if model.__name__ == node.get("title")]
+    return [key for model, key in keys._IGNORED_KEYS if model.__name__ == node.get("title")]

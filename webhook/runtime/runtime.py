@@ -107,7 +107,7 @@ class Runtime:
         # One connection for each request thread; threads for blobs never start, because this process copies nothing.
         return Engine(
             EngineSettings(images=REQUEST_THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
-            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
+            on_request=metrics.request_counter(lambda host: self.snapshots.current.label(host)),
         )
 
     def _after_check(self) -> None:
