@@ -12,13 +12,13 @@ def main() -> None:
     from swapper_project.process import release
     from swapper_project.process.commands import command_line
 
-    argv = command_line.take_flags(sys.argv, os.environ)
+    argv = command_line.apply_flags(sys.argv, os.environ)
     if release.is_version_request(argv):
         print(release.PRODUCT_NAME, release.VERSION)
         return
     is_help = bool({"-h", "--help"} & set(argv))
     if not is_help:
-        command_line.take_role(argv, os.environ)
+        command_line.apply_role(argv, os.environ)
     try:
         _run(argv, is_help=is_help)
     except KeyboardInterrupt:

@@ -41,7 +41,7 @@ def _measure() -> None:
     import django
 
     django.setup()
-    from mirrors.backfill.running import take_ended
+    from mirrors.backfill.running import record_finished_jobs
     from mirrors.models import BackfillImage, BackfillRun
     from mirrors.selectors.clusters import backfill as backfills
     from mirrors.selectors.overview.backfill_metrics import backfill_metrics
@@ -59,7 +59,7 @@ def _measure() -> None:
     BackfillImage.objects.filter(run=run).update(state="ready")
     BackfillRun.objects.filter(pk=run.pk).update(previewed_at=run.created_at)
     _step("start", lambda: start_run(run_id=run.pk, requested_by=""))
-    _step("end of jobs", lambda: take_ended(run, 0))
+    _step("end of jobs", lambda: record_finished_jobs(run, 0))
     _step("progress", lambda: backfills.backfill_progress(run))
     _step("metric", backfill_metrics)
     _step("cancel", lambda: cancel_run(run_id=run.pk, requested_by=""))

@@ -25,7 +25,7 @@ metrics_files.create_directory()
 _role = os.environ.get("SWAPPER_ROLE", "web")
 
 
-def _most_connections() -> int:
+def _max_connections() -> int:
     """Return the limit of open files minus a reserve, within 128 and 4,000. Raise the soft limit first if possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 8_192 <= hard or (soft < hard < 8_192):
@@ -57,7 +57,7 @@ graceful_timeout = max(20, int(_environment.webhook_timeout) + 10)
 # The maximum that gunicorn allows: a list with many filters has a long URL.
 limit_request_line = 8_190
 # An incomplete request uses no thread, so many connections can be open.
-worker_connections = _most_connections()
+worker_connections = _max_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # Only swapper_project.middleware.proxies handles forwarded headers, because gunicorn does not match IPv4-mapped peers.
@@ -85,25 +85,25 @@ def post_worker_init(worker: Any) -> None:
     from swapper_project.config import ConfigError
 
     try:
-        config = _config_in_force()
+        config = _active_config()
     except ConfigError as error:
         _stop(error)
     # From now on, gunicorn logs in the same format as the application.
     worker.log.error_log.handlers.clear()
     worker.log.error_log.propagate = True
-    from swapper_project.serving.started import announce
+    from swapper_project.serving.started import log_start
 
-    announce(_role, (listener.sock for listener in worker.sockets), is_tls=_context is not None, config=config)
+    log_start(_role, (listener.sock for listener in worker.sockets), is_tls=_context is not None, config=config)
     # Exclude the objects loaded so far from garbage collection: a full collection over them would delay all reviews.
     gc.collect()
     gc.freeze()
 
 
-def _config_in_force() -> Config | None:
+def _active_config() -> Config | None:
     if _role == "webhook":
         from webhook.runtime.runtime import runtime
 
-        runtime().follow_certificate(_context)
+        runtime().set_certificate(_context)
         return runtime().snapshots.current.config
     if _environment.config is None:
         from swapper_project.process import configured

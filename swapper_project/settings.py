@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from swapper_project.process import environment as env
 from swapper_project.process import logs
 from swapper_project.process.private_files import data_directory
-from swapper_project.process.private_files.secret_key import kept_secret_key
+from swapper_project.process.private_files.secret_key import stored_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,7 +32,7 @@ HAS_PAGES = ROLE not in ("webhook", "watcher")
 DEBUG = ENVIRONMENT.debug
 
 # There is no default. The key signs sessions and the queue's wake-ups, so all processes of an installation share it.
-SECRET_KEY = ENVIRONMENT.secret_key or kept_secret_key(ENVIRONMENT.data_dir)
+SECRET_KEY = ENVIRONMENT.secret_key or stored_secret_key(ENVIRONMENT.data_dir)
 if ROLE != "all" and not SECRET_KEY:
     raise ImproperlyConfigured(
         "SWAPPER_SECRET_KEY is not set: set the same value of at least 32 random characters for all processes, or set "

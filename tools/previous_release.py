@@ -66,7 +66,7 @@ class Installation:
 
     def run(self, code: Path, *command: str) -> None:
         """Run a command of the release whose files are in ``code``. Raises ReleaseError."""
-        ended = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=code,
             env=self.environment,
@@ -75,8 +75,8 @@ class Installation:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-        if ended.returncode:
-            raise ReleaseError(f"manage.py {' '.join(command)} exited with {ended.returncode}:\n{ended.stderr}")
+        if result.returncode:
+            raise ReleaseError(f"manage.py {' '.join(command)} exited with {result.returncode}:\n{result.stderr}")
 
     @contextmanager
     def running(self, code: Path) -> Iterator[str]:
@@ -126,10 +126,10 @@ def _until_swapped(webhook: str, image: str) -> None:
 
     def is_swapped() -> bool:
         try:
-            answer = POOL.request("POST", url, body=body, headers=headers, retries=False, timeout=10)
+            response = POOL.request("POST", url, body=body, headers=headers, retries=False, timeout=10)
         except urllib3.exceptions.HTTPError:
             return False
-        return answer.status == 200 and "patch" in answer.json()["response"]
+        return response.status == 200 and "patch" in response.json()["response"]
 
     wait_until(is_swapped, timeout=SWAP_SECONDS, what="a swapped pod")
 
@@ -152,8 +152,8 @@ def _installation(database_url: str) -> Iterator[Installation]:
 
 def previous_tag(repository: Path) -> str:
     """Return the tag of the newest release before this version; empty if there is none."""
-    listed = _git(repository, "tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD")
-    return next((tag for tag in listed.split() if tag != f"v{version_of(ROOT)}"), "")
+    tags = _git(repository, "tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD")
+    return next((tag for tag in tags.split() if tag != f"v{version_of(ROOT)}"), "")
 
 
 def _git(repository: Path, *arguments: str) -> str:
@@ -170,23 +170,23 @@ def main() -> int:
     parser.add_argument("--ref", default="", help="the previous release; default: the newest tag before this version")
     parser.add_argument("--repository", type=Path, default=ROOT, help="the git repository that has it")
     parser.add_argument("--sqlite-only", action="store_true", help="skip Postgres")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        ref = given.ref or previous_tag(given.repository)
+        ref = options.ref or previous_tag(options.repository)
         if not ref:
             print("There is no previous release: nothing has to run on the schema of this one.")
             return 0
         with tempfile.TemporaryDirectory() as previous, ExitStack() as stack:
-            _extract(given.repository, ref, Path(previous))
+            _extract(options.repository, ref, Path(previous))
             urls = {"SQLite": ""}
-            if not given.sqlite_only:
+            if not options.sqlite_only:
                 urls["Postgres"] = f"{stack.enter_context(running_server()).url}/postgres"
             for kind, url in urls.items():
                 for step in check(Path(previous), stack.enter_context(_installation(url))):
                     print(f"{ref} on {kind}: {step}", flush=True)
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode() if isinstance(error.stderr, bytes) else error.stderr or str(error)
-        print(f"The previous release cannot be read from git: {said.strip()}", file=sys.stderr)
+        message = error.stderr.decode() if isinstance(error.stderr, bytes) else error.stderr or str(error)
+        print(f"The previous release cannot be read from git: {message.strip()}", file=sys.stderr)
         return 1
     except ReleaseError as error:
         print(f"{ref} does not run on the schema of this release: {error}", file=sys.stderr)

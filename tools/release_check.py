@@ -100,12 +100,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check that all places agree with the version.")
     parser.add_argument("--tag", default="", help="the tag that is released: v and the version")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to check")
-    given = parser.parse_args()
-    found = list(problems(given.root, given.tag))
+    options = parser.parse_args()
+    found = list(problems(options.root, options.tag))
     for problem in found:
         print(problem, file=sys.stderr)
     if not found:
-        print(f"Version {version_of(given.root)}: changelog, chart, image tags and documentation agree.")
+        print(f"Version {version_of(options.root)}: changelog, chart, image tags and documentation agree.")
     return 1 if found else 0
 
 

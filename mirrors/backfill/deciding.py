@@ -19,14 +19,14 @@ from swapper_project.config import Config
 from webhook.database.mapping_cache import CachedMapping
 from webhook.decision import decision
 from webhook.decision.as_created import decisions_of
-from webhook.decision.decision import Decision, Knowledge
+from webhook.decision.decision import Decision, ImageFacts
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot, policy_of
 from webhook.knowledge import from_rows
 from webhook.review.admission_review import creation_of
 from webhook.review.copy_requests import requests_for
 
-MOST_ASKING_NAMESPACES: Final = 5
+MOST_REQUESTING_NAMESPACES: Final = 5
 """The maximum number of namespaces for which an image is requested. The pull secrets of any of them may be needed."""
 
 POD_NOT_FOUND: Final = "pod-not-found"
@@ -56,50 +56,57 @@ class Decider:
 
     def decide(self, source: str) -> ImageVerdict:
         """Return the verdict on an image. Raises ClusterError if the cluster cannot be read now."""
-        refused: list[ImageVerdict] = []
+        rejected: list[ImageVerdict] = []
         requests: list[RequestedCopy] = []
-        for row in representatives(cluster=self._cluster, source=source, most=MOST_ASKING_NAMESPACES):
+        for row in representatives(cluster=self._cluster, source=source, most=MOST_REQUESTING_NAMESPACES):
             pod = pod_or_template(row.namespace, row.pod_name, row.workload_kind, row.workload)
             if pod is None:
                 continue
-            verdict = self._in_pod(source, row, pod)
+            verdict = self._decide_in_pod(source, row, pod)
             if verdict.is_mirrored:
                 return verdict
             requests += verdict.requests
-            refused += [] if verdict.requests else [verdict]
+            rejected += [] if verdict.requests else [verdict]
         if requests:
             return ImageVerdict(tuple(requests))
-        return refused[0] if refused else ImageVerdict(reason=POD_NOT_FOUND)
+        return rejected[0] if rejected else ImageVerdict(reason=POD_NOT_FOUND)
 
-    def _in_pod(self, source: str, row: RunningImage, pod: Json) -> ImageVerdict:
+    def _decide_in_pod(self, source: str, row: RunningImage, pod: Json) -> ImageVerdict:
         request = creation_of(pod, namespace=row.namespace, name=row.pod_name, uid="backfill")
         policy = self._snapshot.policy
-        decided = decisions_of(pod, namespace=row.namespace, source=source, image=row.image, policy=policy)
-        undecided = next((d for d in decided if decision.is_open(d)), None)
+        decisions = decisions_of(pod, namespace=row.namespace, source=source, image=row.image, policy=policy)
+        undecided = next((d for d in decisions if decision.is_open(d)), None)
         if undecided is None:
-            return _refused(decided)
-        known = self._known(undecided, row, pod)
-        if decision.wants_copy(undecided, known, policy):
-            made = requests_for([undecided], request, Priority.BACKFILL, Trigger.BACKFILL, cluster=self._cluster)
+            return _rejection(decisions)
+        facts = self._facts(undecided, row, pod)
+        if decision.needs_copy(undecided, facts, policy):
+            copy_requests = requests_for(
+                [undecided], request, Priority.BACKFILL, Trigger.BACKFILL, cluster=self._cluster
+            )
             workload = f"{row.workload_kind}/{row.workload}"[:253] if row.workload else ""
-            return ImageVerdict(tuple(replace(one, workload=one.workload or workload) for one in made.values()))
-        if known.obstacle is not None:
-            return ImageVerdict(reason=known.obstacle.value)
+            return ImageVerdict(
+                tuple(
+                    replace(copy_request, workload=copy_request.workload or workload)
+                    for copy_request in copy_requests.values()
+                )
+            )
+        if facts.obstacle is not None:
+            return ImageVerdict(reason=facts.obstacle.value)
         return ImageVerdict(is_mirrored=True)
 
-    def _known(self, undecided: Decision, row: RunningImage, pod: Json) -> Knowledge:
-        found = selectors.known_mappings(
+    def _facts(self, undecided: Decision, row: RunningImage, pod: Json) -> ImageFacts:
+        mappings = selectors.known_mappings(
             target_registry_id=self._registry_id, targets={undecided.key: str(undecided.target)}
         )
         platforms = platforms_of(pod) if self._snapshot.config.platforms else frozenset()
         limits = ReviewLimits(deadline=time.monotonic(), namespace=row.namespace, platforms=platforms)
-        return from_rows.of_row(undecided, CachedMapping(found.get(undecided.key)), self._snapshot, limits)
+        return from_rows.facts_of_row(undecided, CachedMapping(mappings.get(undecided.key)), self._snapshot, limits)
 
 
-def _refused(decided: list[Decision]) -> ImageVerdict:
+def _rejection(decisions: list[Decision]) -> ImageVerdict:
     """Return the verdict with the reason of the first decision; ``pod-not-found`` if the pod no longer has the
     image."""
-    first = next(iter(decided), None)
+    first = next(iter(decisions), None)
     if first is None:
         return ImageVerdict(reason=POD_NOT_FOUND)
     if first.reason is Reason.FILTERED:

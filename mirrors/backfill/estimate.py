@@ -21,7 +21,7 @@ image. It matters only if a registry limits single requests."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredImage:
     """An image, with the numbers from its manifests; None if they were not read."""
 
     host: str
@@ -40,14 +40,14 @@ class PullBudget:
     reserve: int
 
     @property
-    def kept(self) -> float:
+    def reserved(self) -> float:
         return self.limit * self.reserve / 100
 
     def seconds_for(self, pulls: int) -> float:
         """Return the seconds that so many pulls take. The remaining pulls are available now; used ones become available
         again over the time window."""
-        missing = pulls - max(0.0, self.remaining - self.kept)
-        return max(0.0, missing) / (self.limit - self.kept) * WINDOW_SECONDS
+        waiting = pulls - max(0.0, self.remaining - self.reserved)
+        return max(0.0, waiting) / (self.limit - self.reserved) * WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +65,38 @@ Limits = Callable[[str], Mapping[str, float]]
 """Returns the limits of a host: requests per second of all workers together, by operation."""
 
 
-def estimate(images: Iterable[Measured], *, pulls: Mapping[str, PullBudget], limits: Limits, target: str) -> Estimate:
+def estimate(
+    images: Iterable[MeasuredImage], *, pulls: Mapping[str, PullBudget], limits: Limits, target: str
+) -> Estimate:
     """Estimate the cost of mirroring these images. ``pulls`` has the hosts that count pulls; ``target`` is the host of
     the target."""
-    by_host: dict[str, list[Measured]] = defaultdict(list)
+    by_host: dict[str, list[MeasuredImage]] = defaultdict(list)
     for image in images:
         by_host[image.host].append(image)
-    manifests = {host: _manifests(found) for host, found in by_host.items()}
-    blobs = {host: _blobs(found) for host, found in by_host.items()}
+    manifests = {host: _manifests(host_images) for host, host_images in by_host.items()}
+    blobs = {host: _blobs(host_images) for host, host_images in by_host.items()}
     counted = {host: manifests[host] for host in by_host if host in pulls}
     waits = [pulls[host].seconds_for(count) for host, count in counted.items()]
     waits += [_at_source(manifests[host] + blobs[host], limits(host)) for host in by_host]
     waits.append(_at_target(sum(manifests.values()), sum(blobs.values()), limits(target)))
-    everything = [image for found in by_host.values() for image in found]
+    all_images = [image for host_images in by_host.values() for image in host_images]
     return Estimate(
-        bytes_total=sum(image.size or 0 for image in everything),
-        unmeasured=sum(image.size is None for image in everything),
+        bytes_total=sum(image.size or 0 for image in all_images),
+        unmeasured=sum(image.size is None for image in all_images),
         counted_pulls=sum(counted.values()),
         seconds=max(waits),
     )
 
 
-def _manifests(images: list[Measured]) -> int:
+def _manifests(images: list[MeasuredImage]) -> int:
     """Return the number of manifests. An image that was not read counts with the mean of the others."""
-    known = [image.manifests for image in images if image.manifests is not None]
-    return round(sum(known) + (len(images) - len(known)) * (fmean(known) if known else UNREAD_MANIFESTS))
+    counts = [image.manifests for image in images if image.manifests is not None]
+    return round(sum(counts) + (len(images) - len(counts)) * (fmean(counts) if counts else UNREAD_MANIFESTS))
 
 
-def _blobs(images: list[Measured]) -> int:
-    known = [image.blobs for image in images if image.blobs is not None]
-    return round(sum(known) + (len(images) - len(known)) * (fmean(known) if known else UNREAD_BLOBS))
+def _blobs(images: list[MeasuredImage]) -> int:
+    counts = [image.blobs for image in images if image.blobs is not None]
+    return round(sum(counts) + (len(images) - len(counts)) * (fmean(counts) if counts else UNREAD_BLOBS))
 
 
 def _at_source(reads: int, limits: Mapping[str, float]) -> float:

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 MEASURING_THREADS: Final = 4
 """The number of images that are read concurrently: at half a second each, 500 a minute."""
 
-AHEAD: Final = 60
+MOST_SUBMITTED_IMAGES: Final = 60
 """The maximum number of images that are submitted to the threads: as many as they read between two turns of the
 watcher."""
 
@@ -74,36 +74,36 @@ class Measurer:
         self._keeper = BudgetKeeper(budgets, lambda: self._engine)
         self._keeper.start()
         self._pool = ThreadPoolExecutor(MEASURING_THREADS, thread_name_prefix="backfill")
-        self._under_way: dict[int, Future[ImageSize | None]] = {}
-        self._asked: Counter[str] = Counter()
+        self._in_progress: dict[int, Future[ImageSize | None]] = {}
+        self._submitted: Counter[str] = Counter()
         self._is_closed = False
 
     @property
-    def under_way(self) -> Collection[int]:
+    def in_progress(self) -> Collection[int]:
         """The keys of submitted images whose sizes were not taken yet."""
-        return self._under_way.keys()
+        return self._in_progress.keys()
 
     @property
-    def room(self) -> int:
-        return AHEAD - len(self._under_way)
+    def free_slots(self) -> int:
+        return MOST_SUBMITTED_IMAGES - len(self._in_progress)
 
     def submit(self, key: int, source: str, counting: Collection[str], platforms: tuple[str, ...]) -> bool:
         """Submit an image, to read these platforms; empty: all. Returns False if the image is not read, because its
         registry is in ``counting`` (those that count pulls) and ``COUNTED_IMAGES`` were read from it."""
         ref = ImageRef.parse(source)
         is_counted = ref.registry in counting
-        if is_counted and self._asked[ref.registry] >= COUNTED_IMAGES:
+        if is_counted and self._submitted[ref.registry] >= COUNTED_IMAGES:
             return False
-        self._asked[ref.registry] += 1
-        self._under_way[key] = self._pool.submit(self._measure, ref, is_counted, platforms)
+        self._submitted[ref.registry] += 1
+        self._in_progress[key] = self._pool.submit(self._measure, ref, is_counted, platforms)
         return True
 
-    def take(self, seconds: float) -> dict[int, ImageSize | None]:
+    def collect(self, seconds: float) -> dict[int, ImageSize | None]:
         """Wait for at most so many seconds until an image was read, and return the new sizes by key; None for an image
         that could not be read."""
-        wait(self._under_way.values(), max(0.0, seconds), FIRST_COMPLETED)
-        done = {key: future.result() for key, future in self._under_way.items() if future.done()}
-        self._under_way = {key: future for key, future in self._under_way.items() if key not in done}
+        wait(self._in_progress.values(), max(0.0, seconds), FIRST_COMPLETED)
+        done = {key: future.result() for key, future in self._in_progress.items() if future.done()}
+        self._in_progress = {key: future for key, future in self._in_progress.items() if key not in done}
         self._limits.write()
         return done
 

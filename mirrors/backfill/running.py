@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from mirrors.backfill.deciding import Decider, ImageVerdict
-from mirrors.backfill.estimate import Measured, PullBudget, estimate
+from mirrors.backfill.estimate import MeasuredImage, PullBudget, estimate
 from mirrors.backfill.measuring import ImageSize, Measurer
 from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import (
@@ -49,7 +49,7 @@ HUB_LIMITS: Final = {False: 100, True: 200}
 (docs.docker.com/docker-hub/usage), until it has reported its own number."""
 
 
-class Turns:
+class BackfillRunner:
     """The work on a cluster's open run, one turn at a time. A process has one instance."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
@@ -61,7 +61,7 @@ class Turns:
             self._measurer.close()
             self._measurer = None
 
-    def turn(self, run: BackfillRun, *, seconds: float) -> None:
+    def work(self, run: BackfillRun, *, seconds: float) -> None:
         """Work on a run for about so many seconds. If it cannot continue, the reason is recorded in the run."""
         deadline = time.monotonic() + seconds
         try:
@@ -70,9 +70,9 @@ class Turns:
             elif run.state == BackfillState.RUNNING:
                 self._continue(run, deadline)
             elif run.state == BackfillState.PAUSED:
-                take_ended(run, self._registry_id())
+                record_finished_jobs(run, self._registry_id())
             _record_problem(run, "")
-        except _NotNowError as error:
+        except _BlockedError as error:
             _record_problem(run, str(error))
         except ClusterError as error:
             _record_problem(
@@ -95,16 +95,16 @@ class Turns:
         platforms = platforms_to_mirror(self._config()).platforms
         while True:
             waiting = BackfillImage.objects.filter(run=run, state=READY, is_measured=False)
-            waiting = waiting.exclude(pk__in=list(measurer.under_way)).order_by("rank")
-            for image in waiting[: measurer.room]:
+            waiting = waiting.exclude(pk__in=list(measurer.in_progress)).order_by("rank")
+            for image in waiting[: measurer.free_slots]:
                 if not measurer.submit(image.pk, image.source, counting, platforms):
                     _record_size(image.pk, None)
-            left = deadline - time.monotonic()
-            for key, size in measurer.take(left).items():
+            remaining = deadline - time.monotonic()
+            for key, size in measurer.collect(remaining).items():
                 _record_size(key, size)
-            if not measurer.under_way and not waiting.exists():
+            if not measurer.in_progress and not waiting.exists():
                 return True
-            if left <= 0:
+            if remaining <= 0:
                 return False
 
     def _complete(self, run: BackfillRun) -> None:
@@ -113,23 +113,23 @@ class Turns:
         config = self._config()
         rows = BackfillImage.objects.filter(run=run, state=READY)
         images = [
-            Measured(host_of(source), *known)
-            for source, *known in rows.values_list("source", "manifests", "blobs", "size_bytes")
+            MeasuredImage(host_of(source), *sizes)
+            for source, *sizes in rows.values_list("source", "manifests", "blobs", "size_bytes")
         ]
-        find = budget_finder(lambda: config)
-        found = estimate(
+        find_budget = budget_finder(lambda: config)
+        result = estimate(
             images,
             pulls=self._pull_budgets(),
-            limits=lambda host: limits.limits if (limits := find(host)) else {},
+            limits=lambda host: limits.limits if (limits := find_budget(host)) else {},
             target=config.target.name.endpoint,
         )
         BackfillRun.objects.filter(pk=run.pk, state=BackfillState.PREVIEW).update(
             images=len(images),
             excluded=BackfillImage.objects.filter(run=run, state=SKIPPED).count(),
-            bytes_total=found.bytes_total,
-            unmeasured=found.unmeasured,
-            counted_pulls=found.counted_pulls,
-            seconds_estimated=found.seconds,
+            bytes_total=result.bytes_total,
+            unmeasured=result.unmeasured,
+            counted_pulls=result.counted_pulls,
+            seconds_estimated=result.seconds,
             previewed_at=Now(),
         )
 
@@ -154,8 +154,8 @@ class Turns:
 
     def _continue(self, run: BackfillRun, deadline: float) -> None:
         registry_id = self._registry_id()
-        take_ended(run, registry_id)
-        self._refuse_if_off()
+        record_finished_jobs(run, registry_id)
+        self._check_enabled()
         queued = BackfillImage.objects.filter(run=run, state=QUEUED).count()
         decider = Decider(self._config(), registry_id)
         for image in backfills.due(run, [FOUND, READY], max(0, MOST_QUEUED - queued)):
@@ -169,26 +169,28 @@ class Turns:
         if not backfills.due(run, [FOUND, READY, QUEUED], 1):
             finish_run(run_id=run.pk)
 
-    def _refuse_if_off(self) -> None:
+    def _check_enabled(self) -> None:
         config = self._config()
         if config.dry_run:
-            raise _NotNowError(
+            raise _BlockedError(
                 "dryRun is set: nothing is copied. Set dryRun: false; the backfill then continues automatically."
             )
         if config.image_copy_policy == "none":
-            raise _NotNowError("imageCopyPolicy: none is set: nothing is copied. Set it to delayed to continue.")
+            raise _BlockedError("imageCopyPolicy: none is set: nothing is copied. Set it to delayed to continue.")
         if config.backfill == "off":
-            raise _NotNowError("backfill: off is set. Set backfill: report; the backfill then continues automatically.")
+            raise _BlockedError(
+                "backfill: off is set. Set backfill: report; the backfill then continues automatically."
+            )
 
     def _registry_id(self) -> int:
         target = self._config().target.name
-        found = target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
-        if found is None:
-            raise _NotNowError(NO_TARGET)
-        return found
+        registry_id = target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
+        if registry_id is None:
+            raise _BlockedError(NO_TARGET)
+        return registry_id
 
 
-class _NotNowError(Exception):
+class _BlockedError(Exception):
     """The configuration does not allow the run to continue now. The message contains the next step."""
 
 
@@ -199,10 +201,10 @@ def _request(registry_id: int, image: BackfillImage, verdict: ImageVerdict) -> N
         _record_verdict(image, verdict)
         return
     outcomes = request_copies(target_registry_id=registry_id, requests=verdict.requests)
-    _record_outcome(image, _best_last(outcomes)[-1])
+    _record_outcome(image, _sort_by_success(outcomes)[-1])
 
 
-def _best_last(outcomes: Iterable[RequestOutcome]) -> list[RequestOutcome]:
+def _sort_by_success(outcomes: Iterable[RequestOutcome]) -> list[RequestOutcome]:
     return sorted(outcomes, key=lambda outcome: outcome.job_id is not None)
 
 
@@ -223,8 +225,8 @@ def _record_verdict(image: BackfillImage, verdict: ImageVerdict) -> None:
 
 
 def _record_size(key: int, size: ImageSize | None) -> None:
-    known = {"size_bytes": size.size, "manifests": size.manifests, "blobs": size.blobs} if size else {}
-    _update(key, is_measured=True, **known)
+    fields = {"size_bytes": size.size, "manifests": size.manifests, "blobs": size.blobs} if size else {}
+    _update(key, is_measured=True, **fields)
 
 
 def _update(key: int, **fields: Any) -> None:
@@ -237,7 +239,7 @@ def _record_problem(run: BackfillRun, problem: str) -> None:
         BackfillRun.objects.filter(pk=run.pk, state__in=BackfillRun.OPEN).update(problem=problem)
 
 
-def take_ended(run: BackfillRun, registry_id: int) -> None:
+def record_finished_jobs(run: BackfillRun, registry_id: int) -> None:
     """Record the results of a run's jobs that have ended. If a job was deleted, the image counts as mirrored if the
     target has it, else as cancelled."""
     queued = BackfillImage.objects.filter(run=run, state=QUEUED)

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
-from mirrors.backfill.running import Turns
+from mirrors.backfill.running import BackfillRunner
 from mirrors.jobs.queue import work_leases
 from mirrors.models import BackfillRun, BackfillState
 from mirrors.selectors.clusters import backfill as backfills
@@ -32,11 +32,11 @@ RUN_LEASE_SECONDS: Final = 30.0
 IMAGE_CHECK_INTERVAL: Final = 60.0
 """Seconds between two searches for images with ``backfill: on``."""
 
-TRIED_AGAIN_AFTER: Final = timedelta(hours=6)
+RETRY_IMAGES_AFTER: Final = timedelta(hours=6)
 """The time after which ``backfill: on`` retries an image that a run did not mirror: the time window of Docker Hub's
 pull limit."""
 
-PREVIEW_FORGOTTEN_AFTER: Final = timedelta(days=1)
+PREVIEW_EXPIRES_AFTER: Final = timedelta(days=1)
 """The time after which ``backfill: on`` cancels a preview that a user requested and did not start."""
 
 
@@ -45,16 +45,16 @@ class BackfillTask:
 
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config = config_source
-        self._turns = Turns(config_source)
+        self._runner = BackfillRunner(config_source)
         self._holder = holder_name()
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._on_since: datetime | None = None
 
     def run(self, inventory: Inventory) -> None:
         """Run one turn. The inventory is not used, because its rows are read from the database."""
         if self._config().backfill == "on":
             self._on_since = self._on_since or timezone.now()
-            self._begin(self._on_since)
+            self._start_automatically(self._on_since)
         else:
             self._on_since = None
         self.work(BACKFILL_SECONDS)
@@ -65,30 +65,30 @@ class BackfillTask:
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
         if run is None:
-            self._turns.close()
+            self._runner.close()
             return True
         if not work_leases.hold(run_lease_of(cluster), self._holder, RUN_LEASE_SECONDS):
             return False
-        self._turns.turn(run, seconds=seconds)
+        self._runner.work(run, seconds=seconds)
         return True
 
     def close(self) -> None:
-        self._turns.close()
+        self._runner.close()
         work_leases.give_back(run_lease_of(self._config().cluster_name), self._holder)
 
-    def _begin(self, on_since: datetime) -> None:
+    def _start_automatically(self, on_since: datetime) -> None:
         """With ``backfill: on``, request a run automatically, and start it when its preview is complete."""
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_check:
             return
-        self._next_look = time.monotonic() + IMAGE_CHECK_INTERVAL
+        self._next_check = time.monotonic() + IMAGE_CHECK_INTERVAL
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
         with suppress(ActionRefusedError):
             if run is None:
-                tried = backfills.tried_since(cluster, timezone.now() - TRIED_AGAIN_AFTER)
+                tried = backfills.tried_since(cluster, timezone.now() - RETRY_IMAGES_AFTER)
                 run = request_preview(cluster=cluster, requested_by="", excluding=tried)
                 log.info("Starting a backfill, because backfill: on is configured", cluster=cluster, images=run.images)
-            if _is_forgotten(run):
+            if _is_expired(run):
                 cancel_run(run_id=run.pk, requested_by="")
             elif _is_ready(run, on_since):
                 start_run(run_id=run.pk, requested_by="")
@@ -101,9 +101,9 @@ def _is_ready(run: BackfillRun, on_since: datetime) -> bool:
     return is_complete and (not run.requested_by or run.created_at < on_since)
 
 
-def _is_forgotten(run: BackfillRun) -> bool:
-    is_theirs = run.state == BackfillState.PREVIEW and bool(run.requested_by)
-    return is_theirs and timezone.now() - run.created_at > PREVIEW_FORGOTTEN_AFTER
+def _is_expired(run: BackfillRun) -> bool:
+    is_requested_by_user = run.state == BackfillState.PREVIEW and bool(run.requested_by)
+    return is_requested_by_user and timezone.now() - run.created_at > PREVIEW_EXPIRES_AFTER
 
 
 def run_lease_of(cluster: str) -> str:

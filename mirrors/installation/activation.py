@@ -19,7 +19,7 @@ from lightkube.models.rbac_v1 import RoleRef, Subject
 from lightkube.resources.rbac_authorization_v1 import RoleBinding
 
 from mirrors.installation import trial_review
-from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_error, status_of
 from mirrors.installation.registration import Registration
 from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
 from mirrors.installation.trial_review import TrialError
@@ -43,30 +43,30 @@ class Activation:
 
     def run(self) -> Iterator[str]:
         """Activate the webhook. Yield lines that report the progress. Raises InstallationError."""
-        started, reported = time.monotonic(), ""
-        while waits_for := self._attempt():
-            if waits_for != reported:
-                yield f"Pods are not sent to the webhook yet: {waits_for}"
-            reported = waits_for
+        started, last_obstacle = time.monotonic(), ""
+        while obstacle := self._attempt():
+            if obstacle != last_obstacle:
+                yield f"Pods are not sent to the webhook yet: {obstacle}"
+            last_obstacle = obstacle
             if self.wait_seconds is not None and time.monotonic() - started > self.wait_seconds:
                 raise InstallationError(
-                    f"The webhook is not active: {waits_for}. Correct this and run the command again."
+                    f"The webhook is not active: {obstacle}. Correct this and run the command again."
                 )
             time.sleep(RETRY_SECONDS)
-        yield f"{self._words}: API servers send pods to the webhook"
+        yield f"{self._description}: API servers send pods to the webhook"
 
     def _attempt(self) -> str:
         """Try to activate the webhook. Return the obstacle as text; empty if the webhook is active."""
         registered = self.registration.read()
         if registered is None or registered.metadata is None or not registered.webhooks:
             return f"MutatingWebhookConfiguration {self.registration.name} does not exist"
-        binding = self._call_api("read", "get", self._get, passing=NOT_FOUND)
+        binding = self._call_api("read", "get", self._get, ignored_status=NOT_FOUND)
         if binding is not None:
             owners = _owners(binding)
             return (
                 ""
                 if not owners or registered.metadata.uid in owners
-                else f"{self._words} belongs to an earlier installation and is being deleted"
+                else f"{self._description} belongs to an earlier installation and is being deleted"
             )
         try:
             trial_review.send(registered.webhooks[0].clientConfig)
@@ -88,25 +88,25 @@ class Activation:
         def create() -> RoleBinding:
             return client().create(binding, namespace=self.namespace, field_manager=FIELD_MANAGER)
 
-        made = self._call_api("create", "create", create, passing=CONFLICT)
-        return "" if made else f"{self._words} was created by another run"
+        created = self._call_api("create", "create", create, ignored_status=CONFLICT)
+        return "" if created else f"{self._description} was created by another run"
 
     def _get(self) -> RoleBinding:
         return client().get(RoleBinding, name=self.role, namespace=self.namespace)
 
-    def _call_api(self, action: str, verb: str, call: Callable[[], T], *, passing: int) -> T | None:
-        """Return the result of the call; None if the API server responds with the status ``passing``."""
+    def _call_api(self, action: str, verb: str, call: Callable[[], T], *, ignored_status: int) -> T | None:
+        """Return the result of the call; None if the API server responds with the status ``ignored_status``."""
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:
-            if isinstance(error, ApiError) and status_of(error) == passing:
+            if isinstance(error, ApiError) and status_of(error) == ignored_status:
                 return None
-            raise api_refusal(
-                error, f"{action} {self._words}", right=f"{verb} rolebindings, and bind the role"
+            raise api_error(
+                error, f"{action} {self._description}", permission=f"{verb} rolebindings, and bind the role"
             ) from None
 
     @property
-    def _words(self) -> str:
+    def _description(self) -> str:
         return f"RoleBinding {self.namespace}/{self.role}"
 
 

@@ -21,21 +21,20 @@ class InstallationError(Exception):
     """A step of the installation failed; the message contains the reason and the next step."""
 
 
-def api_refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> InstallationError:
-    """Return the error for a failed ``action`` ("read Secret x/y") that requires the permission ``right`` ("get
-    secrets")."""
+def api_error(error: ApiError | httpx.HTTPError, action: str, *, permission: str) -> InstallationError:
+    """Return the error for a failed ``action`` ("read Secret x/y") that requires ``permission`` ("get secrets")."""
     if not isinstance(error, ApiError):
         return InstallationError(
             f"Cannot {action}: the API server did not respond ({type(error).__name__}). "
             "Check that this pod can reach it (network policies), and run the command again."
         )
-    said = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST_MESSAGE]
+    message = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST_MESSAGE]
     if status_of(error) in (401, 403):
         return InstallationError(
-            f"Cannot {action}: {said or 'forbidden'}. Allow the service account to {right} (docs/cluster-setup.md "
-            "lists the roles; with the chart, set rbac.create)."
+            f"Cannot {action}: {message or 'forbidden'}. Allow the service account to {permission} "
+            "(docs/cluster-setup.md lists the roles; with the chart, set rbac.create)."
         )
-    return InstallationError(f"Cannot {action}: the API server responded with status {status_of(error)}: {said}")
+    return InstallationError(f"Cannot {action}: the API server responded with status {status_of(error)}: {message}")
 
 
 def status_of(error: ApiError) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 from mirrors.installation import stored_secrets
 from mirrors.installation.api_refusals import InstallationError
-from mirrors.installation.stored_secrets import ChangedMeanwhileError
+from mirrors.installation.stored_secrets import WriteConflictError
 
 Values = Mapping[str, Callable[[], str]]
 """Functions that generate the value of each key."""
@@ -33,8 +33,8 @@ def ensure(namespace: str, name: str, values: Values) -> bool:
     """
     stored = stored_secrets.read(namespace, name)
     if stored is None:
-        with suppress(ChangedMeanwhileError):
-            stored_secrets.create(namespace, name, {key: make().encode() for key, make in values.items()})
+        with suppress(WriteConflictError):
+            stored_secrets.create(namespace, name, {key: generate().encode() for key, generate in values.items()})
             return True
         stored = stored_secrets.read(namespace, name)
     missing = [key for key in values if stored is None or not stored.values.get(key)]

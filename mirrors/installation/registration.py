@@ -15,12 +15,12 @@ from lightkube.models.admissionregistration_v1 import MutatingWebhook
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
 from lightkube.types import PatchType
 
-from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_error, status_of
 from mirrors.installation.stored_secrets import FIELD_MANAGER
 from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
-PAUSE: Final = 1.0
+REGISTRATION_RETRY_SECONDS: Final = 1.0
 """Seconds before the configuration is read again if it does not exist yet, or another client has changed it."""
 
 CHANGE_ATTEMPTS: Final = 10
@@ -41,39 +41,43 @@ class Registration:
         def read() -> MutatingWebhookConfiguration:
             return client().get(MutatingWebhookConfiguration, name=self.name)
 
-        return self._call_api(read, f"read {self._words}", "get", passing=NOT_FOUND)
+        return self._call_api(read, f"read {self._description}", "get", ignored_status=NOT_FOUND)
 
-    def trusted(self) -> tuple[x509.Certificate, ...]:
+    def trusted_certificates(self) -> tuple[x509.Certificate, ...]:
         """Return the certificates in the current ``caBundle``; empty if it is absent or cannot be parsed.
 
         Raises InstallationError.
         """
-        found = self.read()
-        bundles = {webhook.clientConfig.caBundle or "" for webhook in (found.webhooks if found else None) or []}
+        configuration = self.read()
+        bundles = {
+            webhook.clientConfig.caBundle or "" for webhook in (configuration.webhooks if configuration else None) or []
+        }
         return tuple({certificate: None for bundle in sorted(bundles) for certificate in _certificates(bundle)})
 
-    def trust(self, bundle: bytes) -> bool:
+    def set_bundle(self, bundle: bytes) -> bool:
         """Set the ``caBundle`` to these certificates (PEM), and the path to the one with the token.
 
         Waits until the configuration exists. Return whether anything was changed. Raises InstallationError.
         """
         for _ in range(CHANGE_ATTEMPTS):
-            found = self._wait()
-            changes = self._changes(found.webhooks or [], base64.b64encode(bundle).decode())
-            version = found.metadata.resourceVersion if found.metadata else None
+            configuration = self._wait()
+            changes = self._changes(configuration.webhooks or [], base64.b64encode(bundle).decode())
+            version = configuration.metadata.resourceVersion if configuration.metadata else None
             if not changes:
                 return False
             if self._patch({"metadata": {"resourceVersion": version}, "webhooks": changes}):
                 return True
-            time.sleep(PAUSE)
+            time.sleep(REGISTRATION_RETRY_SECONDS)
         raise InstallationError(
-            f"{self._words} was changed by other clients during each attempt: run the command again."
+            f"{self._description} was changed by other clients during each attempt: run the command again."
         )
 
     def _changes(self, webhooks: list[MutatingWebhook], bundle: str) -> list[dict[str, Any]]:
         """Return the webhooks' list of a strategic merge patch, whose entries the API server matches by name."""
         if not webhooks:
-            raise InstallationError(f"{self._words} has no webhooks: create it with the webhook's name and rules.")
+            raise InstallationError(
+                f"{self._description} has no webhooks: create it with the webhook's name and rules."
+            )
         changes = []
         for webhook in webhooks:
             change: dict[str, Any] = {}
@@ -89,14 +93,14 @@ class Registration:
 
     def _wait(self) -> MutatingWebhookConfiguration:
         deadline = time.monotonic() + self.wait_seconds
-        while (found := self.read()) is None:
+        while (configuration := self.read()) is None:
             if time.monotonic() > deadline:
                 raise InstallationError(
-                    f"{self._words} does not exist: create it (the chart does), or correct --webhook-configuration, "
-                    "and run the command again."
+                    f"{self._description} does not exist: create it (the chart does), or correct "
+                    "--webhook-configuration, and run the command again."
                 )
-            time.sleep(PAUSE)
-        return found
+            time.sleep(REGISTRATION_RETRY_SECONDS)
+        return configuration
 
     def _patch(self, patch: dict[str, Any]) -> bool:
         """Apply the patch. Return False if another client has changed the configuration since it was read."""
@@ -111,17 +115,17 @@ class Registration:
             )
             return True
 
-        return self._call_api(change, f"change {self._words}", "patch", passing=CONFLICT) or False
+        return self._call_api(change, f"change {self._description}", "patch", ignored_status=CONFLICT) or False
 
-    def _call_api(self, call: Callable[[], T], action: str, verb: str, *, passing: int) -> T | None:
-        """Return the result of the call; None if the API server responds with the status ``passing``."""
+    def _call_api(self, call: Callable[[], T], action: str, verb: str, *, ignored_status: int) -> T | None:
+        """Return the result of the call; None if the API server responds with the status ``ignored_status``."""
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:
-            if isinstance(error, ApiError) and status_of(error) == passing:
+            if isinstance(error, ApiError) and status_of(error) == ignored_status:
                 return None
-            refused = api_refusal(error, action, right=f"{verb} mutatingwebhookconfigurations")
-        text = str(refused)
+            failure = api_error(error, action, permission=f"{verb} mutatingwebhookconfigurations")
+        text = str(failure)
         raise InstallationError(text.replace(self.token, "***") if self.token else text)
 
     @property
@@ -129,7 +133,7 @@ class Registration:
         return f"/webhook/{self.token}"
 
     @property
-    def _words(self) -> str:
+    def _description(self) -> str:
         return f"MutatingWebhookConfiguration {self.name}"
 
 

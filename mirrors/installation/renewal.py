@@ -17,7 +17,7 @@ from mirrors.installation import rotation, stored_secrets
 from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.rotation import CERTIFICATE_KEYS, CertificatePolicy, Certificates
-from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret
+from mirrors.installation.stored_secrets import StoredSecret, WriteConflictError
 
 STEP_ATTEMPTS: Final = 10
 """The most attempts of a step, which is repeated if another run has changed the Secret."""
@@ -41,7 +41,7 @@ class Renewal:
         """Create or renew the certificates if this is due. Yield a line for each change. Raises InstallationError."""
         yield from self._step(self._prepare)
         certificates = self._read()
-        if self.registration.trust(certificates.bundle_pem):
+        if self.registration.set_bundle(certificates.bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"
         # Also if another run has just changed it, which might have been interrupted.
         if certificates.is_rotating:
@@ -53,36 +53,36 @@ class Renewal:
         now = dt.datetime.now(dt.UTC)
         stored = stored_secrets.read(self.namespace, self.secret)
         if stored is None:
-            made = rotation.begin(self.policy, now, trusted=self.registration.trusted())
-            stored_secrets.create(self.namespace, self.secret, made.values)
-            return f"created, with a certificate until {made.served.expires_at:%Y-%m-%d}"
+            certificates = rotation.begin(self.policy, now, trusted=self.registration.trusted_certificates())
+            stored_secrets.create(self.namespace, self.secret, certificates.values)
+            return f"created, with a certificate until {certificates.served.expires_at:%Y-%m-%d}"
         before = self._certificates(stored)
         return self._store(before, rotation.prepare(before, self.policy, now), stored.version)
 
     def _finish(self) -> str:
         stored = stored_secrets.read(self.namespace, self.secret)
         if stored is None:
-            raise InstallationError(f"{self._words} was deleted in the meantime: run the command again.")
+            raise InstallationError(f"{self._description} was deleted in the meantime: run the command again.")
         before = self._certificates(stored)
         return self._store(before, rotation.finish(before, self.policy, dt.datetime.now(dt.UTC)), stored.version)
 
     def _step(self, step: Callable[[], str]) -> Iterator[str]:
         for _ in range(STEP_ATTEMPTS):
             try:
-                if done := step():
-                    yield f"{self._words}: {done}"
+                if change := step():
+                    yield f"{self._description}: {change}"
                 return
-            except ChangedMeanwhileError:
+            except WriteConflictError:
                 continue
         raise InstallationError(
-            f"{self._words} was changed by other clients during each attempt: run the command again."
+            f"{self._description} was changed by other clients during each attempt: run the command again."
         )
 
     def _store(self, before: Certificates, after: Certificates, version: str) -> str:
         if after == before:
             return ""
         stored_secrets.change(self.namespace, self.secret, after.values, version=version)
-        return _difference(before, after)
+        return _describe_change(before, after)
 
     def _read(self) -> Certificates:
         stored = stored_secrets.read(self.namespace, self.secret)
@@ -90,25 +90,25 @@ class Renewal:
 
     def _certificates(self, stored: StoredSecret) -> Certificates:
         if missing := [key for key in CERTIFICATE_KEYS if key not in stored.values]:
-            there = ", ".join(sorted(stored.values)) or "no key"
+            existing_keys = ", ".join(sorted(stored.values)) or "no key"
             raise InstallationError(
-                f"{self._words} was not created by this command: it has {there}, but not {', '.join(missing)}. It was "
-                "not changed. Name another Secret with --secret, or delete this one."
+                f"{self._description} was not created by this command: it has {existing_keys}, but not "
+                f"{', '.join(missing)}. It was not changed. Name another Secret with --secret, or delete this one."
             )
         try:
             return Certificates.from_values(stored.values)
         except ValueError as error:
             raise InstallationError(
-                f"{self._words} cannot be used: {error}. Delete it, and run the command again: it creates new "
+                f"{self._description} cannot be used: {error}. Delete it, and run the command again: it creates new "
                 "certificates, and the current ones stay trusted for a day."
             ) from None
 
     @property
-    def _words(self) -> str:
+    def _description(self) -> str:
         return f"Secret {self.namespace}/{self.secret}"
 
 
-def _difference(before: Certificates, after: Certificates) -> str:
+def _describe_change(before: Certificates, after: Certificates) -> str:
     if after.authority != before.authority:
         return "a new authority is trusted in addition to the old one; a new certificate will be issued next"
     if after.served != before.served:

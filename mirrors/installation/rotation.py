@@ -20,7 +20,7 @@ from cryptography import x509
 from mirrors.installation.issuing import PEM, KeyPair, issue, new_authority
 
 CERTIFICATE_KEYS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
-LIVES_OF_AN_AUTHORITY: Final = 5
+AUTHORITY_VALIDITY_FACTOR: Final = 5
 """The validity of an authority as a multiple of a certificate's. Its replacement takes a day, so it should be rare."""
 
 
@@ -79,7 +79,7 @@ def begin(policy: CertificatePolicy, now: dt.datetime, *, trusted: tuple[x509.Ce
 
 def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
     """Return the certificates to store before ``caBundle`` is updated; equal ones if nothing is due."""
-    current = replace(current, bundle=_needed(current, policy, now))
+    current = replace(current, bundle=_needed_bundle(current, policy, now))
     if current.is_rotating or not (policy.is_rotation_forced or _is_due(current.served, policy, now)):
         return current
     if policy.is_rotation_forced or current.authority.expires_at < now + policy.validity:
@@ -96,18 +96,18 @@ def finish(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -
 
 
 def _authority(policy: CertificatePolicy, now: dt.datetime) -> KeyPair:
-    return new_authority(LIVES_OF_AN_AUTHORITY * policy.validity, now)
+    return new_authority(AUTHORITY_VALIDITY_FACTOR * policy.validity, now)
 
 
 def _is_due(served: KeyPair, policy: CertificatePolicy, now: dt.datetime) -> bool:
     return served.expires_at - policy.renew_before <= now or served.names != frozenset(policy.names)
 
 
-def _needed(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[x509.Certificate, ...]:
+def _needed_bundle(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[x509.Certificate, ...]:
     """Return the bundle without authorities that have expired, or whose certificates are no longer served."""
-    is_taken_over = not current.is_rotating and current.served.issued_at + policy.keep_old_authority <= now
-    kept = (current.authority.certificate,) if is_taken_over else current.bundle
-    return _unexpired(kept, now)
+    is_rotation_complete = not current.is_rotating and current.served.issued_at + policy.keep_old_authority <= now
+    certificates = (current.authority.certificate,) if is_rotation_complete else current.bundle
+    return _unexpired(certificates, now)
 
 
 def _unexpired(certificates: tuple[x509.Certificate, ...], now: dt.datetime) -> tuple[x509.Certificate, ...]:

@@ -13,14 +13,14 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 from lightkube.types import PatchType
 
-from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, api_refusal, status_of
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, api_error, status_of
 from mirrors.kubernetes.api_server.api_client import client
 
 FIELD_MANAGER: Final = "k8s-image-swapper-setup"
 LABELS: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
 
-class ChangedMeanwhileError(Exception):
+class WriteConflictError(Exception):
     """Another client has created or changed the object since it was read. The caller must read it again."""
 
 
@@ -39,27 +39,27 @@ def read(namespace: str, name: str) -> StoredSecret | None:
     except (ApiError, httpx.HTTPError) as error:
         if isinstance(error, ApiError) and status_of(error) == NOT_FOUND:
             return None
-        raise api_refusal(error, f"read Secret {namespace}/{name}", right="get secrets") from None
+        raise api_error(error, f"read Secret {namespace}/{name}", permission="get secrets") from None
     values = {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}
     return StoredSecret(values, str(secret.metadata.resourceVersion) if secret.metadata else "")
 
 
 def create(namespace: str, name: str, values: Mapping[str, bytes]) -> None:
-    """Create a Secret. Raises ChangedMeanwhileError if it exists already, InstallationError for other errors."""
+    """Create a Secret. Raises WriteConflictError if it exists already, InstallationError for other errors."""
     metadata = ObjectMeta(name=name, namespace=namespace, labels=LABELS)
     secret = Secret(metadata=metadata, type="Opaque", data=_encoded(values))
     try:
         client().create(secret, namespace=namespace, field_manager=FIELD_MANAGER)
     except (ApiError, httpx.HTTPError) as error:
         if _is_conflict(error):
-            raise ChangedMeanwhileError from None
-        raise api_refusal(error, f"create Secret {namespace}/{name}", right="create secrets") from None
+            raise WriteConflictError from None
+        raise api_error(error, f"create Secret {namespace}/{name}", permission="create secrets") from None
 
 
 def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: str) -> None:
     """Set these keys of a Secret, and change nothing else.
 
-    Raises ChangedMeanwhileError if ``version`` is outdated, InstallationError for other errors.
+    Raises WriteConflictError if ``version`` is outdated, InstallationError for other errors.
     """
     patch = {"metadata": {"resourceVersion": version}, "data": _encoded(values)}
     try:
@@ -68,8 +68,8 @@ def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: s
         )
     except (ApiError, httpx.HTTPError) as error:
         if _is_conflict(error):
-            raise ChangedMeanwhileError from None
-        raise api_refusal(error, f"change Secret {namespace}/{name}", right="patch secrets") from None
+            raise WriteConflictError from None
+        raise api_error(error, f"change Secret {namespace}/{name}", permission="patch secrets") from None
 
 
 def _encoded(values: Mapping[str, bytes]) -> dict[str, str]:

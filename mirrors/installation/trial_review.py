@@ -25,13 +25,13 @@ def send(registered: WebhookClientConfig) -> None:
     review = _review(uid=str(uuid.uuid4()))
     try:
         with httpx.Client(verify=_context(registered.caBundle), timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            answer = client.post(_url(registered), json=review)
+            response = client.post(_url(registered), json=review)
     except (ValueError, ssl.SSLError) as error:
         raise TrialError(f"caBundle has no usable certificates ({error})") from None
     except httpx.HTTPError as error:
         raise TrialError(f"it cannot be reached at {_host(registered)}: {str(error) or type(error).__name__}") from None
-    if answer.status_code != httpx.codes.OK or not _is_admitted(answer, review["request"]["uid"]):
-        raise TrialError(f"it responded with status {answer.status_code} instead of a review that admits the pod")
+    if response.status_code != httpx.codes.OK or not _is_admitted(response, review["request"]["uid"]):
+        raise TrialError(f"it responded with status {response.status_code} instead of a review that admits the pod")
 
 
 def _context(bundle: str) -> ssl.SSLContext:
@@ -43,10 +43,10 @@ def _context(bundle: str) -> ssl.SSLContext:
     return context
 
 
-def _is_admitted(answer: httpx.Response, uid: str) -> bool:
+def _is_admitted(response: httpx.Response, uid: str) -> bool:
     try:
-        response = answer.json()["response"]
-        return bool(response["uid"] == uid and response["allowed"])
+        review_response = response.json()["response"]
+        return bool(review_response["uid"] == uid and review_response["allowed"])
     except (ValueError, KeyError, TypeError):
         return False
 

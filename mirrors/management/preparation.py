@@ -18,10 +18,10 @@ from swapper_project.process.commands.command_line import explain_write
 
 log = structlog.get_logger(__name__)
 
-WAIT_FOR_OTHERS: Final = 600.0
+PREPARE_LOCK_TIMEOUT: Final = 600.0
 """The most seconds to wait for another ``prepare``: the migrations of a large database take minutes."""
 
-LOCK_TRY_EVERY: Final = 0.2
+LOCK_RETRY_INTERVAL: Final = 0.2
 """Seconds between two attempts to acquire the lock: a delay that users do not notice."""
 
 _ADVISORY: Final = 7_205_514_010
@@ -29,21 +29,21 @@ _ADVISORY: Final = 7_205_514_010
 
 
 @contextmanager
-def only_one(connection: BaseDatabaseWrapper, *, patience: float = WAIT_FOR_OTHERS) -> Iterator[None]:
-    """Hold the lock of this database. Raises CommandError if another process holds it for longer than ``patience``
+def exclusive_lock(connection: BaseDatabaseWrapper, *, timeout: float = PREPARE_LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the lock of this database. Raises CommandError if another process holds it for longer than ``timeout``
     seconds."""
-    lock = _on_postgres if connection.vendor == "postgresql" else _beside_file
-    with lock(connection) as is_ours:
-        _wait(is_ours, patience)
+    lock = _advisory_lock if connection.vendor == "postgresql" else _directory_lock
+    with lock(connection) as try_lock:
+        _wait(try_lock, timeout)
         yield
 
 
 @contextmanager
-def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
+def _advisory_lock(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
     """Yield a function that tries to acquire an advisory lock of the session, which ends with the connection, and
     therefore with the process."""
 
-    def ask(function: str) -> bool:
+    def call(function: str) -> bool:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(%s)", [_ADVISORY])
             return bool(cursor.fetchone()[0])
@@ -51,14 +51,14 @@ def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]
     try:
         # The lock is polled, because a session that waits in the database would block CREATE INDEX CONCURRENTLY,
         # which waits for all other sessions.
-        yield lambda: ask("pg_try_advisory_lock")
+        yield lambda: call("pg_try_advisory_lock")
     finally:
         if connection.connection is not None and not connection.connection.closed:
-            ask("pg_advisory_unlock")
+            call("pg_advisory_unlock")
 
 
 @contextmanager
-def _beside_file(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
+def _directory_lock(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
     """Yield a function that tries to lock the directory of the SQLite file. This needs no lock file, and the lock ends
     with the process."""
     directory = Path(connection.settings_dict["NAME"]).absolute().parent
@@ -80,15 +80,15 @@ def _beside_file(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]
         os.close(handle)
 
 
-def _wait(is_ours: Callable[[], bool], patience: float) -> None:
-    deadline, has_waited = time.monotonic() + patience, False
-    while not is_ours():
+def _wait(try_lock: Callable[[], bool], timeout: float) -> None:
+    deadline, has_waited = time.monotonic() + timeout, False
+    while not try_lock():
         if time.monotonic() >= deadline:
             raise CommandError(
-                f"Another prepare has been running on this database for over {patience:.0f} seconds. Check its log, "
+                f"Another prepare has been running on this database for over {timeout:.0f} seconds. Check its log, "
                 "stop it if it hangs, and run prepare again."
             )
         if not has_waited:
             log.info("Another prepare is running on this database; waiting for it")
             has_waited = True
-        time.sleep(LOCK_TRY_EVERY)
+        time.sleep(LOCK_RETRY_INTERVAL)

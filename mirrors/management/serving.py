@@ -89,17 +89,17 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
 
 def environment_of_webhook(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment of a webhook with these flags. Flags override variables, which override the file."""
-    given = _environment()
-    overrides = {**given.config_overrides, **_from_variables(given), **overrides_of(options)}
-    config = load(given, overrides)
-    environment = webhook_environment(config, given.data_dir, no_tls=options["no_tls"])
+    process_env = _environment()
+    overrides = {**process_env.config_overrides, **_from_variables(process_env), **overrides_of(options)}
+    config = load(process_env, overrides)
+    environment = webhook_environment(config, process_env.data_dir, no_tls=options["no_tls"])
     return {**environment, "SWAPPER_CONFIG_OVERRIDES": as_json(overrides)}
 
 
 def environment_of_web(options: Mapping[str, Any]) -> dict[str, str]:
-    given = _environment()
-    load(given)  # Reports configuration errors: gunicorn would only report that its worker failed to boot.
-    return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or given.bind}
+    process_env = _environment()
+    load(process_env)  # Reports configuration errors: gunicorn would only report that its worker failed to boot.
+    return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or process_env.bind}
 
 
 SERVED_ROLES: Final[Mapping[str, ServedRole]] = {
@@ -144,9 +144,9 @@ def _environment() -> Environment:
         stop(str(problem))
 
 
-def _from_variables(given: Environment) -> dict[str, str]:
+def _from_variables(process_env: Environment) -> dict[str, str]:
     variables = {
-        "listenAddress": given.bind,
+        "listenAddress": process_env.bind,
         "tlsCertFile": os.environ.get("SWAPPER_TLS_CERT_FILE", ""),
         "tlsKeyFile": os.environ.get("SWAPPER_TLS_KEY_FILE", ""),
     }

@@ -22,7 +22,7 @@ from mirrors.selectors.jobs.job_progress import BlobView
 from mirrors.selectors.jobs.job_snapshots import JobView
 from mirrors.templatetags.humanise import size
 
-SHOWN_OF_DIGEST = 12
+SHOWN_DIGEST_DIGITS = 12
 """Hexadecimal digits of a digest that are shown, as many as in Docker."""
 
 
@@ -45,7 +45,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told: dict[int, str] = {}
+        self._printed: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -57,9 +57,9 @@ class Lines:
 
     def update(self, views: Iterable[JobView]) -> None:
         for view in views:
-            line = f"{view.source}: {words(view)}"
-            if self._told.get(view.job_id) != line:
-                self._told[view.job_id] = line
+            line = f"{view.source}: {status_text(view)}"
+            if self._printed.get(view.job_id) != line:
+                self._printed[view.job_id] = line
                 print(line, file=self._stream, flush=True)
 
 
@@ -98,7 +98,7 @@ class Bars:
             self._progress.remove_task(self._blobs.pop(key))
         for key, blob in moving.items():
             if key not in self._blobs:
-                description = f"  {blob.digest.partition(':')[2][:SHOWN_OF_DIGEST]}"
+                description = f"  {blob.digest.partition(':')[2][:SHOWN_DIGEST_DIGITS]}"
                 self._blobs[key] = self._progress.add_task(description, total=blob.size, words="")
             self._progress.update(self._blobs[key], completed=blob.sent)
 
@@ -111,11 +111,11 @@ class Bars:
                 # A job that succeeded without copying any bytes is shown as complete.
                 total=view.bytes_total or (1 if view.status == "succeeded" else None),
                 completed=view.bytes_done or (1 if view.status == "succeeded" else 0),
-                words=words(view),
+                words=status_text(view),
             )
 
 
-def words(view: JobView) -> str:
+def status_text(view: JobView) -> str:
     """Return the state of a job as text for users."""
     match view.status:
         case "succeeded":

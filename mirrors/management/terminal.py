@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def user_of_process(otherwise: str) -> str:
-    """Return the name of the process's user; ``otherwise`` if it has no name, as in a container."""
+def user_of_process(default: str) -> str:
+    """Return the name of the process's user; ``default`` if it has no name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return otherwise
+        return default
 
 
 @contextmanager
 def until_signal() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C and SIGTERM set instead of stopping the process."""
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -56,21 +56,21 @@ class DrillRequest:
     allows_change: bool = False
 
 
-def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
+def run_drill(request: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
     """Run a drill over all running images of a cluster. ``targets`` are the unhealthy targets; they are read from the
     database if not given. Raises NotListedError or RegistryNameError."""
-    clusters = _clusters(asked.cluster)
-    cluster = _listed(asked.cluster, clusters)
-    without = registry_host(asked.without, config)
+    clusters = _clusters(request.cluster)
+    cluster = _listed_cluster(request.cluster, clusters)
+    without = registry_host(request.without, config)
     if targets is None:
         targets = (TargetState(*row) for row in selectors.suspended_targets())
-    conditions = _conditions(asked, cluster, config, tuple(targets))
+    conditions = _conditions(request, cluster, config, tuple(targets))
     rows = RunningImage.objects.current().filter(cluster=cluster.name)
-    if asked.namespace:
-        rows = rows.filter(namespace=asked.namespace)
+    if request.namespace:
+        rows = rows.filter(namespace=request.namespace)
     mappings = _mappings(rows, config)
     conditions = replace(conditions, manifests=running_manifests(rows, mappings))
-    drill_pass = _Pass(conditions, without, mappings)
+    drill_pass = _DrillPass(conditions, without, mappings)
     drill_pass.run(rows)
     notices = (
         *_notices(cluster, conditions.snapshot, drill_pass.undecided),
@@ -79,11 +79,11 @@ def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState
     return drill_pass.result(cluster.name, _names_of_listed(clusters), notices)
 
 
-def _clusters(asked: str) -> list[Any]:
-    """Return the rows of all clusters, annotated with two facts of the cluster ``asked``: whether its nodes have pulled
+def _clusters(name: str) -> list[Any]:
+    """Return the rows of all clusters, annotated with two facts of the cluster ``name``: whether its nodes have pulled
     from the target, and ``reports_indexes``."""
-    pulled = ClusterNode.objects.filter(cluster=asked, pulled_at__isnull=False)
-    facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(asked)}
+    pulled = ClusterNode.objects.filter(cluster=name, pulled_at__isnull=False)
+    facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(name)}
     return list(Cluster.objects.annotate(**facts).order_by("name"))
 
 
@@ -91,7 +91,7 @@ def _names_of_listed(clusters: Iterable[Any]) -> tuple[str, ...]:
     return tuple(cluster.name for cluster in clusters if cluster.listed_at is not None)
 
 
-def _listed(name: str, clusters: Iterable[Any]) -> Any:
+def _listed_cluster(name: str, clusters: Iterable[Any]) -> Any:
     cluster = next((found for found in clusters if found.name == name), None)
     if cluster is not None and cluster.listed_at is not None:
         return cluster
@@ -105,7 +105,7 @@ def _listed(name: str, clusters: Iterable[Any]) -> Any:
     )
 
 
-def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tuple[TargetState, ...]) -> Conditions:
+def _conditions(request: DrillRequest, cluster: Any, config: Config, targets: tuple[TargetState, ...]) -> Conditions:
     config = config.model_copy(update={"cluster_name": cluster.name})
     rows = OperatorRows(
         sources=selectors.operator_sources(cluster.name),
@@ -117,11 +117,11 @@ def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tupl
     return Conditions(
         snapshot=snapshot,
         now=time.time(),
-        max_age=config.existence.max_stale if asked.max_age is None else asked.max_age,
+        max_age=config.existence.max_stale if request.max_age is None else request.max_age,
         platforms=frozenset(base_platforms(cluster.platforms)),
         nodes_have_pulled=cluster.nodes_have_pulled,
         reports_indexes=cluster.reports_indexes,
-        allows_change=asked.allows_change,
+        allows_change=request.allows_change,
     )
 
 
@@ -173,7 +173,7 @@ class _Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Pass:
+class _DrillPass:
     """One pass over the rows. Its memory grows only with the number of workloads and gaps."""
 
     conditions: Conditions
@@ -191,9 +191,9 @@ class _Pass:
         for row in _read(rows):
             self.workloads.add(row.workload)
             self.undecided += row.decided_at is None or row.decided_for == POSTPONED
-            self._look_at(row)
+            self._process(row)
 
-    def _look_at(self, row: _Row) -> None:
+    def _process(self, row: _Row) -> None:
         reference, mapping = ImageRef.parse_or_none(row.source), self.mappings.get(row.source)
         if reference is not None:
             self.registries.add(reference.registry)
@@ -223,16 +223,16 @@ class _Pass:
 
     def result(self, cluster: str, clusters: tuple[str, ...], notices: tuple[str, ...]) -> Drill:
         unprotected = {row.workload for row in self.missing}
-        of_namespace = Counter(key.namespace for key in self.workloads)
-        missing_of_namespace = Counter(key.namespace for key in unprotected)
+        workloads_by_namespace = Counter(key.namespace for key in self.workloads)
+        unprotected_by_namespace = Counter(key.namespace for key in unprotected)
         return Drill(
             cluster=cluster,
             without=self.without,
             taken_at=self.conditions.now,
             total=UnprotectedShare(len(self.workloads), len(unprotected)),
             namespaces={
-                name: UnprotectedShare(workloads, missing_of_namespace[name])
-                for name, workloads in sorted(of_namespace.items())
+                name: UnprotectedShare(workloads, unprotected_by_namespace[name])
+                for name, workloads in sorted(workloads_by_namespace.items())
             },
             missing=tuple(sorted(self.missing, key=lambda row: row[:4])),
             drift=tuple(sorted(self.drift, key=lambda row: row[:3])),

@@ -12,10 +12,10 @@ from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.kept_reasons import explanation_of
 from mirrors.vocabulary.reasons import REASON_MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
-from webhook.decision.decision import Knowledge, access_obstacle
+from webhook.decision.decision import ImageFacts, access_obstacle
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
-from webhook.knowledge.from_rows import access_of, lacking_platforms, obstacle_of
+from webhook.knowledge.from_rows import access_of, missing_platforms, obstacle_of
 
 
 class Gap(StrEnum):
@@ -65,10 +65,10 @@ MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_
 
 @dataclass(frozen=True, slots=True)
 class IndexManifests:
-    """The manifests that mirrored indexes list: ``known`` are the sources whose lists are known; ``running`` are the
+    """The manifests that mirrored indexes list: ``sources`` are those whose lists are known; ``running`` are the
     pairs of source and running digest that are in these lists."""
 
-    known: Collection[str] = frozenset()
+    sources: Collection[str] = frozenset()
     running: Collection[tuple[str, str]] = frozenset()
 
 
@@ -102,11 +102,11 @@ def kept_by_webhook(reason: str, details: str = "") -> FoundGap:
     return FoundGap(Gap.NOT_SWAPPED, explanation_of(reason, details), reason)
 
 
-def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> FoundGap | None:
+def suspended(owner: tuple[str, str, str], source: ImageRef, conditions: Conditions) -> FoundGap | None:
     """Return the gap of an otherwise protected image if its swaps, or those of all images, are suspended; else None.
     ``owner`` has the namespace, kind and name of the workload."""
-    policy, suspensions = asked.snapshot.policy, asked.snapshot.suspensions
-    if suspensions.loops and suspensions.loops.get((*owner, str(source)), 0.0) > asked.now:
+    policy, suspensions = conditions.snapshot.policy, conditions.snapshot.suspensions
+    if suspensions.loops and suspensions.loops.get((*owner, str(source)), 0.0) > conditions.now:
         return kept_by_webhook(Reason.RESTART_LOOP)
     if policy.switched_off:
         return kept_by_webhook(Reason.SWITCHED_OFF)
@@ -116,42 +116,42 @@ def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) 
 
 
 def gap_of(
-    source: ImageRef | None, mapping: MappingSnapshot | None, namespace: str, digest: str, asked: Conditions
+    source: ImageRef | None, mapping: MappingSnapshot | None, namespace: str, digest: str, conditions: Conditions
 ) -> FoundGap | None:
     """Return the gap of an image that runs with this digest in a namespace; None if it is protected."""
     if source is None:
         return FoundGap(Gap.UNKNOWN_SOURCE)
-    if not asked.snapshot.policy.allows_source(source.registry):
+    if not conditions.snapshot.policy.allows_source(source.registry):
         return FoundGap(Gap.BLOCKED, DECISIONS[Reason.SOURCE_NOT_ALLOWED])
     if mapping is None:
         return FoundGap(Gap.NOT_MIRRORED)
     limits = ReviewLimits(deadline=0.0, namespace=namespace)
-    if (obstacle := obstacle_of(mapping, str(source), asked.snapshot, limits)) is not None:
+    if (obstacle := obstacle_of(mapping, str(source), conditions.snapshot, limits)) is not None:
         return FoundGap(Gap.BLOCKED, DECISIONS[obstacle])
     if mapping.existence != "present":
         return FoundGap(Gap.NOT_MIRRORED)
-    if asked.now - mapping.verified_at > asked.max_age:
+    if conditions.now - mapping.verified_at > conditions.max_age:
         return FoundGap(Gap.NOT_VERIFIED)
-    if lacking := lacking_platforms(mapping, asked.platforms):
-        return FoundGap(Gap.PLATFORM_MISSING, ", ".join(sorted(lacking)))
-    return _of_namespace(source, mapping, namespace, digest, asked)
+    if missing := missing_platforms(mapping, conditions.platforms):
+        return FoundGap(Gap.PLATFORM_MISSING, ", ".join(sorted(missing)))
+    return _of_namespace(source, mapping, namespace, digest, conditions)
 
 
 def _of_namespace(
-    source: ImageRef, mapping: MappingSnapshot, namespace: str, digest: str, asked: Conditions
+    source: ImageRef, mapping: MappingSnapshot, namespace: str, digest: str, conditions: Conditions
 ) -> FoundGap | None:
     """Return the gap of an image that the target has: access of the namespace, changed content, and untested nodes."""
-    allowed = access_of(mapping, source, asked.snapshot, namespace)
-    knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
-    if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
-        words = DECISIONS[refusal]
+    allowed = access_of(mapping, source, conditions.snapshot, namespace)
+    knowledge = ImageFacts(existence="present", access=mapping.access, **allowed)
+    if (obstacle := access_obstacle(knowledge, conditions.snapshot.policy)) is not None:
+        words = DECISIONS[obstacle]
         return FoundGap(Gap.NO_ACCESS, "" if words == GAP_MEANING[Gap.NO_ACCESS] else words)
-    if not asked.allows_change and has_changed(source, mapping, digest, asked):
+    if not conditions.allows_change and has_changed(source, mapping, digest, conditions):
         return FoundGap(Gap.WOULD_CHANGE)
-    return None if asked.nodes_have_pulled else FoundGap(Gap.NODES_UNTESTED)
+    return None if conditions.nodes_have_pulled else FoundGap(Gap.NODES_UNTESTED)
 
 
-def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: Conditions) -> bool:
+def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, conditions: Conditions) -> bool:
     """Return whether a new pod is known to get other content than the running digest.
 
     Some runtimes report the digest of a platform's manifest instead of the index. If the manifests of the mirrored
@@ -161,6 +161,6 @@ def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: 
         return False
     if digest in (mapping.target_digest, mapping.source_digest):
         return False
-    if mapping.source in asked.manifests.known:
-        return (mapping.source, digest) not in asked.manifests.running
-    return asked.reports_indexes or not mapping.platforms
+    if mapping.source in conditions.manifests.sources:
+        return (mapping.source, digest) not in conditions.manifests.running
+    return conditions.reports_indexes or not mapping.platforms

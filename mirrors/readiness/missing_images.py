@@ -25,46 +25,46 @@ COPIES_PER_TRANSACTION: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
-    """The number of created jobs (``made``) and of images that already had an active job, and why others were
+class MirrorResult:
+    """The number of created jobs (``created``) and of images that already had an active job, and why others were
     refused."""
 
-    made: int
+    created: int
     active: int
     refusals: tuple[str, ...]
-    left: int = 0
+    remaining: int = 0
     """The number of images beyond the limit of one request."""
 
 
 def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
     """Return the images that a copy would protect, each with one namespace that runs it, whose pull secrets may be
     needed."""
-    found: dict[str, str] = {}
+    images: dict[str, str] = {}
     for row in drill.missing_of(namespace=namespace):
         if row.gap in MIRRORABLE:
-            found.setdefault(row.source, row.workload.namespace)
-    return found
+            images.setdefault(row.source, row.workload.namespace)
+    return images
 
 
-def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> Requested:
+def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> MirrorResult:
     """Request copies of the missing images. Raises ActionRefusedError if there is no target."""
     images = to_mirror(drill, namespace)
-    now = sorted(images.items())[:MOST_MIRRORED_AT_ONCE]
+    selected = sorted(images.items())[:MOST_MIRRORED_AT_ONCE]
     target = active_target()
-    made = active = 0
+    created = active = 0
     refusals: list[str] = []
-    wanted: list[RequestedCopy] = []
-    for source, theirs in now:
+    copies: list[RequestedCopy] = []
+    for source, image_namespace in selected:
         reference = ImageRef.parse(source)
         if refusal := refusal_of(reference, target, config.source.allowed_hosts):
             refusals.append(f"{source}: {refusal}")
         else:
-            wanted.append(_request(reference, target, requested_by, ClusterNamespace(drill.cluster, theirs)))
-    for batch in batched(wanted, COPIES_PER_TRANSACTION):
+            copies.append(_request(reference, target, requested_by, ClusterNamespace(drill.cluster, image_namespace)))
+    for batch in batched(copies, COPIES_PER_TRANSACTION):
         counts = _request_all(target, batch, requested_by, refusals)
-        made, active = made + counts[0], active + counts[1]
+        created, active = created + counts[0], active + counts[1]
     recent.forget()
-    return Requested(made, active, tuple(refusals), left=len(images) - len(now))
+    return MirrorResult(created, active, tuple(refusals), remaining=len(images) - len(selected))
 
 
 def _request(source: ImageRef, target: Registry, requested_by: str, requester: ClusterNamespace) -> RequestedCopy:
@@ -80,10 +80,10 @@ def _request(source: ImageRef, target: Registry, requested_by: str, requester: C
 
 
 def _request_all(
-    target: Registry, wanted: Sequence[RequestedCopy], requested_by: str, refusals: list[str]
+    target: Registry, copies: Sequence[RequestedCopy], requested_by: str, refusals: list[str]
 ) -> tuple[int, int]:
-    """Request the copies in ``wanted``. Returns the numbers of created jobs and of jobs that were already active."""
-    outcomes = request_copies(target_registry_id=target.id, requests=wanted)
+    """Request the copies. Returns the numbers of created jobs and of jobs that were already active."""
+    outcomes = request_copies(target_registry_id=target.id, requests=copies)
     refusals += [f"{outcome.source}: {outcome.refusal}" for outcome in outcomes if outcome.job_id is None]
     new = [outcome for outcome in outcomes if outcome.is_new]
     subjects = [Subject(o.source, o.mapping_id, o.job_id, "readiness") for o in new]

@@ -12,32 +12,32 @@ from mirrors.readiness.drill_results import Drill
 from swapper_project.config import Config
 from webhook.decision.suspensions import TargetState
 
-ANSWER_SECONDS: Final = 60.0
+DRILL_CACHE_SECONDS: Final = 60.0
 """Seconds for which a drill is cached."""
 
-MOST_DRILLS_KEPT: Final = 4
+MOST_CACHED_DRILLS: Final = 4
 """The maximum number of cached drills. The result of 50,000 rows takes about 20 MB if no row is protected."""
 
 _LOCK = threading.Lock()
-_kept: dict[tuple[DrillRequest, str], tuple[float, Drill]] = {}
+_cache: dict[tuple[DrillRequest, str], tuple[float, Drill]] = {}
 
 
-def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
+def recent_drill(request: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
     """Return a drill that is at most a minute old. Only one drill runs at a time; other threads wait for it. Raises the
     errors of ``run_drill``."""
-    key = (asked, config.digest)
+    key = (request, config.digest)
     with _LOCK:
-        taken_at, drill = _kept.get(key, (0.0, None))
-        if drill is None or time.monotonic() - taken_at > ANSWER_SECONDS:
-            _kept.pop(key, None)
-            drill = run_drill(asked, config, targets)
-            while len(_kept) >= MOST_DRILLS_KEPT:
-                _kept.pop(min(_kept, key=lambda kept: _kept[kept][0]))
-            _kept[key] = (time.monotonic(), drill)
+        taken_at, drill = _cache.get(key, (0.0, None))
+        if drill is None or time.monotonic() - taken_at > DRILL_CACHE_SECONDS:
+            _cache.pop(key, None)
+            drill = run_drill(request, config, targets)
+            while len(_cache) >= MOST_CACHED_DRILLS:
+                _cache.pop(min(_cache, key=lambda entry: _cache[entry][0]))
+            _cache[key] = (time.monotonic(), drill)
     return drill
 
 
 def forget() -> None:
     """Clear the cache, because missing images were just requested."""
     with _LOCK:
-        _kept.clear()
+        _cache.clear()

@@ -30,11 +30,11 @@ def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, Mappi
         mapping = mappings.get(source)
         if mapping is not None and digest not in (mapping.source_digest, mapping.target_digest):
             others.setdefault(mapping.mapping_id, set()).add(digest)
-    known: set[str] = set()
+    sources: set[str] = set()
     running: set[tuple[str, str]] = set()
     for keys in batched(sorted(others), MAPPINGS_PER_QUERY):
         found = ImageMapping.objects.filter(pk__in=keys).exclude(manifests=[])
         for pk, source, manifests in found.values_list("pk", "source", "manifests").iterator(MAPPINGS_IN_MEMORY):
-            known.add(source)
+            sources.add(source)
             running |= {(source, digest) for digest in others[pk].intersection(manifests)}
-    return IndexManifests(known, running)
+    return IndexManifests(sources, running)

@@ -14,15 +14,15 @@ from mirrors.selectors.clusters.suspensions import disturbed_targets, health_wor
 register = template.Library()
 
 
-def keep_targets(request: HttpRequest, targets: list[TargetHealth]) -> list[TargetHealth]:
+def cache_targets(request: HttpRequest, targets: list[TargetHealth]) -> list[TargetHealth]:
     """Keep the targets that a page has read with other data, so that its banners do not read them again."""
     request._swapper_disturbed = targets  # type: ignore[attr-defined]
     return targets
 
 
 def _targets(request: HttpRequest) -> list[TargetHealth]:
-    kept: list[TargetHealth] | None = getattr(request, "_swapper_disturbed", None)
-    return keep_targets(request, list(disturbed_targets())) if kept is None else kept
+    cached: list[TargetHealth] | None = getattr(request, "_swapper_disturbed", None)
+    return cache_targets(request, list(disturbed_targets())) if cached is None else cached
 
 
 @register.inclusion_tag("admin/banners.html", takes_context=True)

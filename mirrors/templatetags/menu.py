@@ -21,11 +21,11 @@ def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[di
 
     links = [str(part.get("link") or "") for part in parts]
     entries = [menu_entry_of_request(request) if link == request.path else menu_entry_for(link) for link in links]
-    found = next((entry for entry in entries if entry), None)
-    if found is None:
+    page_entry = next((entry for entry in entries if entry), None)
+    if page_entry is None:
         return [*_above(nearest_menu_entry(request.path), request.path), *parts]
     named = [{**part, "title": entry[1]} if entry else part for part, entry in zip(parts, entries, strict=True)]
-    return [{"title": found[0]}, *map(_row_named, named[1:])]
+    return [{"title": page_entry[0]}, *map(_row_named, named[1:])]
 
 
 def _above(entry: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]]:

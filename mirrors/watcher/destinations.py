@@ -14,26 +14,26 @@ from mirrors.watcher.inventory import Inventory
 class Destination(Protocol):
     """A receiver of the objects of one kind in one namespace, or in all (empty)."""
 
-    def replace(self, found: Iterable[Any]) -> None: ...
+    def replace(self, items: Iterable[Any]) -> None: ...
 
-    def put(self, found: Any) -> None: ...
+    def put(self, item: Any) -> None: ...
 
-    def remove(self, found: Any) -> None: ...
+    def remove(self, item: Any) -> None: ...
 
 
 class Pods:
     def __init__(self, inventory: Inventory, namespace: str) -> None:
         self._inventory, self._namespace = inventory, namespace
 
-    def replace(self, found: Iterable[Any]) -> None:
-        pods = {pod.metadata.uid: pod_state(pod) for pod in found}
+    def replace(self, items: Iterable[Any]) -> None:
+        pods = {pod.metadata.uid: pod_state(pod) for pod in items}
         self._inventory.replace_pods(pods, self._namespace)
 
-    def put(self, found: Any) -> None:
-        self._inventory.put_pod(found.metadata.uid, pod_state(found))
+    def put(self, item: Any) -> None:
+        self._inventory.put_pod(item.metadata.uid, pod_state(item))
 
-    def remove(self, found: Any) -> None:
-        self._inventory.remove_pod(found.metadata.uid)
+    def remove(self, item: Any) -> None:
+        self._inventory.remove_pod(item.metadata.uid)
 
 
 class Templates:
@@ -42,39 +42,39 @@ class Templates:
     def __init__(self, inventory: Inventory, kind: str, namespace: str) -> None:
         self._inventory, self._kind, self._namespace = inventory, kind, namespace
 
-    def replace(self, found: Iterable[Any]) -> None:
-        states = {self._key(one): self._state(one) for one in found}
+    def replace(self, items: Iterable[Any]) -> None:
+        states = {self._key(item): self._state(item) for item in items}
         templates = {key: state for key, state in states.items() if state is not None}
         self._inventory.replace_templates(self._kind, templates, self._namespace)
 
-    def put(self, found: Any) -> None:
-        if (state := self._state(found)) is not None:
-            self._inventory.put_template(self._key(found), state)
+    def put(self, item: Any) -> None:
+        if (state := self._state(item)) is not None:
+            self._inventory.put_template(self._key(item), state)
         else:
-            self.remove(found)
+            self.remove(item)
 
-    def remove(self, found: Any) -> None:
-        self._inventory.remove_template(self._key(found))
+    def remove(self, item: Any) -> None:
+        self._inventory.remove_template(self._key(item))
 
-    def _state(self, found: Any) -> TemplateState | None:
-        return template_state(self._kind, found)
+    def _state(self, item: Any) -> TemplateState | None:
+        return template_state(self._kind, item)
 
-    def _key(self, found: Any) -> str:
-        return f"{self._kind}/{found.metadata.uid}"
+    def _key(self, item: Any) -> str:
+        return f"{self._kind}/{item.metadata.uid}"
 
 
 class Nodes:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
-    def replace(self, found: Iterable[Any]) -> None:
-        self._inventory.replace_nodes({node.metadata.name: node_state(node) for node in found})
+    def replace(self, items: Iterable[Any]) -> None:
+        self._inventory.replace_nodes({node.metadata.name: node_state(node) for node in items})
 
-    def put(self, found: Any) -> None:
-        self._inventory.put_node(node_state(found))
+    def put(self, item: Any) -> None:
+        self._inventory.put_node(node_state(item))
 
-    def remove(self, found: Any) -> None:
-        self._inventory.remove_node(found.metadata.name)
+    def remove(self, item: Any) -> None:
+        self._inventory.remove_node(item.metadata.name)
 
 
 def destinations(inventory: Inventory, namespaces: Iterable[str]) -> list[tuple[Any, str, Destination]]:

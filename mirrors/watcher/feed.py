@@ -26,7 +26,7 @@ LONGEST_FEED_PAUSE: Final = 30.0
 FORBIDDEN_PAUSE: Final = 60.0
 """Seconds until a missing permission is checked again."""
 
-QUICK_END: Final = 1.0
+WATCH_PAUSE: Final = 1.0
 """Seconds to wait after the API server closed a watch, so that watches that close immediately do not flood it."""
 
 
@@ -72,7 +72,7 @@ class Feed:
                 self._list()
                 return 0
             self._watch()
-            return QUICK_END
+            return WATCH_PAUSE
         except OutdatedError:
             self._is_listed = False
             return self._failed("")

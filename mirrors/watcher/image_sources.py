@@ -11,13 +11,13 @@ from mirrors.models import ImageMapping, Registry, RegistryRole
 from mirrors.selectors.queries.batches import batched
 from swapper_project.config import Config
 
-UNKNOWN_FOR: Final = 300.0
+UNKNOWN_SOURCE_EXPIRES_AFTER: Final = 300.0
 """Seconds until an image at the target without a mapping is looked up again."""
 
 REFERENCES_PER_QUERY: Final = 500
 """References per query: SQLite supports at least 999 parameters."""
 
-MOST_KNOWN: Final = 100_000
+MOST_CACHED_SOURCES: Final = 100_000
 """The most references in the cache before it is cleared: several times the images of a large cluster."""
 
 
@@ -27,38 +27,38 @@ class ImageSources:
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
         self._target: TargetName | None = None
-        self._known: dict[str, str] = {}
+        self._source_by_image: dict[str, str] = {}
         self._unknown: dict[str, float] = {}
         self.at_target: set[str] = set()
 
-    def learn(self, images: Iterable[str]) -> bool:
+    def look_up(self, images: Iterable[str]) -> bool:
         """Look up the images that are not cached. Return whether any source was found. Raises DatabaseError."""
         target = self._config().target.name
-        if target != self._target or len(self._known) > MOST_KNOWN:
-            self._target, self._known, self._unknown, self.at_target = target, {}, {}, set()
-        now, before = time.monotonic(), len(self._known) - len(self._unknown)
+        if target != self._target or len(self._source_by_image) > MOST_CACHED_SOURCES:
+            self._target, self._source_by_image, self._unknown, self.at_target = target, {}, {}, set()
+        now, before = time.monotonic(), len(self._source_by_image) - len(self._unknown)
         at_target: dict[str, str] = {}
         for image in images:
-            if image in self._known and self._unknown.get(image, now) >= now:
+            if image in self._source_by_image and self._unknown.get(image, now) >= now:
                 continue
             reference = ImageRef.parse_or_none(image)
             if reference is not None and target.contains(reference):
                 # ECR and other registries have several host names; mappings contain the configured one.
                 at_target[image] = str(target.with_endpoint_host(reference))
             else:
-                self._known[image] = str(reference) if reference is not None else ""
+                self._source_by_image[image] = str(reference) if reference is not None else ""
         sources = _sources(target, sorted(set(at_target.values())))
         for image, name in at_target.items():
-            self._known[image] = sources.get(name, "")
+            self._source_by_image[image] = sources.get(name, "")
             if name in sources:
                 self._unknown.pop(image, None)
             else:
-                self._unknown[image] = now + UNKNOWN_FOR
+                self._unknown[image] = now + UNKNOWN_SOURCE_EXPIRES_AFTER
         self.at_target |= at_target.keys()
-        return len(self._known) - len(self._unknown) != before
+        return len(self._source_by_image) - len(self._unknown) != before
 
     def source_of(self, image: str) -> str:
-        return self._known.get(image, "")
+        return self._source_by_image.get(image, "")
 
 
 def _sources(target: TargetName, names: list[str]) -> dict[str, str]:

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from mirrors.kubernetes.objects.pod_states import NodeState, PodState, TemplateState
 
-MOST_DEPARTED: Final = 20_000
+MOST_DELETED_PODS: Final = 20_000
 """The most deleted pods that are kept for the next turn of the tasks: a thousand per second for two turns."""
 
 
-class Departed(NamedTuple):
+class DeletedPod(NamedTuple):
     """A pod that was deleted. ``deleted_at``, in seconds since the epoch, is the time of the request to delete it,
     because its containers may take long to stop."""
 
@@ -36,24 +36,24 @@ class Inventory:
     """By kind and UID of the workload."""
     nodes: dict[str, NodeState] = field(default_factory=dict)
     """By name."""
-    departed: deque[Departed] = field(default_factory=lambda: deque(maxlen=MOST_DEPARTED))
+    deleted_pods: deque[DeletedPod] = field(default_factory=lambda: deque(maxlen=MOST_DELETED_PODS))
     """Deleted pods. The watcher removes them after each turn."""
     changes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put_pod(self, uid: str, pod: PodState) -> None:
         with self.lock:
-            known = self.pods.get(uid)
-            if known and known.deletion_requested_at:
+            previous = self.pods.get(uid)
+            if previous and previous.deletion_requested_at:
                 # Keep the first time: the kubelet's final delete request sets another one.
-                pod = pod._replace(deletion_requested_at=known.deletion_requested_at)
-            self.changes += known != pod
+                pod = pod._replace(deletion_requested_at=previous.deletion_requested_at)
+            self.changes += previous != pod
             self.pods[uid] = pod
 
     def remove_pod(self, uid: str) -> None:
         with self.lock:
             if pod := self.pods.pop(uid, None):
-                self.departed.append(Departed(pod, pod.deletion_requested_at or time.time()))
+                self.deleted_pods.append(DeletedPod(pod, pod.deletion_requested_at or time.time()))
                 self.changes += 1
 
     def replace_pods(self, pods: dict[str, PodState], namespace: str = "") -> None:
@@ -96,11 +96,11 @@ class Inventory:
             self.nodes = nodes
             self.changes += 1
 
-    def forget_departed(self, seen: int) -> None:
-        """Drop the oldest deleted pods, which all tasks have processed. ``seen`` is their number."""
+    def drop_deleted_pods(self, count: int) -> None:
+        """Drop the oldest deleted pods, which all tasks have processed. ``count`` is their number."""
         with self.lock:
-            for _ in range(min(seen, len(self.departed))):
-                self.departed.popleft()
+            for _ in range(min(count, len(self.deleted_pods))):
+                self.deleted_pods.popleft()
 
 
 @runtime_checkable

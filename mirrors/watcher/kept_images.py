@@ -87,17 +87,17 @@ class KeptImages:
         verdicts: dict[KeptVerdict, list[int]] = defaultdict(list)
         unreadable: list[int] = []
         problem, failures = "", 0
-        for of_pod, group in groupby(rows, _pod_of):
-            found = list(group)
+        for pod_key, group in groupby(rows, _pod_of):
+            pod_rows = list(group)
             try:
-                pod = pod_or_template(*of_pod)
+                pod = pod_or_template(*pod_key)
             except ClusterError as error:
                 problem, failures = problem or str(error), failures + 1
-                unreadable += [row.pk for row in found]
+                unreadable += [row.pk for row in pod_rows]
                 if error.is_temporary or failures >= FAILURES_PER_TURN:
                     break
             else:
-                for row in found:
+                for row in pod_rows:
                     verdicts[self._verdict(row, pod, policy)].append(row.pk)
             if time.monotonic() >= deadline:
                 break
@@ -105,8 +105,8 @@ class KeptImages:
         # They come last in the next turns, so that objects that can never be read do not delay the others.
         RunningImage.objects.filter(pk__in=unreadable).update(decided_for=POSTPONED, decided_at=Now())
         for (kept, details), keys in verdicts.items():
-            of_these = RunningImage.objects.filter(pk__in=keys)
-            of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
+            decided = RunningImage.objects.filter(pk__in=keys)
+            decided.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
 
     def _verdict(self, row: RunningImage, pod: Json | None, policy: ReviewPolicy) -> KeptVerdict:
         if pod is None:
@@ -142,8 +142,8 @@ def _pod_of(row: RunningImage) -> tuple[str, str, str, str]:
 
 def _stamp(config: Config, filters: Sequence[tuple[str, str]], scope: WebhookScope) -> str:
     """Return a fingerprint of everything except the pods that verdicts depend on."""
-    of_file = [entry.jmespath for entry in config.source.filters]
+    file_filters = [entry.jmespath for entry in config.source.filters]
     target = config.target.name
     rules = (config.opt_out, config.skip_known_operators, config.annotate, target.endpoint, target.prefix)
-    parts = repr((rules, of_file, list(filters), sorted(scope.excluded), scope.selectors))
+    parts = repr((rules, file_filters, list(filters), sorted(scope.excluded), scope.selectors))
     return hashlib.sha256(parts.encode(errors="replace")).hexdigest()[:16]

@@ -64,7 +64,7 @@ class Leadership:
 
     def turn(self) -> None:
         """Write the rows and run the tasks. Raises DatabaseError; the next turn then loads the rows again."""
-        seen = len(self.inventory.departed)
+        deleted_count = len(self.inventory.deleted_pods)
         try:
             self._write()
         except (DatabaseError, InterfaceError):
@@ -73,7 +73,7 @@ class Leadership:
         if self.is_complete:
             for task in self._tasks:
                 self._run(task)
-        self.inventory.forget_departed(seen)
+        self.inventory.drop_deleted_pods(deleted_count)
 
     def _write(self) -> None:
         Cluster.objects.update_or_create(

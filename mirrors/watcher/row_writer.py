@@ -24,10 +24,10 @@ from swapper_project.config import Config
 WRITTEN_PER_STATEMENT: Final = 500
 """Rows per statement, so that each transaction is short and delays no other."""
 
-READ_IN_MEMORY: Final = 2_000
+RUNNING_ROWS_IN_MEMORY: Final = 2_000
 """Rows that are in memory at a time while all rows are read."""
 
-KEEP_ENDED: Final = 7 * 86_400.0
+ENDED_ROWS_EXPIRE_AFTER: Final = 7 * 86_400.0
 """Seconds that a row is kept after its image was last seen: long enough to analyze an incident."""
 
 PULLED_AGE: Final = 3_600.0
@@ -37,7 +37,7 @@ PRUNE_PERIOD: Final = 3_600.0
 """Seconds between deletions of old rows."""
 
 _LENGTHS: Final = {field.name: getattr(field, "max_length", None) for field in RunningImage._meta.get_fields()}
-WRITTEN: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "decided_for", "last_seen_at"]
+WRITTEN_COLUMNS: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "decided_for", "last_seen_at"]
 """The columns that a change writes. ``decided_for`` is cleared, so that ``KeptImages`` decides the row again."""
 
 
@@ -67,8 +67,8 @@ class RowWriter:
             changes = inventory.changes
             pods, templates = list(inventory.pods.values()), list(inventory.templates.values())
             nodes = dict(inventory.nodes)
-        has_news = self._sources.learn(_images(pods, templates))
-        if has_news or changes != self._seen_changes or is_complete != self._seen_complete:
+        has_new_sources = self._sources.look_up(_images(pods, templates))
+        if has_new_sources or changes != self._seen_changes or is_complete != self._seen_complete:
             self._write_images(running_rows(pods, templates, self._sources.source_of), is_complete)
             self._write_nodes(nodes, is_complete)
         self._write_pulls(pods)
@@ -79,7 +79,9 @@ class RowWriter:
     def _load(self) -> None:
         rows = RunningImage.objects.current().filter(cluster=self._cluster)
         fields = rows.values_list("key", "source", "pods", "nodes", "pod_name", "in_template", "state")
-        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=READ_IN_MEMORY)}
+        self._written = {
+            row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=RUNNING_ROWS_IN_MEMORY)
+        }
         found = ClusterNode.objects.filter(cluster=self._cluster).values_list("name", "platform", "ready")
         self._nodes = {name: NodeState(name, platform, ready) for name, platform, ready in found}
 
@@ -87,9 +89,9 @@ class RowWriter:
         keys = {key_of(place): place for place in rows}
         changed = sorted(key for key, place in keys.items() if self._written.get(key) != _fingerprint(rows[place]))
         for batch in batched(changed, WRITTEN_PER_STATEMENT):
-            made = [_image(self._cluster, key, keys[key], rows[keys[key]]) for key in batch]
+            images = [_image(self._cluster, key, keys[key], rows[keys[key]]) for key in batch]
             RunningImage.objects.bulk_create(
-                made, update_conflicts=True, unique_fields=["cluster", "key"], update_fields=WRITTEN
+                images, update_conflicts=True, unique_fields=["cluster", "key"], update_fields=WRITTEN_COLUMNS
             )
             self._written.update({key: _fingerprint(rows[keys[key]]) for key in batch})
         if is_complete:
@@ -108,12 +110,12 @@ class RowWriter:
     def _write_nodes(self, nodes: dict[str, NodeState], is_complete: bool) -> None:
         changed = [nodes[name] for name in sorted(nodes) if self._nodes.get(name) != nodes[name]]
         for batch in batched(changed, WRITTEN_PER_STATEMENT):
-            made = [
+            rows = [
                 ClusterNode(cluster=self._cluster, name=node.name, platform=node.platform, ready=node.ready)
                 for node in batch
             ]
             ClusterNode.objects.bulk_create(
-                made, update_conflicts=True, unique_fields=["cluster", "name"], update_fields=["platform", "ready"]
+                rows, update_conflicts=True, unique_fields=["cluster", "name"], update_fields=["platform", "ready"]
             )
         if is_complete:
             for names in batched(sorted(self._nodes.keys() - nodes.keys()), WRITTEN_PER_STATEMENT):
@@ -132,7 +134,7 @@ class RowWriter:
         self._pulled |= dict.fromkeys(due, now)
 
     def _has_pulled(self, pod: PodState) -> bool:
-        return any(one.started and one.image in self._sources.at_target for one in pod.containers)
+        return any(container.started and container.image in self._sources.at_target for container in pod.containers)
 
     def _write_cluster(self, pods: list[PodState], nodes: Mapping[str, NodeState], is_complete: bool) -> None:
         # Until the nodes are listed, the stored ones count too.
@@ -155,7 +157,7 @@ class RowWriter:
             return
         self._prune_at = time.monotonic() + PRUNE_PERIOD
         ended = RunningImage.objects.filter(
-            cluster=self._cluster, state=RunningState.ENDED, last_seen_at__lt=from_now(-KEEP_ENDED)
+            cluster=self._cluster, state=RunningState.ENDED, last_seen_at__lt=from_now(-ENDED_ROWS_EXPIRE_AFTER)
         )
         while old := list(ended.values_list("pk", flat=True)[:WRITTEN_PER_STATEMENT]):
             RunningImage.objects.filter(pk__in=old).delete()
@@ -165,22 +167,22 @@ def _image(cluster: str, key: str, place: Place, row: ImageRow) -> RunningImage:
     return RunningImage(
         cluster=cluster,
         key=key,
-        namespace=_cut("namespace", place.namespace),
-        workload_kind=_cut("workload_kind", place.kind),
-        workload=_cut("workload", place.workload),
-        image=_cut("image", place.image),
-        digest=_cut("digest", place.digest),
-        source=_cut("source", row.source),
+        namespace=_truncate("namespace", place.namespace),
+        workload_kind=_truncate("workload_kind", place.kind),
+        workload=_truncate("workload", place.workload),
+        image=_truncate("image", place.image),
+        digest=_truncate("digest", place.digest),
+        source=_truncate("source", row.source),
         pods=row.pods,
         nodes=row.nodes,
-        pod_name=_cut("pod_name", row.pod_name),
+        pod_name=_truncate("pod_name", row.pod_name),
         in_template=row.in_template,
         state=row.state,
         last_seen_at=Now(),
     )
 
 
-def _cut(field: str, text: str) -> str:
+def _truncate(field: str, text: str) -> str:
     return storable(text, _LENGTHS[field])
 
 

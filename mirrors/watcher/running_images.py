@@ -62,17 +62,17 @@ def running_rows(
 
     ``source_of`` returns the source of an image in a pod or template; empty if it is unknown.
     """
-    counts = _counted(pods)
-    named = _named(templates, source_of)
+    counts = _count_images(pods)
+    template_images = _template_images(templates, source_of)
     rows, running = {}, set()
     for place, count in counts.items():
         source = source_of(place.image)
-        named_as = (place.namespace, place.kind, place.workload, source or place.image)
-        in_template = named_as in named
-        running.add(named_as)
+        template_key = (place.namespace, place.kind, place.workload, source or place.image)
+        in_template = template_key in template_images
+        running.add(template_key)
         rows[place] = ImageRow(source, count.pods, len(count.nodes), count.pod_name, in_template, count.state)
-    for named_as in named.keys() - running:
-        (namespace, kind, workload, _), image = named_as, named[named_as]
+    for template_key in template_images.keys() - running:
+        (namespace, kind, workload, _), image = template_key, template_images[template_key]
         place = Place(namespace, kind, workload, image, "")
         rows.setdefault(place, ImageRow(source_of(image), 0, 0, "", True, RunningState.TEMPLATE.value))
     return rows
@@ -82,7 +82,7 @@ def key_of(place: Place) -> str:
     return RunningImage.key_of(*place)
 
 
-def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
+def _count_images(pods: Iterable[PodState]) -> dict[Place, _Count]:
     counts: dict[Place, _Count] = {}
     for pod in pods:
         if pod.finished:
@@ -101,7 +101,9 @@ def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
     return counts
 
 
-def _named(templates: Iterable[TemplateState], source_of: Callable[[str], str]) -> dict[tuple[str, str, str, str], str]:
+def _template_images(
+    templates: Iterable[TemplateState], source_of: Callable[[str], str]
+) -> dict[tuple[str, str, str, str], str]:
     """Return the images as written in the templates, by workload and source."""
     return {
         (template.namespace, template.workload.kind, template.workload.name, source_of(image) or image): image

@@ -45,7 +45,7 @@ class Watcher:
             metrics.WATCHER_LEADS.set(self._leadership is not None)
             metrics.WATCHER_PROBLEM.set(bool(problem or (self._leadership and self._leadership.problem)))
             self._stopping.wait(self._pause())
-        self._leave()
+        self._resign()
         self._withdraw()
 
     def _pause(self) -> float:
@@ -58,13 +58,13 @@ class Watcher:
         try:
             close_old_connections()
             self._source.poll()
-            self._follow_configuration()
-            if not self._leads():
-                self._leave()
+            self._resign_if_reconfigured()
+            if not self._hold_lease():
+                self._resign()
                 self._report("waiting: another watcher is the leader")
                 return ""
-            self._lead().turn()
-            self._report(self._lead().problem or "watching")
+            self._ensure_leadership().turn()
+            self._report(self._ensure_leadership().problem or "watching")
         except (DatabaseError, InterfaceError) as error:
             outage_log.warn("Cannot save the running images; trying again", error)
             connection.close()
@@ -77,16 +77,16 @@ class Watcher:
             return "a pass failed: see the log"
         return ""
 
-    def _leads(self) -> bool:
+    def _hold_lease(self) -> bool:
         return work_leases.hold(watcher_lease_of(self._source.current.cluster_name), self._holder, timing().watch_lease)
 
-    def _lead(self) -> Leadership:
+    def _ensure_leadership(self) -> Leadership:
         if self._leadership is None:
             self._leadership = Leadership(self._source, self._tasks)
             log.info("This watcher is the leader", cluster=self._leadership.cluster)
         return self._leadership
 
-    def _follow_configuration(self) -> None:
+    def _resign_if_reconfigured(self) -> None:
         """Give up the leadership if the configured cluster name or namespaces have changed, to start with the new
         ones."""
         config, leadership = self._source.current, self._leadership
@@ -94,9 +94,9 @@ class Watcher:
             config.cluster_name,
             config.watcher.namespaces,
         ):
-            self._leave()
+            self._resign()
 
-    def _leave(self) -> None:
+    def _resign(self) -> None:
         leadership, self._leadership = self._leadership, None
         if leadership is None:
             return

@@ -13,7 +13,7 @@ from swapper_project.config.models import Config
 from swapper_project.config.text.config_problems import ConfigError
 
 log = structlog.get_logger(__name__)
-_NOTHING: Mapping[str, object] = {}
+_NO_OVERRIDES: Mapping[str, object] = {}
 
 
 class ConfigSource:
@@ -22,13 +22,13 @@ class ConfigSource:
     A ``path`` of None means an empty file. ``problem`` is the reason why the current file is not applied.
     """
 
-    def __init__(self, path: Path | None, overrides: Mapping[str, object] = _NOTHING) -> None:
+    def __init__(self, path: Path | None, overrides: Mapping[str, object] = _NO_OVERRIDES) -> None:
         self.path = path
         self.problem: str | None = None
         self._overrides = dict(overrides)
         self._lock = threading.Lock()
-        self._seen = read_text(path) if path else ""
-        self.current = self._parse(self._seen)
+        self._last_text = read_text(path) if path else ""
+        self.current = self._parse(self._last_text)
 
     def poll(self, apply: Callable[[], None] | None = None) -> bool:
         """Check the file, and return whether a changed configuration was applied; ``apply`` is called if it was.
@@ -41,28 +41,28 @@ class ConfigSource:
             try:
                 text = read_text(self.path)
             except ConfigError as error:
-                return self._refuse(error, seen=f"\0{error}")
-            if text == self._seen:
+                return self._reject(error, text=f"\0{error}")
+            if text == self._last_text:
                 return False
             try:
                 config = self._parse(text)
             except ConfigError as error:
-                return self._refuse(error, seen=text)
-            return self._take(config, seen=text, apply=apply)
+                return self._reject(error, text=text)
+            return self._activate(config, text=text, apply=apply)
 
     def _parse(self, text: str) -> Config:
         return parse(text, name=str(self.path or "configuration"), overrides=self._overrides)
 
-    def _refuse(self, error: ConfigError, *, seen: str) -> bool:
-        if seen != self._seen:
+    def _reject(self, error: ConfigError, *, text: str) -> bool:
+        if text != self._last_text:
             log.error(
                 "The changed configuration is not valid; the last valid version stays active", problems=error.problems
             )
-        self._seen, self.problem = seen, str(error)
+        self._last_text, self.problem = text, str(error)
         return False
 
-    def _take(self, config: Config, *, seen: str, apply: Callable[[], None] | None) -> bool:
-        self._seen, self.problem = seen, None
+    def _activate(self, config: Config, *, text: str, apply: Callable[[], None] | None) -> bool:
+        self._last_text, self.problem = text, None
         if config.digest == self.current.digest:
             return False
         self.current = config

@@ -6,12 +6,12 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-AUTHORITIES: Final = frozenset({"trustedCA", "caFile"})
-NAMED_FILES: Final = AUTHORITIES | {"tlsCertFile", "tlsKeyFile"}
+CA_FILE_KEYS: Final = frozenset({"trustedCA", "caFile"})
+FILE_KEYS: Final = CA_FILE_KEYS | {"tlsCertFile", "tlsKeyFile"}
 """Configuration keys that name files to check. Files with passwords are not checked: only workers have them."""
 
 
-def problem_of(key: str, name: str) -> str:
+def file_problem(key: str, name: str) -> str:
     """Return the problem with the file that a key names; empty if there is none."""
     path = Path(name)
     try:
@@ -19,7 +19,7 @@ def problem_of(key: str, name: str) -> str:
             file.read(1)
     except OSError as error:
         return f"{name} can't be read: {error.strerror}; put the file there, or correct its name"
-    if key not in AUTHORITIES:
+    if key not in CA_FILE_KEYS:
         return ""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)

@@ -12,18 +12,18 @@ from pydantic import ValidationError
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.yaml_errors import YamlError
 from mirrors.kubernetes.objects.yaml_loader import decode
-from swapper_project.config.files import problem_of
-from swapper_project.config.keys import as_tree, fit
+from swapper_project.config.files import file_problem
+from swapper_project.config.keys import as_tree, match_keys
 from swapper_project.config.models import Config
-from swapper_project.config.text.config_problems import ConfigError, Findings, KeyPath, lowered, show
+from swapper_project.config.text.config_problems import ConfigError, Findings, KeyPath, format_path, lowercase_path
 from swapper_project.config.text.document import Pair, read
-from swapper_project.config.text.shapes import misplaced
+from swapper_project.config.text.shapes import describe_wrong_file
 
 FILE_NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
 MAX_FILE_BYTES = 1 << 20
 """The maximum size of a ConfigMap."""
 
-_NOTHING: Mapping[str, object] = {}
+_NO_OVERRIDES: Mapping[str, object] = {}
 
 
 def find(explicit: str | None) -> Path | None:
@@ -36,7 +36,7 @@ def find(explicit: str | None) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def load(path: Path, overrides: Mapping[str, object] = _NOTHING, *, check_files: bool = False) -> Config:
+def load(path: Path, overrides: Mapping[str, object] = _NO_OVERRIDES, *, check_files: bool = False) -> Config:
     """Read and check a configuration file. Raises :class:`ConfigError` with all problems."""
     return parse(read_text(path), name=str(path), overrides=overrides, check_files=check_files)
 
@@ -56,7 +56,11 @@ def read_text(path: Path) -> str:
 
 
 def parse(
-    text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING, check_files: bool = False
+    text: str,
+    *,
+    name: str = "configuration",
+    overrides: Mapping[str, object] = _NO_OVERRIDES,
+    check_files: bool = False,
 ) -> Config:
     """Check a configuration given as text; with ``check_files``, also the certificate files that it names.
 
@@ -66,13 +70,13 @@ def parse(
     findings = Findings(name)
     flags = {key: value for key, value in overrides.items() if value is not None}
     tree = read(text, name)
-    if found := misplaced(tree):
-        line, words = found
-        raise ConfigError([f"{name}:{line}: {words}"])
-    replaced = _override(tree, flags, findings)
-    data = fit(tree, Config, findings)
+    if wrong_file := describe_wrong_file(tree):
+        line, message = wrong_file
+        raise ConfigError([f"{name}:{line}: {message}"])
+    overridden = _override(tree, flags, findings)
+    data = match_keys(tree, Config, findings)
     for path, file in findings.files.items() if check_files else ():
-        if problem := problem_of(str(path[-1]), file):
+        if problem := file_problem(str(path[-1]), file):
             findings.add(path, problem)
     warnings = findings.warnings
     try:
@@ -86,7 +90,7 @@ def parse(
         if warning := filter_warning(filter_.jmespath):
             findings.warn(("source", "filters", index, "jmespath"), warning)
     config._warnings = tuple(dict.fromkeys(warnings))
-    config._overridden = tuple(show(path) for path in findings.lines if lowered(path) in replaced)
+    config._overridden = tuple(format_path(path) for path in findings.lines if lowercase_path(path) in overridden)
     return config
 
 
@@ -97,7 +101,7 @@ def schema() -> dict[str, Any]:
 
 def _override(tree: dict[str, Pair], flags: Mapping[str, object], findings: Findings) -> set[KeyPath]:
     """Put the flags' values into ``tree``. Return the keys (in lower case) that had another value in the file."""
-    replaced: set[KeyPath] = set()
+    overridden: set[KeyPath] = set()
     for key, value in flags.items():
         section, path = tree, tuple(key.lower().split("."))
         for part, name in zip(path[:-1], key.split("."), strict=False):
@@ -108,12 +112,12 @@ def _override(tree: dict[str, Pair], flags: Mapping[str, object], findings: Find
             section = inner.value
         name = key.split(".")[-1]
         spelling = _spelling(section, path[-1], name)
-        before, given = section.get(spelling), as_tree(value)
-        section[spelling] = Pair(name, before.line if before else 0, given)
-        findings.given_by_flag.add(path)
-        if before and before.value is not None and before.value != given:
-            replaced.add(path)
-    return replaced
+        previous, new_value = section.get(spelling), as_tree(value)
+        section[spelling] = Pair(name, previous.line if previous else 0, new_value)
+        findings.set_by_flag.add(path)
+        if previous and previous.value is not None and previous.value != new_value:
+            overridden.add(path)
+    return overridden
 
 
 def _spelling(section: Mapping[str, Pair], key: str, default: str = "") -> str:

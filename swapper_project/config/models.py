@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from swapper_project.config.sections.cluster import WatcherSection
-from swapper_project.config.sections.quantities import Duration, Size, duration, show_duration
+from swapper_project.config.sections.quantities import Duration, Size, duration, format_duration
 from swapper_project.config.sections.registry_limits import HostRateLimit, PullReserve
 from swapper_project.config.sections.section import Section
 from swapper_project.config.sections.source import Source
@@ -28,8 +28,8 @@ def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
         return seconds
     warnings: list[str] = (info.context or {}).get("warnings", [])
     warnings.append(
-        f"imageCopyDeadline: {show_duration(seconds)} is longer than Kubernetes waits for a webhook (30s at most); "
-        f"{show_duration(LONGEST_DEADLINE)} is used. Set it to {show_duration(LONGEST_DEADLINE)} or less"
+        f"imageCopyDeadline: {format_duration(seconds)} is longer than Kubernetes waits for a webhook (30s at most); "
+        f"{format_duration(LONGEST_DEADLINE)} is used. Set it to {format_duration(LONGEST_DEADLINE)} or less"
     )
     return LONGEST_DEADLINE
 
@@ -43,10 +43,10 @@ class ExistenceSection(Section):
     )
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
         try:
             age, stale = (
-                duration(given[str(field.alias)]) if field.alias in given else field.default
+                duration(values[str(field.alias)]) if field.alias in values else field.default
                 for field in (cls.model_fields["max_age"], cls.model_fields["max_stale"])
             )
         except ValueError:
@@ -150,6 +150,6 @@ class Config(Section):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        if ("tlsCertFile" in given) != ("tlsKeyFile" in given):
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        if ("tlsCertFile" in values) != ("tlsKeyFile" in values):
             yield "tlsCertFile and tlsKeyFile must be set together"

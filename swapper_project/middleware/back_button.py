@@ -8,8 +8,8 @@ from typing import Final
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-EXPLAIN: Final = "explain"
-LISTS: Final = "_changelist"
+EXPLAIN_URL_NAME: Final = "explain"
+LIST_SUFFIX: Final = "_changelist"
 """The suffix of the URL name of a list. Its response to a POST is the page that asks for confirmation."""
 
 
@@ -24,7 +24,7 @@ class BackButtonMiddleware:
         response = self._get_response(request)
         match = request.resolver_match
         name = (match.url_name if match else None) or ""
-        is_shown = request.method == "POST" and response.status_code == 200
-        if is_shown and (name == EXPLAIN or name.endswith(LISTS)):
+        is_form_page = request.method == "POST" and response.status_code == 200
+        if is_form_page and (name == EXPLAIN_URL_NAME or name.endswith(LIST_SUFFIX)):
             response.headers["Cache-Control"] = "private, no-cache"
         return response

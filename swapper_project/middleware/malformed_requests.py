@@ -34,18 +34,18 @@ class ChunkedBodyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-            body = _read(request, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
+            body = _read_body(request, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
             request.META["CONTENT_LENGTH"] = str(len(body))
             request._stream = BytesIO(body)
         return self._get_response(request)
 
 
-def _read(request: HttpRequest, *, most: int) -> bytes:
+def _read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
     try:
-        body: bytes = request.META["wsgi.input"].read(most + 1)
+        body: bytes = request.META["wsgi.input"].read(max_bytes + 1)
     except Exception as error:
         raise BadRequest("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
-    if len(body) > most:
+    if len(body) > max_bytes:
         raise RequestDataTooBig
     return body
 

@@ -33,7 +33,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     except DatabaseError as error:
         outage_log.warn("The database cannot be used", error)
         return HttpResponse("database unavailable\n", status=503, content_type="text/plain")
-    outage_log.responds()
+    outage_log.record_success()
     return HttpResponse("ok\n", content_type="text/plain")
 
 

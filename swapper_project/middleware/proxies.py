@@ -12,10 +12,10 @@ from django.shortcuts import render
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+FORWARDED_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 """Together with ``Forwarded`` and similar headers, these are removed before other code sees the request."""
 
-DROPPED = (*FORWARDED, "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP")
+DROPPED_HEADERS = (*FORWARDED_HEADERS, "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP")
 
 
 class ProxyMiddleware:
@@ -31,8 +31,8 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         peer = _address(request.META.get("REMOTE_ADDR", ""))
-        forwarded_for, scheme, *_ = (request.META.get(name, "") for name in FORWARDED)
-        for name in DROPPED:
+        forwarded_for, scheme, *_ = (request.META.get(name, "") for name in FORWARDED_HEADERS)
+        for name in DROPPED_HEADERS:
             request.META.pop(name, None)
         scheme = scheme.rpartition(",")[2].strip().lower()
         if self._is_proxy(peer):

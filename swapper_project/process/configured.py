@@ -38,12 +38,12 @@ def source() -> ConfigSource | None:
     environment: Environment = settings.ENVIRONMENT
     path = configuration.find(str(environment.config) if environment.config else None)
     try:
-        found = _source_at(path) if path else None
+        config_source = _source_at(path) if path else None
     except ConfigError:
         return None
-    if found is not None and found.poll():
-        logs.configure(found.current.log_level, found.current.log_format)
-    return found
+    if config_source is not None and config_source.poll():
+        logs.configure(config_source.current.log_level, config_source.current.log_format)
+    return config_source
 
 
 @lru_cache(maxsize=1)

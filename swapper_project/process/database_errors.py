@@ -23,29 +23,30 @@ _PREFIX: Final = "connection failed: "
 
 def explain_database(error: Error) -> str:
     """Return the problem and the remedy in one line; empty if only the traceback explains the error."""
-    said = _reason(error)
-    is_missing = 'database "' in said and said.endswith("does not exist")
+    reason = _reason(error)
+    is_missing = 'database "' in reason and reason.endswith("does not exist")
     if is_missing:
-        return f"The database does not exist: {said}. Create it, or correct SWAPPER_DATABASE_URL."
-    if isinstance(error, ProgrammingError) or any(words in said for words in _NOT_MIGRATED):
-        return f"The database is not prepared ({said}). Run: manage.py prepare"
+        return f"The database does not exist: {reason}. Create it, or correct SWAPPER_DATABASE_URL."
+    if isinstance(error, ProgrammingError) or any(part in reason for part in _NOT_MIGRATED):
+        return f"The database is not prepared ({reason}). Run: manage.py prepare"
     if not isinstance(error, (OperationalError, InterfaceError)):
         return ""
     if is_out_of_space(error):
-        return f"The database cannot be written ({said}): free space on the disk of {_place()}. Its data is kept."
-    if any(words in said for words in _NOT_WRITABLE):
+        return f"The database cannot be written ({reason}): free space on the disk of {_location()}. Its data is kept."
+    if any(part in reason for part in _NOT_WRITABLE):
         missing = connection.vendor == "sqlite" and missing_access(Path(connection.settings_dict["NAME"]).absolute())
-        return f"The database cannot be written ({said}): {missing or f'check the permissions of {_place()}.'}"
-    if _LOCKED in said:
+        return f"The database cannot be written ({reason}): {missing or f'check the permissions of {_location()}.'}"
+    if _LOCKED in reason:
         return (
-            f"The database is used by another process ({said}). If this continues, find what holds {_place()} locked."
+            f"The database is used by another process ({reason}). If this continues, find what holds {_location()} "
+            "locked."
         )
-    return f"The database does not respond: {said}. Check SWAPPER_DATABASE_URL, and that its server runs."
+    return f"The database does not respond: {reason}. Check SWAPPER_DATABASE_URL, and that its server runs."
 
 
 def is_out_of_space(error: Error) -> bool:
     """Return whether the disk of the database is full. Only an operator who frees space can solve that."""
-    return isinstance(error, (OperationalError, InterfaceError)) and any(words in _reason(error) for words in _FULL)
+    return isinstance(error, (OperationalError, InterfaceError)) and any(part in _reason(error) for part in _FULL)
 
 
 def _reason(error: Error) -> str:
@@ -55,7 +56,7 @@ def _reason(error: Error) -> str:
     return lines[0].removeprefix(_PREFIX).rstrip(" .") if lines else type(error).__name__
 
 
-def _place() -> str:
+def _location() -> str:
     if connection.vendor != "sqlite":
         return "the database server"
     name: Any = connection.settings_dict["NAME"]

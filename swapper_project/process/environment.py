@@ -78,7 +78,7 @@ class Environment:
 
 def read(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read and check the variables. An empty variable counts as not set. Raises :class:`EnvironmentProblem`."""
-    values, problems = _with_files(environ)
+    values, problems = _read_values(environ)
     env = _EnvironmentReader(values)
     data_dir = (env.file("DATA_DIR") or _default_data_dir(environ)).absolute()
     result = Environment(
@@ -114,10 +114,10 @@ class _EnvironmentReader(Env):
 
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__(eager=False)
-        self._given = values
+        self._raw_values = values
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        return self._given.get(env_key, default)
+        return self._raw_values.get(env_key, default)
 
     def words(self, name: str, **options: Any) -> tuple[str, ...]:
         """Return the entries of a comma-separated list."""
@@ -141,7 +141,7 @@ class _EnvironmentReader(Env):
         return []
 
 
-def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _read_values(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Return the values by name, including those from ``_FILE`` forms, and the problems with these forms."""
     values = {name: environ[PREFIX + name] for name in _NAMES if environ.get(PREFIX + name)}
     problems = []
@@ -156,7 +156,9 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             with open(path, "rb") as file:
                 values[name] = file.read(MAX_VALUE_BYTES).decode().strip()
         except OSError as error:
-            problems.append(f"{variable}: {path} can't be read: {error.strerror}; {_step(error)}, or unset {variable}")
+            problems.append(
+                f"{variable}: {path} can't be read: {error.strerror}; {_remedy(error)}, or unset {variable}"
+            )
             continue
         except UnicodeDecodeError:
             problems.append(f"{variable}: {path} is not UTF-8 text; write the value of {PREFIX}{name} into it")
@@ -167,7 +169,7 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return values, problems
 
 
-def _step(error: OSError) -> str:
+def _remedy(error: OSError) -> str:
     """Return the remedy for a file that cannot be read."""
     if isinstance(error, PermissionError):
         return "give this user the right to read it"

@@ -67,8 +67,8 @@ def webhook_timeout(value: float) -> None:
 
 
 def address(value: str) -> None:
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):([0-9]{1,5})", value)
-    if found is None or not 0 < int(found[2]) < 65_536:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):([0-9]{1,5})", value)
+    if match is None or not 0 < int(match[2]) < 65_536:
         raise ValidationError("must be the address and port to listen on: 127.0.0.1:8000, or :8443 for all addresses")
 
 

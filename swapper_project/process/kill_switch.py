@@ -16,7 +16,7 @@ class Switch:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._odd = ""
+        self._invalid_text = ""
 
     def is_off(self) -> bool:
         path = self._environment.swap_file
@@ -29,11 +29,11 @@ class Switch:
         word = words[0] if words else ""
         if word in ON or word in OFF:
             return word in OFF
-        if word and text != self._odd:
+        if word and text != self._invalid_text:
             log.error(
                 "The kill switch file contains neither on nor off. Write off to stop swapping",
                 file=str(path),
                 text=text[:50],
             )
-        self._odd = text
+        self._invalid_text = text
         return not self._environment.swap

@@ -28,7 +28,7 @@ LEVELS: Final = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
 }
-NOISY: Final = {
+LIBRARY_LEVELS: Final = {
     "urllib3": "WARNING",
     "django_q": "WARNING",
     "django-q": "WARNING",
@@ -121,12 +121,12 @@ def configure(level: str = "info", style: str = "json") -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": _output.level},
-            "loggers": {name: {"level": level} for name, level in NOISY.items()},
+            "loggers": {name: {"level": level} for name, level in LIBRARY_LEVELS.items()},
         }
     )
 
 
-class _NoTokens(logging.Filter):
+class _TokenFilter(logging.Filter):
     """Removes the webhook's path from Django's log lines, because it can contain the secret token. Lines below
     level error are dropped, because the webhook's view logs rejected requests itself."""
 
@@ -138,13 +138,13 @@ class _NoTokens(logging.Filter):
         return record.levelno >= logging.ERROR
 
 
-logging.getLogger("django.request").addFilter(_NoTokens())
+logging.getLogger("django.request").addFilter(_TokenFilter())
 
 
 def _escaped(value: Any) -> Any:
     """Return a value with escaped control characters, also in lists and mappings. Tracebacks keep their line ends."""
     if isinstance(value, str):
-        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+        return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), value)
     if isinstance(value, dict):
         return {_escaped(k): v if k == "exception" else _escaped(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -152,5 +152,5 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def _escaped_bytes(found: re.Match[bytes]) -> bytes:
-    return f"\\u{ord(found[0].decode()):04x}".encode()
+def _escaped_bytes(match: re.Match[bytes]) -> bytes:
+    return f"\\u{ord(match[0].decode()):04x}".encode()

@@ -19,7 +19,7 @@ from swapper_project.process.database_errors import explain_database, is_out_of_
 
 log = structlog.get_logger(__name__)
 
-FORGOTTEN_AFTER: Final = 300.0
+OUTAGE_EXPIRES_AFTER: Final = 300.0
 """Seconds without an error after which the next one counts as a new outage, if the end of the last was not detected."""
 
 _lock = threading.Lock()
@@ -31,7 +31,7 @@ def warn(message: str, error: Error) -> None:
     if not is_outage(error):
         log.warning(message, error=explain_database(error) or str(error).strip())
     else:
-        _notice(error)
+        _record_error(error)
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -39,7 +39,7 @@ def is_outage(error: BaseException | None) -> bool:
     return isinstance(error, (OperationalError, InterfaceError)) and not is_out_of_space(error)
 
 
-def responds() -> None:
+def record_success() -> None:
     """Record that the database was used without an error, and log the end of an outage."""
     global _last_error
     if _last_error is None:
@@ -50,23 +50,23 @@ def responds() -> None:
         log.warning("The database responds again")
 
 
-def _notice(error: Error) -> None:
+def _record_error(error: Error) -> None:
     """Record an error of an outage, and log the first one."""
     global _last_error
     with _lock:
-        before, _last_error = _last_error, time.monotonic()
-        begins = before is None or _last_error - before > FORGOTTEN_AFTER
-    if begins:
+        previous, _last_error = _last_error, time.monotonic()
+        is_new = previous is None or _last_error - previous > OUTAGE_EXPIRES_AFTER
+    if is_new:
         log.warning("The database does not respond; trying again", error=explain_database(error))
 
 
-def _connected(connection: Any, **more: Any) -> None:
+def _on_connection(connection: Any, **kwargs: Any) -> None:
     # SQLite can open its file even while it is locked.
     if connection.vendor != "sqlite":
-        responds()
+        record_success()
 
 
-class _Outages(logging.Filter):
+class _OutageFilter(logging.Filter):
     """Suppresses tracebacks during an outage: Django logs one for each failed request, django-q2 one for each result
     that it cannot save."""
 
@@ -74,10 +74,10 @@ class _Outages(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, Error) or not is_outage(error):
             return True
-        _notice(error)
+        _record_error(error)
         return False
 
 
-connection_created.connect(_connected)
+connection_created.connect(_on_connection)
 for _name in ("django.request", "django-q"):
-    logging.getLogger(_name).addFilter(_Outages())
+    logging.getLogger(_name).addFilter(_OutageFilter())

@@ -21,10 +21,10 @@ def die_with_parent(number: signal.Signals) -> Callable[[int], None]:
         return lambda parent: None
     prctl = ctypes.CDLL(None).prctl
 
-    def follow(parent: int) -> None:
+    def set_death_signal(parent: int) -> None:
         prctl(PR_SET_PDEATHSIG, number)
         # If the parent died before the call of prctl, no signal is sent.
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return follow
+    return set_death_signal

@@ -22,10 +22,10 @@ from swapper_project.process.parent_death import die_with_parent
 log = structlog.get_logger(__name__)
 
 MANAGE: Final = Path(__file__).resolve().parents[2] / "manage.py"
-STOP_WITHIN: Final = 35.0
+STOP_TIMEOUT: Final = 35.0
 """Seconds that processes have to stop: a worker returns its jobs to the queue within 30."""
 
-SETTLED_AFTER: Final = 15.0
+STARTED_AFTER: Final = 15.0
 """Seconds after which a process counts as successfully started."""
 
 LONGEST_RESTART_PAUSE: Final = 30.0
@@ -63,17 +63,17 @@ class Supervisor:
     """
 
     def __init__(self, programs: Sequence[Program]) -> None:
-        self._keepers = [_Keeper(program) for program in programs]
-        self._asked_to_stop = False
+        self._processes = [_ManagedProcess(program) for program in programs]
+        self._stop_requested = False
 
     def run(self) -> int:
         """Start and monitor the processes until a signal. Return the exit status."""
         previous = {sig: signal.signal(sig, self._on_signal) for sig in (signal.SIGTERM, signal.SIGINT)}
         try:
-            for keeper in self._keepers:
-                keeper.start()
-            while not self._asked_to_stop:
-                if not all(keeper.look() for keeper in self._keepers):
+            for process in self._processes:
+                process.start()
+            while not self._stop_requested:
+                if not all(process.check() for process in self._processes):
                     return 1
                 time.sleep(PROCESS_CHECK_INTERVAL)
             return 0
@@ -83,26 +83,26 @@ class Supervisor:
                 signal.signal(sig, handler)
 
     def stop(self) -> None:
-        """Stop all processes by SIGTERM, and those that still run after STOP_WITHIN seconds by SIGKILL."""
-        for keeper in self._keepers:
-            keeper.terminate()
-        deadline = time.monotonic() + STOP_WITHIN
-        for keeper in self._keepers:
-            keeper.wait(max(0.1, deadline - time.monotonic()))
+        """Stop all processes by SIGTERM, and those that still run after STOP_TIMEOUT seconds by SIGKILL."""
+        for process in self._processes:
+            process.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT
+        for process in self._processes:
+            process.wait(max(0.1, deadline - time.monotonic()))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._asked_to_stop = True
+        self._stop_requested = True
 
 
-class _Keeper:
+class _ManagedProcess:
     """Keeps one program running: it holds the current process of the program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = self._start_at = 0.0
-        self._has_settled = False
-        self._falls = 0
+        self._started_at = self._restart_at = 0.0
+        self._has_started = False
+        self._restarts = 0
 
     def start(self) -> None:
         # In a separate session, so that Ctrl-C at the terminal reaches only the supervisor, which stops its children.
@@ -115,27 +115,27 @@ class _Keeper:
         )
         self._started_at = time.monotonic()
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Restart the process if it has exited, after a pause. Return false if a restart would not help."""
         now = time.monotonic()
         if self._process is None:
-            if now >= self._start_at:
+            if now >= self._restart_at:
                 self.start()
             return True
-        if now - self._started_at > SETTLED_AFTER:
-            self._has_settled, self._falls = True, 0
+        if now - self._started_at > STARTED_AFTER:
+            self._has_started, self._restarts = True, 0
         status = self._process.poll()
         if status is None:
             return True
-        self._end_group()
+        self._kill_group()
         # A program that was killed by a signal was possibly healthy.
-        if not self._has_settled and status >= 0:
+        if not self._has_started and status >= 0:
             log.error(
                 "A process exited during its start; the others are stopped", process=self._program.name, status=status
             )
             return False
-        pause = min(LONGEST_RESTART_PAUSE, 2.0**self._falls)
-        self._process, self._start_at, self._falls = None, now + pause, self._falls + 1
+        pause = min(LONGEST_RESTART_PAUSE, 2.0**self._restarts)
+        self._process, self._restart_at, self._restarts = None, now + pause, self._restarts + 1
         log.error("A process exited and is restarted", process=self._program.name, status=status, seconds=pause)
         return True
 
@@ -150,10 +150,10 @@ class _Keeper:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             log.warning("A process did not exit in time and is killed", process=self._program.name)
-        self._end_group()
+        self._kill_group()
         self._process.wait()
 
-    def _end_group(self) -> None:
+    def _kill_group(self) -> None:
         """Kill the process group, because child processes must not run alongside the replacement of their parent."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):

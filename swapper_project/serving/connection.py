@@ -15,7 +15,7 @@ from gunicorn.workers.gthread import TConn
 
 from swapper_project.serving.framing import Framing
 
-OLD_AFTER: Final = (240.0, 360.0)
+CONNECTION_LIFETIME: Final = (240.0, 360.0)
 """The range of seconds after which a connection is closed with its next response, so that clients also use new
 replicas."""
 
@@ -23,21 +23,21 @@ SEND_TIMEOUT: Final = 2.0 if os.environ.get("SWAPPER_ROLE") == "webhook" else 30
 """The timeout in seconds for sending a response. Those of the webhook fit into the kernel's buffers; pages are sent to
 slow browsers."""
 
-PIECE: Final = 64 * 1024
+READ_SIZE: Final = 64 * 1024
 """The maximum number of bytes per read: more than the review of a typical pod has."""
 
 _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Phase(Enum):
-    """The next step that the server expects from the client. ``SHAKING_HANDS``: none, because a thread is processing a
+    """The next step that the server expects from the client. ``HANDSHAKE_STEP``: none, because a thread is processing a
     step of the handshake."""
 
-    SECURING = auto()
-    SHAKING_HANDS = auto()
-    COLLECTING = auto()
-    KEPT = auto()
-    LEAVING = auto()
+    HANDSHAKE = auto()
+    HANDSHAKE_STEP = auto()
+    READING = auto()
+    IDLE = auto()
+    CLOSING = auto()
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -47,22 +47,22 @@ class Connection(TConn):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, client_sock: socket.socket, client: Any, server: Any) -> None:
         super().__init__(cfg, client_sock, client, server)  # makes the socket non-blocking
-        self.phase = Phase.SECURING if cfg.is_ssl else Phase.COLLECTING
+        self.phase = Phase.HANDSHAKE if cfg.is_ssl else Phase.READING
         self.buffer = bytearray()
-        self.whole_at = 0.0
-        self.old_at = time.monotonic() + random.uniform(*OLD_AFTER)
+        self.completed_at = 0.0
+        self.closes_after = time.monotonic() + random.uniform(*CONNECTION_LIFETIME)
         self._framing = Framing()
 
     @property
-    def is_old(self) -> bool:
-        return time.monotonic() >= self.old_at
+    def is_expired(self) -> bool:
+        return time.monotonic() >= self.closes_after
 
     @property
     def has_request(self) -> bool:
         """Whether a complete request is in the buffer."""
         return self._framing.size(self.buffer) is not None
 
-    def shake_hands(self) -> bool:
+    def advance_handshake(self) -> bool:
         """Perform one step of the TLS handshake. Return whether the handshake is complete. Raises OSError."""
         if not isinstance(self.sock, ssl.SSLSocket):
             context: ssl.SSLContext = sock.ssl_context(self.cfg)
@@ -80,17 +80,17 @@ class Connection(TConn):  # type: ignore[misc]
         client has closed its side."""
         while not self.has_request:
             try:
-                data = self.sock.recv(PIECE)
+                data = self.sock.recv(READ_SIZE)
             except _WANTS_MORE:
                 return False
             if not data:
                 raise EOFError
             self.buffer += data
-            if self._should_say_go_on():
+            if self._should_send_continue():
                 self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
 
-    def _should_say_go_on(self) -> bool:
+    def _should_send_continue(self) -> bool:
         """Return whether to send 100 Continue: once per request, if the client waits for it before sending the body."""
         if self._framing.size(self.buffer) is not None or not self._framing.expects_continue:
             return False

@@ -27,10 +27,10 @@ class Framing:
     ``expects_continue``: the client waits for 100 Continue before the body (RFC 9110 section 10.1.1).
     """
 
-    __slots__ = ("_at", "_chunked", "_in_trailer", "_searched", "_size", "expects_continue", "is_truncated")
+    __slots__ = ("_position", "_chunked", "_in_trailer", "_searched", "_size", "expects_continue", "is_truncated")
 
     def __init__(self) -> None:
-        self._at = 0
+        self._position = 0
         self._searched = 0
         self._size: int | None = None
         self._chunked = False
@@ -42,57 +42,57 @@ class Framing:
         """Return the size in bytes of the request at the start of the buffer; None while it is incomplete."""
         if self._size is None and not self._chunked and not self._find_head(buffer):
             return None
-        if self._chunked and self._size is None and not self._walk(buffer):
+        if self._chunked and self._size is None and not self._read_chunks(buffer):
             return None
         assert self._size is not None
         return self._size if len(buffer) >= self._size else None
 
     def _find_head(self, buffer: bytearray) -> bool:
-        end = buffer.find(b"\r\n\r\n", max(0, self._at - 3))
-        self._at = len(buffer)
+        end = buffer.find(b"\r\n\r\n", max(0, self._position - 3))
+        self._position = len(buffer)
         if end < 0:
-            return len(buffer) > MAX_HEAD and self._give_up(buffer)
+            return len(buffer) > MAX_HEAD and self._truncate(buffer)
         head, body = bytes(buffer[: end + 2]), end + 4
-        self._at = body
+        self._position = body
         if _CHUNKED.search(head):
             self._chunked = True
         else:
             length = _LENGTH.search(head)
             self._size = body + (int(length[1]) if length else 0)
             if self._size - body > MAX_BODY:
-                return self._give_up(buffer)
+                return self._truncate(buffer)
         self.expects_continue = _EXPECTS.search(head) is not None
         return True
 
-    def _walk(self, buffer: bytearray) -> bool:
+    def _read_chunks(self, buffer: bytearray) -> bool:
         """Advance over the chunks and the trailer. Return whether the size of the request is known."""
         while True:
-            end = buffer.find(b"\r\n", max(self._at, self._searched - 1))
+            end = buffer.find(b"\r\n", max(self._position, self._searched - 1))
             if end < 0:
                 self._searched = len(buffer)
-                is_too_long = len(buffer) - self._at > MAX_LINE or len(buffer) > MAX_BODY + MAX_HEAD
-                return is_too_long and self._give_up(buffer)
+                is_too_long = len(buffer) - self._position > MAX_LINE or len(buffer) > MAX_BODY + MAX_HEAD
+                return is_too_long and self._truncate(buffer)
             if self._in_trailer:
-                is_last = end == self._at
-                self._at = end + 2
+                is_last = end == self._position
+                self._position = end + 2
                 if is_last:
-                    self._size = self._at
+                    self._size = self._position
                     return True
                 continue
             try:
-                length = int(bytes(buffer[self._at : end]).partition(b";")[0], 16)
+                length = int(bytes(buffer[self._position : end]).partition(b";")[0], 16)
             except ValueError:
-                return self._give_up(buffer)
-            if length < 0 or self._at + length > MAX_BODY + MAX_HEAD:
-                return self._give_up(buffer)
+                return self._truncate(buffer)
+            if length < 0 or self._position + length > MAX_BODY + MAX_HEAD:
+                return self._truncate(buffer)
             if length == 0:
                 self._in_trailer = True
-                self._at = end + 2
+                self._position = end + 2
             elif len(buffer) < end + 4 + length:
                 return False
             else:
-                self._at = end + 4 + length
+                self._position = end + 4 + length
 
-    def _give_up(self, buffer: bytearray) -> bool:
+    def _truncate(self, buffer: bytearray) -> bool:
         self._size, self.is_truncated = len(buffer), True
         return True

@@ -39,37 +39,37 @@ _OTHER: Final = "A TLS handshake failed. Check what the client sends"
 
 
 @dataclass(slots=True)
-class _Logged:
+class _LogState:
     """The time at which a kind of failure was last logged, and the number of failures since then."""
 
-    at: float
-    since: int = 0
+    logged_at: float
+    suppressed: int = 0
 
 
-class RefusedHandshakes:
+class FailedHandshakes:
     """Logs failed handshakes; not thread-safe. Clients that only close the connection, as probes of load balancers do,
     are not logged."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._logged: dict[str, _Logged] = {}
+        self._logged: dict[str, _LogState] = {}
 
     def record(self, error: BaseException | None, client: object) -> None:
         if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return
-        words, now = failure_meaning(error), self._clock()
-        logged = self._logged.get(words)
-        if logged is not None and now - logged.at < FAILURE_LOG_EVERY:
-            logged.since += 1
+        message, now = failure_meaning(error), self._clock()
+        last = self._logged.get(message)
+        if last is not None and now - last.logged_at < FAILURE_LOG_EVERY:
+            last.suppressed += 1
             return
         # A dual-stack socket reports IPv4 addresses in this form.
         address = str(client[0]).removeprefix("::ffff:") if isinstance(client, tuple) and client else ""
-        more = {"more": logged.since} if logged is not None and logged.since else {}
-        log.warning("A TLS handshake was refused", error=words, reason=error.reason or "", client=address, **more)
-        self._logged[words] = _Logged(now)
+        more = {"more": last.suppressed} if last is not None and last.suppressed else {}
+        log.warning("A TLS handshake was refused", error=message, reason=error.reason or "", client=address, **more)
+        self._logged[message] = _LogState(now)
 
 
 def failure_meaning(error: ssl.SSLError) -> str:
     """Return the meaning of a failure, and the remedy."""
     name = (error.reason or "").upper()
-    return next((words for parts, words in _ALERTS if any(part in name for part in parts)), _OTHER)
+    return next((message for parts, message in _ALERTS if any(part in name for part in parts)), _OTHER)

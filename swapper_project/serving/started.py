@@ -16,21 +16,21 @@ log = structlog.get_logger(__name__)
 _MESSAGES: Final = {"webhook": "The webhook is listening", "web": "The web process is listening"}
 
 
-def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Config | None) -> None:
+def log_start(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Config | None) -> None:
     """Log the start of a process. ``config`` is None for a web process without a configuration file."""
     name = config.target.name if config else None
     log.info(
         _MESSAGES.get(role, "The process is listening"),
         version=release.VERSION,
-        addresses=[_shown(listener, is_tls=is_tls) for listener in listeners],
+        addresses=[_url(listener, is_tls=is_tls) for listener in listeners],
         target=str(name) if name else None,
         dry_run=config.dry_run if config else None,
     )
 
 
-def _shown(listener: Any, *, is_tls: bool) -> str:
-    where = listener.getsockname()
-    if isinstance(where, str):
-        return f"unix:{where}"
-    host = f"[{where[0]}]" if listener.family == AF_INET6 else where[0]
-    return f"{'https' if is_tls else 'http'}://{host}:{where[1]}"
+def _url(listener: Any, *, is_tls: bool) -> str:
+    address = listener.getsockname()
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host = f"[{address[0]}]" if listener.family == AF_INET6 else address[0]
+    return f"{'https' if is_tls else 'http'}://{host}:{address[1]}"

@@ -113,7 +113,7 @@ class Watcher:
 
     def look(self) -> None:
         """Run a turn in which ``backfill: on`` looks for images, which it otherwise does once a minute."""
-        self.task._next_look = 0.0
+        self.task._next_check = 0.0
         self.turn()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.backfill.running import Turns, take_ended
+from mirrors.backfill.running import BackfillRunner, record_finished_jobs
 from mirrors.models import (
     BackfillImage,
     BackfillRun,
@@ -51,7 +51,7 @@ def test_a_deleted_job_counts_as_mirrored_if_the_run_target_has_the_image(
     run = BackfillRun.objects.create(cluster="default", state="running")
     image = BackfillImage.objects.create(run=run, source=source, rank=0, state="queued")
 
-    take_ended(run, registry.pk)
+    record_finished_jobs(run, registry.pk)
 
     image.refresh_from_db()
     assert image.state == state
@@ -78,9 +78,9 @@ def test_a_run_cancelled_while_the_watcher_processes_it_requests_nothing(watcher
     shop.pod("one", "quay.io/org/app:1")
     run = BackfillRun.objects.create(cluster="default", state="running")
     BackfillImage.objects.create(run=run, source="quay.io/org/app:1", rank=0, state="ready")
-    turns = Turns(lambda: watcher.config)
+    turns = BackfillRunner(lambda: watcher.config)
     BackfillRun.objects.filter(pk=run.pk).update(state="cancelled")  # another process cancels it after it was read
 
-    turns.turn(run, seconds=5)
+    turns.work(run, seconds=5)
 
     assert not MirrorJob.objects.exists()

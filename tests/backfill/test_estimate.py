@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mirrors.backfill.estimate import UNREAD_MANIFESTS, Estimate, Measured, PullBudget, estimate
+from mirrors.backfill.estimate import UNREAD_MANIFESTS, Estimate, MeasuredImage, PullBudget, estimate
 from mirrors.backfill.measuring import size_of
 from mirrors.models import BackfillRun, BackfillState, ImageMapping, Registry, RegistryRole
 from mirrors.oci.common.descriptors import Descriptor
@@ -21,8 +21,8 @@ PULLS = {HUB: PullBudget(limit=100, remaining=100, reserve=30)}
 HOUR = 3_600
 
 
-def image(host: str, manifests: int | None = 3, blobs: int | None = 4, size: int | None = 1_000) -> Measured:
-    return Measured(host, manifests, blobs, size)
+def image(host: str, manifests: int | None = 3, blobs: int | None = 4, size: int | None = 1_000) -> MeasuredImage:
+    return MeasuredImage(host, manifests, blobs, size)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def image(host: str, manifests: int | None = 3, blobs: int | None = 4, size: int
     ],
 )
 def test_the_estimate_includes_the_limits_of_registries(
-    images: Sequence[Measured], limits: Mapping[str, Mapping[str, float]], expected: Estimate
+    images: Sequence[MeasuredImage], limits: Mapping[str, Mapping[str, float]], expected: Estimate
 ) -> None:
     assert estimate(images, pulls=PULLS, limits=lambda host: limits.get(host, {}), target=TARGET) == expected
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from swapper_project import config
 from swapper_project.config import Config, ConfigError
-from swapper_project.config.sections.quantities import duration, show_duration, show_size, size
+from swapper_project.config.sections.quantities import duration, format_duration, format_size, size
 from tests.config import examples
 
 TARGET = "target: {type: oci, oci: {endpoint: r.io}}\n"
@@ -269,7 +269,7 @@ def test_an_invalid_duration_is_rejected(text: object) -> None:
 @settings(deadline=None)
 @given(st.integers(1, 366 * 86_400_000))
 def test_durations_round_trip(milliseconds: int) -> None:
-    assert duration(show_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+    assert duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_durations_round_trip(milliseconds: int) -> None:
 )
 def test_sizes_are_parsed_with_binary_and_decimal_units(text: object, count: int) -> None:
     assert size(text) == count
-    assert size(show_size(count)) == count
+    assert size(format_size(count)) == count
 
 
 @pytest.mark.parametrize("text", ["", "GiB", "20 gigs", "-1", "1e9", True, None, 1.5])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from swapper_project import __version__
-from swapper_project.process.commands.command_line import take_flags
+from swapper_project.process.commands.command_line import apply_flags
 from tests.support.databases import ROOT
 from tests.support.migrating import migrated_sqlite
 from tests.support.ports import free_port, wait_until
@@ -40,7 +40,7 @@ def test_shared_flags_are_passed_to_commands_in_the_environment(
 ) -> None:
     environ = {"SWAPPER_CONFIG": "/before.yaml"}
 
-    assert take_flags(["manage.py", *arguments], environ) == ["manage.py", *rest]
+    assert apply_flags(["manage.py", *arguments], environ) == ["manage.py", *rest]
     assert environ["SWAPPER_CONFIG"] == config
 
 

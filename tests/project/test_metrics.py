@@ -152,7 +152,10 @@ def test_the_documented_metrics_match_the_code() -> None:
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             name = metric._name + ("_total" if metric._type == "counter" else "")
-            ours[name] = [role for role, shown in metrics.OF_ROLE.items() if metric in shown], list(metric._labelnames)
+            ours[name] = (
+                [role for role, shown in metrics.METRICS_BY_ROLE.items() if metric in shown],
+                list(metric._labelnames),
+            )
 
     read = {*queue_metrics.QUEUE_METRICS, *collector.READINESS_METRICS}
     assert {name: told for name, told in documented.items() if name not in read} == ours

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swapper_project.process.commands.command_line import FLAGS, REFUSING
+from swapper_project.process.commands.command_line import COMMANDS_WITHOUT_FLAGS, FLAGS
 from tests.config.examples import GCP
 from tests.support.databases import ROOT
 from tests.support.system import run_manage, write_config
@@ -35,7 +35,7 @@ SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDE
 def test_every_command_is_covered() -> None:
     files = ROOT.glob("*/management/commands/[a-z]*.py")
 
-    assert {file.stem for file in files} == {*COMMANDS, *WITHOUT_FILE, *REFUSING}
+    assert {file.stem for file in files} == {*COMMANDS, *WITHOUT_FILE, *COMMANDS_WITHOUT_FLAGS}
 
 
 @pytest.mark.parametrize("arguments", [["config"], *COMMANDS.values(), *WITHOUT_FILE.values()], ids=" ".join)
@@ -71,7 +71,7 @@ def test_config_check_reads_the_named_file(how: str, tmp_path: Path) -> None:
     assert "type: gcp" in shown.stdout
 
 
-@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("name", COMMANDS_WITHOUT_FLAGS)
 @pytest.mark.parametrize("flag", FLAGS)
 def test_a_command_without_shared_flags_rejects_them(name: str, flag: str, tmp_path: Path) -> None:
     ended = run_manage(name, flag, str(tmp_path), check=False)

@@ -56,7 +56,7 @@ def test_an_image_is_protected_or_has_a_reason(
 ) -> None:
     conditions = Conditions(snapshot_in(tmp_path), NOW, **{"max_age": 2 * HOUR, **asked})
     with time_machine.travel(NOW, tick=False):
-        found = gap_of(SOURCE, row(**known).known, "blog", digest, conditions)
+        found = gap_of(SOURCE, row(**known).mapping, "blog", digest, conditions)
 
     assert (found.gap if found else None) is expected
 
@@ -72,11 +72,11 @@ def test_an_image_without_source_or_mapping_has_a_reason(tmp_path: Path) -> None
 def test_a_private_image_is_protected_only_in_configured_namespaces(tmp_path: Path) -> None:
     conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
     with time_machine.travel(NOW, tick=False):
-        found = [gap_of(SOURCE, row(access="configured").known, ns, RUNS, conditions) for ns in ("shop", "blog")]
+        found = [gap_of(SOURCE, row(access="configured").mapping, ns, RUNS, conditions) for ns in ("shop", "blog")]
     everywhere = Conditions(snapshot_in(tmp_path, privateImages="mirror"), NOW, 2 * HOUR)
 
     assert [entry.gap if entry else None for entry in found] == [None, Gap.NO_ACCESS]
-    assert gap_of(SOURCE, row(access="configured").known, "blog", RUNS, everywhere) is None
+    assert gap_of(SOURCE, row(access="configured").mapping, "blog", RUNS, everywhere) is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_private_image_is_protected_only_in_configured_namespaces(tmp_path: Pa
 def test_a_digest_counts_as_changed_only_if_it_is_known_to_differ(
     digest: str, asked: dict[str, Any], expected: bool, tmp_path: Path
 ) -> None:
-    mapping = row(**INDEX).known
+    mapping = row(**INDEX).mapping
     assert mapping is not None
     conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR, **asked)
     pinned = ImageRef.parse(f"registry.example.com/team/app@sha256:{'c' * 64}")
@@ -108,7 +108,7 @@ def test_each_reason_has_a_description_and_a_next_step() -> None:
 
 def test_details_do_not_repeat_the_reason(tmp_path: Path) -> None:
     conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
-    denied = row(**DENIED).known
+    denied = row(**DENIED).mapping
     found = gap_of(SOURCE, denied, "blog", RUNS, conditions)
 
     assert found is not None and (found.gap, found.details) == (Gap.NO_ACCESS, "")

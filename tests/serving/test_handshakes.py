@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 import structlog
 
-from swapper_project.serving.handshakes import FAILURE_LOG_EVERY, RefusedHandshakes, failure_meaning
+from swapper_project.serving.handshakes import FAILURE_LOG_EVERY, FailedHandshakes, failure_meaning
 from tests.serving.conftest import Pair
 from tests.support.ports import wait_until
 from tests.support.system import Webhook
@@ -94,7 +94,7 @@ def test_openssl_reasons_are_explained(reason: str, words: str) -> None:
 
 def test_each_kind_of_failure_is_logged_once_a_minute_with_a_count() -> None:
     seconds = count(0, 1)
-    refused = RefusedHandshakes(clock=lambda: float(next(seconds)))
+    refused = FailedHandshakes(clock=lambda: float(next(seconds)))
     with structlog.testing.capture_logs() as lines:
         for _ in range(int(FAILURE_LOG_EVERY) + 1):
             refused.record(failed("TLSV1_ALERT_UNKNOWN_CA"), ("::ffff:192.0.2.1", 5))

@@ -10,7 +10,7 @@ from mirrors.images import ImageRef, TargetName
 from mirrors.kubernetes.objects.pod_states import ContainerState, NodeState, PodState
 from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.models import Existence, ImageMapping
-from mirrors.watcher.inventory import Departed, Inventory
+from mirrors.watcher.inventory import DeletedPod, Inventory
 from swapper_project.config import Config, ConfigSource
 from tests.jobs.support import target_row
 from tests.support.system import write_config
@@ -71,4 +71,4 @@ class Cluster:
         self.inventory.replace_pods({})
 
     def depart(self, *pods: PodState, ago: float = 0.0) -> None:
-        self.inventory.departed.extend(Departed(each, time.time() - ago) for each in pods)
+        self.inventory.deleted_pods.extend(DeletedPod(each, time.time() - ago) for each in pods)

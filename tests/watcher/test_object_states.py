@@ -104,8 +104,8 @@ def test_deletion_time_is_the_time_of_the_delete_request() -> None:
         pods.put(pod(**metadata))
     pods.remove(pod(**stopped))
 
-    (departed,) = inventory.departed
-    assert departed.deleted_at - departed.pod.created_at == 10
+    (deleted_pods,) = inventory.deleted_pods
+    assert deleted_pods.deleted_at - deleted_pods.pod.created_at == 10
 
 
 def decoded(kind: Any, body: Any) -> Any:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from mirrors.models import TargetHealth
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
-from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
+from mirrors.watcher.pulls.health_rules import Health, PullObservation, next_health
 from mirrors.watcher.pulls.pull_failures import PullFailures
 from tests.watcher.rows import unhealthy_target
 from tests.watcher.support import DENIED, NO_ROUTE, NOT_FOUND, TARGET, Cluster, config_in, container, pod
@@ -30,8 +30,8 @@ def failing(node: str, *, cause: PullCause = PullCause.DENIED, created: float = 
     return FailingPull(state.name, state, IMAGE, IMAGE, side, cause, "403", NOW - created)
 
 
-def seen(*pulls: FailingPull, nodes: int = 3, **fields: Any) -> PullsSeen:
-    return PullsSeen(pulls, fields.get("succeeded", {}), fields.get("started", {}), nodes, NOW)
+def seen(*pulls: FailingPull, nodes: int = 3, **fields: Any) -> PullObservation:
+    return PullObservation(pulls, fields.get("succeeded", {}), fields.get("started", {}), nodes, NOW)
 
 
 def health(state: str, *, ago: float, **fields: Any) -> Health:
@@ -88,7 +88,7 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
         (health("healthy", ago=700), seen(failing("a", created=900), failing("b", created=900)), "unhealthy"),
     ],
 )
-def test_the_next_state_follows_from_the_observed_pulls(before: Health, look: PullsSeen, after: str) -> None:
+def test_the_next_state_follows_from_the_observed_pulls(before: Health, look: PullObservation, after: str) -> None:
     assert next_health(before, look).state == after
 
 

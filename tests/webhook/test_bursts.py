@@ -24,7 +24,7 @@ from tests.webhook.mirrored import (
     reason,
     wait_until_new_is_ordered,
 )
-from webhook.database.query_watchdog import CONNECTION_CUT
+from webhook.database.query_watchdog import CONNECTION_CLOSED
 
 STALE = 2_000
 FILL = """
@@ -57,7 +57,7 @@ def test_thousands_of_stale_images_do_not_block_the_database(
         written = "SELECT count(*) FROM mirrors_imagemapping WHERE source LIKE '%/many/%' AND existence = 'absent'"
         # Only some hundreds are checked at a time. The others are checked with the next pod.
         wait_until(lambda: query(url, written)[0][0] >= 400, timeout=60, what="the target's answers")
-        assert CONNECTION_CUT not in {line["message"] for line in webhook.log_lines()}
+        assert CONNECTION_CLOSED not in {line["message"] for line in webhook.log_lines()}
 
 
 def test_a_pod_with_thousands_of_new_images_does_not_delay_others(

@@ -38,7 +38,7 @@ from webhook.http import deadline
     ],
 )
 def test_the_timeout_parameter_of_the_api_server_is_parsed(query: str, seconds: float | None) -> None:
-    assert deadline.of_query(query) == seconds
+    assert deadline.timeout_of_query(query) == seconds
 
 
 def test_a_short_request_timeout_limits_the_response_time(

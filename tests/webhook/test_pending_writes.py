@@ -34,11 +34,11 @@ def test_failed_writes_are_kept_and_written_once_by_the_next_flush(table: str) -
     pending = PendingWrites()
     decision = DecisionKey(DecisionKey.this_hour(), "shop", "docker.io", "keep", "absent")
     use = UseKey(SOURCE, "shop", "Deployment", "web")
-    pending.review({decision: 3}, [use])
+    pending.add_review({decision: 3}, [use])
 
     with connection.execute_wrapper(refusing(table)), pytest.raises(OperationalError):
         pending.flush_counts(target.pk, "default")
-    pending.review({decision: 2}, [use])
+    pending.add_review({decision: 2}, [use])
     while pending.flush_counts(target.pk, "default"):
         pass
 

@@ -17,7 +17,7 @@ from mirrors.images import TargetName
 from mirrors.kubernetes.objects import pods
 from tests.support.system import Webhook, review_of
 from webhook.decision import decision, patch
-from webhook.decision.decision import Knowledge, ReviewPolicy
+from webhook.decision.decision import ImageFacts, ReviewPolicy
 from webhook.review import admission_review
 
 POLICY = ReviewPolicy(
@@ -67,20 +67,20 @@ def patched(pod: dict[str, Any]) -> dict[str, Any]:
     """Return the pod after one pass of the webhook's own decision and patch."""
     request = admission_review.parse(json.dumps(review_of(pod)).encode())
     slots = list(pods.reviewed_slots(request.obj, request.old_obj, request.operation, request.sub_resource))
-    kept = decision.untouchable(request.obj, POLICY)
+    kept = decision.pod_keep_reason(request.obj, POLICY)
     decisions = [
         decision.classify(
             slot,
             policy=POLICY,
             pod=pods.in_namespace(request.obj, request.namespace),
-            kept=kept,
+            keep_reason=kept,
             budget=ReviewBudget(),
             on_filter_error=lambda name, error: None,
         )
         for slot in slots
     ]
-    settled = [decision.settle(d, Knowledge(), POLICY) if decision.is_open(d) else d for d in decisions]
-    operations = patch.patch_operations(settled, pod=request.obj, policy=POLICY, is_untouchable=kept is not None)
+    settled = [decision.settle(d, ImageFacts(), POLICY) if decision.is_open(d) else d for d in decisions]
+    operations = patch.patch_operations(settled, pod=request.obj, policy=POLICY, is_kept=kept is not None)
     result: dict[str, Any] = jsonpatch.apply_patch(pod, operations)
     return result
 

@@ -15,7 +15,7 @@ from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 from webhook.knowledge.engine_pool import Engines
-from webhook.knowledge.registry_prober import MOST_UNDER_WAY, RegistryProber
+from webhook.knowledge.registry_prober import MOST_CONCURRENT_CHECKS, RegistryProber
 
 ACCESS = RegistryAccess(host="example.com")
 THERE = Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "0" * 64, 100)
@@ -44,24 +44,24 @@ def registry() -> Iterator[Registry]:
 
 def test_background_requests_do_not_delay_a_request_for_a_new_image(registry: Registry) -> None:
     existence = RegistryProber(registry.head)
-    stale = [ImageRef.parse(f"example.com/stale-{number}") for number in range(MOST_UNDER_WAY + 50)]
+    stale = [ImageRef.parse(f"example.com/stale-{number}") for number in range(MOST_CONCURRENT_CHECKS + 50)]
     for ref in stale:
-        existence.ask(ref, ACCESS, later=True)
+        existence.check(ref, ACCESS, later=True)
 
-    assert existence.ask(ImageRef.parse("example.com/new"), ACCESS).result(10).state == "present"
+    assert existence.check(ImageRef.parse("example.com/new"), ACCESS).result(10).state == "present"
     assert not any("stale-100:" in name for name in registry.asked), "it waits for a thread"
     registry.let_go.set()
     # A review now waits for one of these images, which is moved ahead of the others.
-    assert existence.ask(stale[100], ACCESS).result(10).state == "present"
+    assert existence.check(stale[100], ACCESS).result(10).state == "present"
     existence.close()
 
 
 def test_identical_requests_are_sent_once(registry: Registry) -> None:
     existence = RegistryProber(registry.head)
     ref = ImageRef.parse("example.com/stale")
-    first = existence.ask(ref, ACCESS, later=True)
+    first = existence.check(ref, ACCESS, later=True)
     wait_until(lambda: registry.asked, what="the question")
-    second, third = existence.ask(ref, ACCESS), existence.ask(ref, ACCESS, later=True)
+    second, third = existence.check(ref, ACCESS), existence.check(ref, ACCESS, later=True)
     registry.let_go.set()
 
     assert {future.result(10).state for future in (first, second, third)} == {"present"}

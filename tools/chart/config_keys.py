@@ -33,13 +33,13 @@ def _sections(node: dict[str, Any], definitions: dict[str, Any], path: str) -> I
     """Yield the path and keys of each mapping; ``[]`` marks the entries of a list."""
     yield path, [*node["properties"], *_without_effect(node)]
     for name, field in node["properties"].items():
-        here = f"{path}.{name}" if path else name
+        child_path = f"{path}.{name}" if path else name
         for choice in without_null(field):
             item = choice.get("items", {})
             if "$ref" in choice:
-                yield from _sections(definitions[_name(choice)], definitions, here)
+                yield from _sections(definitions[_name(choice)], definitions, child_path)
             elif "$ref" in item:
-                yield from _sections(definitions[_name(item)], definitions, f"{here}[]")
+                yield from _sections(definitions[_name(item)], definitions, f"{child_path}[]")
 
 
 def _name(reference: dict[str, Any]) -> str:
@@ -49,4 +49,4 @@ def _name(reference: dict[str, Any]) -> str:
 
 def _without_effect(node: dict[str, Any]) -> list[str]:
     """Return the keys that the application ignores in this section."""
-    return [key for model, key in keys._WITHOUT_EFFECT if model.__name__ == node.get("title")]
+    return [key for model, key in keys._IGNORED_KEYS if model.__name__ == node.get("title")]

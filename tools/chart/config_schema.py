@@ -12,10 +12,10 @@ from typing import Any, Final
 PREFIX: Final = "config."
 """The prefix of the names of definitions, which separates them from others in the schema."""
 
-NOT_GIVEN: Final = ["", None]
+UNSET_VALUES: Final = ["", None]
 """Values that mean that a key is not given, as in the application."""
 
-KEPT: Final = ("const", "enum", "maximum", "minimum", "pattern", "type")
+COPIED_KEYWORDS: Final = ("const", "enum", "maximum", "minimum", "pattern", "type")
 """The keywords that are copied from a field's schema."""
 
 
@@ -40,7 +40,7 @@ def _section(node: dict[str, Any]) -> dict[str, Any]:
     fields = {name: _field(field) for name, field in node["properties"].items()}
     return {
         "type": ["object", "null"],
-        **_described(node),
+        **_description(node),
         "patternProperties": {any_case(name): field for name, field in fields.items()},
     }
 
@@ -50,13 +50,13 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in choices[0]:
         return choices[0]
     if len(choices) == 1 and "enum" in choices[0]:
-        return {**_described(field), "enum": [*choices[0]["enum"], *NOT_GIVEN]}
+        return {**_description(field), "enum": [*choices[0]["enum"], *UNSET_VALUES]}
     if len(choices) == 1 and "pattern" not in choices[0]:
-        return {**_described(field), **choices[0], "type": [choices[0]["type"], "null"]}
-    return {**_described(field), "anyOf": [*choices, {"enum": NOT_GIVEN}]}
+        return {**_description(field), **choices[0], "type": [choices[0]["type"], "null"]}
+    return {**_description(field), "anyOf": [*choices, {"enum": UNSET_VALUES}]}
 
 
-def _described(field: dict[str, Any]) -> dict[str, str]:
+def _description(field: dict[str, Any]) -> dict[str, str]:
     return {"description": field["description"]} if "description" in field else {}
 
 
@@ -65,4 +65,4 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
         return {"$ref": f"#/definitions/{PREFIX}{choice['$ref'].rpartition('/')[2]}"}
     if choice["type"] == "array":
         return {"type": "array", "items": _field(choice["items"])}
-    return {key: choice[key] for key in KEPT if key in choice}
+    return {key: choice[key] for key in COPIED_KEYWORDS if key in choice}

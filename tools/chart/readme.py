@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tools.chart.comments import Value
 
-PLACE: Final = "<!-- values -->"
+PLACEHOLDER: Final = "<!-- values -->"
 
 
 def build(text: str, chart: dict[str, Any], documented: list[Value]) -> str:
@@ -15,7 +15,7 @@ def build(text: str, chart: dict[str, Any], documented: list[Value]) -> str:
     titles = list(dict.fromkeys(value.section for value in documented))
     tables = "\n".join(_table(title, [value for value in documented if value.section == title]) for title in titles)
     versions = text.replace("<!-- version -->", chart["version"]).replace("<!-- appVersion -->", chart["appVersion"])
-    return versions.replace(PLACE, tables.strip())
+    return versions.replace(PLACEHOLDER, tables.strip())
 
 
 def _table(title: str, values: list[Value]) -> str:

@@ -55,8 +55,8 @@ def build(values: dict[str, Any], documented: list[Value], config: dict[str, Any
 def _mapping(values: dict[str, Any], by_path: dict[str, Value], path: str) -> dict[str, Any]:
     properties = {}
     for key, default in values.items():
-        here = f"{path}.{key}" if path else key
-        properties[key] = _property(default, by_path, here)
+        child_path = f"{path}.{key}" if path else key
+        properties[key] = _property(default, by_path, child_path)
     return {"type": "object", "properties": properties}
 
 
@@ -66,15 +66,15 @@ def _property(default: Any, by_path: dict[str, Value], path: str) -> dict[str, A
         return {"$ref": f"#/definitions/{config_schema.PREFIX}Config"}
     if value is None:
         return _mapping(default, by_path, path)
-    described = {"description": value.meaning}
+    description = {"description": value.meaning}
     if "any" in value.types:
-        return described
+        return description
     types = list(value.types) or [_TYPE_OF[type(default)]]
     if path in CHOICES:
         others: list[object] = [True, False] if "boolean" in types else []
-        return {**described, "enum": [*others, *CHOICES[path]]}
+        return {**description, "enum": [*others, *CHOICES[path]]}
     limits = {**_items(path, types), **_range(path, types)}
-    return {**described, "type": types[0] if len(types) == 1 else types, **limits}
+    return {**description, "type": types[0] if len(types) == 1 else types, **limits}
 
 
 def _items(path: str, types: list[str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MOST_NAMESPACES_OUT_OF_QUOTA: Final = 10_000
 """The maximum number of remembered namespaces out of quota; Kubernetes is tested with this number of namespaces."""
 
 
-class Answering:
+class MessageHandler:
     """Answers messages by means of the cache and the services. ``quotas`` returns the active quotas."""
 
     def __init__(self, cache: MappingCache, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
@@ -39,27 +39,27 @@ class Answering:
         """Return whether the namespace was refused a new image within the last ``OUT_OF_QUOTA_FOR`` seconds."""
         return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
 
-    def answer(self, messages: Sequence[Message]) -> None:
+    def handle(self, messages: Sequence[Message]) -> None:
         """Set the futures of the messages. Raises if the database is unavailable; after any other error, the futures of
         the messages concerned stay open."""
         lookups = [m for m in messages if isinstance(m, Lookup)]
         self._barrier.run("look-ups", lambda: self._look_up(lookups))
         for message in messages:
             if isinstance(message, RepositoryLookup):
-                self._barrier.run("repositories", partial(self._inside, message))
+                self._barrier.run("repositories", partial(self._look_up_repositories, message))
         requests = [m for m in messages if isinstance(m, RequestedCopies)]
         self._barrier.run("requests for copies", lambda: self._request_copies(requests))
         waits = [m for m in messages if isinstance(m, JobWait)]
-        self._barrier.run("waits", lambda: self.waits.answer(waits))
+        self._barrier.run("waits", lambda: self.waits.resolve(waits))
 
     def _look_up(self, lookups: Sequence[Lookup]) -> None:
         if not lookups:
             return
-        found = self._cache.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
+        mappings = self._cache.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
         for lookup in lookups:
-            lookup.future.set_result({s: found[s] for s in lookup.targets if s in found})
+            lookup.future.set_result({s: mappings[s] for s in lookup.targets if s in mappings})
 
-    def _inside(self, message: RepositoryLookup) -> None:
+    def _look_up_repositories(self, message: RepositoryLookup) -> None:
         message.future.set_result(self._cache.private_mappings_in(message.repositories))
 
     def _request_copies(self, messages: Sequence[RequestedCopies]) -> None:

@@ -34,7 +34,7 @@ class Availability:
         """Whether the database can be queried now."""
         return time.monotonic() >= self.next_try
 
-    def came_back(self) -> None:
+    def mark_available(self) -> None:
         if self._failures:
             log.warning("The database responds again")
         self._failures = 0

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 DATABASE_UNAVAILABLE: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 """Errors after which the database is not queried for a while: it is unreachable, locked, or not migrated yet."""
 
-LOGGED_AGAIN: Final = 60.0
+LOG_AGAIN_AFTER: Final = 60.0
 """Seconds for which the same error of the same work is not logged again."""
 
 REMEMBERED_ERRORS: Final = 100
@@ -37,7 +37,7 @@ class ErrorBarrier:
             raise
         except Exception as error:
             key, now = (name, repr(error)[:200]), time.monotonic()
-            if now - (self._logged.get(key) or -LOGGED_AGAIN) >= LOGGED_AGAIN:
+            if now - (self._logged.get(key) or -LOG_AGAIN_AFTER) >= LOG_AGAIN_AFTER:
                 self._logged.put(key, now)
                 log.exception("An error occurred in the database thread; it continues", work=name)
             return False

@@ -30,14 +30,14 @@ class Inbox:
             first = self._messages.get(timeout=max(0.001, seconds))
         except queue.Empty:
             return []
-        return [first, *self.take(MESSAGES_AT_ONCE - 1)]
+        return [first, *self.drain(MESSAGES_AT_ONCE - 1)]
 
-    def take(self, at_most: int = MESSAGES_AT_ONCE) -> list[Message]:
+    def drain(self, at_most: int = MESSAGES_AT_ONCE) -> list[Message]:
         """Return the messages that are in the queue now, without waiting."""
-        taken: list[Message] = []
+        messages: list[Message] = []
         try:
-            while len(taken) < at_most:
-                taken.append(self._messages.get_nowait())
+            while len(messages) < at_most:
+                messages.append(self._messages.get_nowait())
         except queue.Empty:
             pass
-        return taken
+        return messages

@@ -9,7 +9,7 @@ from typing import Final
 from mirrors import selectors
 from webhook.database.thread_messages import JobWait, Message
 
-ABANDONED: Final = 30.0
+JOB_WAIT_EXPIRES_AFTER: Final = 30.0
 """Seconds after which no review waits for a job any longer, because Kubernetes waits for at most 30 s."""
 
 
@@ -25,7 +25,7 @@ class JobWaiters:
     def __contains__(self, message: Message) -> bool:
         return message in self._waits
 
-    def answer(self, new: Sequence[JobWait]) -> None:
+    def resolve(self, new: Sequence[JobWait]) -> None:
         """Add new waits, and answer those whose job has finished."""
         waits = [*self._waits, *new]
         # Store the waits before the query: if the database does not respond, they continue to wait.
@@ -33,7 +33,7 @@ class JobWaiters:
         if not waits:
             return
         states = selectors.job_states({wait.job_id for wait in waits})
-        oldest = time.monotonic() - ABANDONED
+        oldest = time.monotonic() - JOB_WAIT_EXPIRES_AFTER
         self._waits = []
         for wait in waits:
             state = states.get(wait.job_id, "cancelled")

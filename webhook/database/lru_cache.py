@@ -33,7 +33,7 @@ class LRUCache(Generic[K, V]):
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
 
-    def put_behind(self, key: K, value: V) -> None:
+    def put_oldest(self, key: K, value: V) -> None:
         """Add a new entry as the first one to be dropped, if there is room. An existing entry is not changed."""
         with self._lock:
             if key not in self._entries and len(self._entries) < self._limit:

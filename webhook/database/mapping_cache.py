@@ -25,16 +25,16 @@ from webhook.decision.suspensions import RestartLoopKey, TargetState
 
 log = structlog.get_logger(__name__)
 
-KNOWN: Final = 30_000
+MOST_CACHED_MAPPINGS: Final = 30_000
 """The maximum number of mappings in memory; the least recently used ones are dropped first."""
 
 MOST_LOADED: Final = 20_000
 """The maximum number of mappings that are loaded in advance: this leaves room for those that reviews look up later."""
 
-LOADED_AT_ONCE: Final = 1_000
+MAPPINGS_PER_LOAD: Final = 1_000
 """The maximum number of mappings per query, because lookups wait for it."""
 
-LOOKED_UP_AT_ONCE: Final = 1_000
+SOURCES_PER_QUERY: Final = 1_000
 """The maximum number of sources per query: databases limit the number of its parameters."""
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +44,7 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class CachedMapping:
     """The result of a lookup: a mapping, or None if the database has no mapping."""
 
-    known: MappingSnapshot | None
+    mapping: MappingSnapshot | None
 
 
 class MappingCache:
@@ -63,14 +63,14 @@ class MappingCache:
         self._unwritten = unwritten
         self._target = target
         self._cluster = cluster
-        self._rows_of = ""
+        self._rows_cluster = ""
         self._on_rows = on_rows
-        self._rows: LRUCache[str, CachedMapping] = LRUCache(KNOWN)
-        self._sources: LRUCache[str, str] = LRUCache(KNOWN)
-        self._registry_of: tuple[str, str] | None = None
+        self._rows: LRUCache[str, CachedMapping] = LRUCache(MOST_CACHED_MAPPINGS)
+        self._sources: LRUCache[str, str] = LRUCache(MOST_CACHED_MAPPINGS)
+        self._registry_target: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
         self._seen_revisions: dict[str, int] | None = None
-        self._forgotten: dict[str, int] | None = None
+        self._deletion_revisions: dict[str, int] | None = None
         self._watermark: datetime | None = None
         self._changes_full = False
         self.loaded = 0
@@ -89,18 +89,18 @@ class MappingCache:
         """Return the cached mapping that owns the name of a target image; None if it is not in memory."""
         source = self._sources.get(target)
         row = self._rows.get(source) if source is not None else None
-        return row.known if row is not None else None
+        return row.mapping if row is not None else None
 
     def find_registry(self) -> None:
         """Look up the row of the target registry, if the configured target has changed or the row did not exist."""
         target = self._target()
-        if self.registry_id is not None and self._registry_of == target:
+        if self.registry_id is not None and self._registry_target == target:
             return
         self.registry_id = selectors.target_registry_id(endpoint=target[0], prefix=target[1])
-        if self.registry_id is None and self._registry_of != target:
+        if self.registry_id is None and self._registry_target != target:
             log.warning("The database does not have this target yet: run manage.py prepare", target="/".join(target))
-        self._registry_of = target
-        self._forget()
+        self._registry_target = target
+        self._clear()
         self._watermark = None
 
     def look_up(self, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
@@ -109,11 +109,11 @@ class MappingCache:
             return {}
         found: dict[str, MappingSnapshot] = {}
         names = iter(targets.items())
-        while part := dict(itertools.islice(names, LOOKED_UP_AT_ONCE)):
+        while part := dict(itertools.islice(names, SOURCES_PER_QUERY)):
             rows = selectors.known_mappings(target_registry_id=self.registry_id, targets=part)
-            found |= {source: self._unwritten.applied_to(known) for source, known in rows.items()}
+            found |= {source: self._unwritten.applied_to(mapping) for source, mapping in rows.items()}
         for source in targets:
-            self._keep(source, found.get(source))
+            self._store(source, found.get(source))
         return found
 
     def load(self) -> bool:
@@ -121,22 +121,22 @@ class MappingCache:
 
         Load nothing before the first ``poll``, because changes are followed only from that poll on.
         """
-        if self._forgotten is None:
+        if self._deletion_revisions is None:
             return False
         if self.registry_id is None:
             self.is_loaded = True
             return False
         page, self._loaded_until = selectors.recent_mappings(
-            target_registry_id=self.registry_id, before=self._loaded_until, limit=LOADED_AT_ONCE
+            target_registry_id=self.registry_id, before=self._loaded_until, limit=MAPPINGS_PER_LOAD
         )
-        for known in page:
-            self._rows.put_behind(known.source, CachedMapping(self._unwritten.applied_to(known)))
-            self._sources.put_behind(known.target, known.source)
+        for mapping in page:
+            self._rows.put_oldest(mapping.source, CachedMapping(self._unwritten.applied_to(mapping)))
+            self._sources.put_oldest(mapping.target, mapping.source)
         self.loaded += len(page)
         self.is_loaded = self._loaded_until is None or self.loaded >= MOST_LOADED
         return not self.is_loaded
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         """Clear the memory, so that loading starts again."""
         self._rows.clear()
         self._sources.clear()
@@ -148,33 +148,33 @@ class MappingCache:
             return []
         return selectors.not_public_in(target_registry_id=self.registry_id, repositories=repositories)
 
-    def _keep(self, source: str, known: MappingSnapshot | None) -> None:
-        self._rows.put(source, CachedMapping(known))
-        if known is not None and known.source == source:
-            self._sources.put(known.target, source)
+    def _store(self, source: str, mapping: MappingSnapshot | None) -> None:
+        self._rows.put(source, CachedMapping(mapping))
+        if mapping is not None and mapping.source == source:
+            self._sources.put(mapping.target, source)
 
-    def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
+    def apply_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
         """Apply the target's own answers, by source, to the mappings in memory. The database is written later."""
         self._unwritten.add(answers)
         for source in answers:
             row = self._rows.get(source)
-            if row is not None and row.known is not None:
-                self._keep(source, self._unwritten.applied_to(row.known))
+            if row is not None and row.mapping is not None:
+                self._store(source, self._unwritten.applied_to(row.mapping))
 
     def poll(self) -> None:
         """Apply the changes of mappings since the last poll. Clear the memory if mappings were deleted."""
-        self._seen_revisions, forgotten = selectors.small_table_revisions()
-        if forgotten != self._forgotten:
-            if self._forgotten is not None:
-                self._forget()
-            self._forgotten = forgotten
+        self._seen_revisions, deletions = selectors.small_table_revisions()
+        if deletions != self._deletion_revisions:
+            if self._deletion_revisions is not None:
+                self._clear()
+            self._deletion_revisions = deletions
         if self.registry_id is not None:
-            self._take(*self._changes(self.registry_id))
+            self._apply_changes(*self._read_changes(self.registry_id))
 
     def poll_rows(self) -> None:
         """Read operators' rows if the last ``poll`` found that they changed, or the cluster has another name."""
         cluster = self._cluster()
-        if self._seen_revisions != self._revisions or cluster != self._rows_of:
+        if self._seen_revisions != self._revisions or cluster != self._rows_cluster:
             self._on_rows(
                 OperatorRows(
                     filters=tuple(selectors.operator_filters(cluster)),
@@ -184,9 +184,9 @@ class MappingCache:
                     node_platforms=platforms_of_nodes(cluster),
                 )
             )
-            self._revisions, self._rows_of = self._seen_revisions, cluster
+            self._revisions, self._rows_cluster = self._seen_revisions, cluster
 
-    def _changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:
+    def _read_changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:
         since = self._watermark
         if since is not None and not self._changes_full:
             since -= selectors.CHANGES_OVERLAP
@@ -194,8 +194,8 @@ class MappingCache:
         self._changes_full = len(changed) == selectors.CHANGES_LIMIT
         return changed, newest
 
-    def _take(self, changed: Iterable[MappingSnapshot], newest: datetime | None) -> None:
-        for known in changed:
-            if known.source in self._rows:
-                self._keep(known.source, self._unwritten.applied_to(known))
+    def _apply_changes(self, changed: Iterable[MappingSnapshot], newest: datetime | None) -> None:
+        for mapping in changed:
+            if mapping.source in self._rows:
+                self._store(mapping.source, self._unwritten.applied_to(mapping))
         self._watermark = max(self._watermark or BEGINNING, newest or BEGINNING)

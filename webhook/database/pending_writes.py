@@ -13,19 +13,19 @@ from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
 from swapper_project.process.monitoring import metrics
 from webhook.database.chores import DATABASE_UNAVAILABLE
 
-BUFFERED: Final = 50_000
+MOST_PENDING_ENTRIES: Final = 50_000
 """The maximum number of pending entries of each kind (a few MB); further ones are counted and dropped."""
 
-FLUSHED: Final = 500
+ENTRIES_PER_FLUSH: Final = 500
 """The maximum number of entries written in one transaction, so that lookups do not wait long for it."""
 
-MOST_PENDING_USES: Final = 5_000
+MOST_UNMAPPED_USES: Final = 5_000
 """The maximum number of uses of images without a mapping."""
 
-AWAITED_FOR: Final = 3_600.0
+UNMAPPED_USE_EXPIRES_AFTER: Final = 3_600.0
 """Seconds for which the use of an image without a mapping is kept: most copies have finished by then."""
 
-RETRY_EVERY: Final = 9.0
+UNMAPPED_USE_RETRY_INTERVAL: Final = 9.0
 """Seconds between two attempts to write these uses: less than the time between two flushes, so each flush tries."""
 
 MOST_PENDING_SAMPLES: Final = 100
@@ -39,45 +39,45 @@ class PendingWrites:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uses: set[UseKey] = set()
-        self._awaited: dict[UseKey, float] = {}
+        self._unmapped_uses: dict[UseKey, float] = {}
         self._retry_at = 0.0
         self._decisions: Counter[DecisionKey] = Counter()
-        self._existence: dict[str, TargetAnswer] = {}
+        self._answers: dict[str, TargetAnswer] = {}
         self._samples: list[SampledReview] = []
 
-    def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
+    def add_review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
         """Buffer the decisions and uses of one review."""
         with self._lock:
             for key, images in decisions.items():
-                if key in self._decisions or len(self._decisions) < BUFFERED:
+                if key in self._decisions or len(self._decisions) < MOST_PENDING_ENTRIES:
                     self._decisions[key] += images
                 else:
                     metrics.STORE_OVERFLOWS.inc()
             for use in uses:
-                if use in self._uses or len(self._uses) < BUFFERED:
+                if use in self._uses or len(self._uses) < MOST_PENDING_ENTRIES:
                     self._uses.add(use)
                 else:
                     metrics.STORE_OVERFLOWS.inc()
 
-    def sample(self, review: SampledReview) -> None:
+    def add_sample(self, review: SampledReview) -> None:
         """Buffer a sample if there is room; otherwise drop it, because samples are not needed in full."""
         with self._lock:
             if len(self._samples) < MOST_PENDING_SAMPLES:
                 self._samples.append(review)
 
-    def existence(self, source: str, answer: TargetAnswer) -> None:
+    def add_answer(self, source: str, answer: TargetAnswer) -> None:
         with self._lock:
-            if source in self._existence or len(self._existence) < BUFFERED:
-                self._existence[source] = answer
+            if source in self._answers or len(self._answers) < MOST_PENDING_ENTRIES:
+                self._answers[source] = answer
             else:
                 metrics.STORE_OVERFLOWS.inc()
 
     # Methods for the database thread.
 
-    def take_existence(self) -> dict[str, TargetAnswer]:
+    def pop_answers(self) -> dict[str, TargetAnswer]:
         """Return the answers of the target since the last call, by source."""
         with self._lock:
-            answers, self._existence = self._existence, {}
+            answers, self._answers = self._answers, {}
         return answers
 
     def flush_counts(self, target_registry_id: int | None, cluster: str) -> bool:
@@ -86,15 +86,15 @@ class PendingWrites:
         if target_registry_id is None:
             return False
         with self._lock:
-            self._retry()
-            uses = {self._uses.pop() for _ in range(min(FLUSHED, len(self._uses)))}
-            decisions = dict(self._decisions.popitem() for _ in range(min(FLUSHED, len(self._decisions))))
+            self._retry_unmapped()
+            uses = {self._uses.pop() for _ in range(min(ENTRIES_PER_FLUSH, len(self._uses)))}
+            decisions = dict(self._decisions.popitem() for _ in range(min(ENTRIES_PER_FLUSH, len(self._decisions))))
             samples, self._samples = self._samples, []
             is_more = bool(self._uses or self._decisions)
         try:
             if uses:
-                unknown = services.record_uses(target_registry_id=target_registry_id, cluster=cluster, uses=uses)
-                self._await(uses, unknown)
+                unmapped = services.record_uses(target_registry_id=target_registry_id, cluster=cluster, uses=uses)
+                self._update_unmapped(uses, unmapped)
                 uses = set()
             if decisions:
                 services.record_decisions(cluster=cluster, counts=decisions)
@@ -102,26 +102,28 @@ class PendingWrites:
             if samples:
                 services.record_samples(cluster=cluster, samples=samples)
         except DATABASE_UNAVAILABLE:
-            self.review(decisions, uses)
+            self.add_review(decisions, uses)
             for sample in samples:
-                self.sample(sample)
+                self.add_sample(sample)
             raise
         return is_more
 
-    def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:
+    def _update_unmapped(self, uses: set[UseKey], unmapped: set[UseKey]) -> None:
         """Keep uses without a mapping until a later flush finds a mapping."""
         now = time.monotonic()
         for use in uses:
-            if use not in unknown:
-                self._awaited.pop(use, None)
-            elif use in self._awaited or len(self._awaited) < MOST_PENDING_USES:
-                self._awaited.setdefault(use, now)
+            if use not in unmapped:
+                self._unmapped_uses.pop(use, None)
+            elif use in self._unmapped_uses or len(self._unmapped_uses) < MOST_UNMAPPED_USES:
+                self._unmapped_uses.setdefault(use, now)
 
-    def _retry(self) -> None:
+    def _retry_unmapped(self) -> None:
         """Buffer the uses without a mapping again, if it is time for that."""
         now = time.monotonic()
         if now < self._retry_at:
             return
-        self._retry_at = now + RETRY_EVERY
-        self._awaited = {use: since for use, since in self._awaited.items() if now - since < AWAITED_FOR}
-        self._uses.update(self._awaited)
+        self._retry_at = now + UNMAPPED_USE_RETRY_INTERVAL
+        self._unmapped_uses = {
+            use: since for use, since in self._unmapped_uses.items() if now - since < UNMAPPED_USE_EXPIRES_AFTER
+        }
+        self._uses.update(self._unmapped_uses)

@@ -18,13 +18,13 @@ from django.db import connection
 
 log = structlog.get_logger(__name__)
 
-CUT_AFTER: Final = 3.0
+CLOSE_CONNECTION_AFTER: Final = 3.0
 """Seconds of one statement after which the connection is closed: longer than the server's own limit for a statement."""
 
 STATEMENT_CHECK_INTERVAL: Final = 0.5
 """Seconds between two checks of the running statement, which is also the maximum delay of closing its connection."""
 
-CONNECTION_CUT: Final = "The database stopped responding during a query; its connection was closed"
+CONNECTION_CLOSED: Final = "The database stopped responding during a query; its connection was closed"
 """The log message when a connection is closed."""
 
 
@@ -32,7 +32,7 @@ class QueryWatchdog:
     """Watches the queries of one thread. ``seconds`` is the time that the current statement has taken so far."""
 
     def __init__(self) -> None:
-        self._began: float | None = None
+        self._started_at: float | None = None
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -46,39 +46,39 @@ class QueryWatchdog:
 
     @property
     def seconds(self) -> float:
-        began = self._began
-        return time.monotonic() - began if began is not None else 0.0
+        started_at = self._started_at
+        return time.monotonic() - started_at if started_at is not None else 0.0
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch the queries in this context. Only the thread that owns the connection may enter it."""
         with self._lock:
             self._socket = _duplicate()
-            self._began = time.monotonic()
+            self._started_at = time.monotonic()
         try:
-            with connection.execute_wrapper(self._restart):
+            with connection.execute_wrapper(self._time_statement):
                 yield
         finally:
             with self._lock:
-                self._began = None
+                self._started_at = None
                 if self._socket is not None:
                     self._socket.close()
                     self._socket = None
 
-    def _restart(self, execute: Callable[..., Any], *args: Any) -> Any:
+    def _time_statement(self, execute: Callable[..., Any], *args: Any) -> Any:
         """Measure the time of each statement separately: many short ones do not mean that the server is silent."""
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         try:
             return execute(*args)
         finally:
-            self._began = time.monotonic()
+            self._started_at = time.monotonic()
 
     def _run(self) -> None:
         while not self._stopping.wait(STATEMENT_CHECK_INTERVAL):
             with self._lock:
-                if self._socket is None or self.seconds < CUT_AFTER:
+                if self._socket is None or self.seconds < CLOSE_CONNECTION_AFTER:
                     continue
-                log.warning(CONNECTION_CUT)
+                log.warning(CONNECTION_CLOSED)
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -22,7 +22,7 @@ from mirrors.models import InstanceRole
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
-from webhook.database.answering import Answering
+from webhook.database.answering import MessageHandler
 from webhook.database.availability import Availability
 from webhook.database.chores import DATABASE_UNAVAILABLE, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
@@ -67,7 +67,7 @@ LOADED_WITHIN: Final = 5.0
 class DatabaseThread:
     """The thread and its queue. ``target`` returns endpoint and prefix of the active target, ``cluster`` the name of
     the cluster whose pods are reviewed, ``quotas`` the active quotas; ``on_rows`` receives operators' rows; ``facts``
-    returns the data that a webhook reports about itself, None in other processes. ``loads``: load the most recently
+    returns the data that a webhook reports about itself, None in other processes. ``preloads``: load the most recently
     seen mappings in advance. ``flush_every`` is in seconds."""
 
     def __init__(
@@ -78,7 +78,7 @@ class DatabaseThread:
         quotas: Callable[[], Quotas],
         on_rows: Callable[[OperatorRows], None],
         facts: Callable[[], Mapping[str, Any]] | None = None,
-        loads: bool = True,
+        preloads: bool = True,
         flush_every: float = FLUSH_EVERY,
     ) -> None:
         self.pending = PendingWrites()
@@ -89,7 +89,7 @@ class DatabaseThread:
         self._facts = facts
         self._cluster = cluster
         self._barrier = ErrorBarrier()
-        self._answering = Answering(self._cache, quotas, self._barrier)
+        self._handler = MessageHandler(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
         self._availability = Availability()
         # The order matters: a poll sets the time from which changes of loaded mappings are followed.
@@ -97,7 +97,7 @@ class DatabaseThread:
             Chore("answers", self._write_answers, POLL_EVERY),
             Chore("changes", self._cache.poll, POLL_EVERY),
             Chore("operators' rows", self._poll_rows, POLL_EVERY),
-            *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
+            *([Chore("load", self._load, POLL_EVERY)] if preloads else ()),
             Chore("flush", self._flush, flush_every),
             *([Chore("report", partial(self._report, facts, cluster), REPORT_EVERY)] if facts is not None else ()),
         ]
@@ -139,7 +139,7 @@ class DatabaseThread:
 
     def is_over_quota(self, namespace: str) -> bool:
         """Return whether the namespace was refused a new image within the last seconds."""
-        return self._answering.is_over_quota(namespace)
+        return self._handler.is_over_quota(namespace)
 
     def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, MappingSnapshot]]:
         """Look up the mappings of ``{source: target}``. The future raises DatabaseUnavailableError."""
@@ -178,15 +178,15 @@ class DatabaseThread:
     def _run(self) -> None:
         while not self._stopping.is_set():
             batch = self._inbox.wait(self._seconds_until_due())
-            self._cache.take_answers(self.pending.take_existence())
+            self._cache.apply_answers(self.pending.pop_answers())
             try:
                 if self._availability.is_due:
                     close_old_connections()
                     connection.ensure_connection()
                     self._has_connected = True
                     with self._watchdog.watching():
-                        self._turn(batch)
-                    self._availability.came_back()
+                        self._process_batch(batch)
+                    self._availability.mark_available()
             except DATABASE_UNAVAILABLE as error:
                 self._back_off(error)
             except Exception as error:
@@ -194,25 +194,25 @@ class DatabaseThread:
                 log.exception("An error occurred in the database thread; it continues")
                 self._back_off(error)
             for message in batch:
-                if not message.future.done() and message not in self._answering.waits:
+                if not message.future.done() and message not in self._handler.waits:
                     message.future.set_exception(DatabaseUnavailableError("the database did not respond"))
-        self._last_flush()
+        self._final_flush()
 
     def _seconds_until_due(self) -> float:
-        if self._answering.waits:
+        if self._handler.waits:
             return WAIT_POLL_EVERY
         due: float = max(self._availability.next_try, min(chore.due_at for chore in self._chores))
         return due - time.monotonic()
 
-    def _turn(self, batch: list[Message]) -> None:
+    def _process_batch(self, batch: list[Message]) -> None:
         """Answer the batch and run the chores that are due. Messages that arrive in the meantime are answered before
         the next chore, and are added to the batch."""
         self._cache.find_registry()
-        self._answering.answer(batch)
+        self._handler.handle(batch)
         for chore in self._chores:
-            if chore.run_if_due(self._barrier) and (new := self._inbox.take()):
+            if chore.run_if_due(self._barrier) and (new := self._inbox.drain()):
                 batch += new
-                self._answering.answer(new)
+                self._handler.handle(new)
 
     def _poll_rows(self) -> None:
         self._cache.poll_rows()
@@ -241,10 +241,10 @@ class DatabaseThread:
     def _write_answers(self) -> bool:
         return self._unwritten.write(self._cache.registry_id)
 
-    def _last_flush(self) -> None:
+    def _final_flush(self) -> None:
         try:
             if not self.is_unavailable():
-                self._cache.take_answers(self.pending.take_existence())
+                self._cache.apply_answers(self.pending.pop_answers())
                 while self._write_answers():
                     pass
                 while self._flush():

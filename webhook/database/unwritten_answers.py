@@ -12,7 +12,7 @@ from mirrors import services
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.chores import DATABASE_UNAVAILABLE
-from webhook.database.pending_writes import BUFFERED
+from webhook.database.pending_writes import MOST_PENDING_ENTRIES
 
 ANSWERS_AT_ONCE: Final = 200
 """The maximum number of answers written in one transaction, because lookups wait for it."""
@@ -25,18 +25,18 @@ class UnwrittenAnswers:
         self._answers: dict[str, TargetAnswer] = {}
 
     def add(self, answers: Mapping[str, TargetAnswer]) -> None:
-        if len(self._answers) < BUFFERED:
+        if len(self._answers) < MOST_PENDING_ENTRIES:
             self._answers |= answers
 
-    def applied_to(self, known: MappingSnapshot) -> MappingSnapshot:
+    def applied_to(self, mapping: MappingSnapshot) -> MappingSnapshot:
         """Return the mapping with the target's answer applied, if the answer is newer than the mapping."""
-        answer = self._answers.get(known.source)
+        answer = self._answers.get(mapping.source)
         if answer is None:
-            return known
+            return mapping
         asked_at = time.time() - (time.monotonic() - answer.asked_at)
-        if known.verified_at >= asked_at:
-            return known
-        return replace(known, existence=answer.existence, verified_at=asked_at)
+        if mapping.verified_at >= asked_at:
+            return mapping
+        return replace(mapping, existence=answer.existence, verified_at=asked_at)
 
     def write(self, target_registry_id: int | None) -> bool:
         """Write a part of the answers in a separate transaction. Return whether more are left."""

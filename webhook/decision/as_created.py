@@ -17,7 +17,7 @@ from webhook.decision.patch import original_images
 
 log = structlog.get_logger(__name__)
 
-OF_THE_POD: Final = frozenset(
+POD_REASONS: Final = frozenset(
     {
         Reason.OPTED_OUT,
         Reason.MIRROR_POD,
@@ -33,13 +33,13 @@ OF_THE_POD: Final = frozenset(
 def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: ReviewPolicy) -> list[Decision]:
     """Return a decision for each container or volume of the pod that uses the image: either as ``source``, or swapped,
     as ``image``."""
-    slots = [found for slot in pods.all_slots(pod) if (found := _as_source(slot, source, image))]
+    slots = [found for slot in pods.all_slots(pod) if (found := _with_source(slot, source, image))]
     return decision.classify_pod(
         slots,
         policy=policy,
         pod=pod,
         namespace=namespace,
-        kept=decision.untouchable(pod, policy),
+        keep_reason=decision.pod_keep_reason(pod, policy),
         on_filter_error=_on_filter_error,
     )
 
@@ -50,22 +50,22 @@ def reason_to_keep(pod: Json, *, namespace: str, source: str, image: str, policy
 
     An image that the pod itself names at the target needs no swap, so it is not reported.
     """
-    is_named_there = policy.annotate and not _names(image, source)
+    is_named_at_target = policy.annotate and not _is_reference_to(image, source)
     swapped = original_images(pod) or {}
     for decided in decisions_of(pod, namespace=namespace, source=source, image=image, policy=policy):
-        if decided.reason in OF_THE_POD and not (is_named_there and decided.slot.label not in swapped):
+        if decided.reason in POD_REASONS and not (is_named_at_target and decided.slot.label not in swapped):
             return decided.reason.value, decided.filter
     return "", ""
 
 
-def _as_source(slot: ImageSlot, source: str, image: str) -> ImageSlot | None:
+def _with_source(slot: ImageSlot, source: str, image: str) -> ImageSlot | None:
     """Return the slot with its image as it was before the swap; None if the slot uses another image."""
-    if slot.image == image and not _names(slot.image, source):
+    if slot.image == image and not _is_reference_to(slot.image, source):
         return replace(slot, image=source, container={**slot.container, "image": source})
-    return slot if _names(slot.image, source) else None
+    return slot if _is_reference_to(slot.image, source) else None
 
 
-def _names(image: str, source: str) -> bool:
+def _is_reference_to(image: str, source: str) -> bool:
     try:
         return str(ImageRef.parse(image)) == source
     except InvalidReferenceError:

@@ -45,7 +45,7 @@ class ReviewPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class ImageFacts:
     """The facts about a target image at the time of a decision."""
 
     existence: str = "unknown"
@@ -81,7 +81,7 @@ class Decision:
     target: ImageRef | None = None
     filter: str = ""
     would: Reason | None = None
-    known: Knowledge | None = None
+    facts: ImageFacts | None = None
     key: str = ""
     """The canonical reference of the source, which identifies its mapping; empty if ``classify`` completed the
     decision."""
@@ -92,14 +92,14 @@ def classify(
     *,
     policy: ReviewPolicy,
     pod: dict[str, Any],
-    kept: Reason | None,
+    keep_reason: Reason | None,
     budget: ReviewBudget,
     on_filter_error: Callable[[str, Exception], None],
 ) -> Decision:
     """Decide as far as the image and the configuration allow.
 
-    ``kept`` is the reason why the pod as a whole must not be changed. A returned decision with reason ``unknown`` and
-    a target is open: ``settle`` completes it.
+    ``keep_reason`` is the reason why the pod as a whole must not be changed. A returned decision with reason
+    ``unknown`` and a target is open: ``settle`` completes it.
     """
     if not slot.changed:
         return Decision(slot, Reason.UNCHANGED)
@@ -111,8 +111,8 @@ def classify(
         return Decision(slot, Reason.INVALID_REFERENCE)
     if policy.target.contains(source):
         return Decision(slot, Reason.ALREADY_AT_TARGET, source=source, target=source)
-    if kept is not None:
-        return Decision(slot, kept, source=source)
+    if keep_reason is not None:
+        return Decision(slot, keep_reason, source=source)
     if slot.pull_policy == "Never":
         return Decision(slot, Reason.PULL_POLICY_NEVER, source=source)
     return _classify_by_filters(slot, source, policy, pod, budget, on_filter_error)
@@ -144,18 +144,25 @@ def classify_pod(
     policy: ReviewPolicy,
     pod: Json,
     namespace: str,
-    kept: Reason | None,
+    keep_reason: Reason | None,
     on_filter_error: Callable[[str, Exception], None],
 ) -> list[Decision]:
     """Classify these images of a pod. They share one budget for the evaluation of filters."""
-    seen, budget = pods.in_namespace(pod, namespace), ReviewBudget()
+    namespaced_pod, budget = pods.in_namespace(pod, namespace), ReviewBudget()
     return [
-        classify(slot, policy=policy, pod=seen, kept=kept, budget=budget, on_filter_error=on_filter_error)
+        classify(
+            slot,
+            policy=policy,
+            pod=namespaced_pod,
+            keep_reason=keep_reason,
+            budget=budget,
+            on_filter_error=on_filter_error,
+        )
         for slot in slots
     ]
 
 
-def untouchable(pod: Json, policy: ReviewPolicy) -> Reason | None:
+def pod_keep_reason(pod: Json, policy: ReviewPolicy) -> Reason | None:
     """Return the reason why no image of the pod must be changed; None if the images can be changed."""
     if policy.respects_opt_out and pods.opted_out(pod):
         return Reason.OPTED_OUT
@@ -171,9 +178,9 @@ def is_open(decision: Decision) -> bool:
     return decision.reason is Reason.UNKNOWN and decision.target is not None
 
 
-def settle(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> Decision:
+def settle(decision: Decision, facts: ImageFacts, policy: ReviewPolicy) -> Decision:
     """Complete an open decision from the facts about its target."""
-    reason, swap = _verdict(known, policy)
+    reason, swap = _verdict(facts, policy)
     would: Reason | None = None
     if swap and policy.switched_off:
         reason, swap, would = Reason.SWITCHED_OFF, False, reason
@@ -186,58 +193,58 @@ def settle(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> Decisi
         source=decision.source,
         target=decision.target,
         would=would,
-        known=known,
+        facts=facts,
         key=decision.key,
     )
 
 
-def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
-    if known.obstacle is not None:
-        return known.obstacle, False
-    obstacle = access_obstacle(known, policy)
+def _verdict(facts: ImageFacts, policy: ReviewPolicy) -> tuple[Reason, bool]:
+    if facts.obstacle is not None:
+        return facts.obstacle, False
+    obstacle = access_obstacle(facts, policy)
     if policy.swap_policy == "always":
         # An image of unknown provenance is swapped, and checked in the background. A private image stays guarded.
         return (obstacle, False) if obstacle is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
-    if known.existence == "present":
+    if facts.existence == "present":
         if obstacle is not None:
             return obstacle, False
-        if known.copied:
+        if facts.copied:
             return Reason.COPIED, True
-        return (Reason.PRESENT_STALE if known.stale else Reason.PRESENT), True
-    if known.busy:
+        return (Reason.PRESENT_STALE if facts.stale else Reason.PRESENT), True
+    if facts.busy:
         return Reason.BUSY, False
-    return (Reason.ABSENT if known.existence == "absent" else Reason.UNKNOWN), False
+    return (Reason.ABSENT if facts.existence == "absent" else Reason.UNKNOWN), False
 
 
-def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
+def access_obstacle(facts: ImageFacts, policy: ReviewPolicy) -> Reason | None:
     """Return the reason why access to the private image prevents a swap in this namespace; None if it does not."""
-    if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
+    if policy.private_images == "mirror" or facts.granted or facts.access == "anonymous":
         return None
-    if known.denied:
+    if facts.denied:
         return Reason.ACCESS_DENIED
-    return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
+    return Reason.ACCESS_UNKNOWN if facts.access == "unknown" else Reason.ACCESS_DENIED
 
 
-def wants_copy(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> bool:
+def needs_copy(decision: Decision, facts: ImageFacts, policy: ReviewPolicy) -> bool:
     """Return whether the image is to be mirrored now: it is not present at the target, or how its source can be read is
     unknown or due to be checked again."""
-    if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
+    if decision.target is None or policy.dry_run or policy.copy_policy == "none" or facts.obstacle is not None:
         return False
-    unchecked = known.access == "unknown" and policy.private_images != "mirror"
-    return known.existence != "present" or unchecked or (known.access_due and not known.granted)
+    unchecked = facts.access == "unknown" and policy.private_images != "mirror"
+    return facts.existence != "present" or unchecked or (facts.access_due and not facts.granted)
 
 
-def wants_refresh(decision: Decision, policy: ReviewPolicy) -> bool:
+def needs_refresh(decision: Decision, policy: ReviewPolicy) -> bool:
     """Return whether source and target of a swapped image are due to be compared: repeatedly for a tag, once for a
     digest."""
-    known = decision.known
-    if not decision.swap or decision.source is None or known is None or policy.copy_policy == "none":
+    facts = decision.facts
+    if not decision.swap or decision.source is None or facts is None or policy.copy_policy == "none":
         return False
     # Another tool pushed the image, or the database was lost: a job finds out what the image is.
-    is_unclaimed = known.existence == "present" and known.mapping_id is None
-    if is_unclaimed or known.access_due:
+    has_no_mapping = facts.existence == "present" and facts.mapping_id is None
+    if has_no_mapping or facts.access_due:
         return True
     if decision.source.digest:
         return False
     age = min(ALWAYS_REFRESH_AGE, policy.refresh_age) if decision.slot.pull_policy == "Always" else policy.refresh_age
-    return known.seconds_since_check >= age
+    return facts.seconds_since_check >= age

@@ -19,10 +19,10 @@ ANNOTATION: Final = "k8s-image-swapper/original-images"
 POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
 PatchOperation = dict[str, Any]
 
-MOST_ANNOTATED: Final = 256 * 1024
+MOST_ANNOTATION_BYTES: Final = 256 * 1024
 """The maximum size in bytes that the API server accepts for the names and values of all annotations of an object."""
 
-MOST_COMPARED: Final = 1_000
+MOST_CHECKED_ENTRIES: Final = 1_000
 """The maximum number of images whose entries in the annotation are checked; further entries are dropped."""
 
 
@@ -31,12 +31,12 @@ def patch_operations(
     *,
     pod: Json,
     policy: ReviewPolicy,
-    is_untouchable: bool = False,
+    is_kept: bool = False,
     is_subresource: bool = False,
 ) -> list[PatchOperation]:
     """Return the operations that swap images as decided, and that update the annotation accordingly.
 
-    ``is_untouchable``: the pod must not be changed, so its annotation stays. ``is_subresource``: the review is about
+    ``is_kept``: the pod must not be changed, so its annotation stays. ``is_subresource``: the review is about
     the subresource of ephemeral containers, for which the API server drops all changes of metadata.
     """
     swaps = [decision for decision in decisions if decision.swap]
@@ -45,14 +45,14 @@ def patch_operations(
     ]
     if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
         return replaced
-    earlier = original_images(pod)
-    if earlier and not swaps and is_untouchable:
+    recorded = original_images(pod)
+    if recorded and not swaps and is_kept:
         return []
-    kept = _still_true(earlier, pod, policy) if earlier else {}
-    shown = kept | {decision.slot.label: decision.slot.image for decision in swaps}
-    if shown == (earlier or {}):
+    valid = _valid_entries(recorded, pod, policy) if recorded else {}
+    entries = valid | {decision.slot.label: decision.slot.image for decision in swaps}
+    if entries == (recorded or {}):
         return replaced
-    text = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode() if shown else None
+    text = orjson.dumps(entries, option=orjson.OPT_SORT_KEYS).decode() if entries else None
     if text is not None and not _fits(pod, text):
         text = None
     return [*replaced, *_annotate(pod, text)]
@@ -67,20 +67,20 @@ def _fits(pod: Json, text: str) -> bool:
     for name, value in others.items():
         if name != ANNOTATION:
             size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
-    return size <= MOST_ANNOTATED
+    return size <= MOST_ANNOTATION_BYTES
 
 
-def _still_true(earlier: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dict[str, str]:
+def _valid_entries(recorded: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dict[str, str]:
     """Return the entries of an earlier review whose containers still have the swapped image."""
-    kept: dict[str, str] = {}
-    for slot in itertools.islice(all_slots(pod), MOST_COMPARED):
-        original = earlier.get(slot.label)
-        if isinstance(original, str) and _swapped(original, policy.target) == slot.image:
-            kept[slot.label] = original
-    return kept
+    valid: dict[str, str] = {}
+    for slot in itertools.islice(all_slots(pod), MOST_CHECKED_ENTRIES):
+        original = recorded.get(slot.label)
+        if isinstance(original, str) and _swapped_image(original, policy.target) == slot.image:
+            valid[slot.label] = original
+    return valid
 
 
-def _swapped(image: str, target: TargetName) -> str:
+def _swapped_image(image: str, target: TargetName) -> str:
     """Return the image string after a swap; empty if ``image`` is not a valid reference."""
     try:
         return str(target.retarget(ImageRef.parse(image)))
@@ -111,8 +111,8 @@ def _annotate(pod: Json, text: str | None) -> list[PatchOperation]:
     no operations if a parent is not an object."""
     if text is None:
         annotations = _annotations(pod)
-        is_there = isinstance(annotations, dict) and ANNOTATION in annotations
-        return [{"op": "remove", "path": POINTER}] if is_there else []
+        has_annotation = isinstance(annotations, dict) and ANNOTATION in annotations
+        return [{"op": "remove", "path": POINTER}] if has_annotation else []
     metadata = pod.get("metadata")
     if metadata is None:
         return [{"op": "add", "path": "/metadata", "value": {"annotations": {ANNOTATION: text}}}]

@@ -18,5 +18,5 @@ class ReviewLimits:
     can_query: bool = True
     can_record: bool = True
 
-    def left(self, at_most: float = 60.0) -> float:
+    def remaining(self, at_most: float = 60.0) -> float:
         return max(0.0, min(self.deadline - time.monotonic(), at_most))

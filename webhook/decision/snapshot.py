@@ -25,7 +25,7 @@ from swapper_project.process import logs
 from swapper_project.process.environment import Environment
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.decision import ReviewPolicy
-from webhook.decision.suspensions import NONE, RestartLoopKey, Suspensions, TargetState, suspensions_of
+from webhook.decision.suspensions import NO_SUSPENSIONS, RestartLoopKey, Suspensions, TargetState, suspensions_of
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Snapshot:
     sources: SourceCatalog
     target_access: RegistryAccess | None
     """None if the target cannot be queried, because its credentials cannot be read."""
-    suspensions: Suspensions = NONE
+    suspensions: Suspensions = NO_SUSPENSIONS
     node_platforms: tuple[str, ...] | None = None
     """As in ``OperatorRows``, but None unless ``platforms: auto`` is configured."""
 
@@ -83,7 +83,7 @@ class Snapshots:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
         self.current = self._compose()
-        self.after_look: Callable[[], None] = lambda: None
+        self.after_check: Callable[[], None] = lambda: None
         """Called after each check of the file and the switch."""
 
     def start(self) -> None:
@@ -103,7 +103,7 @@ class Snapshots:
         name = self.current.policy.target
         return name.endpoint, name.prefix
 
-    def take_rows(self, rows: OperatorRows) -> None:
+    def apply_rows(self, rows: OperatorRows) -> None:
         with self._lock:
             self._rows = rows
             self.current = self._compose()
@@ -111,14 +111,14 @@ class Snapshots:
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_EVERY):
             try:
-                self._look()
-                self.after_look()
+                self._check()
+                self.after_check()
             except Exception:
                 log.exception("Checking for a changed configuration failed; the last valid version stays active")
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         switched_off = self._switch.is_off()
-        self._source.poll(self._apply)
+        self._source.poll(self._apply_config)
         # The password file is read again: it may have been created after the start, or rotated.
         access = self._target_access(self._source.current)
         if switched_off != self._switched_off or access != self.current.target_access:
@@ -128,7 +128,7 @@ class Snapshots:
                 self._switched_off = switched_off
                 self.current = self._compose()
 
-    def _apply(self) -> None:
+    def _apply_config(self) -> None:
         """Apply the changed configuration: reviews use it from now on."""
         logs.configure(self._source.current.log_level, self._source.current.log_format)
         with self._lock:
@@ -187,10 +187,10 @@ def policy_of(
     config: Config, filters: Sequence[tuple[str, str]], sources: SourceCatalog, *, switched_off: bool = False
 ) -> ReviewPolicy:
     """Return the policy of a configuration, with the filters that operators added."""
-    of_file = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
+    file_filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
     return ReviewPolicy(
         target=config.target.name,
-        filters=_compiled([*of_file, *filters]),
+        filters=_compiled([*file_filters, *filters]),
         swap_policy=config.image_swap_policy,
         copy_policy=config.image_copy_policy,
         private_images=config.private_images,

@@ -40,7 +40,7 @@ class Suspensions:
         return bool(self.target or self.loops)
 
 
-NONE: Final = Suspensions()
+NO_SUSPENSIONS: Final = Suspensions()
 
 
 def suspensions_of(
@@ -56,4 +56,4 @@ def suspensions_of(
     state = next((t.state for t in targets if (t.cluster, t.registry) == (cluster, registry)), "")
     own = {loop[1:]: end for loop, end in loops.items() if loop.cluster == cluster}
     is_suspended = keeps_sources and state in ("unhealthy", "testing")
-    return Suspensions(state if is_suspended else "", own) if is_suspended or own else NONE
+    return Suspensions(state if is_suspended else "", own) if is_suspended or own else NO_SUSPENSIONS

@@ -82,10 +82,10 @@ class ExplainView(KnownParameters, APIView):
     def post(self, request: Request) -> Response:
         """Returns the decision, its reason and the target for each image, and the patch. Reads the database and asks
         registries; changes nothing."""
-        asked = ExplainSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = ExplainSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
-            pods = _pods(asked.validated_data["manifest"], asked.validated_data["namespace"])
+            pods = _pods(serializer.validated_data["manifest"], serializer.validated_data["namespace"])
         except ManifestError as error:
             raise serializers.ValidationError({"manifest": [str(error)]}) from error
         try:

@@ -28,10 +28,10 @@ from webhook.runtime.runtime import Runtime, observer
 EXPLAIN_SECONDS: Final = 10.0
 """The maximum time in seconds that an explanation waits for registries and database, for all pods together."""
 
-ROWS_WITHIN: Final = 2.0
+ROWS_TIMEOUT: Final = 2.0
 """The maximum time in seconds that an explanation waits for operators' rows, which usually takes milliseconds."""
 
-MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
+MIRRORABLE_REASONS: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
 """Reasons that no longer apply once the image is mirrored."""
 
 
@@ -56,7 +56,7 @@ class ExplainedImage:
     @property
     def can_be_mirrored(self) -> bool:
         """Whether a copy of the image would allow a swap."""
-        return self.target is not None and (self.would or self.reason) in MOVABLE
+        return self.target is not None and (self.would or self.reason) in MIRRORABLE_REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def explain(
     """Explain each pod as if it were created now."""
     deadline = time.monotonic() + seconds
     # A runtime that has just started has not loaded operators' filters yet. Without a database it never loads them.
-    runtime.database.has_rows.wait(min(seconds, ROWS_WITHIN))
+    runtime.database.has_rows.wait(min(seconds, ROWS_TIMEOUT))
     for pod in pods:
         limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, can_record=False)
         outcome = runtime.reviewer.review(_creation(pod), limits)
@@ -138,8 +138,8 @@ def _image(d: Decision, last_error: LastError | None) -> ExplainedImage:
         would=d.would.value if d.would else None,
         would_meaning=REASON_MEANING[d.would] if d.would else "",
         target=str(d.target) if d.target else None,
-        existence=d.known.existence if d.known else None,
-        access=d.known.access if d.known else None,
+        existence=d.facts.existence if d.facts else None,
+        access=d.facts.access if d.facts else None,
         filter=d.filter or None,
         last_error=last_error if not d.swap else None,
     )

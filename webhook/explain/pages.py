@@ -22,8 +22,8 @@ from mirrors.services import ActionRefusedError, request_image
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import ExplainedPod, explain_live
 
-VIEW: Final = "mirrors.view_imagemapping"
-OPERATE: Final = "mirrors.change_mirrorjob"
+VIEW_PERMISSION: Final = "mirrors.view_imagemapping"
+OPERATE_PERMISSION: Final = "mirrors.change_mirrorjob"
 MOST_REQUESTED_BY_CLICK: Final = 100
 """The maximum number of copies that one click requests, so that the page responds before a proxy's timeout."""
 SAMPLE: Final = """\
@@ -79,19 +79,19 @@ class ManifestForm(forms.Form):
 def explain_page(request: HttpRequest) -> HttpResponse:
     """Show the form, filled in by ``?admission=ID`` or ``?sample=1``. Explain the pods of a bound form: one that is
     sent by POST, or filled in from an admission. A POST with ``mirror`` also requests copies of the missing images."""
-    if not request.user.has_perm(VIEW):
+    if not request.user.has_perm(VIEW_PERMISSION):
         raise PermissionDenied
     form = _form(request)
     explained: Sequence[ExplainedPod] = ()
     problem = ""
-    orders: list[dict[str, str]] = []
+    copy_requests: list[dict[str, str]] = []
     if form.is_bound and form.is_valid():
         try:
             explained = explain_live(form.cleaned_data["pods"])
         except ConfigError as error:
             problem = str(error)
         if request.method == "POST" and "mirror" in request.POST:
-            orders = _mirror(request, explained)
+            copy_requests = _request_copies(request, explained)
     return render(
         request,
         "admin/explain.html",
@@ -99,11 +99,11 @@ def explain_page(request: HttpRequest) -> HttpResponse:
             **admin.site.each_context(request),
             "title": "Explain a pod",
             "form": form,
-            "pods": [_shown(pod) for pod in explained],
+            "pods": [_pod_context(pod) for pod in explained],
             "missing": _missing(explained),
-            "orders": orders,
+            "copy_requests": copy_requests,
             "problem": problem,
-            "may_operate": request.user.has_perm(OPERATE),
+            "may_operate": request.user.has_perm(OPERATE_PERMISSION),
         },
     )
 
@@ -126,22 +126,22 @@ def _form(request: HttpRequest) -> ManifestForm:
     return ManifestForm()
 
 
-def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dict[str, str]]:
+def _request_copies(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dict[str, str]]:
     """Request copies of the missing images. Return one entry per image, with a link to its job, or with the reason why
     there is no job."""
-    if not request.user.has_perm(OPERATE):
+    if not request.user.has_perm(OPERATE_PERMISSION):
         raise PermissionDenied
-    orders = []
+    copy_requests = []
     for image in _missing(explained)[:MOST_REQUESTED_BY_CLICK]:
         try:
             job, is_new = request_image(image=image, requested_by=request.user.get_username())
         except ActionRefusedError as error:
-            orders.append({"image": image, "problem": str(error)})
+            copy_requests.append({"image": image, "problem": str(error)})
             continue
         words = "requested" if is_new else "already requested"
         link = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
-        orders.append({"image": image, "words": words, "job": str(job.pk), "link": link})
-    return orders
+        copy_requests.append({"image": image, "words": words, "job": str(job.pk), "link": link})
+    return copy_requests
 
 
 def _missing(explained: Sequence[ExplainedPod]) -> list[str]:
@@ -149,5 +149,5 @@ def _missing(explained: Sequence[ExplainedPod]) -> list[str]:
     return list(dict.fromkeys(i.image for pod in explained for i in pod.images if i.can_be_mirrored))
 
 
-def _shown(pod: ExplainedPod) -> dict[str, Any]:
+def _pod_context(pod: ExplainedPod) -> dict[str, Any]:
     return {"explained": pod, "patch": json.dumps(list(pod.patch), indent=2) if pod.patch else ""}

@@ -19,13 +19,13 @@ LONGEST_TIMEOUT: Final = 30.0
 
 
 @lru_cache(maxsize=64)
-def of_query(query: str) -> float | None:
+def timeout_of_query(query: str) -> float | None:
     """Return the ``timeout`` of a query string in seconds; None if it has no valid one."""
     if "timeout=" not in query:
         return None
     try:
-        given = [value for key, value in parse_qsl(query, max_num_fields=MOST_FIELDS) if key == "timeout"]
-        seconds = duration(given[0]) if len(given) == 1 else 0.0
+        timeouts = [value for key, value in parse_qsl(query, max_num_fields=MOST_FIELDS) if key == "timeout"]
+        seconds = duration(timeouts[0]) if len(timeouts) == 1 else 0.0
     except ValueError:
         return None
     return seconds if 0 < seconds <= LONGEST_TIMEOUT else None

@@ -33,11 +33,11 @@ from webhook.runtime.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 
-ANSWER_MARGIN: Final = 0.15
+RESPONSE_MARGIN: Final = 0.15
 """Seconds of the budget that are reserved for writing the response."""
 
 
-LOGGED: Final = 20
+MOST_LOGGED_IMAGES: Final = 20
 """The maximum number of images of a review that its log line contains; the others are counted."""
 
 MOST_NAME_CHARACTERS: Final = 253
@@ -72,7 +72,7 @@ def read_review(request: HttpRequest) -> AdmissionRequest:
         raise ParseError("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
 
 
-class AnswerRenderer(BaseRenderer):
+class ReviewRenderer(BaseRenderer):
     """Renders JSON with orjson."""
 
     media_type = "application/json"
@@ -83,7 +83,7 @@ class AnswerRenderer(BaseRenderer):
         return orjson.dumps(data, default=str)
 
 
-class OnlyJson(BaseContentNegotiation):
+class JsonNegotiation(BaseContentNegotiation):
     """Selects JSON for all clients, and ignores the Accept header."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
@@ -100,8 +100,8 @@ class AdmissionView(APIView):
     permission_classes = ()
     throttle_classes = ()
     parser_classes = ()
-    renderer_classes = (AnswerRenderer,)
-    content_negotiation_class = OnlyJson
+    renderer_classes = (ReviewRenderer,)
+    content_negotiation_class = JsonNegotiation
     http_method_names = ["post"]
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -111,27 +111,27 @@ class AdmissionView(APIView):
         metrics.ADMISSIONS.labels("OTHER", "refused").inc()
         peer = self.request.META.get("REMOTE_ADDR", "")
         log.warning("A request was refused", status=response.status_code, why=str(exc)[:300], peer=peer)
-        response["Content-Length"] = str(len(AnswerRenderer().render(response.data)))
+        response["Content-Length"] = str(len(ReviewRenderer().render(response.data)))
         return response
 
     def post(self, request: Request, token: str = "") -> HttpResponse:
-        arrived = arrival.of_request()
+        arrived_at = arrival.of_request()
         review = read_review(request._request)
         try:
             live = runtime()
-            limits = _limits_of(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
+            limits = _limits_of(live, review, token, arrived_at, request.META.get("QUERY_STRING", ""))
             outcome = live.reviewer.review(review, limits)
-            self._log(review, outcome, arrived)
+            self._log(review, outcome, arrived_at)
             return _review_response(review, outcome)
         except Exception:
-            return self._unchanged(review, arrived)
+            return self._error_response(review, arrived_at)
 
     @staticmethod
-    def _log(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
-        seconds = time.monotonic() - arrived
+    def _log(review: AdmissionRequest, outcome: Outcome, arrived_at: float) -> None:
+        seconds = time.monotonic() - arrived_at
         metrics.ADMISSIONS.labels(_operation(review), _outcome_label(outcome)).inc()
         metrics.ADMISSION_SECONDS.observe(seconds)
-        more = len(outcome.decisions) + outcome.unlisted - LOGGED
+        unlogged = len(outcome.decisions) + outcome.unlisted - MOST_LOGGED_IMAGES
         log.info(
             "Admitted",
             uid=review.uid[:MOST_NAME_CHARACTERS],
@@ -149,18 +149,18 @@ class AdmissionView(APIView):
                     **({"filter": d.filter} if d.filter else {}),
                     **({"would": d.would.value} if d.would else {}),
                 }
-                for d in outcome.decisions[:LOGGED]
+                for d in outcome.decisions[:MOST_LOGGED_IMAGES]
             ],
-            **({"more-images": more} if more > 0 else {}),
+            **({"more-images": unlogged} if unlogged > 0 else {}),
         )
 
     @staticmethod
-    def _unchanged(review: AdmissionRequest, arrived: float) -> HttpResponse:
+    def _error_response(review: AdmissionRequest, arrived_at: float) -> HttpResponse:
         """Return a response that admits the pod unchanged after an internal error, or denies it if ``onError`` is
         ``deny``."""
         log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
         metrics.ADMISSIONS.labels(_operation(review), "error").inc()
-        metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived)
+        metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived_at)
         metrics.IMAGES.labels("keep", Reason.ERROR.value).inc()
         message = (
             "k8s-image-swapper: an error in the webhook; the images were not changed. "
@@ -180,11 +180,11 @@ class RootView(AdmissionView):
         return _json_response({"status": "ok"})
 
 
-def _limits_of(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> ReviewLimits:
+def _limits_of(live: Runtime, review: AdmissionRequest, token: str, arrived_at: float, query: str) -> ReviewLimits:
     expected = live.environment.webhook_token or ""
     trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
     return ReviewLimits(
-        deadline=arrived + live.budget(deadline.of_query(query)) - ANSWER_MARGIN,
+        deadline=arrived_at + live.budget(deadline.timeout_of_query(query)) - RESPONSE_MARGIN,
         namespace=review.namespace,
         can_query=trusted,
         can_record=trusted and not review.dry_run,
@@ -193,7 +193,7 @@ def _limits_of(live: Runtime, review: AdmissionRequest, token: str, arrived: flo
 
 def _review_response(review: AdmissionRequest, outcome: Outcome) -> HttpResponse:
     return _json_response(
-        admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
+        admission_review.build_response(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
     )
 
 

@@ -11,7 +11,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-BREAKER_ANSWERS: Final = 5
+BREAKER_FAILURES: Final = 5
 """The number of unknown results that opens the breaker of a host: a single lost response does not."""
 
 BREAKER_WINDOW: Final = 10.0
@@ -23,7 +23,7 @@ BREAKER_REST: Final = 30.0
 MOST_HOSTS_REMEMBERED: Final = 1_000
 """The maximum number of remembered hosts. There is a limit because pods choose the hosts."""
 
-HOST_FORGOTTEN_AFTER: Final = 600.0
+OPEN_HOST_EXPIRES_AFTER: Final = 600.0
 """Seconds after the rest for which a host without further requests is still reported as open."""
 
 PROBE_SECONDS: Final = 10.0
@@ -47,7 +47,7 @@ class CircuitBreaker:
         with self._lock:
             return self._is_open(host, time.monotonic())
 
-    def may_ask(self, host: str) -> bool:
+    def allows_request(self, host: str) -> bool:
         """Return whether a request to the host is allowed. Call this right before the request: after the rest, only one
         caller gets true."""
         now = time.monotonic()
@@ -73,10 +73,10 @@ class CircuitBreaker:
                 if self._open_until.pop(host, None) is not None:
                     log.info("A registry responds again", host=host)
                 return
-            failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
+            failures = self._failures.setdefault(host, deque(maxlen=BREAKER_FAILURES))
             failures.append(now)
             is_a_probe = self._probed_at.pop(host, None) is not None
-            if is_a_probe or (len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW):
+            if is_a_probe or (len(failures) == BREAKER_FAILURES and now - failures[0] <= BREAKER_WINDOW):
                 self._open_until[host] = now + self._open_seconds
                 log.warning(
                     "A registry does not respond; the webhook sends it no requests for a while",
@@ -84,12 +84,12 @@ class CircuitBreaker:
                     seconds=self._open_seconds,
                 )
             # Authors of pods choose source hosts, so the size of these dictionaries must be bounded.
-            for held in (self._failures, self._open_until, self._probed_at):
-                if len(held) > MOST_HOSTS_REMEMBERED:
-                    held.pop(next(iter(held)))
+            for entries in (self._failures, self._open_until, self._probed_at):
+                if len(entries) > MOST_HOSTS_REMEMBERED:
+                    entries.pop(next(iter(entries)))
 
     def open_hosts(self) -> set[str]:
         """Return the hosts whose breaker is open, or which have not responded since their last rest."""
         now = time.monotonic()
         with self._lock:
-            return {host for host, until in self._open_until.items() if now < until + HOST_FORGOTTEN_AFTER}
+            return {host for host, until in self._open_until.items() if now < until + OPEN_HOST_EXPIRES_AFTER}

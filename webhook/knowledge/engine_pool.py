@@ -11,52 +11,52 @@ from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
 
 
 @dataclass(slots=True)
-class _Held:
+class _CountedEngine:
     engine: Engine
-    questions: int = 0
+    requests: int = 0
     is_retired: bool = False
 
 
 class Engines:
-    """Holds the engine in use. ``make`` creates a new one. Thread-safe."""
+    """Holds the engine in use. ``create_engine`` creates a new one. Thread-safe."""
 
-    def __init__(self, make: Callable[[], Engine]) -> None:
-        self._make = make
+    def __init__(self, create_engine: Callable[[], Engine]) -> None:
+        self._create_engine = create_engine
         self._lock = threading.Lock()
-        self._held = _Held(make())
+        self._current = _CountedEngine(create_engine())
 
     @property
     def settings(self) -> EngineSettings:
         """The settings of the engine in use."""
-        return self._held.engine.settings
+        return self._current.engine.settings
 
     def head(self, ref: ImageRef, access: RegistryAccess, timeout: float, confirm: bool) -> Descriptor | None:
         """Send a HEAD request with the engine in use. ``timeout`` is in seconds. ``confirm``: if HEAD does not find the
         image, a GET decides."""
         with self._lock:
-            held = self._held
-            held.questions += 1
+            current = self._current
+            current.requests += 1
         try:
-            return held.engine.head(ref, access, timeout=timeout, confirm=confirm)
+            return current.engine.head(ref, access, timeout=timeout, confirm=confirm)
         finally:
-            self._release(held)
+            self._release(current)
 
     def replace(self) -> None:
         """Create a new engine and use it from now on."""
-        new = _Held(self._make())
+        new = _CountedEngine(self._create_engine())
         with self._lock:
-            old, self._held = self._held, new
-            old.questions += 1
+            old, self._current = self._current, new
+            old.requests += 1
             old.is_retired = True
         self._release(old)
 
     def close(self) -> None:
         """Close the engine when the process stops, even if requests are in progress."""
-        self._held.engine.close()
+        self._current.engine.close()
 
-    def _release(self, held: _Held) -> None:
+    def _release(self, counted: _CountedEngine) -> None:
         with self._lock:
-            held.questions -= 1
-            is_over = held.is_retired and not held.questions
-        if is_over:
-            held.engine.close()
+            counted.requests -= 1
+            is_unused = counted.is_retired and not counted.requests
+        if is_unused:
+            counted.engine.close()

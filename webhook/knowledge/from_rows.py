@@ -15,10 +15,10 @@ from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.mapping_cache import CachedMapping
-from webhook.decision.decision import Decision, Knowledge
+from webhook.decision.decision import Decision, ImageFacts
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
-from webhook.knowledge.registry_prober import ProbeAnswer
+from webhook.knowledge.registry_prober import ProbeResult
 
 CLOCK_SKEW: Final = 5.0
 """The assumed maximum difference between the clocks of database and webhook, in seconds."""
@@ -27,13 +27,15 @@ DENIED_FOR: Final = 600.0
 """Seconds after which access is checked again for a namespace whose pull secrets could not read an image."""
 
 
-def of_row(decision: Decision, cached: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
+def facts_of_row(
+    decision: Decision, cached: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits
+) -> ImageFacts:
     """Return the facts about a decision's image that follow from its row."""
-    mapping = cached.known if cached else None
+    mapping = cached.mapping if cached else None
     if mapping is None:
-        return Knowledge()
+        return ImageFacts()
     age = time.time() - mapping.verified_at
-    return Knowledge(
+    return ImageFacts(
         existence=mapping.existence,
         mapping_id=mapping.mapping_id,
         access=mapping.access,
@@ -44,20 +46,20 @@ def of_row(decision: Decision, cached: CachedMapping | None, snapshot: Snapshot,
     )
 
 
-def is_uncertain(cached: CachedMapping | None, known: Knowledge, snapshot: Snapshot) -> bool:
+def is_uncertain(cached: CachedMapping | None, facts: ImageFacts, snapshot: Snapshot) -> bool:
     """Return whether the target has to be queried before the decision."""
     if cached is None:
         return True
-    if known.obstacle is not None or snapshot.policy.swap_policy == "always":
+    if facts.obstacle is not None or snapshot.policy.swap_policy == "always":
         return False
-    return known.existence != "present" or is_too_old(cached.known, snapshot)
+    return facts.existence != "present" or is_too_old(cached.mapping, snapshot)
 
 
-def differs(mapping: MappingSnapshot, answer: ProbeAnswer) -> bool:
+def digest_differs(mapping: MappingSnapshot, result: ProbeResult) -> bool:
     """Return whether the target has another digest than the one that was written, and no copy explains it: no job is
     queued or running, and the row was not updated by a job within the last ``CLOCK_SKEW`` seconds."""
     is_copied = mapping.job_is_live or time.time() - mapping.verified_at <= CLOCK_SKEW
-    return is_tampered(written=mapping.target_digest, found=answer.digest, is_copied=is_copied)
+    return is_tampered(written=mapping.target_digest, found=result.digest, is_copied=is_copied)
 
 
 def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
@@ -68,7 +70,7 @@ def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limit
         return Reason.PAUSED
     if mapping.obstacle:
         return Reason(mapping.obstacle)
-    if snapshot.config.platforms and lacking_platforms(mapping, limits.platforms):
+    if snapshot.config.platforms and missing_platforms(mapping, limits.platforms):
         return Reason.PLATFORM_NOT_MIRRORED
     if (
         not limits.platforms
@@ -86,10 +88,10 @@ def _may_miss_nodes(mapping: MappingSnapshot, nodes: Iterable[str]) -> bool:
     return bool(copied_for) and not (base_platforms(nodes) or {"unknown"}) <= copied_for
 
 
-def lacking_platforms(mapping: MappingSnapshot, wanted: Iterable[str]) -> set[str]:
-    """Return the platforms of ``wanted`` (``os/arch``) that the mirror does not have; empty if the mirror's platforms
+def missing_platforms(mapping: MappingSnapshot, required: Iterable[str]) -> set[str]:
+    """Return the platforms of ``required`` (``os/arch``) that the mirror does not have; empty if the mirror's platforms
     are unknown."""
-    return set(wanted) - base_platforms(mapping.platforms) if mapping.platforms else set()
+    return set(required) - base_platforms(mapping.platforms) if mapping.platforms else set()
 
 
 def base_platforms(platforms: Iterable[str]) -> set[str]:
@@ -97,40 +99,40 @@ def base_platforms(platforms: Iterable[str]) -> set[str]:
     return {"/".join(platform.split("/")[:2]) for platform in platforms}
 
 
-def out_of_quota(known: Knowledge, cached: CachedMapping) -> Knowledge:
+def out_of_quota(facts: ImageFacts, cached: CachedMapping) -> ImageFacts:
     """Return the facts with the obstacle ``quota``, because the namespace must not request new images. An image that is
     mirrored is not new, nor is one that has a queued or running job."""
-    is_coming = cached.known is not None and cached.known.job_is_live
-    if is_coming or known.existence == "present" or known.obstacle is not None:
-        return known
-    return replace(known, obstacle=Reason.QUOTA)
+    is_copying = cached.mapping is not None and cached.mapping.job_is_live
+    if is_copying or facts.existence == "present" or facts.obstacle is not None:
+        return facts
+    return replace(facts, obstacle=Reason.QUOTA)
 
 
-class Allowed(TypedDict):
-    """The part of ``Knowledge`` about a namespace's access to an image."""
+class AccessFacts(TypedDict):
+    """The part of ``ImageFacts`` about a namespace's access to an image."""
 
     granted: bool
     access_due: bool
     denied: bool
 
 
-def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> AccessFacts:
     """Return whether a namespace of the snapshot's cluster is allowed to use an image that is not public, and whether
     its access has to be checked (again)."""
     if mapping.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
-        return Allowed(granted=False, access_due=False, denied=False)
+        return AccessFacts(granted=False, access_due=False, denied=False)
     requester = ClusterNamespace(snapshot.config.cluster_name, namespace)
     if mapping.access == "configured" and source is not None and snapshot.sources.serves(source, requester):
-        return Allowed(granted=True, access_due=False, denied=False)
+        return AccessFacts(granted=True, access_due=False, denied=False)
     grant = mapping.grants.get(requester)
     if grant is None:
-        return Allowed(granted=False, access_due=True, denied=False)
+        return AccessFacts(granted=False, access_due=True, denied=False)
     age = time.time() - grant.checked_at
     if not grant.granted:
-        return Allowed(granted=False, access_due=age > DENIED_FOR, denied=True)
-    holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
-    return Allowed(
-        granted=holds, access_due=age > _jittered(snapshot.config.access_age, mapping.source), denied=not holds
+        return AccessFacts(granted=False, access_due=age > DENIED_FOR, denied=True)
+    is_valid = age < snapshot.config.access_age + snapshot.config.existence.max_stale
+    return AccessFacts(
+        granted=is_valid, access_due=age > _jittered(snapshot.config.access_age, mapping.source), denied=not is_valid
     )
 
 

@@ -32,15 +32,15 @@ PROBER_THREADS: Final = 16
 LATER_THREADS: Final = 4
 """Threads for requests that no pod waits for, so that they never delay the others."""
 
-MOST_UNDER_WAY: Final = 500
+MOST_CONCURRENT_CHECKS: Final = 500
 """The maximum number of images that are checked at the same time, including those that wait for a thread. The limit
 applies separately to checks that a pod waits for and to those that no pod waits for."""
 
-ANSWERS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
+RESULTS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which a result is reused without another request."""
 
-MOST_ANSWERS: Final = 20_000
-"""The maximum number of remembered results (a few MB); after ``ANSWERS_REMEMBERED_FOR`` seconds they are useless."""
+MOST_PROBE_RESULTS: Final = 20_000
+"""The maximum number of remembered results (a few MB); after ``RESULTS_REMEMBERED_FOR`` seconds they are useless."""
 
 REGISTRY_UNAVAILABLE: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
@@ -48,16 +48,16 @@ TimedHead = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeAnswer:
+class ProbeResult:
     """The result of a check. ``state`` is present, absent or unknown; ``unavailable``: the registry was unavailable.
-    Times are monotonic: ``asked_at`` is that of the request, after which the target may have changed, ``at`` that of
-    the result.
+    Times are monotonic: ``requested_at`` is that of the request, after which the target may have changed, ``at`` that
+    of the result.
     """
 
     state: str
     digest: str = ""
     unavailable: bool = False
-    asked_at: float = 0.0
+    requested_at: float = 0.0
     at: float = 0.0
 
 
@@ -69,14 +69,14 @@ class RegistryProber:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(PROBER_THREADS, thread_name_prefix="existence")
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
-        self._under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
-        self._later_under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
-        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(MOST_ANSWERS)
+        self._in_progress: dict[tuple[ImageRef, bool], Future[ProbeResult]] = {}
+        self._later_in_progress: dict[tuple[ImageRef, bool], Future[ProbeResult]] = {}
+        self._results: LRUCache[tuple[ImageRef, bool], ProbeResult] = LRUCache(MOST_PROBE_RESULTS)
         self.breaker = CircuitBreaker(breaker_rest)
 
-    def ask(
+    def check(
         self, ref: ImageRef, access: RegistryAccess, *, later: bool = False, confirm: bool = False
-    ) -> Future[ProbeAnswer]:
+    ) -> Future[ProbeResult]:
         """Return a future of the registry's answer. It is done immediately if there is a recent result, or if the
         host's breaker is open.
 
@@ -84,83 +84,83 @@ class RegistryProber:
         were present: if HEAD does not find the image, a GET decides, because some registries support only GET.
         """
         key = (ref, bool(access.credentials))
-        if remembered := self._remembered(key):
-            return _done(remembered)
+        if recent := self._recent_result(key):
+            return _completed(recent)
         with self._lock:
-            if (future := self._shared(key, later=later)) is not None:
+            if (future := self._check_in_progress(key, later=later)) is not None:
                 return future
             # Check again: the result may have arrived in the meantime.
-            if remembered := self._remembered(key):
-                return _done(remembered)
-            pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
-            if self.breaker.is_open(ref.registry) or len(under_way) >= MOST_UNDER_WAY:
-                return _done(ProbeAnswer("unknown", unavailable=True))
-            future = under_way[key] = pool.submit(self._answer, key, access, under_way, confirm)
+            if recent := self._recent_result(key):
+                return _completed(recent)
+            pool, in_progress = (self._later, self._later_in_progress) if later else (self._pool, self._in_progress)
+            if self.breaker.is_open(ref.registry) or len(in_progress) >= MOST_CONCURRENT_CHECKS:
+                return _completed(ProbeResult("unknown", unavailable=True))
+            future = in_progress[key] = pool.submit(self._run_check, key, access, in_progress, confirm)
             return future
 
-    def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[ProbeAnswer] | None:
+    def _check_in_progress(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[ProbeResult] | None:
         """Return the check of this image that is already in progress, or None.
 
         A review does not wait for a ``later`` check that has no thread yet: the review starts its own check, and the
         ``later`` one reuses the result.
         """
-        future = self._later_under_way.get(key)
+        future = self._later_in_progress.get(key)
         if future is not None and (later or future.running()):
             return future
-        return self._under_way.get(key)
+        return self._in_progress.get(key)
 
-    def _remembered(self, key: tuple[ImageRef, bool]) -> ProbeAnswer | None:
-        answer = self._answers.get(key)
-        is_recent = answer is not None and time.monotonic() - answer.at < ANSWERS_REMEMBERED_FOR[answer.state]
-        return answer if is_recent else None
+    def _recent_result(self, key: tuple[ImageRef, bool]) -> ProbeResult | None:
+        result = self._results.get(key)
+        is_recent = result is not None and time.monotonic() - result.at < RESULTS_REMEMBERED_FOR[result.state]
+        return result if is_recent else None
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._later.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(
+    def _run_check(
         self,
         key: tuple[ImageRef, bool],
         access: RegistryAccess,
-        under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]],
+        in_progress: dict[tuple[ImageRef, bool], Future[ProbeResult]],
         confirm: bool,
-    ) -> ProbeAnswer:
+    ) -> ProbeResult:
         try:
-            if remembered := self._remembered(key):
-                return remembered
-            answer = self._look(key[0], access, confirm)
-            metrics.EXISTENCE_LOOKUPS.labels(answer.state, "registry").inc()
-            self._answers.put(key, answer)
-            return answer
+            if recent := self._recent_result(key):
+                return recent
+            result = self._probe(key[0], access, confirm)
+            metrics.EXISTENCE_LOOKUPS.labels(result.state, "registry").inc()
+            self._results.put(key, result)
+            return result
         finally:
             with self._lock:
-                under_way.pop(key, None)
+                in_progress.pop(key, None)
 
-    def _look(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> ProbeAnswer:
-        if not self.breaker.may_ask(ref.registry):
-            return ProbeAnswer("unknown", unavailable=True, at=time.monotonic())
-        asked_at = time.monotonic()
+    def _probe(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> ProbeResult:
+        if not self.breaker.allows_request(ref.registry):
+            return ProbeResult("unknown", unavailable=True, at=time.monotonic())
+        requested_at = time.monotonic()
         try:
             descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
             log.info("The check for an image at a registry failed", image=str(ref), error=str(error))
-            answer = ProbeAnswer("unknown", unavailable=error.code in REGISTRY_UNAVAILABLE, at=time.monotonic())
-            if not answer.unavailable:
+            result = ProbeResult("unknown", unavailable=error.code in REGISTRY_UNAVAILABLE, at=time.monotonic())
+            if not result.unavailable:
                 # The host responds. A private image among public ones must not open its breaker.
                 self.breaker.record(ref.registry, "answered")
-                return answer
+                return result
         except Exception:
             log.exception("An error occurred while a registry was checked for an image", image=str(ref))
-            answer = ProbeAnswer("unknown", at=time.monotonic())
+            result = ProbeResult("unknown", at=time.monotonic())
         else:
             state = "present" if descriptor else "absent"
             digest = descriptor.digest if descriptor else ""
-            answer = ProbeAnswer(state, digest, asked_at=asked_at, at=time.monotonic())
-        self.breaker.record(ref.registry, answer.state)
-        return answer
+            result = ProbeResult(state, digest, requested_at=requested_at, at=time.monotonic())
+        self.breaker.record(ref.registry, result.state)
+        return result
 
 
-def _done(answer: ProbeAnswer) -> Future[ProbeAnswer]:
-    future: Future[ProbeAnswer] = Future()
-    future.set_result(answer)
+def _completed(result: ProbeResult) -> Future[ProbeResult]:
+    future: Future[ProbeResult] = Future()
+    future.set_result(result)
     return future

@@ -114,7 +114,7 @@ def valid_name(value: object) -> str:
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
-def answer(
+def build_response(
     request: AdmissionRequest,
     *,
     patch: list[dict[str, Any]] | None = None,

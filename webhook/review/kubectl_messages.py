@@ -8,14 +8,14 @@ from typing import Final
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Decision
 from webhook.decision.snapshot import Snapshot
-from webhook.review.guard import FOREIGN, is_foreign
+from webhook.review.guard import PRIVATE_MIRROR_MESSAGE, names_private_mirror
 
 MOST_LINES: Final = 20
 """The maximum number of warnings, or of images in one message; the API server truncates longer output."""
 
 TOO_MANY_IMAGES: Final = "this pod has more images than one review allows"
 
-WARNED: Final = {
+WARNING_TEXTS: Final = {
     Reason.TAMPERED: "its mirror was changed after it was written; ask an operator to check it",
     Reason.QUOTA: "its namespace has requested as many new images as its quota allows for now; it runs from its source",
     Reason.ERROR: "an error in the webhook; see its log",
@@ -23,7 +23,7 @@ WARNED: Final = {
 }
 
 
-def denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
+def denial_message(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
     """Return the message of a denial; empty if the pod is admitted.
 
     Under ``enforce``, a pod that names the mirror of a private image of another namespace is denied. Nothing is denied
@@ -32,9 +32,9 @@ def denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
     policy = snapshot.policy
     if policy.private_images != "enforce" or policy.dry_run or policy.switched_off:
         return ""
-    images = [d.slot.image[:120] for d in decisions if is_foreign(d)]
+    images = [d.slot.image[:120] for d in decisions if names_private_mirror(d)]
     if images:
-        return f"k8s-image-swapper: {_listed(images)}: {FOREIGN}"
+        return f"k8s-image-swapper: {_join_images(images)}: {PRIVATE_MIRROR_MESSAGE}"
     if any(d.reason is Reason.TOO_MANY_IMAGES for d in decisions):
         # An image that was not reviewed may be a private mirror of another namespace.
         return f"k8s-image-swapper: {TOO_MANY_IMAGES}; use several pods"
@@ -45,19 +45,23 @@ def warnings_of(decisions: Sequence[Decision], unlisted: int = 0) -> list[str]:
     """Return the warnings that kubectl shows: only about problems that its user can act on. ``unlisted`` is the number
     of images that ``decisions`` does not contain."""
     lines = [
-        f"k8s-image-swapper: {d.slot.image[:120]} was not changed: {WARNED[d.reason]}"
+        f"k8s-image-swapper: {d.slot.image[:120]} was not changed: {WARNING_TEXTS[d.reason]}"
         for d in decisions
-        if d.reason in WARNED
+        if d.reason in WARNING_TEXTS
     ]
-    lines += [f"k8s-image-swapper: {d.slot.image[:120]}: {FOREIGN}" for d in decisions if is_foreign(d)]
+    lines += [
+        f"k8s-image-swapper: {d.slot.image[:120]}: {PRIVATE_MIRROR_MESSAGE}"
+        for d in decisions
+        if names_private_mirror(d)
+    ]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"k8s-image-swapper: and {len(lines) - MOST_LINES} more such warnings"]
-    rest = unlisted + sum(d.reason is Reason.TOO_MANY_IMAGES for d in decisions)
-    if rest:
-        lines.append(f"k8s-image-swapper: {TOO_MANY_IMAGES}; {rest} images were not changed")
+    unreviewed = unlisted + sum(d.reason is Reason.TOO_MANY_IMAGES for d in decisions)
+    if unreviewed:
+        lines.append(f"k8s-image-swapper: {TOO_MANY_IMAGES}; {unreviewed} images were not changed")
     return lines
 
 
-def _listed(images: Sequence[str]) -> str:
+def _join_images(images: Sequence[str]) -> str:
     more = f" and {len(images) - MOST_LINES} more" if len(images) > MOST_LINES else ""
     return ", ".join(images[:MOST_LINES]) + more

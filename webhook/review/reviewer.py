@@ -20,12 +20,12 @@ from webhook.decision import decision, patch
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot, Snapshots
-from webhook.knowledge.gatherer import KnowledgeGatherer
+from webhook.knowledge.gatherer import FactsGatherer
 from webhook.review import kubectl_messages
 from webhook.review.admission_review import AdmissionRequest
 from webhook.review.copy_requests import CopyRequester
 from webhook.review.guard import Guard
-from webhook.review.review_notes import Notes
+from webhook.review.review_notes import ReviewRecorder
 from webhook.review.suspending import Suspender
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 MOST_REVIEWED_IMAGES: Final = 1_000
 """The maximum number of reviewed images of one pod. Each takes time for which other pods wait; real pods have a few."""
 
-SHOWN_OF_THE_REST: Final = 20
+MOST_LISTED_UNREVIEWED: Final = 20
 """The maximum number of images beyond ``MOST_REVIEWED_IMAGES`` that are listed as such; the others are only counted."""
 
 
@@ -53,13 +53,13 @@ class Outcome:
 class Reviewer:
     """Decides reviews; one instance per process."""
 
-    def __init__(self, *, snapshots: Snapshots, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
+    def __init__(self, *, snapshots: Snapshots, database: DatabaseThread, gatherer: FactsGatherer) -> None:
         self._snapshots = snapshots
         self._gatherer = gatherer
         self._copies = CopyRequester(database, gatherer)
         self._guard = Guard(database, gatherer)
         self._suspender = Suspender()
-        self._notes = Notes(database.pending)
+        self._recorder = ReviewRecorder(database.pending)
 
     def review(self, request: AdmissionRequest, limits: ReviewLimits) -> Outcome:
         snapshot = self._snapshots.current
@@ -67,29 +67,31 @@ class Reviewer:
         slots = pods.reviewed_slots(
             request.obj if is_pod else pods.EMPTY, request.old_obj, request.operation, request.sub_resource
         )
-        looked_at = list(itertools.islice(slots, MOST_REVIEWED_IMAGES))
-        if not looked_at:
+        reviewed = list(itertools.islice(slots, MOST_REVIEWED_IMAGES))
+        if not reviewed:
             return Outcome([], [], [])
-        kept = decision.untouchable(request.obj, snapshot.policy)
-        decisions = self._decide(request, looked_at, kept, snapshot, limits)
+        keep_reason = decision.pod_keep_reason(request.obj, snapshot.policy)
+        decisions = self._decide(request, reviewed, keep_reason, snapshot, limits)
         if limits.can_record and limits.can_query:
             self._copies.refresh(request, decisions, snapshot)
         operations = patch.patch_operations(
             decisions,
             pod=request.obj,
             policy=snapshot.policy,
-            is_untouchable=kept is not None,
+            is_kept=keep_reason is not None,
             is_subresource=bool(request.sub_resource),
         )
         # The remaining images are counted, and a few of them are listed as examples.
-        decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
+        decisions += [
+            Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, MOST_LISTED_UNREVIEWED)
+        ]
         images = (
             pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_REVIEWED_IMAGES else 0
         )
         unlisted = max(0, images - len(decisions))
         if limits.can_record:
-            self._notes.record(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
-        denied = kubectl_messages.denial(decisions, snapshot)
+            self._recorder.record(request, decisions, unlisted, copies_allowed=snapshot.policy.copy_policy != "none")
+        denied = kubectl_messages.denial_message(decisions, snapshot)
         warnings = kubectl_messages.warnings_of(decisions, unlisted)
         return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)
 
@@ -97,26 +99,26 @@ class Reviewer:
         self,
         request: AdmissionRequest,
         slots: Sequence[ImageSlot],
-        kept: Reason | None,
+        keep_reason: Reason | None,
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> list[Decision]:
-        classified = self._classify(request, slots, kept, snapshot, limits)
+        classified = self._classify(request, slots, keep_reason, snapshot, limits)
         if snapshot.config.platforms:
             limits = replace(limits, platforms=platforms_of(request.obj))
         undecided = [d for d in classified if decision.is_open(d)]
-        known = self._gatherer.gather(undecided, snapshot, limits)
-        known |= self._copies.request(request, undecided, known, snapshot, limits)
-        known |= self._guard.deny_in_private_repositories(undecided, known, snapshot, limits)
-        classified = self._guard.deny_foreign(classified, snapshot, limits)
-        settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
+        facts = self._gatherer.gather(undecided, snapshot, limits)
+        facts |= self._copies.request(request, undecided, facts, snapshot, limits)
+        facts |= self._guard.deny_in_private_repositories(undecided, facts, snapshot, limits)
+        classified = self._guard.deny_private_mirrors(classified, snapshot, limits)
+        settled = [decision.settle(d, facts[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         return self._suspender.apply(request, settled, snapshot.suspensions, limits)
 
     def _classify(
         self,
         request: AdmissionRequest,
         slots: Sequence[ImageSlot],
-        kept: Reason | None,
+        keep_reason: Reason | None,
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> list[Decision]:
@@ -130,6 +132,6 @@ class Reviewer:
             policy=snapshot.policy,
             pod=request.obj,
             namespace=request.namespace,
-            kept=kept,
+            keep_reason=keep_reason,
             on_filter_error=on_filter_error,
         )

@@ -24,7 +24,7 @@ SAMPLED_AGAIN_AFTER: Final = 600.0
 MOST_WORKLOADS: Final = 10_000
 """The maximum number of workloads whose last sample is remembered (a few MB). Pods choose their names."""
 
-A_SECOND: Final = 1.0
+SAMPLES_PER_SECOND: Final = 1.0
 """The average number of samples per second that one process takes: each one is a row with a pod."""
 
 SAMPLES_AT_ONCE: Final = 10
@@ -69,9 +69,9 @@ class Sampler:
         self._allowance = float(SAMPLES_AT_ONCE)
         self._counted_at = time.monotonic()
         self._not_before = 0.0
-        self._until: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
+        self._next_sample_at: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
 
-    def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
+    def claim(self, namespace: str, workload: Workload, pod: str) -> bool:
         """Return whether to sample this review: it is the first one of its workload for a while, and the rate limit
         allows a sample. A pod without a workload counts as its own workload."""
         now = time.monotonic()
@@ -79,16 +79,16 @@ class Sampler:
         if now < self._not_before:
             return False
         key = (namespace, *workload) if workload.name else (namespace, workload.kind, pod)
-        if (self._until.get(key) or 0.0) > now:
+        if (self._next_sample_at.get(key) or 0.0) > now:
             return False
         with self._lock:
-            self._allowance = min(SAMPLES_AT_ONCE, self._allowance + (now - self._counted_at) * A_SECOND)
+            self._allowance = min(SAMPLES_AT_ONCE, self._allowance + (now - self._counted_at) * SAMPLES_PER_SECOND)
             self._counted_at = now
             if self._allowance < 1:
-                self._not_before = now + (1 - self._allowance) / A_SECOND
+                self._not_before = now + (1 - self._allowance) / SAMPLES_PER_SECOND
                 return False
             self._allowance -= 1
-        self._until.put(key, now + SAMPLED_AGAIN_AFTER)
+        self._next_sample_at.put(key, now + SAMPLED_AGAIN_AFTER)
         return True
 
 
@@ -105,12 +105,12 @@ def sample_of(request: AdmissionRequest, workload: Workload, decisions: Sequence
         pod=pruned(request.obj),
         decisions=[_decision(d) for d in decisions],
     )
-    written = orjson.dumps([sample.uid, sample.pod, sample.decisions])
+    serialized = orjson.dumps([sample.uid, sample.pod, sample.decisions])
     # Postgres cannot store the character NUL.
-    return sample if len(written) <= MOST_SAMPLE_BYTES and b"\\u0000" not in written else None
+    return sample if len(serialized) <= MOST_SAMPLE_BYTES and b"\\u0000" not in serialized else None
 
 
-def has_news(decisions: Sequence[Decision]) -> bool:
+def has_changed_images(decisions: Sequence[Decision]) -> bool:
     """Return whether a review decided on any image: most updates change none."""
     return any(d.reason is not Reason.UNCHANGED for d in decisions)
 
@@ -119,29 +119,31 @@ def pruned(pod: Json) -> dict[str, Any]:
     """Return the pod without environment, commands, arguments, contents of volumes, and annotations that no decision
     uses."""
     spec = mapping(pod.get("spec"))
-    metadata = _picked(mapping(pod.get("metadata")), _METADATA)
+    metadata = _select_fields(mapping(pod.get("metadata")), _METADATA)
     annotations = mapping(mapping(pod.get("metadata")).get("annotations"))
     if kept_annotations := {key: text(annotations[key])[:63] for key in (SKIP, MIRROR_POD) if key in annotations}:
         metadata["annotations"] = kept_annotations
-    kept = _picked(spec, _SPEC)
+    kept = _select_fields(spec, _SPEC)
     for key in _LISTS:
         if isinstance(spec.get(key), list):
-            kept[key] = [_picked(item, _CONTAINER) for item in spec[key] if isinstance(item, dict)]
+            kept[key] = [_select_fields(item, _CONTAINER) for item in spec[key] if isinstance(item, dict)]
     if isinstance(spec.get("volumes"), list):
-        kept["volumes"] = [_picked(item, ("name", "image")) for item in spec["volumes"] if isinstance(item, dict)]
+        kept["volumes"] = [
+            _select_fields(item, ("name", "image")) for item in spec["volumes"] if isinstance(item, dict)
+        ]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": kept}
 
 
-def _picked(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: _shallow(value[key]) for key in keys if key in value}
+def _select_fields(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: _limit_nesting(value[key]) for key in keys if key in value}
 
 
-def _shallow(value: Any, depth: int = MOST_SAMPLE_NESTING) -> Any:
+def _limit_nesting(value: Any, depth: int = MOST_SAMPLE_NESTING) -> Any:
     """Return a copy that is nested at most ``depth`` levels deep, because JSON columns limit the nesting."""
     if isinstance(value, dict):
-        return {key: _shallow(item, depth - 1) for key, item in value.items()} if depth else {}
+        return {key: _limit_nesting(item, depth - 1) for key, item in value.items()} if depth else {}
     if isinstance(value, list):
-        return [_shallow(item, depth - 1) for item in value] if depth else []
+        return [_limit_nesting(item, depth - 1) for item in value] if depth else []
     return value
 
 

@@ -32,14 +32,14 @@ class Suspender:
         """Return the decisions, with the source kept wherever the swap is suspended."""
         if not suspensions or not any(d.swap for d in decisions):
             return decisions
-        decisions = _without_loops(request, decisions, suspensions)
+        decisions = _suspend_loops(request, decisions, suspensions)
         if not suspensions.target or not any(d.swap for d in decisions):
             return decisions
-        if suspensions.target == "testing" and limits.can_record and self._takes_test():
+        if suspensions.target == "testing" and limits.can_record and self._claim_test():
             return decisions
-        return [_kept(d, Reason.TARGET_UNHEALTHY) if d.swap else d for d in decisions]
+        return [_keep_source(d, Reason.TARGET_UNHEALTHY) if d.swap else d for d in decisions]
 
-    def _takes_test(self) -> bool:
+    def _claim_test(self) -> bool:
         with self._lock:
             if time.monotonic() < self._next_test:
                 return False
@@ -47,17 +47,17 @@ class Suspender:
             return True
 
 
-def _without_loops(
+def _suspend_loops(
     request: AdmissionRequest, decisions: Sequence[Decision], suspensions: Suspensions
 ) -> list[Decision]:
     if not suspensions.loops:
         return list(decisions)
     owner, now = (namespace_of(request), *workload_of(request.obj)), time.time()
     return [
-        _kept(d, Reason.RESTART_LOOP) if d.swap and suspensions.loops.get((*owner, d.key), 0.0) > now else d
+        _keep_source(d, Reason.RESTART_LOOP) if d.swap and suspensions.loops.get((*owner, d.key), 0.0) > now else d
         for d in decisions
     ]
 
 
-def _kept(decision: Decision, reason: Reason) -> Decision:
+def _keep_source(decision: Decision, reason: Reason) -> Decision:
     return replace(decision, reason=reason, swap=False)

@@ -26,7 +26,7 @@ class Gauges:
         self._database = database
         self._breaker = breaker
         self._oldest_answer = oldest_answer
-        self._shown_hosts: set[str] = set()
+        self._published_hosts: set[str] = set()
         self.certificate: ReloadingContext | None = None
 
     def initialize(self) -> None:
@@ -47,7 +47,7 @@ class Gauges:
         metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
         metrics.DATABASE_AVAILABLE.set(not self._database.is_unavailable())
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
-        self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
+        self._published_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
         self.publish_certificate()
 
@@ -57,13 +57,13 @@ class Gauges:
         if self.certificate is None:
             return
         self.certificate.current()
-        left = (self.certificate.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
-        metrics.CERTIFICATE_EXPIRY.set(left)
+        remaining = (self.certificate.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        metrics.CERTIFICATE_EXPIRY.set(remaining)
         metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
 
     def _publish_breaker(self, open_hosts: set[str]) -> None:
         """Publish 1 for hosts with an open breaker, and 0 for all hosts seen before: a series that disappears does not
         resolve an alert."""
-        self._shown_hosts |= open_hosts
-        for host in self._shown_hosts:
+        self._published_hosts |= open_hosts
+        for host in self._published_hosts:
             metrics.BREAKER_OPEN.labels(host).set(host in open_hosts)

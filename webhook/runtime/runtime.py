@@ -21,7 +21,7 @@ from webhook.database.thread import FLUSH_EVERY, DatabaseThread
 from webhook.decision.snapshot import Snapshots
 from webhook.knowledge.circuit_breaker import BREAKER_REST
 from webhook.knowledge.engine_pool import Engines
-from webhook.knowledge.gatherer import KnowledgeGatherer
+from webhook.knowledge.gatherer import FactsGatherer
 from webhook.knowledge.registry_prober import RegistryProber
 from webhook.review.reviewer import Reviewer
 from webhook.runtime.gauges import Gauges
@@ -50,20 +50,18 @@ class Runtime:
             target=self.snapshots.target,
             cluster=lambda: self.snapshots.current.config.cluster_name,
             quotas=lambda: self.snapshots.current.config.quotas,
-            on_rows=self.snapshots.take_rows,
+            on_rows=self.snapshots.apply_rows,
             facts=self._facts if settings.WEBHOOK else None,
-            loads=not is_observer,
+            preloads=not is_observer,
             flush_every=getattr(settings, "FLUSH_EVERY", FLUSH_EVERY),
         )
-        self.existence = RegistryProber(
-            self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST)
-        )
-        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, slots=REQUEST_THREADS // 2)
+        self.prober = RegistryProber(self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
+        gatherer = FactsGatherer(database=self.database, prober=self.prober, slots=REQUEST_THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, database=self.database, gatherer=gatherer)
-        self._gauges = Gauges(self.snapshots, self.database, self.existence.breaker, gatherer.oldest_answer)
-        self.snapshots.after_look = self._after_look
+        self._gauges = Gauges(self.snapshots, self.database, self.prober.breaker, gatherer.oldest_answer)
+        self.snapshots.after_check = self._after_check
 
-    def follow_certificate(self, certificate: ReloadingContext | None) -> None:
+    def set_certificate(self, certificate: ReloadingContext | None) -> None:
         """Publish in the metrics when this certificate expires, and whether a newer one cannot be used."""
         self._gauges.certificate = certificate
         self._gauges.publish_certificate()
@@ -77,7 +75,7 @@ class Runtime:
     def stop(self) -> None:
         self.snapshots.stop()
         self.database.stop()
-        self.existence.close()
+        self.prober.close()
         self._engines.close()
 
     def _facts(self) -> dict[str, Any]:
@@ -102,17 +100,17 @@ class Runtime:
         specifies one."""
         snapshot = self.snapshots.current
         base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
-        waited = min(timeout or math.inf, self.environment.webhook_timeout)
-        return max(0.2, min(base, waited - 1.0))
+        api_timeout = min(timeout or math.inf, self.environment.webhook_timeout)
+        return max(0.2, min(base, api_timeout - 1.0))
 
     def _new_engine(self) -> Engine:
         # One connection for each request thread; threads for blobs never start, because this process copies nothing.
         return Engine(
             EngineSettings(images=REQUEST_THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
-            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
+            on_request=metrics.request_counter(lambda host: self.snapshots.current.label(host)),
         )
 
-    def _after_look(self) -> None:
+    def _after_check(self) -> None:
         if self.snapshots.current.config.trusted_ca != self._engines.settings.trusted_ca:
             self._engines.replace()
         if not self.is_observer:
@@ -123,7 +121,7 @@ _LOCK = threading.Lock()
 
 
 @cache
-def _make() -> Runtime:
+def _create_runtime() -> Runtime:
     runtime = Runtime(settings.ENVIRONMENT)
     config = runtime.snapshots.current.config
     logs.configure(config.log_level, config.log_format)
@@ -136,26 +134,26 @@ def _make() -> Runtime:
 def runtime() -> Runtime:
     """Return the runtime of this process, which the first call creates. Raises ConfigError."""
     with _LOCK:
-        return _make()
+        return _create_runtime()
 
 
 @cache
-def _make_observer() -> Runtime:
-    watching = Runtime(settings.ENVIRONMENT, is_observer=True)
-    watching.start()
-    return watching
+def _create_observer() -> Runtime:
+    created = Runtime(settings.ENVIRONMENT, is_observer=True)
+    created.start()
+    return created
 
 
 def observer() -> Runtime:
     """Return the runtime that the web process uses to explain the webhook's decisions; the first call creates it.
     Raises ConfigError."""
     with _LOCK:
-        return _make_observer()
+        return _create_observer()
 
 
 def stop() -> None:
     """Stop the runtimes that this process has created, if any."""
-    for make in (_make, _make_observer):
-        if make.cache_info().currsize:
-            make().stop()
-            make.cache_clear()
+    for create in (_create_runtime, _create_observer):
+        if create.cache_info().currsize:
+            create().stop()
+            create.cache_clear()

@@ -29,7 +29,7 @@ from mirrors.readiness.registry_names import RegistryNameError
 from mirrors.selectors.clusters.readiness import trend
 from mirrors.selectors.clusters.suspensions import disturbed_targets
 from mirrors.services import ActionRefusedError
-from mirrors.templatetags.banners import keep_targets
+from mirrors.templatetags.banners import cache_targets
 from swapper_project.config import Config
 from swapper_project.process import configured
 from webhook.decision.suspensions import TargetState
@@ -126,7 +126,7 @@ def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill |
     config = source.current
     asked = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
     # Keep the targets, because the banner of the page shows them too.
-    disturbed = keep_targets(request, list(disturbed_targets()))
+    disturbed = cache_targets(request, list(disturbed_targets()))
     targets = [TargetState(row.cluster, row.registry, row.state) for row in disturbed]
     try:
         return config, recent_drill(asked, config, targets), ""
@@ -139,9 +139,9 @@ def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
         done = missing_images.mirror_missing(drill, config, requested_by=request.user.get_username())
     except ActionRefusedError as error:
         return ActionResult("", [str(error)])
-    words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
+    words = f"{done.created} image{'' if done.created == 1 else 's'} queued."
     active = f" {done.active} already had a job." if done.active else ""
-    left = f" {done.left} remain: mirror again to queue them." if done.left else ""
+    left = f" {done.remaining} remain: mirror again to queue them." if done.remaining else ""
     return ActionResult(words + active + left, done.refusals)
 
 

@@ -36,7 +36,7 @@ from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
 from mirrors.selectors.overview.current_state import DashboardFacts, copies_under_way
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, numbers
-from mirrors.templatetags.banners import keep_targets
+from mirrors.templatetags.banners import cache_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
@@ -67,7 +67,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     of = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.facts.images
-    targets = keep_targets(request, [target_of_banner(row) for row in overview.facts.disturbed or ()])
+    targets = cache_targets(request, [target_of_banner(row) for row in overview.facts.disturbed or ()])
     of_clusters = SharedHosts.of(rows, overview.since)
     registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
     return {

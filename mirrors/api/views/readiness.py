@@ -52,7 +52,7 @@ class MirrorMissingView(KnownParameters, APIView):
         asked.is_valid(raise_exception=True)
         config = _config()
         done = mirror_missing(_drill(config, asked.validated_data), config, requested_by=username_of(request))
-        found = {"requested": done.made, "active": done.active, "left": done.left, "refusals": done.refusals}
+        found = {"requested": done.created, "active": done.active, "left": done.remaining, "refusals": done.refusals}
         return Response(serializers.MissingMirroredSerializer(found).data)
 
 

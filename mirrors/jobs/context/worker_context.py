@@ -98,7 +98,7 @@ class WorkerContext:
         return Engine(
             self._settings,
             mounts=self.mounts,
-            on_request=metrics.counts_requests(self._label),
+            on_request=metrics.request_counter(self._label),
             on_remaining=self.pull_limits.hear,
             budgets=self.budgets,
             index_leases=self._index_leases,

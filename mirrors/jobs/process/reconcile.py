@@ -87,7 +87,7 @@ class Reconciler:
         except Exception:
             log.exception("Reconciling jobs failed; trying again")
             return "reconciling jobs failed: see the log"
-        outage_log.responds()
+        outage_log.record_success()
         return ""
 
     def _withdraw(self) -> None:

@@ -54,9 +54,9 @@ class Command(ConfiguredCommand):
         sync_config(config=config)
         self._console = Console(file=sys.stdout, soft_wrap=True)
         self._task = BackfillTask(lambda: config)
-        self._is_ours = cluster in (None, config.cluster_name)
+        self._is_own_cluster = cluster in (None, config.cluster_name)
         name = cluster or config.cluster_name
-        _refuse_unknown(name)
+        _check_cluster(name)
         with until_signal() as stop:
             try:
                 self._run(name, dry_run, stop)
@@ -100,19 +100,19 @@ class Command(ConfiguredCommand):
         while run.previewed_at is None and run.is_open and not stop.is_set():
             self._work(stop)
             run.refresh_from_db()
-            if run.problem and self._is_ours:
+            if run.problem and self._is_own_cluster:
                 raise CommandError(run.problem)
         return run
 
     def _follow(self, run: BackfillRun, stop: threading.Event) -> None:
-        shown = ""
+        last_line = ""
         while run.is_open and not stop.is_set():
             self._work(stop)
             run.refresh_from_db()
             line = progress_line(run, backfill_progress(run))
-            if line != shown:
+            if line != last_line:
                 self.stdout.write(line)
-            shown = line
+            last_line = line
         progress = backfill_progress(run)
         if run.is_open:
             self.stderr.write("Stopped following. The backfill continues: the watcher requests its copies.")
@@ -133,16 +133,16 @@ class Command(ConfiguredCommand):
 
     def _work(self, stop: threading.Event) -> None:
         close_old_connections()
-        began = time.monotonic()
-        if self._is_ours:
+        started_at = time.monotonic()
+        if self._is_own_cluster:
             self._task.work(LINE_SECONDS)
-        stop.wait(max(0.0, IDLE_SECONDS - (time.monotonic() - began)))
+        stop.wait(max(0.0, IDLE_SECONDS - (time.monotonic() - started_at)))
 
 
-def _refuse_unknown(cluster: str) -> None:
-    known = known_clusters()
-    if known and cluster not in known:
+def _check_cluster(cluster: str) -> None:
+    clusters = known_clusters()
+    if clusters and cluster not in clusters:
         raise CommandError(
-            f"There is no cluster named {cluster} (known: {', '.join(known)}). Check the name; to add a cluster, run "
-            f"manage.py prepare with a configuration file that has clusterName: {cluster}."
+            f"There is no cluster named {cluster} (known: {', '.join(clusters)}). Check the name; to add a cluster, "
+            f"run manage.py prepare with a configuration file that has clusterName: {cluster}."
         )

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             except InvalidReferenceError as error:
                 configured.stop(f"--image: {error}.")
         if DIRECTORY not in os.environ:
-            _again_in_a_directory_of_its_own()
+            _restart_in_temporary_directory()
         from mirrors.demo.story import Demo, DemoError
 
         directory = Path(os.environ[DIRECTORY])
@@ -55,10 +55,10 @@ class Command(BaseCommand):
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _again_in_a_directory_of_its_own() -> None:
+def _restart_in_temporary_directory() -> None:
     """Replace this process by one whose settings use a temporary data directory."""
     directory = tempfile.mkdtemp(prefix="k8s-image-swapper-demo-")
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SWAPPER_")}
-    environment = {**ours, DIRECTORY: directory, "SWAPPER_DATA_DIR": directory}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWAPPER_")}
+    environment = {**inherited, DIRECTORY: directory, "SWAPPER_DATA_DIR": directory}
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, str(MANAGE), *sys.argv[1:]], environment)  # noqa: S606

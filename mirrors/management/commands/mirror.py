@@ -82,13 +82,13 @@ class Command(ConfiguredCommand):
         views = (
             job_snapshots.look(ids)
             if queue or not ids
-            else _carry_out(source, ids, sys.stderr if as_json or own else sys.stdout)
+            else _run_jobs(source, ids, sys.stderr if as_json or own else sys.stdout)
         )
         self._report(views, as_json=as_json, queued=queue)
         if refused and not ids:
             sys.exit(2)
-        wanted = {"succeeded", "pending", "running"} if queue else {"succeeded"}
-        if refused or not all(view.status in wanted for view in views):
+        expected = {"succeeded", "pending", "running"} if queue else {"succeeded"}
+        if refused or not all(view.status in expected for view in views):
             sys.exit(1)
         if own and not (as_json or queue):
             self.stdout.write(helm_values(options["release"], source.current.target.name), ending="")
@@ -129,13 +129,13 @@ def _parse(images: Sequence[str], target: Registry, config: Config) -> tuple[lis
     return list(dict.fromkeys(refs)), refused
 
 
-def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
+def _run_jobs(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
     """Run the jobs in this process, and show them until they finish, including those that a worker has leased first.
 
     Raises CommandError if the disk of the database is full, because this command does not wait for space.
     """
     stop = threading.Event()
-    with _set_by_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
+    with _stop_on_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
         while True:
             close_old_connections()
             views = job_snapshots.look(ids)
@@ -153,26 +153,26 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
 
 
 @contextmanager
-def _set_by_signals(stop: threading.Event) -> Iterator[None]:
+def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
     """Let SIGTERM and SIGINT only set the event."""
     signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    previous = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:
         yield
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in zip(signals, previous, strict=True):
             signal.signal(number, handler)
 
 
 @contextmanager
 def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> Iterator[threading.Thread]:
     """Yield a thread that runs these jobs until the end of the block, or until ``stop`` is set."""
-    over = threading.Event()
+    finished = threading.Event()
     context = WorkerContext(source)
 
     def drain() -> None:
-        while not (stop.is_set() or over.is_set()):
-            Drain(context, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
+        while not (stop.is_set() or finished.is_set()):
+            Drain(context, stop=stop.is_set, only=ids, keep_on=lambda: not finished.is_set()).run()
         connection.close()
 
     thread = threading.Thread(target=drain, name="drain", daemon=True)
@@ -180,6 +180,6 @@ def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> It
     try:
         yield thread
     finally:
-        over.set()
+        finished.set()
         thread.join()
         context.close()

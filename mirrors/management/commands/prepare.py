@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser, call_command
 from django.db import IntegrityError, connection, transaction
 
-from mirrors.management.preparation import only_one
+from mirrors.management.preparation import exclusive_lock
 from mirrors.models.base.indexes import ensure_search
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import Config
@@ -41,7 +41,7 @@ class Command(ConfiguredCommand):
 
     def handle(self, *, admin_password_file: Path | None, **options: Any) -> None:
         config = configured.load(settings.ENVIRONMENT)
-        with only_one(connection):
+        with exclusive_lock(connection):
             self._prepare(config, admin_password_file)
         if connection.vendor == "sqlite":
             # The database may be new, and SQLite creates files that are readable by all users.
@@ -52,15 +52,17 @@ class Command(ConfiguredCommand):
         # Repeat this after the migrations: the extension may have become available since one of them ran without it.
         ensure_search(connection)
         sync_config(config=config)
-        if given := settings.ENVIRONMENT.admin_password:
-            self._first_user(lambda: _checked(given))
+        if admin_password := settings.ENVIRONMENT.admin_password:
+            self._create_first_user(lambda: _validated(admin_password))
         elif admin_password_file is not None:
-            is_made = self._first_user(lambda: _kept(admin_password_file))
+            is_created = self._create_first_user(lambda: _read_or_create_password(admin_password_file))
             # Print the password only on a terminal, because logs are stored and read by others.
-            if is_made and sys.stdout.isatty():
-                self.stdout.write(f"Created the user 'admin' with the password {_kept(admin_password_file)}")
+            if is_created and sys.stdout.isatty():
+                self.stdout.write(
+                    f"Created the user 'admin' with the password {_read_or_create_password(admin_password_file)}"
+                )
 
-    def _first_user(self, password: Callable[[], str]) -> bool:
+    def _create_first_user(self, password: Callable[[], str]) -> bool:
         """Create the first user. Return whether it was created: of two concurrent processes, only one creates it."""
         users = get_user_model().objects
         if users.exists():
@@ -76,7 +78,7 @@ class Command(ConfiguredCommand):
         return True
 
 
-def _kept(file: Path) -> str:
+def _read_or_create_password(file: Path) -> str:
     """Return the password in a file; create the file with mode 0600 and a new password if it is missing or empty."""
     if file.exists() and (password := file.read_text().strip()):
         return password
@@ -85,7 +87,7 @@ def _kept(file: Path) -> str:
     return password
 
 
-def _checked(password: str) -> str:
+def _validated(password: str) -> str:
     try:
         validate_password(password)
     except ValidationError as error:

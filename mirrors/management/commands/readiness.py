@@ -48,7 +48,7 @@ class Command(ConfiguredCommand):
 
     def handle(self, *, config: Path | None, as_json: bool, drift: bool, **options: Any) -> None:
         loaded = configured.load(environment_with(config))
-        asked = DrillRequest(
+        request = DrillRequest(
             cluster=options["cluster"] or loaded.cluster_name,
             without=options["without"],
             namespace=options["namespace"],
@@ -56,7 +56,7 @@ class Command(ConfiguredCommand):
             allows_change=options["allow_changes"],
         )
         try:
-            drill = run_drill(asked, loaded)
+            drill = run_drill(request, loaded)
         except (NotListedError, RegistryNameError) as error:
             configured.stop(str(error))
         if as_json:

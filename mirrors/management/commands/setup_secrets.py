@@ -27,17 +27,17 @@ class Command(ConfiguredCommand):
         parser.add_argument("--admin-secret", help="Secret with the keys username and password")
 
     def handle(self, *, namespace: str, **options: Any) -> None:
-        asked = [
+        requested = [
             (options["app_secret"], generated_secrets.APP),
             (options["database_secret"], generated_secrets.DATABASE_SECRET),
             (options["admin_secret"], generated_secrets.ADMIN),
         ]
         # If several options have the same name, one Secret contains all their keys.
-        wanted: dict[str, generated_secrets.Values] = {}
-        for name, values in asked:
+        values_by_name: dict[str, generated_secrets.Values] = {}
+        for name, values in requested:
             if name:
-                wanted[name] = {**wanted.get(name, {}), **values}
-        problems = [self._ensure(namespace, name, values) for name, values in wanted.items()]
+                values_by_name[name] = {**values_by_name.get(name, {}), **values}
+        problems = [self._ensure(namespace, name, values) for name, values in values_by_name.items()]
         if problems := [problem for problem in problems if problem]:
             raise CommandError("\n".join(problems))
 

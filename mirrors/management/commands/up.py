@@ -73,7 +73,7 @@ class Command(ConfiguredCommand):
         webhook = webhook_environment(config, data_dir, no_tls=options["no_tls"])
         # The metrics address is not checked: without it the worker still copies, and logs the problem.
         for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
-            _stop_unless_free(address, flag)
+            _check_address(address, flag)
         self._prepare(common, data_dir)
         self._print_addresses(config, webhook, options["web_address"], data_dir)
         programs = [
@@ -89,17 +89,17 @@ class Command(ConfiguredCommand):
 
     def _prepare(self, common: dict[str, str], data_dir: Path) -> None:
         password_file = data_dir / "admin-password"
-        ended = subprocess.run(
+        result = subprocess.run(
             manage("prepare", "--admin-password-file", str(password_file)), env=_with_environ(common), check=False
         )
-        if ended.returncode:
-            sys.exit(ended.returncode)
+        if result.returncode:
+            sys.exit(result.returncode)
 
     def _print_addresses(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
         scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
         host, _, port = webhook["SWAPPER_BIND"].rpartition(":")
-        where = f"{scheme}://{host or 'localhost'}:{port}/webhook"
-        self.stdout.write(f"webhook    {where}{'' if host else '  (all addresses of this machine)'}")
+        url = f"{scheme}://{host or 'localhost'}:{port}/webhook"
+        self.stdout.write(f"webhook    {url}{'' if host else '  (all addresses of this machine)'}")
         password = "as given" if settings.ENVIRONMENT.admin_password else f"in {data_dir / 'admin-password'}"
         self.stdout.write(f"admin      http://{web_address}/  user admin, password {password}")
         name = config.target.name
@@ -123,7 +123,7 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -
     return environment
 
 
-def _stop_unless_free(address: str, flag: str) -> None:
+def _check_address(address: str, flag: str) -> None:
     """Exit the process if the address cannot be used, before any program is started."""
     try:
         listening.listen(address).close()

@@ -46,9 +46,9 @@ class FailingPulls:
         self,
         pods: Iterable[tuple[str, PodState]],
         target: TargetName,
-        earlier: Mapping[str, tuple[str, str]],
+        stored_causes: Mapping[str, tuple[str, str]],
     ) -> list[FailingPull]:
-        """Return the current failing pulls. ``earlier`` has stored causes and messages by image, used for back-offs."""
+        """Return the current failing pulls. ``stored_causes`` has causes and messages by image, used for back-offs."""
         now, causes, found = time.time(), dict[tuple[str, str], Cause](), []
         for uid, pod in pods:
             if pod.finished:
@@ -56,7 +56,7 @@ class FailingPulls:
             for container in pod.containers:
                 if container.fails_to_pull:
                     key = (uid, container.name)
-                    causes[key] = cause = self._cause(key, container, earlier, now)
+                    causes[key] = cause = self._cause(key, container, stored_causes, now)
                     name, side = registry_side_of(container.image, target)
                     found.append(
                         FailingPull(uid, pod, container.image, name, side, cause.cause, cause.message, cause.since)
@@ -65,7 +65,7 @@ class FailingPulls:
         return found
 
     def _cause(
-        self, key: tuple[str, str], container: ContainerState, earlier: Mapping[str, tuple[str, str]], now: float
+        self, key: tuple[str, str], container: ContainerState, stored_causes: Mapping[str, tuple[str, str]], now: float
     ) -> Cause:
         last = self._causes.get(key)
         cause = cause_of(container.reason, container.message, container.image)
@@ -73,8 +73,8 @@ class FailingPulls:
             return Cause(cause, container.message, last.since if last else now)
         if last is not None:
             return last
-        known, message = earlier.get(container.image, (PullCause.OTHER.value, container.message))
-        return Cause(PullCause(known), message, now)
+        stored_cause, message = stored_causes.get(container.image, (PullCause.OTHER.value, container.message))
+        return Cause(PullCause(stored_cause), message, now)
 
 
 def registry_side_of(image: str, target: TargetName) -> tuple[str, PullSide]:

@@ -26,7 +26,7 @@ TESTED_AFTER: Final = 300.0
 RECOVERED_AFTER: Final = 600.0
 """Seconds after a recovery in which failures of older pods are ignored: their pulls are retried within 300."""
 
-QUIET_FOR: Final = 600.0
+QUIET_TEST_SECONDS: Final = 600.0
 """Seconds of testing without a failure after which the target is healthy, if a test pod started from an image that its
 node already had."""
 
@@ -48,7 +48,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class PullsSeen:
+class PullObservation:
     """The pulls in a cluster, observed at ``now``. By node, ``succeeded`` is when a pull from the target last
     succeeded, and ``started`` is when the newest pod was created that has started with an image of the target."""
 
@@ -59,54 +59,54 @@ class PullsSeen:
     now: float
 
 
-def next_health(health: Health, seen: PullsSeen) -> Health:
+def next_health(health: Health, observation: PullObservation) -> Health:
     """Return the health after this observation; an equal value if nothing has changed."""
-    if health.changed_at > seen.now:
+    if health.changed_at > observation.now:
         # The clock of this or another watcher was ahead when the health was written.
-        health = replace(health, began_at=min(health.began_at, seen.now), changed_at=seen.now)
-    failing = _failing(health, seen)
+        health = replace(health, began_at=min(health.began_at, observation.now), changed_at=observation.now)
+    failing = _failing(health, observation)
     nodes = {f.pod.node for f in failing}
     if health.state == "healthy":
-        if len(nodes) < min(NODES_NEEDED, max(seen.nodes, 1)):
+        if len(nodes) < min(NODES_NEEDED, max(observation.nodes, 1)):
             return health
-        return _unhealthy(Health(began_at=seen.now), failing, seen.now)
-    if _has_recovered(health, failing, seen):
-        return replace(health, state="healthy", changed_at=seen.now)
+        return _unhealthy(Health(began_at=observation.now), failing, observation.now)
+    if _has_recovered(health, failing, observation):
+        return replace(health, state="healthy", changed_at=observation.now)
     if health.state == "testing":
-        is_refuted = any(f.pod.created_at > health.changed_at for f in failing)
-        return _unhealthy(health, failing, seen.now) if is_refuted else health
-    if seen.now - health.changed_at >= TESTED_AFTER:
-        return replace(health, state="testing", changed_at=seen.now)
+        has_failed = any(f.pod.created_at > health.changed_at for f in failing)
+        return _unhealthy(health, failing, observation.now) if has_failed else health
+    if observation.now - health.changed_at >= TESTED_AFTER:
+        return replace(health, state="testing", changed_at=observation.now)
     return health if nodes <= set(health.nodes) else replace(health, nodes=_listed({*health.nodes, *nodes}))
 
 
-def _failing(health: Health, seen: PullsSeen) -> list[FailingPull]:
+def _failing(health: Health, observation: PullObservation) -> list[FailingPull]:
     """Return the pulls that fail because of the target, on nodes where no pull has succeeded since the failure."""
-    has_settled = health.state != "healthy" or seen.now - health.changed_at >= RECOVERED_AFTER
+    has_settled = health.state != "healthy" or observation.now - health.changed_at >= RECOVERED_AFTER
     counted_from = 0.0 if has_settled else health.changed_at
     return [
         f
-        for f in seen.failing
+        for f in observation.failing
         if f.side is PullSide.TARGET
         and f.cause in TARGET_CAUSES
         and f.pod.node
         and f.pod.created_at >= counted_from
-        and seen.succeeded.get(f.pod.node, 0.0) < f.since
+        and observation.succeeded.get(f.pod.node, 0.0) < f.since
     ]
 
 
-def _has_recovered(health: Health, failing: Sequence[FailingPull], seen: PullsSeen) -> bool:
+def _has_recovered(health: Health, failing: Sequence[FailingPull], observation: PullObservation) -> bool:
     """Return whether the target has recovered: a pull succeeded on a node that had failed; or no pull fails, and pulls
-    succeeded on two other nodes, or a test pod started and the test has lasted for ``QUIET_FOR``."""
-    succeeded = {node for node, at in seen.succeeded.items() if at > health.began_at}
+    succeeded on two other nodes, or a test pod started and the test has lasted for ``QUIET_TEST_SECONDS``."""
+    succeeded = {node for node, at in observation.succeeded.items() if at > health.began_at}
     if succeeded & set(health.nodes):
         return True
     if failing:
         return False
     if len(succeeded) >= NODES_NEEDED:
         return True
-    is_quiet = health.state == "testing" and seen.now - health.changed_at >= QUIET_FOR
-    return is_quiet and any(created > health.changed_at for created in seen.started.values())
+    is_quiet = health.state == "testing" and observation.now - health.changed_at >= QUIET_TEST_SECONDS
+    return is_quiet and any(created > health.changed_at for created in observation.started.values())
 
 
 def _unhealthy(health: Health, failing: Sequence[FailingPull], now: float) -> Health:

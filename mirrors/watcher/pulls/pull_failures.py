@@ -12,7 +12,7 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.inventory import Inventory
 from mirrors.watcher.pulls.failing import FailingPulls
 from mirrors.watcher.pulls.grouped import FailingImage, by_image
-from mirrors.watcher.pulls.target_health import HealthKeeper
+from mirrors.watcher.pulls.target_health import HealthWriter
 from swapper_project.config import Config
 
 
@@ -22,7 +22,7 @@ class PullFailures:
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config_source = config_source
         self._failing = FailingPulls()
-        self._health = HealthKeeper()
+        self._health = HealthWriter()
 
     def run(self, inventory: Inventory) -> None:
         config = self._config_source()
@@ -31,8 +31,8 @@ class PullFailures:
         # Without permission to read nodes, count the nodes that run pods.
         nodes = nodes or len({pod.node for _, pod in pods if pod.node})
         rows = {row.key: row for row in PullFailure.objects.filter(cluster=config.cluster_name)}
-        earlier = {row.image: (row.cause, row.message) for row in rows.values()}
-        failing = self._failing.update(pods, config.target.name, earlier)
+        stored_causes = {row.image: (row.cause, row.message) for row in rows.values()}
+        failing = self._failing.update(pods, config.target.name, stored_causes)
         images = by_image(failing)
         if images or rows:
             _write(config, list(images.values()), rows)
@@ -42,11 +42,11 @@ class PullFailures:
 def _write(config: Config, images: list[FailingImage], rows: dict[str, PullFailure]) -> None:
     target = config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
-    known = mirrored_images(registry_id, [image.name for image in images if image.name], cluster=config.cluster_name)
+    mirrored = mirrored_images(registry_id, [image.name for image in images if image.name], cluster=config.cluster_name)
     everybody = config.private_images == "mirror"
-    seen = [_seen(image, known.get(image.name), everybody=everybody) for image in images]
-    write_failures(cluster=config.cluster_name, seen=seen, rows=rows)
-    missing = [s for s in seen if s.side is PullSide.TARGET and s.cause is PullCause.NOT_FOUND]
+    failures = [_failure_of(image, mirrored.get(image.name), everybody=everybody) for image in images]
+    write_failures(cluster=config.cluster_name, seen=failures, rows=rows)
+    missing = [s for s in failures if s.side is PullSide.TARGET and s.cause is PullCause.NOT_FOUND]
     if missing and registry_id is not None:
         services.recover_missing(
             target_registry_id=registry_id,
@@ -56,8 +56,8 @@ def _write(config: Config, images: list[FailingImage], rows: dict[str, PullFailu
         )
 
 
-def _seen(image: FailingImage, known: Mirrored | None, *, everybody: bool) -> SeenFailure:
-    source = known.source if known else (image.name if image.side is PullSide.SOURCE else "")
+def _failure_of(image: FailingImage, mirrored: Mirrored | None, *, everybody: bool) -> SeenFailure:
+    source = mirrored.source if mirrored else (image.name if image.side is PullSide.SOURCE else "")
     return SeenFailure(
         image=image.image,
         source=source,
@@ -68,6 +68,6 @@ def _seen(image: FailingImage, known: Mirrored | None, *, everybody: bool) -> Se
         nodes=len(image.nodes),
         namespaces=image.listed_namespaces,
         samples=image.listed_samples,
-        is_mirrored=known is not None and known.is_usable_by(image.listed_namespaces, everybody=everybody),
-        mapping_id=known.mapping_id if known else None,
+        is_mirrored=mirrored is not None and mirrored.is_usable_by(image.listed_namespaces, everybody=everybody),
+        mapping_id=mirrored.mapping_id if mirrored else None,
     )

@@ -13,7 +13,7 @@ from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.vocabulary.pull_causes import PullSide
 from mirrors.watcher.pulls.failing import FailingPull, registry_side_of
 
-MOST_PLACES: Final = 100_000
+MOST_CACHED_IMAGES: Final = 100_000
 """The most images in the cache of sides, about 20 MB, before it is cleared."""
 
 
@@ -30,13 +30,13 @@ class SuccessfulPulls:
         self._seen: set[tuple[str, str]] | None = None
         self._failing: set[str] = set()
         self._target: TargetName | None = None
-        self._places: dict[str, bool] = {}
+        self._at_target: dict[str, bool] = {}
 
     def update(
         self, pods: Iterable[tuple[str, PodState]], failing: Iterable[FailingPull], target: TargetName, now: float
     ) -> None:
-        if target != self._target or len(self._places) > MOST_PLACES:
-            self._target, self._places = target, {}
+        if target != self._target or len(self._at_target) > MOST_CACHED_IMAGES:
+            self._target, self._at_target = target, {}
         failed, seen = self._failing, set[tuple[str, str]]()
         for uid, pod in pods:
             for container in pod.containers:
@@ -44,10 +44,10 @@ class SuccessfulPulls:
                 has_pulled = container.started and not container.fails_to_pull
                 if not has_pulled or not pod.node or not self._is_at_target(container.image):
                     continue
-                place = (pod.node, container.image)
-                seen.add(place)
+                node_image = (pod.node, container.image)
+                seen.add(node_image)
                 self.started_since[pod.node] = max(self.started_since.get(pod.node, 0.0), pod.created_at)
-                is_new = self._seen is not None and place not in self._seen
+                is_new = self._seen is not None and node_image not in self._seen
                 if is_new or f"{uid}/{container.name}" in failed:
                     self.at[pod.node] = now
         self._seen = seen
@@ -55,8 +55,8 @@ class SuccessfulPulls:
         self._failing = {f"{f.uid}/{c.name}" for f in at_target for c in f.pod.containers if c.fails_to_pull}
 
     def _is_at_target(self, image: str) -> bool:
-        known = self._places.get(image)
-        if known is None:
+        is_at_target = self._at_target.get(image)
+        if is_at_target is None:
             assert self._target is not None
-            known = self._places[image] = registry_side_of(image, self._target)[1] is PullSide.TARGET
-        return known
+            is_at_target = self._at_target[image] = registry_side_of(image, self._target)[1] is PullSide.TARGET
+        return is_at_target

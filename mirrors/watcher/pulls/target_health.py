@@ -11,14 +11,14 @@ import structlog
 from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.models import HealthState, TargetHealth
 from mirrors.watcher.pulls.failing import FailingPull
-from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
+from mirrors.watcher.pulls.health_rules import Health, PullObservation, next_health
 from mirrors.watcher.pulls.successful_pulls import SuccessfulPulls
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
 
-class HealthKeeper:
+class HealthWriter:
     """The writer of the target's health. Each watcher has one instance."""
 
     def __init__(self) -> None:
@@ -36,16 +36,16 @@ class HealthKeeper:
             other.delete()
         if row is None and not failing:
             return
-        health = _of_row(row) if row else Health()
-        seen = PullsSeen(failing, self._successful.at, self._successful.started_since, nodes, now)
-        changed = next_health(health, seen)
-        if changed != health:
-            _write(row or TargetHealth(cluster=config.cluster_name, registry=target.endpoint), changed)
-        if changed.state != health.state:
-            _log(config, changed)
+        health = _health_of(row) if row else Health()
+        observation = PullObservation(failing, self._successful.at, self._successful.started_since, nodes, now)
+        new_health = next_health(health, observation)
+        if new_health != health:
+            _write(row or TargetHealth(cluster=config.cluster_name, registry=target.endpoint), new_health)
+        if new_health.state != health.state:
+            _log(config, new_health)
 
 
-def _of_row(row: TargetHealth) -> Health:
+def _health_of(row: TargetHealth) -> Health:
     began_at, changed_at = row.began_at.timestamp(), row.changed_at.timestamp()
     return Health(row.state, row.cause, row.message, tuple(row.nodes), began_at, changed_at)
 

@@ -51,11 +51,11 @@ class EcrOptions(Section):
     encryption_configuration: EncryptionConfiguration = EncryptionConfiguration()
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        tags = given.get("tags")
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        tags = values.get("tags")
         keys = [str(tag.get("key")) for tag in tags if isinstance(tag, dict)] if isinstance(tags, tuple) else []
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            yield f"tags: the key {min(twice)!r} is set twice"
+        if duplicates := {key for key in keys if keys.count(key) > 1}:
+            yield f"tags: the key {min(duplicates)!r} is set twice"
 
 
 class AwsRegistry(RegistryConnection):
@@ -100,12 +100,12 @@ class AwsTarget(AwsRegistry):
         return target_name(ecr_hosts(self.account_id, self.region)[self.hostname], self.prefix)
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        options = given.get("ecrOptions")
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        options = values.get("ecrOptions")
         for key in ("accessPolicy", "lifecyclePolicy"):
-            if key in given and isinstance(options, dict) and key in options:
+            if key in values and isinstance(options, dict) and key in options:
                 yield f"{key} is set here and under ecrOptions; keep one"
-        yield from prefix_problems(given, ECR_MAX_REPOSITORY)
+        yield from prefix_problems(values, ECR_MAX_REPOSITORY)
 
     @model_validator(mode="after")
     def _warn_of_expiry(self, info: ValidationInfo) -> Self:

@@ -70,7 +70,7 @@ class GcpTarget(GcpRegistry):
         return target_name(self.host, self.path)
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        options = given.get("garOptions")
-        if isinstance(options, dict) and any(options.values()) and not given.get("createRepository"):
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        options = values.get("garOptions")
+        if isinstance(options, dict) and any(options.values()) and not values.get("createRepository"):
             yield "garOptions applies only to a repository that is created by mirroring: set createRepository to true"

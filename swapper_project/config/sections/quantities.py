@@ -23,7 +23,7 @@ def duration(value: object) -> float:
     return float(sum(Decimal(number) * Decimal(_UNITS[unit]) for number, unit in _TERM.findall(value)))
 
 
-def show_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return the Go duration that ``duration`` parses as ``seconds``."""
     nanoseconds = round(seconds * 1_000_000_000)
     if nanoseconds % 1_000_000_000:
@@ -44,7 +44,7 @@ def size(value: object) -> int:
     return int(Decimal(match[1]) * _SIZES[match[2]])
 
 
-def show_size(count: int) -> str | int:
+def format_size(count: int) -> str | int:
     return next((f"{count >> n * 10}{'KMGT'[n - 1]}iB" for n in (4, 3, 2, 1) if count and count % 1024**n == 0), count)
 
 
@@ -52,14 +52,14 @@ Duration = Annotated[
     float,
     BeforeValidator(duration),
     Field(gt=0, le=366 * 86400),
-    PlainSerializer(show_duration),
+    PlainSerializer(format_duration),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$"}),
 ]
 Size = Annotated[
     int,
     BeforeValidator(size),
     Field(ge=1 << 20, le=1 << 44),
-    PlainSerializer(show_size),
+    PlainSerializer(format_size),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 1 << 20}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
     ),

@@ -28,7 +28,7 @@ class HostRateLimit(Section):
     @property
     def limits(self) -> dict[str, float]:
         """The limits by operation of the engine."""
-        given = {
+        limits = {
             "request": self.requests,
             "write": self.writes,
             "put-manifest": self.manifest_puts,
@@ -38,7 +38,7 @@ class HostRateLimit(Section):
             "head": self.heads,
             "transfer": self.transfers,
         }
-        return {operation: float(limit) for operation, limit in given.items() if limit is not None}
+        return {operation: float(limit) for operation, limit in limits.items() if limit is not None}
 
 
 class PullReserve(Section):

@@ -20,8 +20,8 @@ class Section(BaseModel):
     )
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Yield problems between keys. ``given`` has the keys and values of the file. Its values can be invalid, which
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        """Yield problems between keys. ``values`` has the keys and values of the file. Its values can be invalid, which
         is reported separately."""
         yield from ()
 
@@ -56,22 +56,22 @@ class RegistryWithCredentials(RegistryConnection):
         return ("passwordFile", "passwordEnv")
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
         keys = cls.password_keys()
-        found = [key for key in keys if given.get(key)]
-        if len(found) > 1:
-            yield f"{found[0]} and {found[1]} are both set; keep one"
-        if given.get("username") and not found:
+        set_keys = [key for key in keys if values.get(key)]
+        if len(set_keys) > 1:
+            yield f"{set_keys[0]} and {set_keys[1]} are both set; keep one"
+        if values.get("username") and not set_keys:
             yield f"username also needs {', '.join(keys[:-1])} or {keys[-1]}"
-        if found and not given.get("username"):
-            yield f"{found[0]} also needs username"
-        if ".." in str(given.get("passwordFile", "")).split("/"):
+        if set_keys and not values.get("username"):
+            yield f"{set_keys[0]} also needs username"
+        if ".." in str(values.get("passwordFile", "")).split("/"):
             yield "passwordFile must not contain '..'"
 
 
-def prefix_problems(given: Mapping[str, Any], longest: int = MAX_REPOSITORY) -> Iterator[str]:
+def prefix_problems(values: Mapping[str, Any], max_length: int = MAX_REPOSITORY) -> Iterator[str]:
     """Yield a problem if the prefix cannot be a part of an image name."""
     try:
-        TargetName("registry.example.com", str(given.get("prefix", "")), longest)
+        TargetName("registry.example.com", str(values.get("prefix", "")), max_length)
     except InvalidReferenceError as error:
         yield str(error)

@@ -65,18 +65,20 @@ class SourceRegistry(RegistryWithCredentials):
         return self.type != "oci" or "*" in self.namespaces
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        yield from super().conflicts(given)
-        kind = given.get("type")
-        if kind == "oci" and "host" not in given:
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().conflicts(values)
+        kind = values.get("type")
+        if kind == "oci" and "host" not in values:
             yield "host is missing; type oci needs it"
         if kind not in ("aws", "gcp"):
             return
-        if kind not in given:
+        if kind not in values:
             yield f"{kind} is missing; type {kind} needs this section"
-        mine = {str(f.alias): f.default for name, f in cls.model_fields.items() if name not in ("type", "aws", "gcp")}
-        if foreign := sorted(key for key, default in mine.items() if given.get(key, default) != default):
-            keys = ", ".join(foreign)
+        oci_defaults = {
+            str(f.alias): f.default for name, f in cls.model_fields.items() if name not in ("type", "aws", "gcp")
+        }
+        if unsupported := sorted(key for key, default in oci_defaults.items() if values.get(key, default) != default):
+            keys = ", ".join(unsupported)
             yield f"{keys}: only for type oci; type {kind} authenticates with the cloud's own credentials"
 
 

@@ -31,9 +31,9 @@ class OciTarget(RegistryWithCredentials):
         return target_name(self.endpoint, self.prefix, aliases=self.aliases, insecure=self.insecure)
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        yield from super().conflicts(given)
-        yield from prefix_problems(given)
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().conflicts(values)
+        yield from prefix_problems(values)
 
 
 class Target(Section):
@@ -54,12 +54,12 @@ class Target(Section):
         return self.chosen.name
 
     @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        needs = {
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        required_keys = {
             "aws": "accountId and region",
             "gcp": "location, projectId and repositoryId",
             "oci": "endpoint",
         }
-        kind = given.get("type", "aws")
-        if kind in needs and kind not in given:
-            yield f"{kind} is missing; type {kind} needs this section, with {needs[kind]}"
+        kind = values.get("type", "aws")
+        if kind in required_keys and kind not in values:
+            yield f"{kind} is missing; type {kind} needs this section, with {required_keys[kind]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 KeyPath = tuple[str | int, ...]
 
-_WORDS = {
+_TEXTS = {
     "missing": "is missing",
     "string_type": "must be text; put quotes around it",
     "bool_type": "must be true or false, without quotes",
@@ -39,29 +39,31 @@ class Findings:
 
     name: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    given_by_flag: set[KeyPath] = field(default_factory=set)  # in lower case
+    set_by_flag: set[KeyPath] = field(default_factory=set)  # in lower case
     problems: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     files: dict[KeyPath, str] = field(default_factory=dict)
     """Files of certificates and keys, by the keys that name them."""
 
     def add(self, path: KeyPath, message: str, *, line: int | None = None) -> None:
-        if lowered(path) in self.given_by_flag:
-            self.problems.append((0, f"{show(path)}, set by a flag: {message}"))
+        if lowercase_path(path) in self.set_by_flag:
+            self.problems.append((0, f"{format_path(path)}, set by a flag: {message}"))
             return
         line = line or self._line(path)
-        place = f"{self.name}:{line}" if line else self.name
-        self.problems.append((line or 0, f"{place}: {show(path)}: {message}" if path else f"{place}: {message}"))
+        location = f"{self.name}:{line}" if line else self.name
+        self.problems.append(
+            (line or 0, f"{location}: {format_path(path)}: {message}" if path else f"{location}: {message}")
+        )
 
     def warn(self, path: KeyPath, message: str) -> None:
-        self.warnings.append(f"{show(path)}: {message}")
+        self.warnings.append(f"{format_path(path)}: {message}")
 
     def add_all(self, errors: Iterable[Mapping[str, Any]]) -> None:
         """Add the errors of a pydantic validation, in the terms of the file."""
         for error in errors:
             # The location includes the tags of alternatives, such as `<list>`, which are not keys of the file.
             path = (part for part in error["loc"] if not str(part).startswith("<"))
-            self.add(tuple(path), _words(error))
+            self.add(tuple(path), _message_of(error))
 
     def raise_if_any(self) -> None:
         if self.problems:
@@ -72,25 +74,25 @@ class Findings:
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
 
-def show(path: KeyPath) -> str:
+def format_path(path: KeyPath) -> str:
     """Return the path as text, such as ``source.filters[0].jmespath``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
-def lowered(path: KeyPath) -> KeyPath:
+def lowercase_path(path: KeyPath) -> KeyPath:
     return tuple(part.lower() if isinstance(part, str) else part for part in path)
 
 
-def _words(error: Mapping[str, Any]) -> str:
+def _message_of(error: Mapping[str, Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         # Keys with a choice of values contain no secrets, so the given value can be shown.
         if error["input"] == "generic" and "oci" in context["expected"]:
             return "must be oci, not 'generic': set endpoint, prefix, username and passwordFile below oci"
-        near = difflib.get_close_matches(str(error["input"]), _QUOTED.findall(context["expected"]), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        matches = difflib.get_close_matches(str(error["input"]), _QUOTED.findall(context["expected"]), 1)
+        hint = f"; did you mean {matches[0]}?" if matches else ""
         return f"must be {context['expected']}, not {str(error['input'])[:60]!r}{hint}"
     if kind == "value_error":
         return str(context["error"])
-    return _WORDS.get(kind) or str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
+    return _TEXTS.get(kind) or str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")

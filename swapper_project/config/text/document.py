@@ -55,8 +55,8 @@ def read(text: str, name: str) -> dict[str, Pair]:
         tree = reader.convert(root) if root else {}
     except YamlError as error:
         line = f":{error.line}" if error.line else ""
-        words = str(error) if str(error) in _LIMITS else f"this is not valid YAML: {error}"
-        raise ConfigError([f"{name}{line}: {words}"]) from None
+        message = str(error) if str(error) in _LIMITS else f"this is not valid YAML: {error}"
+        raise ConfigError([f"{name}{line}: {message}"]) from None
     if reader.problems:
         raise ConfigError(reader.problems)
     if not isinstance(tree, dict):

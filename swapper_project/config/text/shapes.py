@@ -8,10 +8,12 @@ from typing import Final
 
 from swapper_project.config.text.document import Pair, Tree
 
-_KEYS: Final = frozenset({"target", "source", "dryrun", "imageswappolicy", "imagecopypolicy", "loglevel", "logformat"})
+_CONFIG_KEYS: Final = frozenset(
+    {"target", "source", "dryrun", "imageswappolicy", "imagecopypolicy", "loglevel", "logformat"}
+)
 """Keys, in lower case, by which a configuration is recognised."""
 
-_CHART: Final = frozenset(
+_CHART_KEYS: Final = frozenset(
     [
         "affinity",
         "autoscaling",
@@ -50,22 +52,24 @@ _CHART: Final = frozenset(
 """Top-level keys of the chart's values, in lower case."""
 
 
-def misplaced(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
+def describe_wrong_file(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
     """Return the line and a message that says what to pass instead, if the file is of another kind; None if it can be a
     configuration."""
     keys = {pair.key.lower(): pair for pair in tree.values()}
-    if keys.keys() & _KEYS:
+    if keys.keys() & _CONFIG_KEYS:
         return None
     if "apiversion" in keys and "kind" in keys:
-        return _object(keys)
-    inside = next(_configurations(tree), None)
-    if inside is not None:
-        path, line = inside
+        return _describe_kubernetes_object(keys)
+    nested = next(_configurations(tree), None)
+    if nested is not None:
+        path, line = nested
         return line, (
             f"this is a values file of a Helm chart: use the content of `{path}:` as the configuration file, for "
             f"example: yq '.{_quoted(path)}' values.yaml > .k8s-image-swapper.yaml"
         )
-    if len(keys.keys() & _CHART) > 1 or (keys.keys() & {*_CHART, "config"} and keys.keys() <= {*_CHART, "config"}):
+    if len(keys.keys() & _CHART_KEYS) > 1 or (
+        keys.keys() & {*_CHART_KEYS, "config"} and keys.keys() <= {*_CHART_KEYS, "config"}
+    ):
         return next(iter(keys.values())).line, (
             "this is a values file of a Helm chart, without a configuration below `config:`; "
             "use a file with the keys of the configuration, such as target"
@@ -73,10 +77,10 @@ def misplaced(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
     return None
 
 
-def _object(keys: Mapping[str, Pair]) -> tuple[int, str]:
+def _describe_kubernetes_object(keys: Mapping[str, Pair]) -> tuple[int, str]:
     kind, data = keys["kind"], keys.get("data")
     for pair in (data.value if data and isinstance(data.value, dict) else {}).values():
-        if isinstance(pair.value, str) and any(f"{key}:" in pair.value.lower() for key in _KEYS):
+        if isinstance(pair.value, str) and any(f"{key}:" in pair.value.lower() for key in _CONFIG_KEYS):
             return pair.line, f'this is a {kind.value} of Kubernetes: use the text below data["{pair.key}"] instead'
     return kind.line, f"this is a {kind.value} of Kubernetes, not a configuration file"
 
@@ -88,13 +92,13 @@ def _configurations(tree: Mapping[str, Pair]) -> Iterator[tuple[str, int]]:
         if pair.key.lower() == "config" and _is_configuration(pair.value):
             yield pair.key, pair.line
     for pair in tree.values():
-        for inner in pair.value.values() if isinstance(pair.value, dict) else ():
-            if inner.key.lower() == "config" and _is_configuration(inner.value):
-                yield f"{pair.key}.{inner.key}", inner.line
+        for child in pair.value.values() if isinstance(pair.value, dict) else ():
+            if child.key.lower() == "config" and _is_configuration(child.value):
+                yield f"{pair.key}.{child.key}", child.line
 
 
 def _is_configuration(value: Tree) -> bool:
-    return isinstance(value, dict) and any(pair.key.lower() in _KEYS for pair in value.values())
+    return isinstance(value, dict) and any(pair.key.lower() in _CONFIG_KEYS for pair in value.values())
 
 
 def _quoted(path: str) -> str:

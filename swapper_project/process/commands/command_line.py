@@ -18,7 +18,7 @@ from swapper_project.process.private_files.permissions import missing_access
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """The flags that each command accepts, and the environment variable that each flag sets."""
 
-REFUSING: Mapping[str, str] = {
+COMMANDS_WITHOUT_FLAGS: Mapping[str, str] = {
     "demo": "it creates its own configuration and data directory. To run your configuration: manage.py up"
 }
 """Commands that accept none of the flags, and the reason."""
@@ -27,7 +27,7 @@ _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS,
 
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR})
 
-_STEPS: Final = {
+_REMEDIES: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free space there"),
     errno.ENOTDIR: "Move this file away",
 }
@@ -40,21 +40,27 @@ ROLE_OF_COMMAND: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web",
 """Commands that run one role of the system, with that role's settings."""
 
 
-def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
+def apply_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
     """Return the arguments without the shared flags, and put the flags' values into the environment: settings read them
     from there, and child processes inherit them. A flag overrides a variable that was already set."""
     parser = argparse.ArgumentParser(prog="manage.py", add_help=False, allow_abbrev=False)
     for flag in FLAGS:
         parser.add_argument(flag, type=_path)
-    known, rest = parser.parse_known_args(argv[1:])
-    if rest and rest[0] in REFUSING and any(value is not None for value in vars(known).values()):
-        parser.exit(2, f"{rest[0]} accepts neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
+    parsed, remaining = parser.parse_known_args(argv[1:])
+    if (
+        remaining
+        and remaining[0] in COMMANDS_WITHOUT_FLAGS
+        and any(value is not None for value in vars(parsed).values())
+    ):
+        parser.exit(
+            2, f"{remaining[0]} accepts neither {' nor '.join(FLAGS)}: {COMMANDS_WITHOUT_FLAGS[remaining[0]]}\n"
+        )
     for flag, variable in FLAGS.items():
-        value = getattr(known, flag.strip("-").replace("-", "_"))
+        value = getattr(parsed, flag.strip("-").replace("-", "_"))
         if value is not None:
             environ[variable] = value
             environ.pop(f"{variable}_FILE", None)
-    return [*argv[:1], *rest]
+    return [*argv[:1], *remaining]
 
 
 def _path(text: str) -> str:
@@ -67,16 +73,17 @@ def explain_write(error: OSError, place: str = "") -> str:
     """Return a message about a file that cannot be read or written, with the remedy. ``place`` is the path if the error
     names none."""
     path = str(error.filename or place)
-    where = f" {path}" if path else ""
+    location = f" {path}" if path else ""
     if error.errno in _DENIED and path and (missing := missing_access(Path(os.path.abspath(path)))):
-        return f"Cannot read or write{where}: {error.strerror}. {missing}"
-    step = _STEPS.get(error.errno or 0, "Give this user the right to write there")
+        return f"Cannot read or write{location}: {error.strerror}. {missing}"
+    remedy = _REMEDIES.get(error.errno or 0, "Give this user the right to write there")
     return (
-        f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir (SWAPPER_DATA_DIR)."
+        f"Cannot write{location}: {error.strerror}. {remedy}, or name another directory with --data-dir "
+        "(SWAPPER_DATA_DIR)."
     )
 
 
-def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+def apply_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     """Set the role for a command that runs one, whatever the previous value of the variable."""
     if argv[1:2] and argv[1] in ROLE_OF_COMMAND:
         environ["SWAPPER_ROLE"] = ROLE_OF_COMMAND[argv[1]]

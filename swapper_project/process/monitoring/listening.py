@@ -31,8 +31,8 @@ def listen(address: str, *, backlog: int = 128) -> socket.socket:
             if not _means_no_ipv6(error):
                 raise
             return socket.create_server(("0.0.0.0", port), backlog=backlog)  # noqa: S104
-    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server(where[:2], family=family, backlog=backlog)
+    family, _, _, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(sockaddr[:2], family=family, backlog=backlog)
 
 
 def for_gunicorn(address: str) -> list[str]:
@@ -44,8 +44,8 @@ def for_gunicorn(address: str) -> list[str]:
         return [f"0.0.0.0:{port}"]
     # If the system separates IPv4 and IPv6, each needs a socket.
     with socket.socket(socket.AF_INET6) as probe:
-        is_apart = probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
-    return [f"0.0.0.0:{port}", f"[::]:{port}"] if is_apart else [f"[::]:{port}"]
+        is_ipv6_only = probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    return [f"0.0.0.0:{port}", f"[::]:{port}"] if is_ipv6_only else [f"[::]:{port}"]
 
 
 def _has_ipv6() -> bool:

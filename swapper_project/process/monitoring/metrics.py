@@ -122,7 +122,7 @@ CLUSTER_REQUESTS: Final = Counter(
     ["verb", "resource"],
 )
 
-OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
+METRICS_BY_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
     "webhook": (
         ADMISSIONS,
         ADMISSION_SECONDS,
@@ -149,7 +149,7 @@ OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
 """The metrics that each role exposes. All processes load all metrics, so those of other roles would be 0."""
 
 
-def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], None]:
+def request_counter(label: Callable[[str], str]) -> Callable[[str, str, int], None]:
     """Return a callback for the copy engine, which calls it with method, host and status of each exchange. ``label``
     returns the label of a host."""
 
@@ -161,7 +161,7 @@ def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], No
 
 def text(role: str, *collectors: Collector) -> bytes:
     """Return the metrics of a role and of the collectors in Prometheus's text format."""
-    names = {family.name for metric in OF_ROLE[role] for family in metric.describe()}
+    names = {family.name for metric in METRICS_BY_ROLE[role] for family in metric.describe()}
     return exposition(names, *collectors)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-ALL_DEAD: Final = 0
+MERGED_PROCESS_ID: Final = 0
 """The number in the names of the files with the sums of stopped processes, in place of a process ID."""
 
 
@@ -50,15 +50,15 @@ def exposition(names: Collection[str], *collectors: Collector) -> bytes:
     ProcessCollector(registry=registry)
     directory = os.environ.get(VARIABLE)
     if directory is None:
-        registry.register(_Named(names, REGISTRY))
+        registry.register(_FilteredCollector(names, REGISTRY))
         return generate_latest(registry)
     with _locked(Path(directory)):
-        fold_dead(Path(directory))
-        registry.register(_Named(names, MultiProcessCollector(None, directory)))  # type: ignore[no-untyped-call]
+        merge_dead_files(Path(directory))
+        registry.register(_FilteredCollector(names, MultiProcessCollector(None, directory)))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 
-class _Named:
+class _FilteredCollector:
     """Collects the metric families of ``source`` that have one of these names."""
 
     def __init__(self, names: Collection[str], source: Collector) -> None:
@@ -69,17 +69,17 @@ class _Named:
         return (family for family in self._source.collect() if family.name in self._names)
 
 
-def fold_dead(directory: Path) -> None:
+def merge_dead_files(directory: Path) -> None:
     """Merge the files of stopped processes into one per kind of metric, so that neither counts nor space are lost."""
     from prometheus_client.mmap_dict import MmapedDict
 
     for path in directory.glob("*.db"):
         kind, _, number = path.stem.rpartition("_")
-        if not number.isdecimal() or int(number) == ALL_DEAD or Path(f"/proc/{number}").exists():
+        if not number.isdecimal() or int(number) == MERGED_PROCESS_ID or Path(f"/proc/{number}").exists():
             continue
         # A gauge describes only its own process, so it is not summed.
         if not kind.startswith("gauge"):
-            total = MmapedDict(str(directory / f"{kind}_{ALL_DEAD}.db"))  # type: ignore[no-untyped-call]
+            total = MmapedDict(str(directory / f"{kind}_{MERGED_PROCESS_ID}.db"))  # type: ignore[no-untyped-call]
             for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
                 total.write_value(key, total.read_value(key)[0] + value, timestamp)  # type: ignore[no-untyped-call]
             total.close()  # type: ignore[no-untyped-call]

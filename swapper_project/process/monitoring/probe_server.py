@@ -16,7 +16,7 @@ from swapper_project.process.monitoring.process_readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
-ALIVE_WITHIN: Final = 60.0
+HEARTBEAT_TIMEOUT: Final = 60.0
 """Seconds without a sign of life after which a process counts as stuck."""
 
 
@@ -29,20 +29,20 @@ class ProbeHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802
         match self.path.partition("?")[0]:
             case "/metrics":
-                self._answer(200, metrics.text(self.server.readiness.role), CONTENT_TYPE_LATEST)
+                self._respond(200, metrics.text(self.server.readiness.role), CONTENT_TYPE_LATEST)
             case "/livez":
                 age = self.server.age()
-                is_alive = age is not None and age < ALIVE_WITHIN
+                is_alive = age is not None and age < HEARTBEAT_TIMEOUT
                 self._probe("" if is_alive else "no recent heartbeat: see the log")
             case "/readyz":
                 self._probe(self.server.readiness.problem)
             case _:
-                self._answer(404, b"the paths are /metrics, /livez and /readyz\n")
+                self._respond(404, b"the paths are /metrics, /livez and /readyz\n")
 
     def _probe(self, problem: str) -> None:
-        self._answer(503 if problem else 200, f"{problem or 'ok'}\n".encode())
+        self._respond(503 if problem else 200, f"{problem or 'ok'}\n".encode())
 
-    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+    def _respond(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -39,14 +39,14 @@ class ReloadingContext:
         self._files = (Path(cert_file), Path(key_file))
         self._lock = threading.Lock()
         self._seen = self._stamp()
-        self._refusal = ""
-        self._is_expiry_told = False
+        self._load_problem = ""
+        self._is_expiry_logged = False
         self._context, self.expires_at = self._load()
 
     @property
     def problem(self) -> str:
-        if self._refusal or self.expires_at > dt.datetime.now(dt.UTC):
-            return self._refusal
+        if self._load_problem or self.expires_at > dt.datetime.now(dt.UTC):
+            return self._load_problem
         return f"{self._files[0]} expired at {self.expires_at:%Y-%m-%d %H:%M} UTC"
 
     def current(self) -> ssl.SSLContext:
@@ -56,22 +56,22 @@ class ReloadingContext:
                 self._seen = stamp
                 try:
                     self._context, self.expires_at = self._load()
-                    self._refusal, self._is_expiry_told = "", False
+                    self._load_problem, self._is_expiry_logged = "", False
                     log.info("The certificate was read again", file=str(self._files[0]), expires=str(self.expires_at))
                 except CertificateError as error:
-                    self._refusal = str(error)
+                    self._load_problem = str(error)
                     log.error(
                         "The new certificate cannot be used; the old one stays in use. Put a valid pair in its place",
-                        error=self._refusal,
+                        error=self._load_problem,
                         expires=str(self.expires_at),
                     )
             self._log_expiry()
             return self._context
 
     def _log_expiry(self) -> None:
-        if self._is_expiry_told or self.expires_at > dt.datetime.now(dt.UTC):
+        if self._is_expiry_logged or self.expires_at > dt.datetime.now(dt.UTC):
             return
-        self._is_expiry_told = True
+        self._is_expiry_logged = True
         log.error(
             "The certificate in use has expired: API servers refuse it. Replace the files with a valid pair",
             file=str(self._files[0]),
@@ -92,8 +92,8 @@ class ReloadingContext:
             ) from None
         expires_at = certificate.not_valid_after_utc
         if certificate.not_valid_before_utc > dt.datetime.now(dt.UTC):
-            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
-            raise CertificateError(f"{self._files[0]} is not valid before {begins} UTC; check the clock")
+            valid_from = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
+            raise CertificateError(f"{self._files[0]} is not valid before {valid_from} UTC; check the clock")
         if expires_at <= dt.datetime.now(dt.UTC):
             raise CertificateError(f"{self._files[0]} expired at {expires_at:%Y-%m-%d %H:%M} UTC")
         return context, expires_at
@@ -150,14 +150,14 @@ def write_private(path: Path, content: bytes) -> None:
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file atomically: on a full disk, the previous file stays."""
     path = path.resolve()
-    new = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}.new")
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
-        new.replace(path)
+        temporary.replace(path)
     except OSError:
         with suppress(OSError):
-            new.unlink()
+            temporary.unlink()
         raise
 
 

@@ -20,7 +20,9 @@ log = structlog.get_logger(__name__)
 
 DATABASE_FILE: Final = "swapper.sqlite3"
 PRIVATE_FILES: Final = ("secret-key", "admin-password", "webhook.key")
-OURS: Final = frozenset({*PRIVATE_FILES, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"})
+OWN_FILES: Final = frozenset(
+    {*PRIVATE_FILES, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"}
+)
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 """The suffixes of SQLite's files."""
 
@@ -38,21 +40,21 @@ def protect(directory: Path, database: Path | None = None) -> list[Path]:
     ``database`` is the file of SQLite, at any path. Paths that do not exist are skipped. The permissions of a directory
     that also contains other files are not changed, because it could be ``/tmp`` or a home directory.
     """
-    files = [path for path in _private_paths(directory, database) if not _close(path, _unwanted(path.parent))]
-    is_shared = bool(_mode(directory) & _unwanted(directory)) and not _is_ours(directory)
-    closed = is_shared or _close(directory, _unwanted(directory))
-    left_open = files if closed else [directory, *files]
-    if left_open:
+    files = [path for path in _private_paths(directory, database) if not _restrict(path, _denied_bits(path.parent))]
+    is_shared = bool(_mode(directory) & _denied_bits(directory)) and not _is_ours(directory)
+    is_restricted = is_shared or _restrict(directory, _denied_bits(directory))
+    accessible = files if is_restricted else [directory, *files]
+    if accessible:
         log.warning(
             "Others can read files of the data directory, which this process cannot change; run this as the owner",
-            run="; ".join(_command(path) for path in left_open),
+            run="; ".join(_command(path) for path in accessible),
         )
     if is_shared:
         log.warning(
             "Others can list the data directory, which also has other files; use a separate directory with --data-dir",
             directory=str(directory),
         )
-    return [directory, *files] if is_shared else left_open
+    return [directory, *files] if is_shared else accessible
 
 
 def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
@@ -65,19 +67,19 @@ def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
         yield credentials
 
 
-def _unwanted(directory: Path) -> int:
+def _denied_bits(directory: Path) -> int:
     """Return the permission bits that a directory and its files must not have."""
     return OTHERS if _mode(directory) & stat.S_ISGID else GROUP_AND_OTHERS
 
 
-def _close(path: Path, unwanted: int) -> bool:
+def _restrict(path: Path, denied_bits: int) -> bool:
     """Remove the unwanted permission bits. Return whether the path has none of them any longer; true if the path does
     not exist."""
     mode = _mode(path)
-    if not mode & unwanted:
+    if not mode & denied_bits:
         return True
     try:
-        path.chmod(mode & ~unwanted)
+        path.chmod(mode & ~denied_bits)
     except OSError:
         return False
     return True
@@ -89,7 +91,7 @@ def _is_ours(directory: Path) -> bool:
         names = os.listdir(directory)
     except OSError:
         return False
-    return all(name.removesuffix(".new") in OURS or name.startswith(f"{DATABASE_FILE}-") for name in names)
+    return all(name.removesuffix(".new") in OWN_FILES or name.startswith(f"{DATABASE_FILE}-") for name in names)
 
 
 def _mode(path: Path) -> int:
@@ -101,5 +103,5 @@ def _mode(path: Path) -> int:
 
 def _command(path: Path) -> str:
     directory = path if path.is_dir() else path.parent
-    change = "o-rwx" if _unwanted(directory) == OTHERS else "go-rwx"
+    change = "o-rwx" if _denied_bits(directory) == OTHERS else "go-rwx"
     return f"chmod {change} {shlex.quote(str(path))}"

@@ -10,7 +10,7 @@ from swapper_project.process.private_files.certificates import write_private
 KEY_FILE = "secret-key"
 
 
-def kept_secret_key(data_dir: Path) -> str:
+def stored_secret_key(data_dir: Path) -> str:
     """Return the key that ``up`` created, so that other commands use the same one; empty if it does not exist."""
     try:
         return (data_dir / KEY_FILE).read_text().strip()
@@ -20,5 +20,5 @@ def kept_secret_key(data_dir: Path) -> str:
 
 def ensure_secret_key(data_dir: Path) -> None:
     """Create a key, readable only by its owner, if none exists."""
-    if not kept_secret_key(data_dir):
+    if not stored_secret_key(data_dir):
         write_private(data_dir / KEY_FILE, f"{secrets.token_urlsafe(48)}\n".encode())

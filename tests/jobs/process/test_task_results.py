@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def outages() -> Iterator[None]:
     """Reset the outage log before and after the test."""
-    outage_log.responds()
+    outage_log.record_success()
     yield
-    outage_log.responds()
+    outage_log.record_success()
 
 
 def save(error: Exception) -> None:

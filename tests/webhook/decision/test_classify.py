@@ -11,7 +11,7 @@ from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import BEFORE_FILTERS, Reason
-from webhook.decision.decision import Decision, ReviewPolicy, classify, is_open, untouchable
+from webhook.decision.decision import Decision, ReviewPolicy, classify, is_open, pod_keep_reason
 
 POLICY = ReviewPolicy(
     target=TargetName("mirror.example.com", "cache"),
@@ -37,7 +37,7 @@ def classified(
         ImageSlot("/spec/containers/0/image", "app", image, container={"image": image}, **slot),
         policy=policy,
         pod={"metadata": {"namespace": namespace}},
-        kept=kept,
+        keep_reason=kept,
         budget=budget or ReviewBudget(),
         on_filter_error=lambda name, error: pytest.fail(f"{name}: {error}"),
     )
@@ -108,4 +108,4 @@ SKIPPED = {"k8s-image-swapper/skip": "true"}
     ],
 )
 def test_untouchable(metadata: dict[str, Any], policy: dict[str, Any], reason: Reason | None) -> None:
-    assert untouchable({"metadata": metadata}, replace(POLICY, **policy)) is reason
+    assert pod_keep_reason({"metadata": metadata}, replace(POLICY, **policy)) is reason

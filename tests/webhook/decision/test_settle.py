@@ -10,12 +10,12 @@ import pytest
 from mirrors.images import ImageRef, TargetName
 from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
-from webhook.decision.decision import Decision, Knowledge, ReviewPolicy, settle, wants_copy, wants_refresh
+from webhook.decision.decision import Decision, ImageFacts, ReviewPolicy, needs_copy, needs_refresh, settle
 
 TARGET = TargetName("mirror.example.com", "cache")
 SOURCE = ImageRef.parse("nginx:1.27")
 POLICY = ReviewPolicy(target=TARGET)
-PUBLIC = Knowledge(existence="present", access="anonymous", mapping_id=1)
+PUBLIC = ImageFacts(existence="present", access="anonymous", mapping_id=1)
 
 
 def undecided(image: str = "nginx:1.27", pull_policy: str = "IfNotPresent") -> Decision:
@@ -93,7 +93,7 @@ def test_dry_run_and_kill_switch_prevent_a_swap(
     ],
 )
 def test_wants_copy(known: dict[str, Any], policy: dict[str, Any], wanted: bool) -> None:
-    assert wants_copy(undecided(), replace(PUBLIC, **known), replace(POLICY, **policy)) is wanted
+    assert needs_copy(undecided(), replace(PUBLIC, **known), replace(POLICY, **policy)) is wanted
 
 
 DIGEST = "nginx@sha256:" + "0" * 64
@@ -113,4 +113,4 @@ DIGEST = "nginx@sha256:" + "0" * 64
 def test_wants_refresh(image: str, pull_policy: str, seconds: float, wanted: bool) -> None:
     swapped = settle(undecided(image, pull_policy), replace(PUBLIC, seconds_since_check=seconds), POLICY)
 
-    assert wants_refresh(swapped, POLICY) is wanted
+    assert needs_refresh(swapped, POLICY) is wanted

@@ -17,7 +17,7 @@ from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
-from webhook.knowledge.registry_prober import ProbeAnswer
+from webhook.knowledge.registry_prober import ProbeResult
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def knowledge(snapshot: Snapshot, known: CachedMapping | None, *, namespace: str
     slot = ImageSlot("/spec/containers/0/image", "app", str(SOURCE), container={})
     undecided = Decision(slot, Reason.UNKNOWN, source=SOURCE, key=str(SOURCE))
     limits = ReviewLimits(time.monotonic() + 2, namespace=namespace, platforms=frozenset(platforms))
-    return from_rows.of_row(undecided, known, snapshot, limits)
+    return from_rows.facts_of_row(undecided, known, snapshot, limits)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_an_image_without_a_row_is_uncertain(snapshot: Snapshot) -> None:
 def test_a_changed_target_digest_is_tampering_unless_a_copy_explains_it(
     fields: dict[str, Any], digest: str, is_tampered: bool
 ) -> None:
-    known = row(**fields).known
+    known = row(**fields).mapping
 
     assert known is not None
-    assert from_rows.differs(known, ProbeAnswer("present", digest)) is is_tampered
+    assert from_rows.digest_differs(known, ProbeResult("present", digest)) is is_tampered
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,13 @@ def look_up(cache: MappingCache) -> str:
 
 
 def answer_absent(cache: MappingCache) -> None:
-    cache.take_answers({SOURCE: TargetAnswer(TARGET, Existence.ABSENT, "", time.monotonic() - 1)})
+    cache.apply_answers({SOURCE: TargetAnswer(TARGET, Existence.ABSENT, "", time.monotonic() - 1)})
 
 
 def in_memory(cache: MappingCache) -> str:
     cached = cache.row(SOURCE)
-    assert cached and cached.known
-    return cached.known.existence
+    assert cached and cached.mapping
+    return cached.mapping.existence
 
 
 @pytest.mark.parametrize("read", [look_up, MappingCache.poll], ids=["look-up", "poll"])

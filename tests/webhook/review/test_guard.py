@@ -16,7 +16,7 @@ from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
-from webhook.review.guard import is_foreign, is_private_repository
+from webhook.review.guard import is_private_repository, names_private_mirror
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def at_the_moment_of_the_tables(time_machine: TimeMachineFixture) -> None:
 
 
 def mapped(**fields: Any) -> MappingSnapshot:
-    known = row(**fields).known
+    known = row(**fields).mapping
     assert known is not None
     return known
 
@@ -84,4 +84,4 @@ def test_a_denied_direct_reference_to_the_mirror_is_foreign(
 ) -> None:
     slot = ImageSlot("/spec/containers/0/image", "app", str(source), container={})
 
-    assert is_foreign(Decision(slot, reason, source=source, target=target)) is foreign
+    assert names_private_mirror(Decision(slot, reason, source=source, target=target)) is foreign

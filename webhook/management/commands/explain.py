@@ -58,12 +58,12 @@ class Command(ConfiguredCommand):
 
 
 def _as_json(pod: ExplainedPod) -> dict[str, Any]:
-    shown = ("container", "image", "decision", "reason", "meaning", "would", "target", "existence", "access", "filter")
+    fields = ("container", "image", "decision", "reason", "meaning", "would", "target", "existence", "access", "filter")
     return {
         "object": pod.object,
         "namespace": pod.namespace,
         "images": [
-            {**{name: getattr(image, name) for name in shown}, "last_error": _error_as_json(image.last_error)}
+            {**{name: getattr(image, name) for name in fields}, "last_error": _error_as_json(image.last_error)}
             for image in pod.images
         ],
         "patch": list(pod.patch),
