@@ -172,7 +172,7 @@ def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> It
 
     def drain() -> None:
         while not (stop.is_set() or over.is_set()):
-            Drain(context, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
+            Drain(context, stop=stop.is_set, only=ids, keep_running=lambda: not over.is_set()).run()
         connection.close()
 
     thread = threading.Thread(target=drain, name="drain", daemon=True)

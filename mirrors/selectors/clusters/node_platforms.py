@@ -18,11 +18,11 @@ REPORT_HOLDS: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PlatformChoice:
-    """The platforms to mirror (``os/arch``; empty: all), and an explanation (``words``). ``never_listed``: the nodes of
-    a cluster were never fully listed."""
+    """The platforms to mirror (``os/arch``; empty: all), and an explanation (``explanation``). ``never_listed``: the
+    nodes of a cluster were never fully listed."""
 
     platforms: tuple[str, ...]
-    words: str
+    explanation: str
     never_listed: bool = False
 
 
@@ -34,8 +34,8 @@ def platforms_to_mirror(config: Config) -> PlatformChoice:
     rows = _listed(names)
     known = {name: platforms for name, (platforms, is_recent) in rows.items() if is_recent}
     if missing := [name for name in names if name not in known]:
-        words = f"all, as no watcher reports the nodes of the cluster {missing[0]}"
-        return PlatformChoice((), words, never_listed=any(name not in rows for name in missing))
+        explanation = f"all, as no watcher reports the nodes of the cluster {missing[0]}"
+        return PlatformChoice((), explanation, never_listed=any(name not in rows for name in missing))
     found = sorted({platform for platforms in known.values() for platform in platforms})
     return PlatformChoice(tuple(found), f"{', '.join(found)}, which the nodes of {', '.join(known)} have")
 
