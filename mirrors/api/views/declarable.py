@@ -50,7 +50,7 @@ class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
         """Set the fields of rows that the configuration file declares to the values of the active file."""
         assert self.queryset is not None
         model: Any = self.queryset.model
-        declared.bring_up_to_date(rows, declared.active_rows(model))
+        declared.apply_declared_values(rows, declared.active_rows(model))
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:

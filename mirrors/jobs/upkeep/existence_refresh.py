@@ -105,7 +105,7 @@ class ExistenceRefresh:
         due = self._due(registry, max(1, int(per_second * timing().existence_period)))
         results = self._check_images(due, self._context.driver().access(), 1 / per_second) if due else {}
         if results:
-            record_existence(target_registry_id=registry.pk, answers=results)
+            record_existence(target_registry_id=registry.pk, results=results)
 
     def _per_second(self, host: str) -> float:
         budget = self._budget_of(host)

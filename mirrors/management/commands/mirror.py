@@ -80,7 +80,7 @@ class Command(ConfiguredCommand):
             if as_json:
                 self.stdout.write(json.dumps({"image": image, "status": "refused", "error": reason}))
         views = (
-            job_snapshots.look(ids)
+            job_snapshots.job_views(ids)
             if queue or not ids
             else _carry_out(source, ids, sys.stderr if as_json or own else sys.stdout)
         )
@@ -138,7 +138,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
     with _set_by_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
         while True:
             close_old_connections()
-            views = job_snapshots.look(ids)
+            views = job_snapshots.job_views(ids)
             show.update(views)
             if database_outage.out_of_space():
                 stop.set()
@@ -149,7 +149,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
         raise CommandError(f"{full} Then run the command again, or let workers run the copies, which stay queued.")
     if stop.is_set():
         print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
-    return job_snapshots.look(ids)
+    return job_snapshots.job_views(ids)
 
 
 @contextmanager
