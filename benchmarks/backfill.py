@@ -54,7 +54,7 @@ def _measure() -> None:
     _step("preview", lambda: runs.append(request_preview(cluster="default", requested_by="")))
     run = runs[0]
     source = BackfillImage.objects.filter(run=run)[0].source
-    _step("one image's pods", lambda: backfills.representatives(cluster="default", source=source, most=5))
+    _step("one image's pods", lambda: backfills.representatives(cluster="default", source=source, limit=5))
     _step("next images", lambda: backfills.due(run, ["found"], 200))
     BackfillImage.objects.filter(run=run).update(state="ready")
     BackfillRun.objects.filter(pk=run.pk).update(previewed_at=run.created_at)

@@ -141,8 +141,8 @@ def counts_of_this_test() -> None:
 
     recent.forget()
     statistics.forget()
-    mapping_states.kept.forget()
-    backfill.kept_clusters.forget()
+    mapping_states.state_count_cache.forget()
+    backfill.cluster_cache.forget()
 
 
 @pytest.fixture(scope="session")

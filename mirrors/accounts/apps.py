@@ -23,7 +23,7 @@ class AccountsConfig(AppConfig):
         # Breadcrumbs of third-party lists show the section of the menu, not the name of the package.
         for label in ("axes", "auditlog"):
             apps.get_app_config(label).verbose_name = "Access"
-        audit.follow_changes()
+        audit.register_models()
         # This application is the last one, so the permissions of all others exist by then.
         post_migrate.connect(write_groups, sender=self)
 
@@ -32,13 +32,13 @@ def _check_backends() -> None:
     """Report a mistyped backend at startup, not when the first user cannot sign in."""
     for path in settings.ENVIRONMENT.authentication_backends:
         try:
-            found = import_string(path)
+            backend = import_string(path)
         except ImportError as error:
             raise ImproperlyConfigured(
                 f"SWAPPER_AUTHENTICATION_BACKENDS: {path} can't be loaded ({error}). Install its package in the same "
                 "environment, or correct the name."
             ) from error
-        if not hasattr(found, "authenticate") or not hasattr(found, "get_user"):
+        if not hasattr(backend, "authenticate") or not hasattr(backend, "get_user"):
             raise ImproperlyConfigured(
                 f"SWAPPER_AUTHENTICATION_BACKENDS: {path} is not a Django authentication backend: it needs "
                 "authenticate() and get_user()."

@@ -18,7 +18,7 @@ from mirrors.models import Filter, ManagedBy, Registry
 from swapper_project.process.current_request import current_request
 
 
-def follow_changes() -> None:
+def register_models() -> None:
     """Register the models whose changes are recorded. Called once per process, but not in webhooks and watchers, which
     have no accounts."""
     times = ["created_at", "updated_at"]
@@ -33,10 +33,10 @@ def follow_changes() -> None:
     )
     auditlog.register(Group, m2m_fields={"permissions"})
     auditlog.register(ApiToken, include_fields=["name", "role", "user", "expiry"])
-    pre_save.connect(_complete, sender=LogEntry, dispatch_uid="mirrors.accounts.audit")
+    pre_save.connect(_add_author, sender=LogEntry, dispatch_uid="mirrors.accounts.audit")
 
 
-def _is_of_the_file(instance: LogEntry) -> bool:
+def _is_from_file(instance: LogEntry) -> bool:
     """Return whether the changed row is one of the configuration file."""
     if change := (instance.changes or {}).get("managed_by"):
         return ManagedBy.CONFIG in change
@@ -50,7 +50,7 @@ def hidden(value: str) -> str:
     return "(hidden)"
 
 
-def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
+def _add_author(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
     """Add the author of a change. The entry of a token gets its public ID, because the key of a token in the database
     is a digest of the token itself."""
     if instance.content_type.model_class() is ApiToken:
@@ -59,7 +59,7 @@ def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
         return
     request = current_request()
     if request is None:
-        instance.additional_data = {"by": "configuration file" if _is_of_the_file(instance) else "command line"}
+        instance.additional_data = {"by": "configuration file" if _is_from_file(instance) else "command line"}
         return
     instance.remote_addr = request.META.get("REMOTE_ADDR") or None
     user = getattr(request, "user", None)

@@ -16,10 +16,10 @@ class ApiTokenAuthentication(TokenAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
         try:
-            found: tuple[Any, ApiToken] | None = super().authenticate(request)  # type: ignore[no-untyped-call]
+            authenticated: tuple[Any, ApiToken] | None = super().authenticate(request)  # type: ignore[no-untyped-call]
         except UnicodeError:
             raise AuthenticationFailed("Invalid token.") from None
-        return found
+        return authenticated
 
     def validate_user(self, auth_token: ApiToken) -> tuple[Any, ApiToken]:
         user, token = super().validate_user(auth_token)  # type: ignore[no-untyped-call]

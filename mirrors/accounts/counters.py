@@ -41,10 +41,10 @@ class CountingCache(DatabaseCache):
             RETURNING value, expires
         """  # noqa: S608
         with connection.cursor() as cursor:
-            given = [self.make_and_validate_key(key), adapt(ends_at), adapt(now), adapt(now)]
-            cursor.execute(sql, given)
+            parameters = [self.make_and_validate_key(key), adapt(ends_at), adapt(now), adapt(now)]
+            cursor.execute(sql, parameters)
             value, expires = cursor.fetchone()
-        return Count(int(value), _moment(expires))
+        return Count(int(value), _aware_time(expires))
 
 
 def network_of(address: str) -> str:
@@ -56,7 +56,7 @@ def network_of(address: str) -> str:
         return ""
 
 
-def _moment(value: datetime | str) -> datetime:
+def _aware_time(value: datetime | str) -> datetime:
     """Return a time with its zone. SQLite returns the text that was stored."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -26,11 +26,11 @@ ATTEMPTS_PER_ADDRESS: Final = 60
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
     """Return the page of a locked sign-in, with status 429 and ``Retry-After``. Called by django-axes."""
     return _page(
-        request, _seconds_left(request, credentials), tries=AxesProxyHandler.get_failures(request, credentials)
+        request, _seconds_left(request, credentials), attempts=AxesProxyHandler.get_failures(request, credentials)
     )
 
 
-def too_many_tries(request: HttpRequest) -> HttpResponse | None:
+def too_many_attempts(request: HttpRequest) -> HttpResponse | None:
     """Count a sign-in attempt for its address. Return the page that rejects it if there were too many, or None."""
     address = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
@@ -40,12 +40,12 @@ def too_many_tries(request: HttpRequest) -> HttpResponse | None:
         return None
     if count.number <= ATTEMPTS_PER_ADDRESS:
         return None
-    left = (count.ends_at - timezone.now()).total_seconds()
-    return _page(request, max(1, math.ceil(left)), tries=ATTEMPTS_PER_ADDRESS, is_of_address=True)
+    seconds_left = (count.ends_at - timezone.now()).total_seconds()
+    return _page(request, max(1, math.ceil(seconds_left)), attempts=ATTEMPTS_PER_ADDRESS, is_of_address=True)
 
 
-def _page(request: HttpRequest, seconds: int, *, tries: int, is_of_address: bool = False) -> HttpResponse:
-    context = {"minutes": math.ceil(seconds / 60), "tries": tries, "is_of_address": is_of_address}
+def _page(request: HttpRequest, seconds: int, *, attempts: int, is_of_address: bool = False) -> HttpResponse:
+    context = {"minutes": math.ceil(seconds / 60), "tries": attempts, "is_of_address": is_of_address}
     response = render(request, "locked_out.html", context, status=429)
     response.headers["Retry-After"] = str(seconds)
     response.headers["Cache-Control"] = "no-store"

@@ -74,9 +74,9 @@ def needed_role(url_name: str | None) -> Role | None:
 
 def role_of_request(request: HttpRequest) -> Role:
     """Return the role of the user, or that of the token if it is lower."""
-    own = role_of(request.user)
+    user_role = role_of(request.user)
     token_role = getattr(getattr(request, "auth", None), "role", None)
-    return own if token_role is None else min(own, Role(token_role))
+    return user_role if token_role is None else min(user_role, Role(token_role))
 
 
 def write_groups(sender: Any, **kwargs: Any) -> None:

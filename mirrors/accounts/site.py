@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from mirrors.accounts.lockout import too_many_tries
+from mirrors.accounts.lockout import too_many_attempts
 from mirrors.accounts.roles import Role, role_of
 
 ASK_FOR_ROLE: Final = "Ask an administrator to assign a role (Access, Users, Roles)."
@@ -56,17 +56,17 @@ class RoleAdminSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Reject an address with too many attempts for any usernames. django-axes counts the attempts for one
         username."""
-        refused = too_many_tries(request) if request.method == "POST" else None
-        words = {"title": "Sign in"}
+        rejection = too_many_attempts(request) if request.method == "POST" else None
+        context = {"title": "Sign in"}
         if request.user.is_authenticated:
-            words["no_role"] = f"{request.user} has no role. {ASK_FOR_ROLE} Or sign in as another user."
-        return refused or super().login(request, {**words, **(extra_context or {})})
+            context["no_role"] = f"{request.user} has no role. {ASK_FOR_ROLE} Or sign in as another user."
+        return rejection or super().login(request, {**context, **(extra_context or {})})
 
 
 def _role_of(user: AbstractBaseUser | Any, request: HttpRequest) -> Role:
     """Return the role of the user. It is read once per request, because a page uses it several times."""
-    kept: tuple[Any, Role] | None = getattr(request, "_swapper_role", None)
-    if kept is None or kept[0] != user.pk:
-        kept = (user.pk, role_of(user))
-        request._swapper_role = kept  # type: ignore[attr-defined]
-    return kept[1]
+    cached: tuple[Any, Role] | None = getattr(request, "_swapper_role", None)
+    if cached is None or cached[0] != user.pk:
+        cached = (user.pk, role_of(user))
+        request._swapper_role = cached  # type: ignore[attr-defined]
+    return cached[1]

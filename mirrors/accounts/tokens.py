@@ -34,18 +34,18 @@ def own_tokens(request: HttpRequest) -> QuerySet[ApiToken]:
 
 def roles_within(request: HttpRequest) -> list[tuple[int, str]]:
     """Return the roles that the user can give to a token: at most the user's own role."""
-    own = role_of_request(request)
-    return [(value, name) for value, name in ROLE_CHOICES if value <= own]
+    own_role = role_of_request(request)
+    return [(value, name) for value, name in ROLE_CHOICES if value <= own_role]
 
 
 def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None = None) -> tuple[ApiToken, str]:
     """Create a token of the user. Return it with its text, which is shown once. Without ``days``, the token expires
     after ``DEFAULT_DAYS``, or with the token of the request if that expires earlier. Raises TokenRefusedError."""
-    own = role_of_request(request)
-    if role > own:
-        raise TokenRefusedError(f"Your role is {own.group}: a token cannot have the role {role.group}.")
-    used = getattr(request, "auth", None)
-    ends_at = used.expiry if isinstance(used, ApiToken) else None
+    own_role = role_of_request(request)
+    if role > own_role:
+        raise TokenRefusedError(f"Your role is {own_role.group}: a token cannot have the role {role.group}.")
+    request_token = getattr(request, "auth", None)
+    ends_at = request_token.expiry if isinstance(request_token, ApiToken) else None
     expiry = timedelta(days=days or DEFAULT_DAYS)
     if days is None and ends_at is not None:
         # A second less, because the lifetime of the new token starts at its creation, a moment later.
@@ -67,7 +67,7 @@ def own_token(request: HttpRequest, public_id: str) -> ApiToken | None:
 
 def revoke_own(request: HttpRequest, public_id: str) -> ApiToken | None:
     """Delete a token of the user, and return it; None if the user has no such token."""
-    found = own_token(request, public_id)
-    if found is not None:
-        found.delete()
-    return found
+    token = own_token(request, public_id)
+    if token is not None:
+        token.delete()
+    return token

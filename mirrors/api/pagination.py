@@ -44,7 +44,7 @@ class Pages(CursorPagination):
         """Decode the cursor. Raise ValidationError if it is invalid or of another ordering, before the database
         query."""
         try:
-            _look_over(request.query_params.get(self.cursor_query_param, ""))
+            _validate_cursor(request.query_params.get(self.cursor_query_param, ""))
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
                 order = str(self.ordering[0])
@@ -52,22 +52,22 @@ class Pages(CursorPagination):
                 if cursor.reverse != order.startswith("-") and _is_longer_than_its_row(at, self._queryset.db):
                     return Cursor(cursor.offset, cursor.reverse, str(at - timedelta(microseconds=1)))  # type: ignore[arg-type]
         except (NotFound, DjangoValidationError, ValueError) as error:
-            words = "This cursor is not valid for this list and ordering: start without it, and follow `next`."
-            raise ValidationError({self.cursor_query_param: [words]}) from error
+            message = "This cursor is not valid for this list and ordering: start without it, and follow `next`."
+            raise ValidationError({self.cursor_query_param: [message]}) from error
         return cursor
 
     def get_page_size(self, request: Request) -> int | None:
-        asked = request.query_params.get(self.page_size_query_param, "")
-        if asked and not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
+        page_size = request.query_params.get(self.page_size_query_param, "")
+        if page_size and not (page_size.isascii() and page_size.isdecimal() and int(page_size[:9]) > 0):
             raise ValidationError({self.page_size_query_param: ["Must be a number from 1 to 200."]})
         return super().get_page_size(request)
 
 
-def _look_over(cursor: str) -> None:
+def _validate_cursor(cursor: str) -> None:
     """Raise ValueError if the text is not a cursor, because DRF would treat such text as the start of the list."""
     if cursor:
-        said = parse_qs(b64decode(cursor, validate=True).decode("ascii"), strict_parsing=True)
-        if not said.keys() <= {"o", "r", "p"}:
+        parameters = parse_qs(b64decode(cursor, validate=True).decode("ascii"), strict_parsing=True)
+        if not parameters.keys() <= {"o", "r", "p"}:
             raise ValueError("A cursor has an offset, a direction and a position.")
 
 

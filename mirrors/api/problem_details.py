@@ -39,9 +39,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ActionRefusedError):
         error = ConflictError(str(error), code="job-state")
     # Requests that fail authentication are counted in this function, because DRF checks limits after authentication.
-    standing = charge(context["request"]) if isinstance(error, exceptions.APIException) else None
-    if standing is not None and standing.is_exceeded:
-        error = exceptions.Throttled(standing.seconds)
+    usage = charge(context["request"]) if isinstance(error, exceptions.APIException) else None
+    if usage is not None and usage.is_exceeded:
+        error = exceptions.Throttled(usage.seconds)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -54,18 +54,18 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def _details(error: Exception, code: int, view: Any) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
         errors = _fields(error.detail)
-        words = errors[BODY][0] if BODY in errors else "Some fields or parameters are invalid; see `errors`."
-        return _problem(code, "Invalid input", "invalid", words) | {"errors": errors}
+        text = errors[BODY][0] if BODY in errors else "Some fields or parameters are invalid; see `errors`."
+        return _problem(code, "Invalid input", "invalid", text) | {"errors": errors}
     if isinstance(error, Http404):
         return _problem(code, "Not found", "not-found", _missing(view))
     if isinstance(error, PermissionDenied):
         return _problem(code, "Forbidden", "permission-denied", "Your role does not allow this.")
     if isinstance(error, exceptions.MethodNotAllowed):
-        words = f"{view.request.method} is not supported here; allowed: {', '.join(view.allowed_methods)}."
-        return _problem(code, "Method not allowed", "method-not-allowed", words)
+        text = f"{view.request.method} is not supported here; allowed: {', '.join(view.allowed_methods)}."
+        return _problem(code, "Method not allowed", "method-not-allowed", text)
     if isinstance(error, exceptions.UnsupportedMediaType):
-        words = "The body must be JSON: send it with the header Content-Type: application/json."
-        return _problem(code, "Unsupported media type", "unsupported-media-type", words)
+        text = "The body must be JSON: send it with the header Content-Type: application/json."
+        return _problem(code, "Unsupported media type", "unsupported-media-type", text)
     assert isinstance(error, exceptions.APIException)
     codes = error.get_codes()
     name = codes if isinstance(codes, str) else error.default_code
@@ -93,42 +93,44 @@ def _problem(code: int, title: str, name: str, detail: str) -> dict[str, Any]:
     return {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name, "detail": detail}
 
 
-def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> JsonResponse:
+def _problem_response(code: int, title: str, name: str, detail: str, **headers: str) -> JsonResponse:
     """Build a problem response outside of DRF's views."""
     return JsonResponse(_problem(code, title, name, detail), status=code, content_type=MEDIA_TYPE, headers=headers)
 
 
 def not_found(request: HttpRequest) -> JsonResponse:
     """Respond to URLs below ``/api/`` that have no view."""
-    words = "There is no resource at this URL; /api/schema/ lists all resources."
+    detail = "There is no resource at this URL; /api/schema/ lists all resources."
     if is_valid_path(f"{request.path_info}/"):
-        words = f"URLs of the API end with a slash: {request.path}/."
-    return _answer(404, "Not found", "not-found", words)
+        detail = f"URLs of the API end with a slash: {request.path}/."
+    return _problem_response(404, "Not found", "not-found", detail)
 
 
 def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
     """Respond to requests that Django rejects before it calls a view."""
     if is_too_large:
         limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
-        return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send a smaller body.")
-    words = "The server does not accept the URL, its host name or the data sent."
-    return _answer(400, "Bad request", "bad-request", words)
+        return _problem_response(
+            413, "Too large", "too-large", f"The body is larger than {limit} KiB: send a smaller body."
+        )
+    detail = "The server does not accept the URL, its host name or the data sent."
+    return _problem_response(400, "Bad request", "bad-request", detail)
 
 
 def database_unavailable(request: HttpRequest) -> JsonResponse:
-    words = "The database cannot be reached, or does not respond in time. "
+    detail = "The database cannot be reached, or does not respond in time. "
     if request.method in SAFE_METHODS:
-        words += "Nothing was changed; try again in a few seconds."
+        detail += "Nothing was changed; try again in a few seconds."
     else:
         # The response to a commit may have been lost, and an action on many rows commits several times.
-        words += (
+        detail += (
             "The change may have been applied fully, in part or not at all: read the current state before you try "
             "again."
         )
-    return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
+    return _problem_response(503, "Database unavailable", "database-unavailable", detail, **{"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    return _answer(
+    return _problem_response(
         500, "Server error", "error", "An error occurred in the API; the cause is in the log of the web process."
     )

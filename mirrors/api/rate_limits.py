@@ -43,10 +43,10 @@ class LimitUsage:
 
     def headers(self) -> dict[str, str]:
         """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
-        left = max(0, self.limit - self.used)
+        remaining = max(0, self.limit - self.used)
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={LIMIT_WINDOW}',
-            "RateLimit": f'"{self.policy}";r={left};t={self.seconds}',
+            "RateLimit": f'"{self.policy}";r={remaining};t={self.seconds}',
         }
 
 
@@ -108,5 +108,5 @@ def _count(policy: str, client: str) -> LimitUsage | None:
         count = caches["limits"].count(f"{policy}:{client}", seconds=LIMIT_WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
         return None
-    left = (count.ends_at - datetime.now(tz=UTC)).total_seconds()
-    return LimitUsage(policy, limit, count.number, max(1, math.ceil(left)))
+    seconds_left = (count.ends_at - datetime.now(tz=UTC)).total_seconds()
+    return LimitUsage(policy, limit, count.number, max(1, math.ceil(seconds_left)))

@@ -32,8 +32,8 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        words = "`Token swp_…`: created in the admin, under My API tokens."
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": words}
+        description = "`Token swp_…`: created in the admin, under My API tokens."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

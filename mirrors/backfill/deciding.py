@@ -58,7 +58,7 @@ class Decider:
         """Return the verdict on an image. Raises ClusterError if the cluster cannot be read now."""
         rejected: list[ImageVerdict] = []
         requests: list[RequestedCopy] = []
-        for row in representatives(cluster=self._cluster, source=source, most=MOST_REQUESTING_NAMESPACES):
+        for row in representatives(cluster=self._cluster, source=source, limit=MOST_REQUESTING_NAMESPACES):
             pod = pod_or_template(row.namespace, row.pod_name, row.workload_kind, row.workload)
             if pod is None:
                 continue

@@ -70,7 +70,7 @@ class Measurer:
         self._catalog = catalog_of(current)
         self._limits = PullLimits(lambda host: self._catalog.username(host))
         budgets = RequestBudgets(budget_finder(config))
-        self._engine = Engine(engine_settings(current), on_remaining=self._limits.hear, budgets=budgets)
+        self._engine = Engine(engine_settings(current), on_remaining=self._limits.record, budgets=budgets)
         self._keeper = BudgetKeeper(budgets, lambda: self._engine)
         self._keeper.start()
         self._pool = ThreadPoolExecutor(MEASURING_THREADS, thread_name_prefix="backfill")

@@ -74,7 +74,7 @@ class BackfillTask:
 
     def close(self) -> None:
         self._runner.close()
-        work_leases.give_back(run_lease_of(self._config().cluster_name), self._holder)
+        work_leases.release_lease(run_lease_of(self._config().cluster_name), self._holder)
 
     def _start_automatically(self, on_since: datetime) -> None:
         """With ``backfill: on``, request a run automatically, and start it when its preview is complete."""

@@ -19,7 +19,7 @@ from mirrors.readiness.drill_results import Drift, Drill, Missing, UnprotectedSh
 from mirrors.readiness.gaps import Conditions, FoundGap, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.registry_names import registry_host, unused_registry
 from mirrors.readiness.running_manifests import running_manifests
-from mirrors.selectors.clusters.clusters import stale_words
+from mirrors.selectors.clusters.clusters import stale_message
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.kept_reasons import POSTPONED
 from swapper_project.config import Config
@@ -144,7 +144,7 @@ def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, Mapping
 
 
 def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str, ...]:
-    notices = [stale_words(cluster)] if cluster.is_stale else []
+    notices = [stale_message(cluster)] if cluster.is_stale else []
     if undecided:
         notices.append(NOT_DECIDED.format(rows=undecided))
     if cluster.problem:

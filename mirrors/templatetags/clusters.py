@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.clusters.clusters import qualified_namespace
 
 register = template.Library()
 
@@ -14,4 +14,4 @@ register = template.Library()
 @register.filter
 def place(row: Any) -> str:
     """Return the namespace of a row; for another cluster, return ``CLUSTER/NAMESPACE``."""
-    return place_name(row.cluster, row.namespace)
+    return qualified_namespace(row.cluster, row.namespace)

@@ -102,7 +102,7 @@ class Watcher:
             return
         leadership.stop()
         try:
-            work_leases.give_back(watcher_lease_of(leadership.cluster), self._holder)
+            work_leases.release_lease(watcher_lease_of(leadership.cluster), self._holder)
         except (DatabaseError, InterfaceError):
             log.info("The lease of this watcher stays until it expires: the database does not respond")
 

@@ -21,7 +21,7 @@ from mirrors.models import (
     MirrorJob,
     Registry,
 )
-from mirrors.selectors.images.mapping_states import kept
+from mirrors.selectors.images.mapping_states import state_count_cache
 from mirrors.selectors.overview.statistics import Overview, numbers
 from mirrors.services import forget_mappings, request_image, retry_jobs
 from tests.admin.dashboard import LIVE, cards, rows_of
@@ -135,7 +135,7 @@ def test_image_tiles_add_up_to_all_images(admin_client: Client, busy: None) -> N
     ImageMapping.objects.filter(pk=two.pk).update(existence="unknown")
     ImageMapping.objects.filter(pk=last.pk).update(obstacle="tampered")
 
-    kept.forget()
+    state_count_cache.forget()
     shown = cards(admin_client.get(LIVE).content.decode())
     assert sum(tiles().values()) == ImageMapping.objects.count()
     for title in ("Absent", "Unknown", "Blocked"):

@@ -18,7 +18,7 @@ from mirrors.models import (
 )
 from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.clusters.backfill import request_preview
-from mirrors.services.jobs.quotas import left
+from mirrors.services.jobs.quotas import remaining_jobs
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Quotas
 from tests.backfill.conftest import Shop, Watcher, preview, running, states
@@ -81,7 +81,7 @@ def test_pods_take_priority_over_backfills_and_have_a_separate_quota(watcher: Wa
     )
     watcher.turn()
     theirs = ClusterNamespace("default", shop.namespace)
-    assert left(namespaces=[theirs], quotas=Quotas(pendingJobs=2)) == {theirs: 2}
+    assert remaining_jobs(namespaces=[theirs], quotas=Quotas(pendingJobs=2)) == {theirs: 2}
 
     job = MirrorJob.objects.select_related("mapping").latest("id")
     registry = job.mapping.target_registry_id

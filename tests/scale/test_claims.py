@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from mirrors.jobs.limits.shares import NOTHING_FULL, Full
+from mirrors.jobs.limits.shares import NO_FULL_SHARES, FullShares
 from mirrors.jobs.queue import claim_order, claims, leases
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
@@ -64,8 +64,8 @@ def test_a_claim_skips_thousands_of_paused_hosts_quickly(crowd: None) -> None:
 def test_a_claim_among_thousands_of_jobs_is_fast(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
     for excluding in (
-        NOTHING_FULL,
-        Full(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"})),
+        NO_FULL_SHARES,
+        FullShares(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"})),
     ):
         held, seconds = _timed_claim(excluding)
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
@@ -99,7 +99,7 @@ def _plan(sql: str) -> str:
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
-def _timed_claim(excluding: Full = NOTHING_FULL) -> tuple[leases.Lease | None, float]:
+def _timed_claim(excluding: FullShares = NO_FULL_SHARES) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
         return claims.claim(worker="tests", excluding=excluding), time.thread_time() - began

@@ -44,7 +44,7 @@ class UnwrittenAnswers:
         if not part or target_registry_id is None:
             return False
         try:
-            services.record_existence(target_registry_id=target_registry_id, answers=part)
+            services.record_existence(target_registry_id=target_registry_id, results=part)
         except DATABASE_UNAVAILABLE:
             raise
         except Exception:

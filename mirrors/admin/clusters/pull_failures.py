@@ -16,7 +16,7 @@ from mirrors.admin.tools.lists.columns import breakable, time_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import ImageMapping, PullFailure
-from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.clusters.clusters import qualified_namespace
 from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
@@ -64,7 +64,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
 
     @admin.display(description="namespaces")
     def in_namespaces(self, row: PullFailure) -> str:
-        return ", ".join(place_name(row.cluster, namespace) for namespace in row.namespaces)
+        return ", ".join(qualified_namespace(row.cluster, namespace) for namespace in row.namespaces)
 
     @admin.display(description="what to do")
     def what_to_do(self, row: PullFailure) -> Any:

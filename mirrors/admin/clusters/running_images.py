@@ -73,7 +73,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     shown_namespace = namespace_column
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
-        return running_images(ended=True)
+        return running_images(include_ended=True)
 
     @admin.display(description="image")
     def shown_source(self, row: RunningImage) -> SafeString:

@@ -24,7 +24,7 @@ from mirrors.filters.trial import BUDGET, NOT_TRIED, TRIAL_SECONDS, Change, try_
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
-from mirrors.selectors.clusters.clusters import place_name, unknown_clusters_warning
+from mirrors.selectors.clusters.clusters import qualified_namespace, unknown_clusters_warning
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.configuration import filter_impact as filter_plans
 from mirrors.selectors.configuration.declared import own_cluster
@@ -192,7 +192,7 @@ def _answers(asked: SubmittedExpression, admission: str, pod: str) -> dict[str, 
         "asked": asked,
         "warning": " ".join(filter(None, (filter_warning(asked.expression), _cluster_warning(asked)))),
         "shown_pods": [
-            {**_tried(pod, chain, candidate, deadline), "place": place_name(cluster, pod.namespace)}
+            {**_tried(pod, chain, candidate, deadline), "place": qualified_namespace(cluster, pod.namespace)}
             for pod in found[:MOST_TRIED_PODS]
         ],
         "pods_not_tried": len(found[MOST_TRIED_PODS:]),
@@ -245,7 +245,7 @@ def _recent(chosen: str) -> list[tuple[str, str]]:
 
 
 def _place(row: AdmissionSample) -> str:
-    return place_name(row.cluster, row.namespace)
+    return qualified_namespace(row.cluster, row.namespace)
 
 
 def _age(at: datetime, now: datetime) -> str:
@@ -255,7 +255,7 @@ def _age(at: datetime, now: datetime) -> str:
 def _row(value: str | None) -> Filter | None:
     number = number_in(value)
     rows = list(Filter.objects.filter(pk=number)) if number is not None else []
-    declared.bring_up_to_date(rows, declared.active_rows(Filter))
+    declared.apply_declared_values(rows, declared.active_rows(Filter))
     return rows[0] if rows else None
 
 

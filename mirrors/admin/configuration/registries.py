@@ -28,7 +28,7 @@ from mirrors.admin.tools.detail import STOP_POLLING
 from mirrors.admin.tools.lists.columns import STATUS_COLOURS, boolean_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
-from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
+from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_CLEARED
 from mirrors.oci import EngineSettings
 from mirrors.selectors.configuration.storage import storage_used
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -131,8 +131,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
         # A form sends all fields. Only a changed one shows that the user entered credentials for the new host.
         given = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
-        if obj.drop_credentials_of_former_host(given=given):
-            messages.warning(request, CREDENTIALS_DROPPED)
+        if obj.clear_credentials_of_former_host(provided=given):
+            messages.warning(request, CREDENTIALS_CLEARED)
         super().save_model(request, obj, form, change)
 
     def change_view(

@@ -10,9 +10,9 @@ from django.urls import reverse
 from mirrors.admin.overview.attention import Entry
 from mirrors.admin.tools import links
 from mirrors.models import TargetHealth
-from mirrors.selectors.clusters.clusters import stale_clusters, stale_words
+from mirrors.selectors.clusters.clusters import stale_clusters, stale_message
 from mirrors.selectors.clusters.pull_failures import pull_advice
-from mirrors.selectors.clusters.suspensions import health_words
+from mirrors.selectors.clusters.suspensions import health_message
 from mirrors.selectors.overview.current_state import DashboardFacts
 from mirrors.vocabulary.pull_causes import PullSide
 
@@ -24,12 +24,14 @@ def cluster_entries(facts: DashboardFacts, targets: Iterable[TargetHealth], *, c
     for row in targets:
         if cluster not in ("", row.cluster):
             continue
-        yield Entry(f"Target {row.state}: {row.registry}", health, None, health_words(row), None, "Review", health)
+        yield Entry(f"Target {row.state}: {row.registry}", health, None, health_message(row), None, "Review", health)
     if facts.is_stale:
         clusters = reverse("admin:mirrors_cluster_changelist")
         for stale in stale_clusters():
             if cluster in ("", stale.name):
-                yield Entry(f"Not watched: {stale.name}", clusters, None, stale_words(stale), None, "Review", clusters)
+                yield Entry(
+                    f"Not watched: {stale.name}", clusters, None, stale_message(stale), None, "Review", clusters
+                )
     yield from _failing_pulls(facts.pulls or (), cluster)
     if facts.loops:
         link = links.of_cluster("restartloop", cluster)

@@ -31,8 +31,8 @@ from mirrors.models import (
 )
 from mirrors.models.clusters.readiness import percent_protected
 from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfills
-from mirrors.selectors.clusters.clusters import clusters_in_words
-from mirrors.selectors.clusters.suspensions import target_of_banner
+from mirrors.selectors.clusters.clusters import cluster_names
+from mirrors.selectors.clusters.suspensions import target_from_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
 from mirrors.selectors.overview.current_state import DashboardFacts, copies_under_way
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, numbers
@@ -67,7 +67,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     of = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.facts.images
-    targets = cache_targets(request, [target_of_banner(row) for row in overview.facts.disturbed or ()])
+    targets = cache_targets(request, [target_from_banner(row) for row in overview.facts.disturbed or ()])
     of_clusters = SharedHosts.of(rows, overview.since)
     registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
     return {
@@ -160,7 +160,7 @@ def _registries(
             "name": str(row),
             "covers": row.covers,
             "role": row.role,
-            "clusters": clusters_in_words(row) if has_several else "",
+            "clusters": cluster_names(row) if has_several else "",
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
             **(

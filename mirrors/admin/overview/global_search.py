@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from mirrors.admin.tools.navigation import sections
-from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.clusters.clusters import qualified_namespace
 from mirrors.selectors.overview.global_search import FoundWorkload, SearchResults, find_everywhere
 from mirrors.selectors.queries.search import search_words
 
@@ -57,7 +57,7 @@ def _rows(found: SearchResults) -> list[dict[str, Any]]:
 
 
 def _workload(row: FoundWorkload) -> tuple[str, str, str]:
-    place = place_name(row.cluster, row.namespace)
+    place = qualified_namespace(row.cluster, row.namespace)
     rows = "imageuse" if row.is_admitted else "runningimage"
     # Quotes make a name with spaces one search term.
     return f"{row.kind} {row.name}".strip(), f"in {place}", _list(rows, q=f'"{place}" "{row.name}"')

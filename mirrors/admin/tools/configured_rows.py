@@ -46,16 +46,16 @@ class ConfiguredAdmin(PlainAdmin[M]):
         page: Any = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
         of_file = declared.active_rows(self._declared)
-        declared.bring_up_to_date(page.result_list, of_file)
+        declared.apply_declared_values(page.result_list, of_file)
         for row in page.result_list:
             row.cluster_warning = self._cluster_warning(request, row)
-        page.without_row = declared.without_row(self._declared, of_file)
+        page.unwritten_rows = declared.unwritten_rows(self._declared, of_file)
         return page
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
         row: M | None = super().get_object(request, object_id, from_field)
         if row is not None:
-            declared.bring_up_to_date([row], declared.active_rows(self._declared))
+            declared.apply_declared_values([row], declared.active_rows(self._declared))
         return row
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:

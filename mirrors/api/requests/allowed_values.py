@@ -34,22 +34,22 @@ def no_row(model: type[Model], key: object) -> str:
     return f"There is no {model._meta.verbose_name} with the ID {shortened(key)}."
 
 
-def no_cluster(name: str, known: Iterable[str]) -> str:
+def no_cluster(name: str, known_names: Iterable[str]) -> str:
     """Return the error for a cluster that has not written its configuration to the database."""
-    return f"There is no cluster named {shortened(name)}; known: {', '.join(known) or 'none yet'}."
+    return f"There is no cluster named {shortened(name)}; known: {', '.join(known_names) or 'none yet'}."
 
 
-def list_of(least: int | None, most: int | None) -> str:
+def list_of(minimum: int | None, maximum: int | None) -> str:
     """Return the error for a list of strings. The limits of its length are inclusive."""
-    words = "Must be a list of strings"
-    if least and most:
-        return f"{words}, from {least} to {most} of them."
-    return f"{words}, at least {least}." if least else f"{words}, at most {most}." if most else f"{words}."
+    text = "Must be a list of strings"
+    if minimum and maximum:
+        return f"{text}, from {minimum} to {maximum} of them."
+    return f"{text}, at least {minimum}." if minimum else f"{text}, at most {maximum}." if maximum else f"{text}."
 
 
-def text_up_to(most: int) -> str:
+def text_up_to(maximum: int) -> str:
     """Return the error for text that is too long."""
-    return f"Must have at most {most} characters."
+    return f"Must have at most {maximum} characters."
 
 
 def shortened(key: object) -> str:

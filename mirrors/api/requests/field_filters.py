@@ -27,30 +27,32 @@ class AllowedValues(DjangoFilterBackend):  # type: ignore[misc]
     """Rejects values that a filter does not accept, because ignoring such a value would select all rows."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        given = self.get_filterset(request, queryset, view)
-        if given is None:
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
             return queryset
-        if errors := _wrong_booleans(given) | _wrong_values(given):
+        if errors := _invalid_booleans(filterset) | _invalid_values(filterset):
             raise ValidationError(errors)
-        found: QuerySet[Any] = given.qs
-        return found
+        rows: QuerySet[Any] = filterset.qs
+        return rows
 
 
-def _wrong_booleans(given: FilterSet) -> dict[str, list[str]]:
+def _invalid_booleans(filterset: FilterSet) -> dict[str, list[str]]:
     """Return errors for invalid booleans, because the form field would treat any other text as no value."""
-    names = [name for name, found in given.filters.items() if isinstance(found, BooleanFilter)]
-    return {name: [BOOLEAN] for name in names if given.data.get(name, "").lower() not in ("true", "false", "")}
+    names = [name for name, field_filter in filterset.filters.items() if isinstance(field_filter, BooleanFilter)]
+    return {name: [BOOLEAN] for name in names if filterset.data.get(name, "").lower() not in ("true", "false", "")}
 
 
-def _wrong_values(given: FilterSet) -> dict[str, list[str]]:
-    wrong = given.form.errors.as_data()
+def _invalid_values(filterset: FilterSet) -> dict[str, list[str]]:
+    errors_by_field = filterset.form.errors.as_data()
     return {
-        name: [text for error in errors for text in _texts(given.form.fields[name], given.data.get(name), error)]
-        for name, errors in wrong.items()
+        name: [
+            text for error in errors for text in _messages(filterset.form.fields[name], filterset.data.get(name), error)
+        ]
+        for name, errors in errors_by_field.items()
     }
 
 
-def _texts(field: forms.Field, value: object, error: FormError) -> list[str]:
+def _messages(field: forms.Field, value: object, error: FormError) -> list[str]:
     return [_allowed(field, value)] if error.code in DJANGO_VALUE_CODES else list(error.messages)
 
 

@@ -24,7 +24,7 @@ class KnownParameters(APIView):
         method = str(request.method).lower()
         # An unsupported method is reported first, as 405. OPTIONS takes no parameters and is not checked.
         if method != "options" and hasattr(self, method):
-            check(request, _known_of(self))
+            check(request, _allowed_parameters(self))
 
 
 class KnownOrdering(OrderingFilter):
@@ -42,32 +42,32 @@ class KnownOrdering(OrderingFilter):
         fields = list(fields)
         valid = [name for name, _ in self.get_valid_fields(queryset, view, {"request": request})]
         if unknown := [field for field in fields if field.removeprefix("-") not in valid]:
-            words = f"This list cannot be ordered by {', '.join(unknown)}; allowed: {', '.join(valid) or 'none'}."
-            raise ValidationError({"ordering": [words]})
+            message = f"This list cannot be ordered by {', '.join(unknown)}; allowed: {', '.join(valid) or 'none'}."
+            raise ValidationError({"ordering": [message]})
         return fields
 
 
 def check(request: Request, names: Collection[str]) -> None:
     """Raise ValidationError if a query parameter is not one of these names, or is repeated."""
-    words = f"Unknown parameter; allowed: {', '.join(sorted(names)) or 'none'}."
-    wrong = {name: [words] for name in request.query_params if name not in names}
+    message = f"Unknown parameter; allowed: {', '.join(sorted(names)) or 'none'}."
+    unknown = {name: [message] for name in request.query_params if name not in names}
     repeated = ["This parameter is repeated: only one value is allowed."]
-    twice = {name: repeated for name, values in request.query_params.lists() if len(values) > 1}
-    if wrong or twice:
-        raise ValidationError({**twice, **wrong})
+    repeated_names = {name: repeated for name, values in request.query_params.lists() if len(values) > 1}
+    if unknown or repeated_names:
+        raise ValidationError({**repeated_names, **unknown})
 
 
-_known: dict[type, frozenset[str]] = {}
+_allowed_by_view: dict[type, frozenset[str]] = {}
 
 
-def _known_of(view: Any) -> Collection[str]:
+def _allowed_parameters(view: Any) -> Collection[str]:
     """Return the query parameters of a view. Those of lists (filters, search, order, pages) are cached per view."""
     if not (getattr(view, "action", "") == "list" and hasattr(view, "paginator")):
         return view.query_parameters  # type: ignore[no-any-return]
-    if type(view) not in _known:
-        found = DjangoFilterBackend().get_filterset_class(view, view.queryset)
-        pages: Any = view.paginator
-        own = {"ordering", pages.cursor_query_param, pages.page_size_query_param}
-        own |= {"search"} if getattr(view, "search_fields", None) else set()
-        _known[type(view)] = frozenset(own | set(found.base_filters if found else ()))
-    return _known[type(view)]
+    if type(view) not in _allowed_by_view:
+        filterset = DjangoFilterBackend().get_filterset_class(view, view.queryset)
+        paginator: Any = view.paginator
+        names = {"ordering", paginator.cursor_query_param, paginator.page_size_query_param}
+        names |= {"search"} if getattr(view, "search_fields", None) else set()
+        _allowed_by_view[type(view)] = frozenset(names | set(filterset.base_filters if filterset else ()))
+    return _allowed_by_view[type(view)]

@@ -21,15 +21,15 @@ class SafeJSONParser(JSONParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = super().parse(stream, media_type, parser_context)
-            has_surrogate = _SURROGATE.search(json.dumps(found, ensure_ascii=False))
+            body: dict[str, Any] = super().parse(stream, media_type, parser_context)
+            has_surrogate = _SURROGATE.search(json.dumps(body, ensure_ascii=False))
         except RecursionError:
             raise _not_json("it is nested too deeply") from None
         except ParseError as error:
             raise _not_json(str(error.detail).removeprefix(_DRF_PREFIX).rstrip(".")) from error
         if has_surrogate:
             raise _not_json("a \\u escape is a lone surrogate")
-        return found
+        return body
 
 
 def _not_json(problem: str) -> ParseError:

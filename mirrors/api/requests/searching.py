@@ -25,5 +25,5 @@ class ImageSearch(SearchFilter):
             return queryset
         if queryset.model is ImageMapping:
             return search_mappings(queryset, words)
-        found = search(queryset, words, fields)
-        return by_keys(queryset, found) if queryset.model is RunningImage else found
+        results = search(queryset, words, fields)
+        return by_keys(queryset, results) if queryset.model is RunningImage else results

@@ -40,17 +40,17 @@ class StrictFields(serializers.Serializer[Any]):
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and not isinstance(data, Mapping):
-            words = f"The body must be a JSON object with fields; allowed: {self._names()}."
-            raise serializers.ValidationError({BODY: [words]})
+            message = f"The body must be a JSON object with fields; allowed: {self._names()}."
+            raise serializers.ValidationError({BODY: [message]})
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if unknown := set(data) - set(self.fields):
-            words = f"Unknown field; allowed: {self._names()}."
-            raise serializers.ValidationError({str(name): [words] for name in unknown})
+            message = f"Unknown field; allowed: {self._names()}."
+            raise serializers.ValidationError({str(name): [message] for name in unknown})
         if changed := self._changed_read_only(data):
-            words = f"Read-only field; allowed: {self._names()}."
-            raise serializers.ValidationError({name: [words] for name in changed})
+            message = f"Read-only field; allowed: {self._names()}."
+            raise serializers.ValidationError({name: [message] for name in changed})
         # DRF would convert a number to text: {"image": 5} would request docker.io/library/5.
         if numbers := [name for name, field in self.fields.items() if _has_number(field, data.get(name))]:
             raise serializers.ValidationError({name: [STRING] for name in numbers})
@@ -58,8 +58,10 @@ class StrictFields(serializers.Serializer[Any]):
             return super().to_internal_value(data)
         except serializers.ValidationError as error:
             assert isinstance(error.detail, dict)
-            wrong = {name: _texts(self.fields[name], data.get(name), texts) for name, texts in error.detail.items()}
-            raise serializers.ValidationError(wrong) from error
+            errors = {
+                name: _error_messages(self.fields[name], data.get(name), texts) for name, texts in error.detail.items()
+            }
+            raise serializers.ValidationError(errors) from error
 
     def _changed_read_only(self, data: Mapping[str, Any]) -> list[str]:
         """Return the read-only fields that were sent with another value than a GET of the row returns. For a new row,
@@ -85,11 +87,13 @@ def _has_number(field: Any, value: object) -> bool:
     return has_text and isinstance(value, list) and any(map(is_number, value))
 
 
-def _texts(field: Any, value: Any, texts: Any) -> Any:
+def _error_messages(field: Any, value: Any, texts: Any) -> Any:
     """Return the errors of a field; errors of the items of a list name the index of the item."""
     if isinstance(texts, dict):
         return [
-            f"Item {place}: {text}" for place, item in texts.items() for text in _texts(field.child, value[place], item)
+            f"Item {index}: {text}"
+            for index, item in texts.items()
+            for text in _error_messages(field.child, value[index], item)
         ]
     return [(_allowed(field, value, text.code) if text.code in DRF_VALUE_CODES else "") or text for text in texts]
 

@@ -93,5 +93,5 @@ class BackfillPreviewSerializer(StrictFields):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        followed = configured.source()
-        return {"cluster": followed.current.cluster_name if followed else DEFAULT_CLUSTER, **attrs}
+        config_source = configured.source()
+        return {"cluster": config_source.current.cluster_name if config_source else DEFAULT_CLUSTER, **attrs}

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter
-from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.clusters.clusters import qualified_namespace
 from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
@@ -64,7 +64,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
     by = serializers.CharField(help_text="The filter that would exclude the image, or that excludes it now.")
 
     def get_namespace(self, change: Mapping[str, Any]) -> str:
-        return place_name(change["cluster"], change["namespace"])
+        return qualified_namespace(change["cluster"], change["namespace"])
 
 
 class ImpactSerializer(serializers.Serializer[Any]):

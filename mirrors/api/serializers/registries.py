@@ -10,13 +10,13 @@ from mirrors.api.serializers.declarable import CheckedAsModel
 from mirrors.models import Registry, RegistryCheck
 from mirrors.models.configuration.registries import (
     CREDENTIALS,
-    CREDENTIALS_DROPPED,
+    CREDENTIALS_CLEARED,
     MOST_NAMESPACES,
     validate_namespaces,
 )
 from mirrors.vocabulary.clusters import CLUSTER_NAMESPACE_LENGTH
 
-REACHED = (
+CONNECTION_FIELDS = (
     "name",
     "role",
     "kind",
@@ -55,7 +55,17 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
 
     class Meta:
         model = Registry
-        fields = ("id", *REACHED, "enabled", "cluster", "warning", "managed_by", "created_at", "updated_at", "notice")
+        fields = (
+            "id",
+            *CONNECTION_FIELDS,
+            "enabled",
+            "cluster",
+            "warning",
+            "managed_by",
+            "created_at",
+            "updated_at",
+            "notice",
+        )
         read_only_fields = ("role", "kind", "prefix", "managed_by")
         validators: ClassVar[list[Any]] = []
 
@@ -64,9 +74,9 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         return names
 
     def checked(self, row: Registry, attrs: dict[str, Any]) -> dict[str, Any]:
-        is_dropped = row.drop_credentials_of_former_host(given=attrs)
+        is_dropped = row.clear_credentials_of_former_host(provided=attrs)
         super().checked(row, attrs)
-        self._notice = CREDENTIALS_DROPPED if is_dropped else ""
+        self._notice = CREDENTIALS_CLEARED if is_dropped else ""
         return {"endpoint": row.endpoint, **{name: getattr(row, name) for name in CREDENTIALS}}
 
 
@@ -79,7 +89,7 @@ class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
 
     class Meta:
         model = Registry
-        fields = (*REACHED, "cluster", "managed_by")
+        fields = (*CONNECTION_FIELDS, "cluster", "managed_by")
         read_only_fields = fields
 
 

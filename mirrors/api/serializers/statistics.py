@@ -88,6 +88,6 @@ class RangeSerializer(StrictFields):
     cluster = serializers.CharField(max_length=CLUSTER_LENGTH, default="", allow_blank=True)
 
     def validate_cluster(self, value: str) -> str:
-        if value and value not in (known := known_clusters()):
-            raise serializers.ValidationError(no_cluster(value, known))
+        if value and value not in (known_names := known_clusters()):
+            raise serializers.ValidationError(no_cluster(value, known_names))
         return value

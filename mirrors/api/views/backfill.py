@@ -20,7 +20,7 @@ from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
-ANSWER = serializers.BackfillDetailSerializer
+RESPONSE_SERIALIZER = serializers.BackfillDetailSerializer
 
 
 class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[BackfillRun]):
@@ -32,50 +32,58 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
     search_fields = SEARCH_FIELDS[BackfillRun]
     roles: ClassVar[dict[str, Role]] = dict.fromkeys(("create", "start", "pause", "resume", "cancel"), Role.OPERATOR)
 
-    @extend_schema(responses=ANSWER)
+    @extend_schema(responses=RESPONSE_SERIALIZER)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a backfill with its progress."""
-        return Response(ANSWER(self.get_object()).data)
+        return Response(RESPONSE_SERIALIZER(self.get_object()).data)
 
-    @extend_schema(request=serializers.BackfillPreviewSerializer, responses={201: ANSWER})
+    @extend_schema(request=serializers.BackfillPreviewSerializer, responses={201: RESPONSE_SERIALIZER})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Preview the images that a backfill of the cluster would mirror. The preview replaces an earlier one. Nothing
         is copied until you start the backfill."""
-        asked = serializers.BackfillPreviewSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        run = services.request_preview(cluster=asked.validated_data["cluster"], requested_by=username_of(request))
-        return Response(ANSWER(run).data, status=status.HTTP_201_CREATED)
+        serializer = serializers.BackfillPreviewSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        run = services.request_preview(cluster=serializer.validated_data["cluster"], requested_by=username_of(request))
+        return Response(RESPONSE_SERIALIZER(run).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=ANSWER)
+    @extend_schema(request=None, responses=RESPONSE_SERIALIZER)
     @action(detail=True, methods=["post"])
     @rejects_body
     def start(self, request: Request, pk: str) -> Response:
         """Start to mirror the images of a preview. The preview must be complete (`previewed_at` is set)."""
-        return Response(ANSWER(services.start_run(run_id=self.get_object().pk, requested_by=username_of(request))).data)
+        return Response(
+            RESPONSE_SERIALIZER(services.start_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+        )
 
-    @extend_schema(request=None, responses=ANSWER)
+    @extend_schema(request=None, responses=RESPONSE_SERIALIZER)
     @action(detail=True, methods=["post"])
     @rejects_body
     def pause(self, request: Request, pk: str) -> Response:
         """Pause the backfill: it requests no more copies. Jobs that are already queued still run."""
-        return Response(ANSWER(services.pause_run(run_id=self.get_object().pk, requested_by=username_of(request))).data)
+        return Response(
+            RESPONSE_SERIALIZER(services.pause_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+        )
 
-    @extend_schema(request=None, responses=ANSWER)
+    @extend_schema(request=None, responses=RESPONSE_SERIALIZER)
     @action(detail=True, methods=["post"])
     @rejects_body
     def resume(self, request: Request, pk: str) -> Response:
         """Continue a paused backfill."""
         return Response(
-            ANSWER(services.resume_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+            RESPONSE_SERIALIZER(
+                services.resume_run(run_id=self.get_object().pk, requested_by=username_of(request))
+            ).data
         )
 
-    @extend_schema(request=None, responses=ANSWER)
+    @extend_schema(request=None, responses=RESPONSE_SERIALIZER)
     @action(detail=True, methods=["post"])
     @rejects_body
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel the backfill and its queued jobs, except jobs whose image pods have requested in the meantime."""
         return Response(
-            ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=username_of(request))).data
+            RESPONSE_SERIALIZER(
+                services.cancel_run(run_id=self.get_object().pk, requested_by=username_of(request))
+            ).data
         )
 
 

@@ -21,15 +21,15 @@ Declarable = TypeVar("Declarable", Filter, Registry)
 V = TypeVar("V", bound=type[viewsets.ModelViewSet[Any]])
 
 
-def writes_described(noun: str) -> Callable[[V], V]:
+def describe_writes(noun: str) -> Callable[[V], V]:
     """Describe the actions of a view that change rows in the schema. Otherwise, each has the description of the
     view."""
-    of_file = f"A {noun} of the configuration file cannot be changed here."
+    file_note = f"A {noun} of the configuration file cannot be changed here."
     return extend_schema_view(
         create=extend_schema(description=f"Create a {noun}."),
-        update=extend_schema(description=f"Replace a {noun}. {of_file}"),
-        partial_update=extend_schema(description=f"Change the given fields of a {noun}. {of_file}"),
-        destroy=extend_schema(description=f"Delete a {noun}. {of_file}"),
+        update=extend_schema(description=f"Replace a {noun}. {file_note}"),
+        partial_update=extend_schema(description=f"Change the given fields of a {noun}. {file_note}"),
+        destroy=extend_schema(description=f"Delete a {noun}. {file_note}"),
     )
 
 
@@ -38,19 +38,19 @@ class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
 
     def get_object(self) -> Declarable:
         row: Any = super().get_object()
-        self._bring_up_to_date([row])
+        self._apply_declared_values([row])
         return row  # type: ignore[no-any-return]
 
     def paginate_queryset(self, queryset: Any) -> Any:
         rows = super().paginate_queryset(queryset)
-        self._bring_up_to_date(rows or [])
+        self._apply_declared_values(rows or [])
         return rows
 
-    def _bring_up_to_date(self, rows: Any) -> None:
+    def _apply_declared_values(self, rows: Any) -> None:
         """Set the fields of rows that the configuration file declares to the values of the active file."""
         assert self.queryset is not None
         model: Any = self.queryset.model
-        declared.bring_up_to_date(rows, declared.active_rows(model))
+        declared.apply_declared_values(rows, declared.active_rows(model))
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
@@ -67,14 +67,14 @@ class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
 
     def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
         assert serializer.instance is not None
-        _refuse_if_from_file(serializer.instance.managed_by)
+        _reject_row_of_file(serializer.instance.managed_by)
         serializer.save()
 
     def perform_destroy(self, instance: Declarable) -> None:
-        _refuse_if_from_file(instance.managed_by)
+        _reject_row_of_file(instance.managed_by)
         instance.delete()
 
 
-def _refuse_if_from_file(managed_by: str) -> None:
+def _reject_row_of_file(managed_by: str) -> None:
     if managed_by == ManagedBy.CONFIG:
         raise PermissionDenied("This row is managed by the configuration file: change it there.")

@@ -33,15 +33,15 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
     ]
 
 
-def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
+def impact_of_filter(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the effect that saving the filter would have. Raise ValidationError if the expression is invalid."""
     try:
-        found = filter_impact.plan(
-            expression=asked["jmespath"], row=asked["filter"], position=asked["position"], cluster=asked["cluster"]
+        plan = filter_impact.plan(
+            expression=fields["jmespath"], row=fields["filter"], position=fields["position"], cluster=fields["cluster"]
         )
     except InvalidFilterError as error:
-        raise _invalid(asked["jmespath"], error) from error
-    return dataclasses.asdict(filter_impact.impact(found))
+        raise _invalid(fields["jmespath"], error) from error
+    return dataclasses.asdict(filter_impact.impact(plan))
 
 
 def _invalid(expression: str, error: InvalidFilterError) -> ValidationError:

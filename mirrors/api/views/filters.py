@@ -13,14 +13,14 @@ from rest_framework.serializers import BaseSerializer
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.filters import FilterFilter
-from mirrors.api.views.declarable import DeclarableViewSet, writes_described
+from mirrors.api.views.declarable import DeclarableViewSet, describe_writes
 from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors.configuration import filter_impact
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
-@writes_described("filter")
+@describe_writes("filter")
 class FilterViewSet(DeclarableViewSet[Filter]):
     """Filters, which exclude images from mirroring and swapping. Filters of the configuration file are read-only."""
 
@@ -48,15 +48,15 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def test(self, request: Request) -> Response:
         """Evaluate an expression on the images of a pod. Nothing is saved."""
-        asked = serializers.FilterTestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
+        serializer = serializers.FilterTestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(try_filter(serializer.validated_data["jmespath"], serializer.validated_data["pod"]))
 
     @extend_schema(request=serializers.FilterImpactSerializer, responses=serializers.ImpactSerializer, filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def impact(self, request: Request) -> Response:
         """List the images of pods sampled in the last 24 hours that would be newly excluded, or no longer excluded, if
         this filter were saved."""
-        asked = serializers.FilterImpactSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(serializers.ImpactSerializer(impact_of_filter(asked.validated_data)).data)
+        serializer = serializers.FilterImpactSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(serializers.ImpactSerializer(impact_of_filter(serializer.validated_data)).data)

@@ -10,12 +10,12 @@ from mirrors.api import serializers
 from mirrors.models import MirrorJob
 
 
-def job_response_of(acted: services.BulkResult) -> Response:
+def job_response_of(result: services.BulkResult) -> Response:
     """Return the job that results from an action, with the status 201 if the action created it. Raise
     ActionRefusedError if there is no job."""
-    if not acted.jobs:
-        raise services.ActionRefusedError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
-    return job_response(acted.jobs[0], is_new=acted.jobs[0].id in acted.created_ids)
+    if not result.jobs:
+        raise services.ActionRefusedError(result.refusals[0] if result.refusals else "The job cannot be queued now.")
+    return job_response(result.jobs[0], is_new=result.jobs[0].id in result.created_ids)
 
 
 def job_response(job: MirrorJob, *, is_new: bool) -> Response:

@@ -60,10 +60,10 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
         `images`: the response is a 207 with a result for each image."""
         body: Any = request.data
         if isinstance(body, dict) and "images" in body:
-            return _requested_many(request)
-        asked = serializers.ImageToMirrorSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return _requested(asked.validated_data["image"], request)
+            return _request_images(request)
+        serializer = serializers.ImageToMirrorSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return _request_image(serializer.validated_data["image"], request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
@@ -87,10 +87,12 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @action(detail=True, methods=["post"])
     def priority(self, request: Request, pk: str) -> Response:
         """Change the priority of a queued job."""
-        asked = serializers.PrioritySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = serializers.PrioritySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         job = services.set_priority(
-            job_id=self.get_object().pk, priority=asked.validated_data["priority"], requested_by=username_of(request)
+            job_id=self.get_object().pk,
+            priority=serializer.validated_data["priority"],
+            requested_by=username_of(request),
         )
         return Response(self.get_serializer(job).data)
 
@@ -98,11 +100,11 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @action(detail=False, methods=["post"], url_path="retry-failed", filter_backends=[], pagination_class=None)
     def retry_failed(self, request: Request) -> Response:
         """Retry the images whose last job failed with this error, oldest first, at most 2000 per request."""
-        asked = serializers.RetryFailedSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        acted = services.retry_failed(**asked.validated_data, requested_by=username_of(request))
-        found = {"jobs": [job.pk for job in acted.jobs], "refusals": acted.refusals}
-        return Response(serializers.RetriedSerializer(found).data)
+        serializer = serializers.RetryFailedSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        result = services.retry_failed(**serializer.validated_data, requested_by=username_of(request))
+        response = {"jobs": [job.pk for job in result.jobs], "refusals": result.refusals}
+        return Response(serializers.RetriedSerializer(response).data)
 
     @extend_schema(responses=serializers.AttemptSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
@@ -116,20 +118,20 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     def progress(self, request: Request, pk: str) -> Response:
         """Return the progress of a running copy in bytes and blobs. It is updated twice a second."""
         job: MirrorJob = self.get_object()
-        seen = copy_progress(job)
-        return Response(serializers.ProgressSerializer(seen or NOT_BEGUN).data)
+        current_progress = copy_progress(job)
+        return Response(serializers.ProgressSerializer(current_progress or NOT_BEGUN).data)
 
 
-def _requested(image: str, request: Request) -> Response:
+def _request_image(image: str, request: Request) -> Response:
     job, is_new = services.request_image(image=image, requested_by=username_of(request), allowed_hosts=_allowed_hosts())
     return job_response(job, is_new=is_new)
 
 
-def _requested_many(request: Request) -> Response:
-    asked = serializers.ImageBatchSerializer(data=request.data)
-    asked.is_valid(raise_exception=True)
+def _request_images(request: Request) -> Response:
+    serializer = serializers.ImageBatchSerializer(data=request.data)
+    serializer.is_valid(raise_exception=True)
     results = services.request_batch(
-        images=asked.validated_data["images"], requested_by=username_of(request), allowed_hosts=_allowed_hosts()
+        images=serializer.validated_data["images"], requested_by=username_of(request), allowed_hosts=_allowed_hosts()
     )
     return Response(
         serializers.ImageBatchResultSerializer({"results": results}).data, status=status.HTTP_207_MULTI_STATUS
@@ -137,5 +139,5 @@ def _requested_many(request: Request) -> Response:
 
 
 def _allowed_hosts() -> Sequence[str]:
-    followed = configured.source()
-    return followed.current.source.allowed_hosts if followed else ()
+    config_source = configured.source()
+    return config_source.current.source.allowed_hosts if config_source else ()

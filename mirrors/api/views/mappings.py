@@ -82,6 +82,6 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
         return Response(serializers.MappingSerializer(mapping).data)
 
 
-def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
+def _job_of(run: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
     """Run an action on one mapping, and return the resulting job."""
-    return job_response_of(act(mapping_ids=[mapping.pk], requested_by=username_of(request)))
+    return job_response_of(run(mapping_ids=[mapping.pk], requested_by=username_of(request)))

@@ -32,12 +32,12 @@ class ReadinessView(KnownParameters, APIView):
 
     @extend_schema(parameters=[serializers.ReadinessQuerySerializer], responses=serializers.ReadinessSerializer)
     def get(self, request: Request) -> Response:
-        asked = serializers.ReadinessQuerySerializer(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        given = asked.validated_data
-        drill = _drill(_config(), given)
-        found = serializers.ReadinessSerializer({**drill.as_json(), **_lists(drill, given)})
-        return Response(found.data)
+        query = serializers.ReadinessQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        parameters = query.validated_data
+        drill = _drill(_config(), parameters)
+        serializer = serializers.ReadinessSerializer({**drill.as_json(), **_lists(drill, parameters)})
+        return Response(serializer.data)
 
 
 class MirrorMissingView(KnownParameters, APIView):
@@ -48,11 +48,16 @@ class MirrorMissingView(KnownParameters, APIView):
     @extend_schema(request=serializers.MirrorMissingSerializer, responses=serializers.MissingMirroredSerializer)
     def post(self, request: Request) -> Response:
         """Request copies of the images that a copy would protect, at most 2000 per request."""
-        asked = serializers.MirrorMissingSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = serializers.MirrorMissingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         config = _config()
-        done = mirror_missing(_drill(config, asked.validated_data), config, requested_by=username_of(request))
-        found = {"requested": done.created, "active": done.active, "left": done.remaining, "refusals": done.refusals}
+        result = mirror_missing(_drill(config, serializer.validated_data), config, requested_by=username_of(request))
+        found = {
+            "requested": result.created,
+            "active": result.active,
+            "left": result.remaining,
+            "refusals": result.refusals,
+        }
         return Response(serializers.MissingMirroredSerializer(found).data)
 
 
@@ -63,30 +68,30 @@ def _config() -> Config:
     return source.current
 
 
-def _drill(config: Config, given: dict[str, Any]) -> Drill:
-    asked = DrillRequest(
-        cluster=given["cluster"] or config.cluster_name,
-        without=given["without"],
-        namespace=given["namespace"],
-        max_age=given.get("max_age"),
-        allows_change=given.get("allow_changes", False),
+def _drill(config: Config, parameters: dict[str, Any]) -> Drill:
+    drill_request = DrillRequest(
+        cluster=parameters["cluster"] or config.cluster_name,
+        without=parameters["without"],
+        namespace=parameters["namespace"],
+        max_age=parameters.get("max_age"),
+        allows_change=parameters.get("allow_changes", False),
     )
     try:
-        return recent_drill(asked, config)
+        return recent_drill(drill_request, config)
     except NotListedError as error:
         raise ConflictError(str(error), code="not-listed") from error
     except RegistryNameError as error:
         raise ValidationError({"without": [str(error)]}) from error
 
 
-def _lists(drill: Drill, given: dict[str, Any]) -> dict[str, Any]:
+def _lists(drill: Drill, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return one page of the missing images, or of the images with digest drift."""
-    rows: list[Any] = list(drill.drift) if given["drift"] else list(drill.missing_of(gap=given["reason"]))
-    start = (given["page"] - 1) * given["page_size"]
-    shown = [row.as_json() for row in rows[start : start + given["page_size"]]]
+    rows: list[Any] = list(drill.drift) if parameters["drift"] else list(drill.missing_of(gap=parameters["reason"]))
+    start = (parameters["page"] - 1) * parameters["page_size"]
+    shown = [row.as_json() for row in rows[start : start + parameters["page_size"]]]
     return {
         "taken_at": datetime.fromtimestamp(drill.taken_at, UTC),
         "count": len(rows),
-        "missing": [] if given["drift"] else shown,
-        "drift": shown if given["drift"] else [],
+        "missing": [] if parameters["drift"] else shown,
+        "drift": shown if parameters["drift"] else [],
     }

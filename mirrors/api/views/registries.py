@@ -17,13 +17,13 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.registries import RegistryFilter
 from mirrors.api.requests.current_user import username_of
 from mirrors.api.requests.no_fields import rejects_body
-from mirrors.api.views.declarable import DeclarableViewSet, writes_described
+from mirrors.api.views.declarable import DeclarableViewSet, describe_writes
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
-@writes_described("registry")
+@describe_writes("registry")
 class RegistryViewSet(DeclarableViewSet[Registry]):
     """Source and target registries. The target and the registries of the configuration file are read-only."""
 
@@ -41,13 +41,13 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     def in_force(self, request: Request) -> Response:
         """List the active registries, which webhooks and workers use now: those of the configuration file, and those of
         users."""
-        of_file = declared.active_rows(Registry)
+        file_rows = declared.active_rows(Registry)
         rows = Registry.objects.filter(enabled=True).order_by("-role", "id")
-        if of_file is not None:
+        if file_rows is not None:
             rows = rows.filter(managed_by=ManagedBy.OPERATOR, cluster__in=declared.clusters_of_rows())
-        named = {declared.key_of(row) for row in of_file or ()}
-        found = [*(of_file or ()), *(row for row in rows if declared.key_of(row) not in named)]
-        return Response(serializers.RegistryInForceSerializer(found, many=True).data)
+        declared_keys = {declared.key_of(row) for row in file_rows or ()}
+        active = [*(file_rows or ()), *(row for row in rows if declared.key_of(row) not in declared_keys)]
+        return Response(serializers.RegistryInForceSerializer(active, many=True).data)
 
     @extend_schema(request=None, responses={200: serializers.CheckSerializer, 201: serializers.CheckSerializer})
     @action(detail=True, methods=["post"])
@@ -55,9 +55,9 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     def check(self, request: Request, pk: str) -> Response:
         """Request a connection test, which the next free worker runs. If a test is active, that test is returned. The
         results are under `checks`."""
-        found, is_new = services.request_check(registry=self.get_object(), requested_by=username_of(request))
+        test, is_new = services.request_check(registry=self.get_object(), requested_by=username_of(request))
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-        return Response(serializers.CheckSerializer(found).data, status=code)
+        return Response(serializers.CheckSerializer(test).data, status=code)
 
     @extend_schema(responses=serializers.CheckSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])

@@ -24,4 +24,4 @@ class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.Gener
 
     def get_queryset(self) -> QuerySet[RunningImage]:
         """Return running images, or with ``state=ended`` also those that no longer run."""
-        return running_images(ended=self.request.query_params.get("state") == "ended")
+        return running_images(include_ended=self.request.query_params.get("state") == "ended")

@@ -42,11 +42,11 @@ class StatsView(KnownParameters, APIView):
         responses=serializers.StatsSerializer,
     )
     def get(self, request: Request) -> Response:
-        asked = serializers.RangeSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        overview = Overview(**asked.validated_data)
-        found = {**numbers(overview), "series": overview.series()}
-        return Response(serializers.StatsSerializer(found).data)
+        serializer = serializers.RangeSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        overview = Overview(**serializer.validated_data)
+        stats = {**numbers(overview), "series": overview.series()}
+        return Response(serializers.StatsSerializer(stats).data)
 
 
 class HealthView(KnownParameters, APIView):
@@ -58,8 +58,8 @@ class HealthView(KnownParameters, APIView):
         processes = running_processes(timezone.now())
         oldest = max((line.oldest_due_seconds for line in selectors.queue()), default=0.0)
         problems = [
-            words
-            for is_so, words in (
+            problem
+            for applies, problem in (
                 (
                     not processes["workers"],
                     "No worker is running: nothing is copied. Start one, or check its log.",
@@ -67,11 +67,11 @@ class HealthView(KnownParameters, APIView):
                 (not processes["webhooks"], "No webhook is running: no pod is swapped. Check its log."),
                 (oldest > OVERDUE, "A job has been queued for over ten minutes: add workers, or check their logs."),
             )
-            if is_so
+            if applies
         ]
         problems += [*processes["configuration_problems"], *_problems_of_targets()]
-        found = {**processes, "oldest_due_seconds": oldest, "problems": problems, "is_healthy": not problems}
-        return Response(serializers.HealthSerializer(found).data)
+        health = {**processes, "oldest_due_seconds": oldest, "problems": problems, "is_healthy": not problems}
+        return Response(serializers.HealthSerializer(health).data)
 
 
 def _problems_of_targets() -> list[str]:
@@ -79,7 +79,7 @@ def _problems_of_targets() -> list[str]:
     targets = targets_in_use()
     return [
         "Copies that wait for their next attempt after an error of the target "
-        f"{found['error_host']}: {found['jobs']} ({found['error_class']}). {waiting_advice_for(found['error_class'])}"
-        for found in waiting_retries()
-        if not found["needs_cluster"] and any(target.covers(found["error_host"]) for target in targets)
+        f"{retry['error_host']}: {retry['jobs']} ({retry['error_class']}). {waiting_advice_for(retry['error_class'])}"
+        for retry in waiting_retries()
+        if not retry["needs_cluster"] and any(target.covers(retry["error_host"]) for target in targets)
     ]

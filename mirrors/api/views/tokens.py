@@ -33,10 +33,10 @@ class TokenViewSet(KnownParameters, viewsets.ViewSet):
     def create(self, request: Request) -> Response:
         """Create a token with at most your own role. If you authenticate with a token, the new token has at most the
         role of that token, and expires no later."""
-        asked = serializers.NewTokenSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = serializers.NewTokenSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
-            row, text = create_own(request._request, **asked.validated_data)
+            row, text = create_own(request._request, **serializer.validated_data)
         except TokenRefusedError as error:
             raise PermissionDenied(str(error)) from error
         row.token = text  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ LOOKUP_SECONDS: Final = 2.0
 CANDIDATES: Final = 4
 """The maximum number of repositories from which mounting a blob is tried. The first one nearly always has the blob."""
 
-MOST_QUESTIONS: Final = 100
+MOST_LOOKUPS: Final = 100
 """The maximum number of blobs in one lookup, well below SQLite's limit for parameters of a statement."""
 
 CHECK_SECONDS: Final = 1.0
@@ -38,7 +38,7 @@ three lookups."""
 LOCATIONS_PER_TRANSACTION: Final = 500
 """The maximum number of blob locations that one transaction writes, so that it holds its locks only briefly."""
 
-MAPPINGS_LOOKED_AT: Final = 200
+MOST_MAPPINGS_CHECKED: Final = 200
 """The maximum number of mappings of a repository whose access is checked before a blob is mounted from it. Repositories
 with more mappings are skipped."""
 
@@ -50,16 +50,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Question(Generic[T]):
-    """A lookup of a blob. ``ask`` queries the database; ``default`` is the result if the database has no location of
-    the blob. With ``is_known``, a location is known already, so that ``ask`` is always called."""
+class _Lookup(Generic[T]):
+    """A lookup of a blob. ``query`` queries the database; ``default`` is the result if the database has no location of
+    the blob. With ``is_located``, a location is known already, so that ``query`` is always called."""
 
     registry: str
     digest: str
-    ask: Callable[[], T]
+    query: Callable[[], T]
     default: T
-    is_known: bool = False
-    answer: Future[T] = field(default_factory=Future)
+    is_located: bool = False
+    result_future: Future[T] = field(default_factory=Future)
 
 
 class DatabaseMounts:
@@ -71,44 +71,46 @@ class DatabaseMounts:
 
     def __init__(self) -> None:
         self._memory = MemoryMounts()
-        self._asked: queue.Queue[_Question[Any]] = queue.Queue()
-        self._learnt: queue.SimpleQueue[Blob] = queue.SimpleQueue()
+        self._lookups: queue.Queue[_Lookup[Any]] = queue.Queue()
+        self._new_locations: queue.SimpleQueue[Blob] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._check_from = 0.0
+        self._next_check_at = 0.0
 
     def find(self, registry: str, digest: str, audience: Audience | None) -> list[str]:
-        known = self._memory.find(registry, digest)
-        if known and audience is None:
-            return known
-        return self._ask(_Question(registry, digest, lambda: _find(registry, digest, known, audience), [], bool(known)))
+        repositories = self._memory.find(registry, digest)
+        if repositories and audience is None:
+            return repositories
+        return self._look_up(
+            _Lookup(registry, digest, lambda: _find(registry, digest, repositories, audience), [], bool(repositories))
+        )
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
             return True
-        return self._ask(_Question(registry, digest, lambda: _holds(registry, digest, repository), False))
+        return self._look_up(_Lookup(registry, digest, lambda: _holds(registry, digest, repository), False))
 
-    def _ask(self, question: _Question[T]) -> T:
+    def _look_up(self, lookup: _Lookup[T]) -> T:
         self._start()
-        self._asked.put(question)
+        self._lookups.put(lookup)
         try:
-            return question.answer.result(LOOKUP_SECONDS)
+            return lookup.result_future.result(LOOKUP_SECONDS)
         except Exception as error:
             log.warning("Cannot look up blob locations; uploading the blob", error=str(error))
-            return question.default
+            return lookup.default
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         if repository not in self._memory.find(registry, digest):
             self._start()
-            self._learnt.put((registry, digest, repository))
+            self._new_locations.put((registry, digest, repository))
         self._memory.record(registry, digest, repository)
 
     def close(self) -> None:
         """Write the locations that are not saved yet, and stop the thread."""
         self._stopping.set()
         # An empty lookup wakes the thread, which otherwise waits up to half a second for the next one.
-        self._asked.put(_Question("", "", lambda: None, None, is_known=True))
+        self._lookups.put(_Lookup("", "", lambda: None, None, is_located=True))
         if self._thread is not None:
             self._thread.join(5)
 
@@ -132,30 +134,30 @@ class DatabaseMounts:
 
     def _turn(self) -> None:
         try:
-            questions = [self._asked.get(timeout=0.5)]
+            lookups = [self._lookups.get(timeout=0.5)]
         except queue.Empty:
             self._flush()
             return
         # Combine lookups: the blobs of all images are looked up at the same time, and nearly all blobs are new.
-        while len(questions) < MOST_QUESTIONS and not self._asked.empty():
-            questions.append(self._asked.get())
+        while len(lookups) < MOST_LOOKUPS and not self._lookups.empty():
+            lookups.append(self._lookups.get())
         try:
             # A connection that is lost between two checks only costs uploads of these blobs.
-            if time.monotonic() >= self._check_from:
-                self._check_from = time.monotonic() + CHECK_SECONDS
+            if time.monotonic() >= self._next_check_at:
+                self._next_check_at = time.monotonic() + CHECK_SECONDS
                 close_old_connections()
-            _answer(questions)
+            _resolve(lookups)
         except Exception as error:
             # Fail the lookups with any error, because blob threads wait for them.
-            for question in questions:
-                if not question.answer.done():
-                    question.answer.set_exception(error)
+            for lookup in lookups:
+                if not lookup.result_future.done():
+                    lookup.result_future.set_exception(error)
             connection.close()
 
     def _flush(self) -> None:
         blobs: set[Blob] = set()
-        while len(blobs) < LOCATIONS_PER_TRANSACTION and not self._learnt.empty():
-            blobs.add(self._learnt.get())
+        while len(blobs) < LOCATIONS_PER_TRANSACTION and not self._new_locations.empty():
+            blobs.add(self._new_locations.get())
         if not blobs:
             return
         try:
@@ -167,24 +169,24 @@ class DatabaseMounts:
             connection.close()
 
 
-def _answer(questions: Sequence[_Question[Any]]) -> None:
+def _resolve(lookups: Sequence[_Lookup[Any]]) -> None:
     """Find out with one query which of the blobs have a location, then look up each of these separately."""
-    new = {question.digest for question in questions if not question.is_known}
-    found = set(_known_blobs(*_filled_up(sorted(new)))) if new else set()
-    for question in questions:
-        is_anywhere = question.is_known or (question.registry, question.digest) in found
-        question.answer.set_result(question.ask() if is_anywhere else question.default)
+    new = {lookup.digest for lookup in lookups if not lookup.is_located}
+    located = set(_located_blobs(*_padded(sorted(new)))) if new else set()
+    for lookup in lookups:
+        has_location = lookup.is_located or (lookup.registry, lookup.digest) in located
+        lookup.result_future.set_result(lookup.query() if has_location else lookup.default)
 
 
-def _filled_up(digests: list[str]) -> list[str]:
+def _padded(digests: list[str]) -> list[str]:
     """Repeat the first digest until their number is a power of two, so that the query has only a few variants of
     SQL."""
-    wanted = 1 << (len(digests) - 1).bit_length()
-    return digests + digests[:1] * (wanted - len(digests))
+    size = 1 << (len(digests) - 1).bit_length()
+    return digests + digests[:1] * (size - len(digests))
 
 
 @fixed_query
-def _known_blobs(*digests: Argument) -> QuerySet[BlobLocation, Any]:
+def _located_blobs(*digests: Argument) -> QuerySet[BlobLocation, Any]:
     rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=digests)
     return rows.values_list("registry__endpoint", "digest").distinct()
 
@@ -199,8 +201,10 @@ def _holds(registry: str, digest: str, repository: str) -> bool:
     return _locations(registry, digest).filter(repository=repository).exists()
 
 
-def _find(registry: str, digest: str, known: list[str], audience: Audience | None) -> list[str]:
-    candidates = known or list(_locations(registry, digest).values_list("repository", flat=True)[:CANDIDATES])
+def _find(registry: str, digest: str, known_repositories: list[str], audience: Audience | None) -> list[str]:
+    candidates = known_repositories or list(
+        _locations(registry, digest).values_list("repository", flat=True)[:CANDIDATES]
+    )
     if audience is None:
         return candidates
     return [repository for repository in candidates if _is_readable(registry, repository, audience)]
@@ -211,8 +215,8 @@ def _is_readable(registry: str, repository: str, audience: Audience) -> bool:
     of the images a blob belongs."""
     at_targets = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET)
     mappings = at_targets.in_repositories([f"{registry}/{repository}"])
-    rows = list(mappings.values_list("id", "source", "access")[: MAPPINGS_LOOKED_AT + 1])
-    if not rows or len(rows) > MAPPINGS_LOOKED_AT:
+    rows = list(mappings.values_list("id", "source", "access")[: MOST_MAPPINGS_CHECKED + 1])
+    if not rows or len(rows) > MOST_MAPPINGS_CHECKED:
         return False
     granted = MappingAccess.objects.filter(
         mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in={n.namespace for n in audience.namespaces}

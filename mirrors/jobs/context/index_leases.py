@@ -40,7 +40,7 @@ class DatabaseIndexLeases:
 
     def release(self, name: str) -> None:
         try:
-            work_leases.give_back(f"{LEASE_PREFIX}{name}", self._holder)
+            work_leases.release_lease(f"{LEASE_PREFIX}{name}", self._holder)
         except (DatabaseError, InterfaceError) as error:
             log.info("The lease of a referrers index cannot be released and will expire", error=str(error))
         finally:

@@ -44,7 +44,7 @@ class WorkerContext:
         self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
         self._known_hosts = self.catalog_of([])
-        self._catalog_of: Config | None = None
+        self._catalog_config: Config | None = None
         self._catalog_until = 0.0
         self.engine = self._new_engine()
         self._keeper = BudgetKeeper(self.budgets, lambda: self.engine)
@@ -67,19 +67,19 @@ class WorkerContext:
 
     def renew_engine(self) -> None:
         """Replace the engine if the copy settings have changed. Call this only while no copy is running."""
-        wanted = engine_settings(self.config)
-        if wanted != self._settings:
+        new_settings = engine_settings(self.config)
+        if new_settings != self._settings:
             self.engine.close()
-            self._settings = wanted
+            self._settings = new_settings
             self.engine = self._new_engine()
 
     def catalog(self) -> SourceCatalog:
         """Return the source registries of the configuration file and of operators. Changes by operators apply within
         ``config_poll`` seconds."""
         config, now = self.config, time.monotonic()
-        if config is not self._catalog_of or now >= self._catalog_until:
+        if config is not self._catalog_config or now >= self._catalog_until:
             self._known_hosts = selectors.catalog_of(config, read_secret=_password)
-            self._catalog_of, self._catalog_until = config, now + timing().config_poll
+            self._catalog_config, self._catalog_until = config, now + timing().config_poll
         return self._known_hosts
 
     def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
@@ -99,7 +99,7 @@ class WorkerContext:
             self._settings,
             mounts=self.mounts,
             on_request=metrics.request_counter(self._label),
-            on_remaining=self.pull_limits.hear,
+            on_remaining=self.pull_limits.record,
             budgets=self.budgets,
             index_leases=self._index_leases,
         )

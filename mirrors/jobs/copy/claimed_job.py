@@ -15,8 +15,10 @@ def _in_order(model: type[Model], names: set[str]) -> tuple[str, ...]:
     return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
 
 
-JOB: Final = _in_order(MirrorJob, {"id", "mapping_id", "trigger", "priority", "cluster", "namespace", "tried_clusters"})
-IMAGE: Final = _in_order(
+JOB_COLUMNS: Final = _in_order(
+    MirrorJob, {"id", "mapping_id", "trigger", "priority", "cluster", "namespace", "tried_clusters"}
+)
+MAPPING_COLUMNS: Final = _in_order(
     ImageMapping,
     {
         "id",
@@ -35,13 +37,15 @@ IMAGE: Final = _in_order(
 
 @fixed_query
 def _columns(job_id: Argument) -> QuerySet[MirrorJob, Any]:
-    return MirrorJob.objects.filter(id=job_id).values_list(*JOB, *(f"mapping__{name}" for name in IMAGE))
+    return MirrorJob.objects.filter(id=job_id).values_list(
+        *JOB_COLUMNS, *(f"mapping__{name}" for name in MAPPING_COLUMNS)
+    )
 
 
 def claimed_job(job_id: int) -> MirrorJob:
     """Return the job with its mapping. Raises MirrorJob.DoesNotExist."""
     for row in _columns(job_id):
-        job = MirrorJob.from_db("default", JOB, row[: len(JOB)])
-        job.mapping = ImageMapping.from_db("default", IMAGE, row[len(JOB) :])
+        job = MirrorJob.from_db("default", JOB_COLUMNS, row[: len(JOB_COLUMNS)])
+        job.mapping = ImageMapping.from_db("default", MAPPING_COLUMNS, row[len(JOB_COLUMNS) :])
         return job
     raise MirrorJob.DoesNotExist(f"job {job_id}")

@@ -22,32 +22,32 @@ attestations."""
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """The outcome in words, the new values of the mapping (``known``), and whether the pull secrets of namespaces read
-    the source (``grants``)."""
+    """The outcome in words (``summary``), the new values of the mapping (``new_values``), and whether the pull secrets
+    of namespaces read the source (``grants``)."""
 
-    words: str
-    known: Mapping[str, Any]
+    summary: str
+    new_values: Mapping[str, Any]
     grants: Mapping[str, bool] = field(default_factory=dict)
     bytes_copied: int = 0
     unchanged: bool = False
     referrers: ReferrersReport = ReferrersReport()
-    note: Callable[[], None] = lambda: None
+    write_repository: Callable[[], None] = lambda: None
     """Records the state of the target repository, in the transaction that ends the job."""
 
 
-def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
+def verified(mapping: ImageMapping, descriptor: Descriptor | None) -> CopyOutcome:
     """Return the outcome of comparing the image at the target with the one that was written there."""
-    if found is None:
-        known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
-        return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
+    if descriptor is None:
+        new_values = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
+        return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", new_values)
     present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
     written = mapping.target_digest
-    if is_tampered(written=written, found=found.digest, is_copied=False):
-        words = f"the target has {found.digest}, but {written} was written: find out who pushed it"
-        return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
+    if is_tampered(written=written, found=descriptor.digest, is_copied=False):
+        summary = f"the target has {descriptor.digest}, but {written} was written: find out who pushed it"
+        return CopyOutcome(summary, present | {"obstacle": Obstacle.TAMPERED})
     cleared = without_tampering(mapping.obstacle)
     return CopyOutcome(
-        f"the target has it; {found.digest}", present | {"target_digest": found.digest, "obstacle": cleared}
+        f"the target has it; {descriptor.digest}", present | {"target_digest": descriptor.digest, "obstacle": cleared}
     )
 
 
@@ -60,10 +60,10 @@ def copied(
 ) -> CopyOutcome:
     """Return the outcome of a copy, also if the target had the image already. ``platforms`` are the requested ones;
     empty: all."""
-    words = "nothing to do: the target already has it" if result.unchanged else "copied"
+    summary = "nothing to do: the target already has it" if result.unchanged else "copied"
     return CopyOutcome(
-        f"{words}; {result.target_digest}",
-        {**_known(result, platforms), **referrers.known, **_access(mapping, source)},
+        f"{summary}; {result.target_digest}",
+        {**_values_after_copy(result, platforms), **referrers.new_values, **_access(mapping, source)},
         source.grants,
         result.bytes_copied,
         unchanged=result.unchanged,
@@ -73,29 +73,29 @@ def copied(
 
 def pulled_through(mapping: ImageMapping, source: SourceAccess, digest: str) -> CopyOutcome:
     """Return the outcome of a request to a pull-through cache, which has fetched the image itself."""
-    known = {
+    new_values = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),
         "source_checked_at": Now(),
         "target_digest": digest,
         "obstacle": Obstacle.NONE,
     }
-    words = f"not copied: the target is a pull-through cache, and has it; {digest}"
-    return CopyOutcome(words, known | _access(mapping, source), source.grants, unchanged=True)
+    summary = f"not copied: the target is a pull-through cache, and has it; {digest}"
+    return CopyOutcome(summary, new_values | _access(mapping, source), source.grants, unchanged=True)
 
 
 def _access(mapping: ImageMapping, source: SourceAccess) -> dict[str, Any]:
     """Return the new value of ``access``. ``configured`` is kept: a namespace's pull secret must not replace access by
     the configured credentials."""
-    if source.how == Access.SECRETS and mapping.access == Access.CONFIGURED:
+    if source.kind == Access.SECRETS and mapping.access == Access.CONFIGURED:
         return {}
-    return {"access": source.how}
+    return {"access": source.kind}
 
 
-def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
+def _values_after_copy(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
     """Return the new values of the mapping after a copy. The engine reports neither platforms nor sizes of an unchanged
     image, and no size of an image that the target had under another tag: then the stored values are kept."""
-    known = {
+    new_values = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),
         "source_checked_at": Now(),
@@ -105,10 +105,10 @@ def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
         "obstacle": Obstacle.NONE,
     }
     if not result.unchanged:
-        known |= {"platforms": list(result.platforms)}
+        new_values |= {"platforms": list(result.platforms)}
     if result.manifests or not result.unchanged:
         # Store all digests or none: with only some of them, the others would look like changed content.
-        known |= {"manifests": list(result.manifests) if len(result.manifests) <= MOST_MANIFESTS else []}
+        new_values |= {"manifests": list(result.manifests) if len(result.manifests) <= MOST_MANIFESTS else []}
     if result.bytes_total:
-        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
-    return known
+        new_values |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
+    return new_values

@@ -46,7 +46,7 @@ class Ending:
     grants: Mapping[str, bool] = field(default_factory=dict)
     is_unreadable: bool = False
     """Whether no access to the source could read the image."""
-    answered: Collection[str] | None = None
+    responded: Collection[str] | None = None
     """Hosts that have responded; None if that is not known."""
     pause: tuple[str, float] | None = None
     """A host that limits requests, and the seconds until it accepts requests again."""
@@ -54,27 +54,27 @@ class Ending:
     """Seconds until the next attempt after a failure; None if there is no further attempt."""
     is_counted: bool = True
     """Whether a failed attempt counts against the maximum."""
-    notes: Collection[Callable[[], None]] = ()
+    extra_writes: Collection[Callable[[], None]] = ()
     """Further writes at the end of the same transaction: the figures of the copy, and the state of its repository."""
     needs_cluster: str = ""
     """The cluster whose workers must run the job next, if the job is handed over to them; else empty."""
-    after: Callable[[], None] = lambda: None
+    after_commit: Callable[[], None] = lambda: None
     """Called after the commit."""
 
     def write(self, lease: Lease) -> bool:
         """Write the ending. Returns False, with the job unchanged, if the lease is lost. After an error, the call can
         be repeated safely."""
         with transaction.atomic():
-            if self.answered is not None:
-                host_limits.end_probe(lease.probes, answered=self.answered)
+            if self.responded is not None:
+                host_limits.end_probe(lease.probes, responded=self.responded)
             if self.pause is not None:
                 host_limits.limit(*self.pause)
-            is_held = self._end(lease) and self._learn(lease)
+            is_held = self._end_job(lease) and self._record_findings(lease)
             if is_held:
-                transaction.on_commit(self.after)
+                transaction.on_commit(self.after_commit)
             return is_held
 
-    def _end(self, lease: Lease) -> bool:
+    def _end_job(self, lease: Lease) -> bool:
         match self.outcome:
             case AttemptOutcome.SUCCEEDED:
                 return leases.succeed(lease, self.report, **self.mapping)
@@ -88,54 +88,56 @@ class Ending:
             return leases.fail(lease, self.report, **self.mapping)
         return leases.reschedule(lease, self.report, delay=self.delay, is_counted=self.is_counted)
 
-    def _learn(self, lease: Lease) -> bool:
+    def _record_findings(self, lease: Lease) -> bool:
         record_grants(mapping_id=lease.mapping_id, cluster=lease.worker_cluster, grants=self.grants)
         if self.is_unreadable:
             # Pods never get an image that no access could read at its source, whatever the swap policy.
             unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
             unknown.record(access=Access.UNREADABLE)
-        for note in self.notes:
-            note()
+        for write in self.extra_writes:
+            write()
         return True
 
 
-def record(lease: Lease, ended: Ending, *, stop: Stop) -> bool:
+def record(lease: Lease, ending: Ending, *, stop: Stop) -> bool:
     """Write the ending, with retries while the database is unavailable. Returns False if this worker has lost the
     lease."""
     try:
-        return retry_while_database_is_down(lambda: ended.write(lease), stop=stop)
+        return retry_while_database_is_down(lambda: ending.write(lease), stop=stop)
     except REFUSED_WRITES:
         log.exception("The database refused the result of a copy", job=lease.job_id)
         refused = Ending(AttemptOutcome.FAILED, AttemptReport(ErrorClass.INVALID, NOT_STORABLE))
         return retry_while_database_is_down(lambda: refused.write(lease), stop=stop)
 
 
-def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
+def success(lease: Lease, attempt: Attempt, outcome: CopyOutcome) -> Ending:
     """Return the ending of an attempt that succeeded."""
-    found = done.referrers
-    report = replace(attempt.report(last_words=done.words), referrers=found.status, referrers_error=found.error)
+    referrers = outcome.referrers
+    report = replace(
+        attempt.report(last_line=outcome.summary), referrers=referrers.status, referrers_error=referrers.error
+    )
 
-    def say() -> None:
+    def report_success() -> None:
         metrics.COPY_SECONDS.observe(attempt.seconds)
-        log.info("Mirrored an image", job=lease.job_id, bytes=done.bytes_copied, unchanged=done.unchanged)
+        log.info("Mirrored an image", job=lease.job_id, bytes=outcome.bytes_copied, unchanged=outcome.unchanged)
 
     return Ending(
         AttemptOutcome.SUCCEEDED,
         report,
-        done.known,
-        done.grants,
-        answered=lease.probes,
-        notes=(attempt.end, done.note),
-        after=say,
+        outcome.new_values,
+        outcome.grants,
+        responded=lease.probes,
+        extra_writes=(attempt.save_last_progress, outcome.write_repository),
+        after_commit=report_success,
     )
 
 
 def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
     """Return the ending of an attempt that was stopped, because its job was cancelled or its worker stops."""
     if is_cancelled:
-        return Ending(AttemptOutcome.CANCELLED, attempt.report(last_words="stopped: the job was cancelled"))
-    words = "released by this worker, which stops or starts a new drain"
-    return Ending(AttemptOutcome.HANDED_BACK, attempt.report(last_words=words))
+        return Ending(AttemptOutcome.CANCELLED, attempt.report(last_line="stopped: the job was cancelled"))
+    last_line = "released by this worker, which stops or starts a new drain"
+    return Ending(AttemptOutcome.HANDED_BACK, attempt.report(last_line=last_line))
 
 
 def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Ending:
@@ -145,15 +147,15 @@ def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Endin
         AttemptOutcome.HANDED_BACK,
         attempt.report(other.failure),
         grants=other.failure.grants,
-        answered=lease.probes,
+        responded=lease.probes,
         needs_cluster=other.cluster,
     )
 
 
 def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
     """Return the ending of an attempt that failed, permanently or until the next attempt."""
-    waits = is_postponed(lease, failed)
-    is_final = failed.permanent or (lease.is_last_attempt and not waits)
+    postponed = is_postponed(lease, failed)
+    is_final = failed.permanent or (lease.is_last_attempt and not postponed)
     fields = {"job": lease.job_id, "error_class": failed.error_class, "error": failed.message}
     if is_final:
         log.error("An image could not be mirrored", **fields)
@@ -163,12 +165,12 @@ def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
     is_conflict = is_final and failed.error_class == ErrorClass.TAG_IMMUTABLE
     return Ending(
         AttemptOutcome.FAILED,
-        attempt.report(failed, last_words=NOT_COUNTED_MESSAGE.format(host=failed.host) if waits else ""),
+        attempt.report(failed, last_line=NOT_COUNTED_MESSAGE.format(host=failed.host) if postponed else ""),
         mapping={"obstacle": Obstacle.IMMUTABLE_CONFLICT} if is_conflict else {},
         grants=failed.grants if is_final else {},
         is_unreadable=is_final and failed.is_unreadable,
-        answered=[failed.host] if failed.permanent else [],
+        responded=[failed.host] if failed.permanent else [],
         pause=(failed.host, failed.pause) if failed.pause is not None else None,
         delay=None if is_final else delay_after(lease, failed),
-        is_counted=not waits,
+        is_counted=not postponed,
     )

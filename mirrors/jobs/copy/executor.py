@@ -30,13 +30,13 @@ class JobExecutor:
 
     def run(self, lease: Lease) -> None:
         """Run the job of this lease. Never raises: errors are recorded; if that is not possible, the lease expires."""
-        status = self.context.heartbeat.hold(lease)
+        status = self.context.heartbeat.add(lease)
         attempt = Attempt(lease)
         try:
-            ended = self._copy(lease, status, attempt)
-            if ended is None:
+            result = self._copy(lease, status, attempt)
+            if result is None:
                 log.warning("The lease of the job was lost; this copy of it was stopped", job=lease.job_id)
-            elif not ending.record(lease, ended, stop=self.stop):
+            elif not ending.record(lease, result, stop=self.stop):
                 log.warning(
                     "Another worker has claimed the job; the result of this copy is discarded", job=lease.job_id
                 )
@@ -48,7 +48,7 @@ class JobExecutor:
         except Exception:
             log.exception("The result of a copy could not be recorded; the job will be retried", job=lease.job_id)
         finally:
-            self.context.heartbeat.let_go(lease)
+            self.context.heartbeat.remove(lease)
             attempt.count_bytes()
 
     def _copy(self, lease: Lease, status: LeaseStatus, attempt: Attempt) -> Ending | None:
@@ -57,18 +57,18 @@ class JobExecutor:
         def is_stopped() -> bool:
             return self.stop() or status.is_lost or status.is_cancelled
 
-        def show_and_look() -> bool:
+        def save_log_and_check_stop() -> bool:
             """Must run on the image's own thread, because it uses the thread's database connection."""
-            attempt.show()
+            attempt.save_lines()
             return is_stopped()
 
         try:
-            copy = CopyJob(self.context, lease, attempt, before_tag=lambda: status.await_held(is_stopped))
-            done = copy.run(cancelled=show_and_look)
+            copy = CopyJob(self.context, lease, attempt, before_tag=lambda: status.wait_until_renewed(is_stopped))
+            outcome = copy.run(cancelled=save_log_and_check_stop)
         except CopyCancelledError:
             return None if status.is_lost else ending.stop(attempt, is_cancelled=status.is_cancelled)
         except OtherClusterError as other:
             return ending.hand_over(lease, attempt, other)
         except Exception as error:
             return ending.failure(lease, attempt, failures.classify_failure(error))
-        return ending.success(lease, attempt, done)
+        return ending.success(lease, attempt, outcome)

@@ -144,7 +144,7 @@ def delay_after(lease: Lease, failure: Failure) -> float:
     host's pause ends."""
     limits = timing()
     # The attempts of a postponed job do not count, so its claims are used: else the delay would never grow.
-    tries = lease.number if is_postponed(lease, failure) else lease.attempts
-    backoff = min(limits.retry_cap, limits.retry_base * 2 ** min(tries - 1, MOST_DOUBLINGS))
+    attempt_number = lease.number if is_postponed(lease, failure) else lease.attempts
+    backoff = min(limits.retry_cap, limits.retry_base * 2 ** min(attempt_number - 1, MOST_DOUBLINGS))
     jittered: float = backoff * random.uniform(0.5, 1.0)
     return max(jittered, failure.pause or 0.0, failure.wait or 0.0)

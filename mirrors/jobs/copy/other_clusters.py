@@ -47,8 +47,8 @@ class NextCluster:
 
     def failure(self, source: ImageRef, grants: Mapping[str, bool]) -> Failure:
         error_class = ErrorClass.DENIED if self.has_workers else ErrorClass.UNAVAILABLE
-        words = self.words(source)
-        return Failure(error_class, words, permanent=False, host=source.registry, grants=grants, says_step=True)
+        message = self.words(source)
+        return Failure(error_class, message, permanent=False, host=source.registry, grants=grants, says_step=True)
 
 
 class OtherClusterError(Exception):
@@ -69,35 +69,41 @@ def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
 def requesters_of(job: MirrorJob) -> list[Requester]:
     """Return the requesters of the copy, the earliest first."""
     rows = _requesters(job.pk)
-    requesters = [Requester(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
+    requesters = [
+        Requester(ns, account, tuple(filter(None, names.split(","))), cluster) for ns, account, names, cluster in rows
+    ]
     return requesters or [Requester(job.namespace, cluster=job.cluster)]
 
 
-def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
+def target_cluster_error(job: MirrorJob, own_cluster: str) -> OtherClusterError | None:
     """Return the error that hands the job over to a cluster that is configured with its target; None if there is no
-    such cluster left. ``own`` is this worker's cluster, whose target is another one."""
-    tried = {own, *job.tried_clusters.split(",")}
+    such cluster left. ``own_cluster`` is this worker's cluster, whose target is another one."""
+    tried = {own_cluster, *job.tried_clusters.split(",")}
     clusters = sorted(set(job.mapping.target_registry.clusters) - tried)
     if not clusters:
         return None
     running = clusters_with_workers()
     chosen = min(clusters, key=lambda name: (name not in running, name))
-    words = f"{job.mapping.target} is at the target of cluster {chosen}: a worker there copies the image."
+    message = f"{job.mapping.target} is at the target of cluster {chosen}: a worker there copies the image."
     if chosen not in running:
-        words = f"{words} None is running: start a worker in that cluster."
-    return OtherClusterError(chosen, Failure(ErrorClass.UNAVAILABLE, words, permanent=False, says_step=True))
+        message = f"{message} None is running: start a worker in that cluster."
+    return OtherClusterError(chosen, Failure(ErrorClass.UNAVAILABLE, message, permanent=False, says_step=True))
 
 
-def next_cluster(job: MirrorJob, requesters: Collection[Requester], own: str) -> NextCluster | None:
+def next_cluster(job: MirrorJob, requesters: Collection[Requester], own_cluster: str) -> NextCluster | None:
     """Return the cluster of a requester whose workers have not tried the job yet; None if there is none. Clusters with
     running workers are preferred."""
-    tried = {own, *job.tried_clusters.split(",")}
-    return _next(((b.cluster, b.namespace) for b in requesters), tried, clusters_with_workers())
+    tried = {own_cluster, *job.tried_clusters.split(",")}
+    return _next_cluster(
+        ((requester.cluster, requester.namespace) for requester in requesters), tried, clusters_with_workers()
+    )
 
 
-def _next(places: Iterable[tuple[str, str]], tried: Collection[str], running: Collection[str]) -> NextCluster | None:
+def _next_cluster(
+    namespaces: Iterable[tuple[str, str]], tried: Collection[str], running: Collection[str]
+) -> NextCluster | None:
     by_cluster: dict[str, set[str]] = {}
-    for cluster, namespace in places:
+    for cluster, namespace in namespaces:
         if namespace and cluster not in tried:
             by_cluster.setdefault(cluster, set()).add(namespace)
     if not by_cluster:
@@ -118,14 +124,14 @@ def redirect_waiting() -> None:
 
 
 def _redirect(job: MirrorJob, running: Collection[str]) -> None:
-    places = [(row.cluster, row.namespace) for row in job.requests.all()] or [(job.cluster, job.namespace)]
-    found = _next(places, job.tried_clusters.split(","), running)
-    if found is None:
+    namespaces = [(row.cluster, row.namespace) for row in job.requests.all()] or [(job.cluster, job.namespace)]
+    chosen = _next_cluster(namespaces, job.tried_clusters.split(","), running)
+    if chosen is None:
         return
-    failure = found.failure(ImageRef.parse(job.mapping.source), {})
+    failure = chosen.failure(ImageRef.parse(job.mapping.source), {})
     pending = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.PENDING, needs_cluster=job.needs_cluster)
     pending.update(
-        needs_cluster=found.cluster,
+        needs_cluster=chosen.cluster,
         error_class=failure.error_class,
         error_message=failure.message,
         error_says_step=True,

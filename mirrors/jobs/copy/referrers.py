@@ -30,12 +30,13 @@ UNKNOWN: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReferrersReport:
-    """The outcome: ``status``, ``error`` and ``words`` for the job, and the new values of the mapping (``known``)."""
+    """The outcome: ``status``, ``error`` and ``summary`` for the job, and the new values of the mapping
+    (``new_values``)."""
 
     status: str = ReferrersStatus.NOT_CHECKED
     error: str = ""
-    words: str = ""
-    known: Mapping[str, Any] = field(default_factory=dict)
+    summary: str = ""
+    new_values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def copy_referrers(
@@ -51,7 +52,7 @@ def copy_referrers(
     Raises CopyCancelledError; all other errors are in the report."""
     is_same = image.unchanged and mapping.target_digest == image.target_digest
     if config.referrers == "none":
-        return ReferrersReport(known={} if is_same else UNKNOWN)
+        return ReferrersReport(new_values={} if is_same else UNKNOWN)
     if is_same and _is_fresh(mapping, config.refresh_age):
         return ReferrersReport()
     return _report(engine.copy_referrers(request, image, config.referrers, cancelled=cancelled, exchanges=exchanges))
@@ -63,7 +64,7 @@ def _is_fresh(mapping: ImageMapping, age: float) -> bool:
 
 def _report(result: ReferrersResult) -> ReferrersReport:
     error = storable("\n".join(result.problems), MOST_PROBLEM_CHARACTERS)
-    known = {
+    new_values = {
         "signed": result.is_signed,
         "signers": [storable(name) for name in result.signers],
         # Without a time, the next job of the image tries again.
@@ -71,9 +72,9 @@ def _report(result: ReferrersResult) -> ReferrersReport:
         "referrers_error": error,
     }
     if error:
-        words = f"signatures or other referrers could not be copied: {error}"
-        return ReferrersReport(ReferrersStatus.FAILED, error, words, known)
+        summary = f"signatures or other referrers could not be copied: {error}"
+        return ReferrersReport(ReferrersStatus.FAILED, error, summary, new_values)
     if not result.found:
-        return ReferrersReport(ReferrersStatus.NONE, known=known)
-    words = f"{result.found} signatures and other referrers are at the target, {result.copied} of them new"
-    return ReferrersReport(ReferrersStatus.COPIED, words=words, known=known)
+        return ReferrersReport(ReferrersStatus.NONE, new_values=new_values)
+    summary = f"{result.found} signatures and other referrers are at the target, {result.copied} of them new"
+    return ReferrersReport(ReferrersStatus.COPIED, summary=summary, new_values=new_values)

@@ -33,8 +33,8 @@ def apply_requested(context: WorkerContext) -> None:
         return
     for row in TargetRepository.objects.to_apply().filter(registry_id=registry_id):
         # Claim the request before it is done, so that only one of several workers does it.
-        taken = TargetRepository.objects.to_apply().filter(pk=row.pk)
-        if not taken.update(apply_requested_at=None):
+        claimed = TargetRepository.objects.to_apply().filter(pk=row.pk)
+        if not claimed.update(apply_requested_at=None):
             continue
         try:
             state = context.driver().apply_settings(row.name)

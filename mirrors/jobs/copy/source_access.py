@@ -20,7 +20,7 @@ from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 MOST_TRIED_REQUESTERS: Final = 50
 """The maximum number of requests of one job whose pull secrets are tried. Other pods request the image again."""
 
-SourceLook = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
+SourceReader = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
 PullSecretFinder = Callable[[ImageRef, Requester], FoundSecrets]
 
 
@@ -30,7 +30,7 @@ class SourceRequest:
 
     source: ImageRef
     requesters: Collection[Requester]
-    known: str
+    known_access: str
     """The mapping's current ``Access``."""
     cluster: str = DEFAULT_CLUSTER
     """The cluster of the worker, which cannot read Secrets of other clusters."""
@@ -42,64 +42,67 @@ class SourceRequest:
     @property
     def namespaces(self) -> list[str]:
         """The requesters' namespaces for messages, with the cluster if it is not the worker's."""
-        return [place.namespace if place.cluster == self.cluster else str(place) for place in self.requester_namespaces]
+        return [
+            namespace.namespace if namespace.cluster == self.cluster else str(namespace)
+            for namespace in self.requester_namespaces
+        ]
 
     @property
-    def within_reach(self) -> list[Requester]:
+    def readable_requesters(self) -> list[Requester]:
         """The requesters whose Secrets this worker can read."""
-        return [b for b in self.requesters if b.namespace and b.cluster == self.cluster]
+        return [requester for requester in self.requesters if requester.namespace and requester.cluster == self.cluster]
 
     @property
-    def brings_secrets(self) -> bool:
-        return any(b.secret_names or b.service_account for b in self.requesters)
+    def has_secrets(self) -> bool:
+        return any(requester.secret_names or requester.service_account for requester in self.requesters)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
-    """The engine's access to the source, and its description: ``how`` is an ``Access``, ``words`` are for the log.
-    ``grants`` is by namespace whether its own pull secrets read the source; namespaces that were not tried are
+    """The engine's access to the source, and its description: ``kind`` is an ``Access``, ``description`` is for the
+    log. ``grants`` is by namespace whether its own pull secrets read the source; namespaces that were not tried are
     missing."""
 
     access: RegistryAccess
-    how: str
-    words: str
+    kind: str
+    description: str
     grants: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
-class Tried:
+class TriedSecrets:
     """The result of trying the pull secrets of all requesters."""
 
     grants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    trouble: ClusterError | None = None
-    unsure: set[str] = field(default_factory=set)
+    cluster_error: ClusterError | None = None
+    uncertain: set[str] = field(default_factory=set)
     """Namespaces of which not all Secrets were read."""
 
-    def record(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
+    def record(self, namespace: str, secrets: FoundSecrets, *, is_readable: bool) -> None:
         """Record the result of one requester. A namespace is refused only if all Secrets of all its requesters were
         read."""
-        self.problems += [problem for problem in found.problems if problem not in self.problems]
-        if not found.is_complete:
-            self.unsure.add(namespace)
-        if reads:
+        self.problems += [problem for problem in secrets.problems if problem not in self.problems]
+        if not secrets.is_complete:
+            self.uncertain.add(namespace)
+        if is_readable:
             self.grants[namespace] = True
-        elif namespace in self.unsure and not self.grants.get(namespace):
+        elif namespace in self.uncertain and not self.grants.get(namespace):
             self.grants.pop(namespace, None)
         else:
             self.grants.setdefault(namespace, False)
-        self.trouble = self.trouble or found.temporary_error
+        self.cluster_error = self.cluster_error or secrets.temporary_error
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFinder:
-    """Finds an access that can read a source. ``policy`` is ``privateImages``. ``look`` checks whether a source has the
-    image. The search stops once ``cancelled`` returns true."""
+    """Finds an access that can read a source. ``policy`` is ``privateImages``. ``read_source`` checks whether a source
+    has the image. The search stops once ``cancelled`` returns true."""
 
     catalog: SourceCatalog
     policy: str
-    look: SourceLook
+    read_source: SourceReader
     pull_secrets: PullSecretFinder
     cancelled: Callable[[], bool] = lambda: False
     uses_mirrors: bool = True
@@ -109,7 +112,7 @@ class SourceFinder:
         RegistryError, ClusterError or CredentialError if that cannot be determined now; CopyCancelledError."""
         problems: list[str] = []
         mirrors = list(self._mirrors(request, problems))
-        found = self._from_open_mirror(mirrors) or self._from_the_registry(request, mirrors, problems)
+        found = self._from_anonymous_mirror(mirrors) or self._from_the_registry(request, mirrors, problems)
         return replace(found, problems=(*problems, *found.problems))
 
     def _from_the_registry(
@@ -117,9 +120,9 @@ class SourceFinder:
     ) -> SourceAccess:
         source = request.source
         configured = self.catalog.access_for(source)
-        demands: list[RegistryError] = []
+        auth_errors: list[RegistryError] = []
         try:
-            is_public = self._is_public(request, configured, demands)
+            is_public = self._is_public(request, configured, auth_errors)
         except RegistryError as error:
             # The registry failed, so its mirrors with credentials are used. The image counts as not public.
             if not mirrors:
@@ -128,37 +131,43 @@ class SourceFinder:
             is_public = False
         if is_public:
             chosen = mirrors[0] if mirrors else configured
-            return SourceAccess(chosen, Access.ANONYMOUS, _words(source, chosen))
+            return SourceAccess(chosen, Access.ANONYMOUS, _description(source, chosen))
         if self.policy == "skip":
-            raise self._refusal_to_mirror(request, demands)
+            raise self._not_public_error(request, auth_errors)
         for access in mirrors:
             if self._may_serve(request) and self._may_serve(request, access.host):
-                return SourceAccess(access, Access.CONFIGURED, _words(source, access))
-        refused: list[RegistryError] = []
-        if configured.credentials and self._may_serve(request) and self._reads(source, configured, refused):
-            return SourceAccess(configured, Access.CONFIGURED, _words(source, configured))
-        return self._by_secrets(request, demands, refused)
+                return SourceAccess(access, Access.CONFIGURED, _description(source, access))
+        credential_errors: list[RegistryError] = []
+        if (
+            configured.credentials
+            and self._may_serve(request)
+            and self._is_readable(source, configured, credential_errors)
+        ):
+            return SourceAccess(configured, Access.CONFIGURED, _description(source, configured))
+        return self._by_pull_secrets(request, auth_errors, credential_errors)
 
     def _mirrors(self, request: SourceRequest, problems: list[str]) -> Iterator[RegistryAccess]:
         """Yield the accesses of the registry's mirrors that have the image. ``problems`` lists mirrors that failed."""
         for host in self.catalog.mirrors_of(request.source) if self.uses_mirrors else ():
             try:
                 access = self.catalog.access_for(replace(request.source, registry=host))
-                if self._reads(request.source, access):
+                if self._is_readable(request.source, access):
                     yield access
             except (RegistryError, CredentialError) as error:
                 problems.append(f"the mirror {host} was skipped: {error}")
 
-    def _from_open_mirror(self, mirrors: list[RegistryAccess]) -> SourceAccess | None:
+    def _from_anonymous_mirror(self, mirrors: list[RegistryAccess]) -> SourceAccess | None:
         """Return the first mirror without credentials. An image that such a mirror serves counts as public, because the
         mirror is configured to serve the content of the registry."""
         access = next((access for access in mirrors if not access.credentials), None)
         return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
-    def _is_public(self, request: SourceRequest, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
+    def _is_public(self, request: SourceRequest, configured: RegistryAccess, auth_errors: list[RegistryError]) -> bool:
         # If credentials are available, check again: an image that was public may be private by now.
-        is_proven = request.known == Access.ANONYMOUS and not configured.credentials and not request.brings_secrets
-        return is_proven or self._reads(request.source, self.catalog.anonymous_access_for(request.source), demands)
+        is_proven = request.known_access == Access.ANONYMOUS and not configured.credentials and not request.has_secrets
+        return is_proven or self._is_readable(
+            request.source, self.catalog.anonymous_access_for(request.source), auth_errors
+        )
 
     def _may_serve(self, request: SourceRequest, mirror: str = "") -> bool:
         """Return whether configured credentials can be used for a requester. Operators can always use them; pods only
@@ -166,47 +175,49 @@ class SourceFinder:
         if self.policy == "mirror":
             return True
         ref = replace(request.source, registry=mirror) if mirror else request.source
-        return any(not place.namespace or self.catalog.serves(ref, place) for place in request.requester_namespaces)
+        return any(
+            not namespace.namespace or self.catalog.serves(ref, namespace) for namespace in request.requester_namespaces
+        )
 
-    def _by_secrets(
-        self, request: SourceRequest, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
+    def _by_pull_secrets(
+        self, request: SourceRequest, auth_errors: Sequence[RegistryError], credential_errors: Sequence[RegistryError]
     ) -> SourceAccess:
         """Try each namespace with only its own pull secrets, which decides whether it is granted the image. The copy
         uses the first access that reads the source."""
-        tried = Tried()
-        reading: RegistryAccess | None = None
-        for requester in request.within_reach[:MOST_TRIED_REQUESTERS]:
+        tried = TriedSecrets()
+        readable_access: RegistryAccess | None = None
+        for requester in request.readable_requesters[:MOST_TRIED_REQUESTERS]:
             if self.cancelled():
                 raise CopyCancelledError
-            found = self.pull_secrets(request.source, requester)
-            access = next(self._reading(request.source, requester, found), None)
-            tried.record(requester.namespace, found, reads=access is not None)
-            reading = reading or access
-        if reading is not None:
+            secrets = self.pull_secrets(request.source, requester)
+            access = next(self._readable_accesses(request.source, requester, secrets), None)
+            tried.record(requester.namespace, secrets, is_readable=access is not None)
+            readable_access = readable_access or access
+        if readable_access is not None:
             names = ", ".join(sorted(name for name, granted in tried.grants.items() if granted))
             return SourceAccess(
-                reading, Access.SECRETS, f"with a pull secret of {names}", tried.grants, tuple(tried.problems)
+                readable_access, Access.SECRETS, f"with a pull secret of {names}", tried.grants, tuple(tried.problems)
             )
-        if tried.trouble is not None:
-            raise tried.trouble
-        raise self._refusal(request, tried, demands, refused)
+        if tried.cluster_error is not None:
+            raise tried.cluster_error
+        raise self._refusal(request, tried, auth_errors, credential_errors)
 
-    def _refusal_to_mirror(self, request: SourceRequest, demands: Sequence[RegistryError]) -> JobRefusedError:
+    def _not_public_error(self, request: SourceRequest, auth_errors: Sequence[RegistryError]) -> JobRefusedError:
         """Return the error for an image that is not public under ``privateImages: skip``."""
-        if not demands:
-            return self._refusal(request, Tried(), demands)
-        words = (
+        if not auth_errors:
+            return self._refusal(request, TriedSecrets(), auth_errors)
+        message = (
             f"{request.source} is not public, and privateImages: skip does not mirror such images. To mirror it, set "
             "privateImages: guard."
         )
-        return JobRefusedError(ErrorClass.DENIED, words, is_unreadable=True, host=request.source.registry)
+        return JobRefusedError(ErrorClass.DENIED, message, is_unreadable=True, host=request.source.registry)
 
     def _refusal(
         self,
         request: SourceRequest,
-        tried: Tried,
-        demands: Sequence[RegistryError],
-        refused: Sequence[RegistryError] = (),
+        tried: TriedSecrets,
+        auth_errors: Sequence[RegistryError],
+        credential_errors: Sequence[RegistryError] = (),
     ) -> JobRefusedError:
         entry = self.catalog.entry_of(request.source)
         return refusal(
@@ -216,40 +227,44 @@ class SourceFinder:
             problems=tried.problems,
             entry=entry,
             may_serve=self._may_serve(request),
-            asks_for_credentials=bool(demands),
-            credentials_refused=" ".join(str(error) for error in refused if error.code == "unauthorized"),
+            asks_for_credentials=bool(auth_errors),
+            credentials_refused=" ".join(str(error) for error in credential_errors if error.code == "unauthorized"),
         )
 
-    def _reading(self, source: ImageRef, requester: Requester, found: FoundSecrets) -> Iterator[RegistryAccess]:
+    def _readable_accesses(
+        self, source: ImageRef, requester: Requester, secrets: FoundSecrets
+    ) -> Iterator[RegistryAccess]:
         """Try these credentials one after the other, and yield the accesses that show the image. A permanent error of
         one does not affect the others."""
         own = self.catalog.anonymous_access_for(source)
-        for credential in found.credentials:
+        for credential in secrets.credentials:
             if self.cancelled():
                 raise CopyCancelledError
             access = replace(own, credentials=(credential,))
             try:
-                if self._reads(source, access):
+                if self._is_readable(source, access):
                     yield access
             except RegistryError as error:
                 if not error.permanent:
                     raise
-                found.problems.append(f"a pull secret of {requester.namespace} was rejected: {error}")
+                secrets.problems.append(f"a pull secret of {requester.namespace} was rejected: {error}")
 
-    def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[RegistryError] | None = None) -> bool:
+    def _is_readable(
+        self, source: ImageRef, access: RegistryAccess, auth_errors: list[RegistryError] | None = None
+    ) -> bool:
         """Return whether the source shows the image. A registry can respond 404 to hide an image. Responses that demand
-        other credentials are added to ``refused``."""
+        other credentials are added to ``auth_errors``."""
         try:
-            return self.look(source, access) is not None
+            return self.read_source(source, access) is not None
         except RegistryError as error:
             if error.code not in {"unauthorized", "denied"}:
                 raise
-            if refused is not None:
-                refused.append(error)
+            if auth_errors is not None:
+                auth_errors.append(error)
             return False
 
 
-def _words(source: ImageRef, access: RegistryAccess) -> str:
+def _description(source: ImageRef, access: RegistryAccess) -> str:
     if access.host != source.registry:
         return f"from the mirror {access.host}"
     return "with the configured credentials" if access.credentials else "anonymously"

@@ -28,18 +28,18 @@ def refusal(
     if entry is None or not entry.has_credentials:
         where = entry.origin if entry is not None else "Registries in the admin or source.registries"
         add = f"add credentials for {source.registry} to {where}, or name a pull secret in the pod."
-        words = _not_found(source, add)
+        summary = _not_found(source, add)
     elif credentials_refused:
         error_class = ErrorClass.UNAUTHORIZED
-        words = _rejected(source, entry, credentials_refused)
+        summary = _rejected(source, entry, credentials_refused)
     elif may_serve:
-        words = _not_shown(source, entry)
+        summary = _not_shown(source, entry)
     elif asks_for_credentials:
         error_class = ErrorClass.DENIED
-        words = _not_allowed(source, entry, namespaces)
+        summary = _not_allowed(source, entry, namespaces)
     else:
-        words = _not_found(source, f"add {_names(namespaces)} to the namespaces of {entry.origin}.")
-    message = f"{words} Details: {'; '.join(problems)}." if problems else words
+        summary = _not_found(source, f"add {_names(namespaces)} to the namespaces of {entry.origin}.")
+    message = f"{summary} Details: {'; '.join(problems)}." if problems else summary
     return JobRefusedError(error_class, message, grants, is_unreadable=True, host=source.registry)
 
 
@@ -52,9 +52,9 @@ def _not_found(source: ImageRef, step: str) -> str:
     )
 
 
-def _rejected(source: ImageRef, entry: SourceEntry, answer: str) -> str:
+def _rejected(source: ImageRef, entry: SourceEntry, error: str) -> str:
     return (
-        f"{source.registry} rejected the credentials of {entry.origin}: {answer}. "
+        f"{source.registry} rejected the credentials of {entry.origin}: {error}. "
         "Correct the username or password, then retry."
     )
 

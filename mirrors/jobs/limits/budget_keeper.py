@@ -52,14 +52,14 @@ class BudgetKeeper:
             if not self._stopping.is_set():
                 self._turn()
             self._stopping.wait(timing().budget_period)
-        self._leave()
+        self._release_shares()
         connection.close()
 
     def _turn(self) -> None:
         active_hosts = self._budgets.pop_active_hosts()
         try:
             close_old_connections()
-            self._ask()
+            self._renew_shares()
             self._exchange_pauses(active_hosts)
             self._is_down = False
         except (DatabaseError, InterfaceError) as error:
@@ -72,7 +72,7 @@ class BudgetKeeper:
         except Exception:
             log.exception("The shares of rate limits cannot be renewed; trying again")
 
-    def _ask(self) -> None:
+    def _renew_shares(self) -> None:
         demands = self._budgets.demands()
         if not demands and not self._has_shares:
             return
@@ -99,9 +99,9 @@ class BudgetKeeper:
             engine.end_pause(host)
             del self._paused[host]
 
-    def _leave(self) -> None:
+    def _release_shares(self) -> None:
         try:
             if self._has_shares:
-                budget_shares.give_back(self._name)
+                budget_shares.release_shares(self._name)
         except (DatabaseError, InterfaceError):
             log.info("The shares of this process cannot be released and will expire: the database does not respond")

@@ -28,20 +28,22 @@ database is slow."""
 
 def renew(worker: str, demands: Mapping[Key, Demand]) -> dict[Key, float]:
     """Replace all shares of this process by new ones for these demands. Returns the granted shares, by budget."""
-    named = {(storable(host, HOST_LENGTH), operation): demand for (host, operation), demand in demands.items()}
+    storable_demands = {
+        (storable(host, HOST_LENGTH), operation): demand for (host, operation), demand in demands.items()
+    }
     with transaction.atomic():
-        budgets = {(row.host, row.operation): row for row in _locked(named)}
+        budgets = {(row.host, row.operation): row for row in _locked(storable_demands)}
         BudgetShare.objects.filter(Q(worker=worker) & ~Q(budget__in=budgets.values())).delete()
         others = _others(worker, budgets.values())
         granted = {
             key: share_of(demand, others.get(budgets[key].pk, []), whole=key[1] == "transfer")
-            for key, demand in named.items()
+            for key, demand in storable_demands.items()
         }
-        _write(worker, budgets, named, granted)
+        _write(worker, budgets, storable_demands, granted)
     return dict(zip(demands, granted.values(), strict=True))
 
 
-def give_back(worker: str) -> None:
+def release_shares(worker: str) -> None:
     """Return all shares of a process that no longer sends requests."""
     BudgetShare.objects.filter(worker=worker).delete()
 
@@ -51,22 +53,22 @@ def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bo
     The share is the fair part as far as that is free, but at least ``demand.minimum``, which is in use. ``whole``:
     round to whole numbers, for transfers, which cannot be divided."""
     fair = fair_part(demand.limit, demand.wanted, [wanted for wanted, _ in others])
-    free = demand.limit - sum(has for _, has in others)
+    free = demand.limit - sum(granted for _, granted in others)
     part = min(math.ceil(fair), math.floor(free)) if whole else min(fair, free)
     return max(0.0, demand.minimum, part)
 
 
-def fair_part(limit: float, mine: float, others: Iterable[float]) -> float:
-    """Return the part of a process that wants ``mine``, by max-min fairness: processes that want less than an equal
+def fair_part(limit: float, own: float, others: Iterable[float]) -> float:
+    """Return the part of a process that wants ``own``, by max-min fairness: processes that want less than an equal
     part get all they want, and the others share the rest."""
-    left = limit
-    wishes = sorted([mine, *others])
-    for index, wish in enumerate(wishes):
-        equal = left / (len(wishes) - index)
-        if wish >= equal:
-            return min(mine, equal)
-        left -= wish
-    return mine
+    remaining = limit
+    amounts = sorted([own, *others])
+    for index, amount in enumerate(amounts):
+        equal = remaining / (len(amounts) - index)
+        if amount >= equal:
+            return min(own, equal)
+        remaining -= amount
+    return own
 
 
 def _locked(demands: Mapping[Key, Demand]) -> list[HostBudget]:
@@ -74,11 +76,11 @@ def _locked(demands: Mapping[Key, Demand]) -> list[HostBudget]:
     rows."""
     if not demands:
         return []
-    wanted = Q(pk__in=[])
+    condition = Q(pk__in=[])
     for host in sorted({host for host, _ in demands}):
         operations = [operation for name, operation in demands if name == host]
-        wanted |= Q(host=host, credential="", operation__in=operations)
-    rows = HostBudget.objects.filter(wanted).order_by("pk").select_for_update()
+        condition |= Q(host=host, credential="", operation__in=operations)
+    rows = HostBudget.objects.filter(condition).order_by("pk").select_for_update()
     found = list(rows)
     if len(found) < len(demands):
         HostBudget.objects.bulk_create(
@@ -102,8 +104,8 @@ def _others(worker: str, budgets: Collection[HostBudget]) -> dict[int, list[tupl
     shares.filter(expires_at__lte=Now()).delete()
     found: dict[int, list[tuple[float, float]]] = {}
     rows = shares.exclude(worker=worker).values_list("budget_id", "wanted", "granted")
-    for budget_id, wanted, has in rows:
-        found.setdefault(budget_id, []).append((wanted, has))
+    for budget_id, wanted, granted in rows:
+        found.setdefault(budget_id, []).append((wanted, granted))
     return found
 
 

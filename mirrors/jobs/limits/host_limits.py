@@ -36,9 +36,9 @@ def limit(host: str, seconds: float) -> None:
     that the host already has stays."""
     host = storable(host, HOST_LENGTH)
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
-    before = Least(Coalesce("resting_until", Now()), from_now(LONGEST_PAUSE))
+    current_limit = Least(Coalesce("resting_until", Now()), from_now(LONGEST_PAUSE))
     HostBudget.objects.filter(host=host, credential="", operation="").update(
-        resting_until=Greatest(before, from_now(pause_of(seconds))), probe_until=None, updated_at=Now()
+        resting_until=Greatest(current_limit, from_now(pause_of(seconds))), probe_until=None, updated_at=Now()
     )
 
 
@@ -90,25 +90,25 @@ def begin_probe(hosts: Collection[str]) -> tuple[str, ...] | None:
 
     Returns None if another job probes one of them. Call this in the transaction of the claim.
     """
-    over = HostBudget.objects.to_probe().filter(host__in=hosts)
-    found = list(over.values_list("pk", "host"))
+    ended_limits = HostBudget.objects.to_probe().filter(host__in=hosts)
+    found = list(ended_limits.values_list("pk", "host"))
     if not found:
         return ()
-    mine = over.filter(pk__in=[key for key, _ in found]).without_probe()
+    claimed = ended_limits.filter(pk__in=[key for key, _ in found]).without_probe()
     # Reset the time: one beyond the longest pause counts as ended now, but would later count as a limit again.
-    if mine.update(probe_until=from_now(timing().probe), resting_until=Now()) < len(found):
+    if claimed.update(probe_until=from_now(timing().probe), resting_until=Now()) < len(found):
         return None
     return tuple(sorted({host for _, host in found}))
 
 
-def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
-    """End the rate limit of the probed ``hosts`` that ``answered``, so that other jobs can send them requests. The next
-    job probes the others."""
+def end_probe(hosts: Collection[str], *, responded: Collection[str]) -> None:
+    """End the rate limit of the probed ``hosts`` that ``responded``, so that other jobs can send them requests. The
+    next job probes the others."""
     if not hosts:
         return
-    mine = HostBudget.objects.to_probe().filter(host__in=hosts)
-    mine.filter(host__in=answered).update(resting_until=None, probe_until=None, updated_at=Now())
-    mine.exclude(host__in=answered).update(probe_until=None)
+    probed = HostBudget.objects.to_probe().filter(host__in=hosts)
+    probed.filter(host__in=responded).update(resting_until=None, probe_until=None, updated_at=Now())
+    probed.exclude(host__in=responded).update(probe_until=None)
 
 
 def rate_limited() -> dict[str, datetime]:

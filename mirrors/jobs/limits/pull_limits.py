@@ -32,7 +32,7 @@ OVERTAKING_SECONDS: Final = 1.0
 """Seconds within which the response with the lower number counts as the newer one, because responses can arrive out of
 order."""
 
-FIRST_TO_WAIT: Final = Priority.OPERATOR
+FIRST_BACKGROUND_PRIORITY: Final = Priority.OPERATOR
 """Copies with this priority value or a higher one are background copies: no pod waits for them."""
 
 HASH_CHARACTERS: Final = 12
@@ -43,45 +43,49 @@ Account = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _ReportedLimit:
     limit: PullLimit
     at: float
 
 
 class PullLimits:
-    """The pull limits that registries reported to this process. Any thread can call ``hear``; only threads with a
-    database connection call ``write``. ``configured`` returns the username with which copies read from a host, or an
+    """The pull limits that registries reported to this process. Any thread can call ``record``; only threads with a
+    database connection call ``write``. ``username_of`` returns the username with which copies read from a host, or an
     empty string; ``reserve`` returns the percentage of pulls that background copies leave, with or without
     authentication."""
 
     def __init__(
         self,
-        configured: Callable[[str], str] = lambda host: "",
+        username_of: Callable[[str], str] = lambda host: "",
         reserve: Callable[[bool], int] = lambda authenticated: 0,
     ) -> None:
-        self._configured = configured
+        self._username_of = username_of
         self._reserve = reserve
         self._lock = threading.Lock()
-        self._heard: dict[Account, _Heard] = {}
-        self._unwritten: set[Account] = set()
+        self._reported: dict[Account, _ReportedLimit] = {}
+        self._unsaved: set[Account] = set()
         self._read: set[str] = set()
 
-    def hear(self, host: str, limit: PullLimit, username: str = "") -> None:
+    def record(self, host: str, limit: PullLimit, username: str = "") -> None:
         with self._lock:
-            before, now = self._heard.get((host, username)), time.monotonic()
-            if before is not None and now - before.at < OVERTAKING_SECONDS and before.limit.remaining < limit.remaining:
+            previous, now = self._reported.get((host, username)), time.monotonic()
+            if (
+                previous is not None
+                and now - previous.at < OVERTAKING_SECONDS
+                and previous.limit.remaining < limit.remaining
+            ):
                 return
-            self._heard.pop((host, username), None)
-            self._heard[host, username] = _Heard(limit, now)
-            self._unwritten.add((host, username))
+            self._reported.pop((host, username), None)
+            self._reported[host, username] = _ReportedLimit(limit, now)
+            self._unsaved.add((host, username))
             # The number is bounded, because pods choose the hosts. The account that was silent longest is dropped.
-            if len(self._heard) > MOST_HOSTS_HELD:
-                dropped = next(iter(self._heard))
-                del self._heard[dropped]
-                self._unwritten.discard(dropped)
+            if len(self._reported) > MOST_HOSTS_HELD:
+                dropped = next(iter(self._reported))
+                del self._reported[dropped]
+                self._unsaved.discard(dropped)
                 self._read.discard(dropped[0])
 
-    def was_read(self, host: str) -> None:
+    def record_read(self, host: str) -> None:
         """Record that a manifest was read from this host: if the host reported a limit, that limit is known by now."""
         with self._lock:
             if len(self._read) < MOST_HOSTS_HELD:
@@ -90,21 +94,21 @@ class PullLimits:
     def is_uncounted(self, host: str) -> bool:
         """Return whether reading a manifest from this host is known not to count as a pull."""
         with self._lock:
-            return host in self._read and host != DOCKER_HUB and all(name != host for name, _ in self._heard)
+            return host in self._read and host != DOCKER_HUB and all(name != host for name, _ in self._reported)
 
     def is_low(self, host: str) -> bool:
         """Return whether background copies from this host must wait, according to the last reported limit."""
-        username = self._configured(host)
+        username = self._username_of(host)
         with self._lock:
-            heard = self._heard.get((host, username))
-        is_recent = heard is not None and time.monotonic() - heard.at < RECHECK_SECONDS
-        return heard is not None and is_recent and self._is_low(username, heard.limit)
+            reported = self._reported.get((host, username))
+        is_recent = reported is not None and time.monotonic() - reported.at < RECHECK_SECONDS
+        return reported is not None and is_recent and self._is_low(username, reported.limit)
 
     def write(self) -> None:
         """Save the limits that registries have reported since the last call."""
         with self._lock:
-            new = {account: self._heard[account].limit for account in sorted(self._unwritten)}
-            self._unwritten.clear()
+            new = {account: self._reported[account].limit for account in sorted(self._unsaved)}
+            self._unsaved.clear()
         HostBudget.objects.bulk_create(
             [self._row(host, username, limit) for (host, username), limit in new.items()],
             update_conflicts=True,
@@ -113,15 +117,15 @@ class PullLimits:
         )
 
     def _row(self, host: str, username: str, limit: PullLimit) -> HostBudget:
-        own = self._configured(host)
-        must_wait = username == own and self._is_low(username, limit)
+        own_username = self._username_of(host)
+        must_wait = username == own_username and self._is_low(username, limit)
         return HostBudget(
             host=storable(host, HOST_LENGTH),
             operation=PULLS,
-            credential=username if username == own else _unnamed(host, username),
+            credential=username if username == own_username else _masked_account(host, username),
             remaining=within(limit.remaining, LARGEST_INTEGER),
             pull_limit=None if limit.limit is None else within(limit.limit, LARGEST_INTEGER),
-            held_from=FIRST_TO_WAIT if must_wait else None,
+            held_from=FIRST_BACKGROUND_PRIORITY if must_wait else None,
             held_until=from_now(RECHECK_SECONDS) if must_wait else None,
             updated_at=Now(),
         )
@@ -131,7 +135,7 @@ class PullLimits:
         return limit.limit is not None and limit.remaining * 100 < limit.limit * percent
 
 
-def _unnamed(host: str, username: str) -> str:
+def _masked_account(host: str, username: str) -> str:
     """Return a label for the account of a namespace's pull secret that does not reveal its username; empty if
     anonymous."""
     if not username:

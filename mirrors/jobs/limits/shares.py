@@ -27,7 +27,7 @@ class Holder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
+class FullShares:
     """The namespaces and source hosts that have their full share of slots."""
 
     namespaces: frozenset[ClusterNamespace] = frozenset()
@@ -39,7 +39,7 @@ class Full:
 
 T = TypeVar("T")
 
-NOTHING_FULL: Final = Full()
+NO_FULL_SHARES: Final = FullShares()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FreeSlots:
 
     for_any: bool
     for_others: bool
-    full: Full
+    full: FullShares
 
 
 def free_slots(slots: int, holders: Collection[Holder]) -> FreeSlots:
@@ -57,12 +57,12 @@ def free_slots(slots: int, holders: Collection[Holder]) -> FreeSlots:
     share = max(1, slots // 2)
     namespaces = Counter(ClusterNamespace(holder.cluster, holder.namespace) for holder in holders)
     hosts = Counter(holder.source_host for holder in holders)
-    over = max((count - share for counts in (namespaces, hosts) for count in counts.values()), default=0)
+    excess = max((count - share for counts in (namespaces, hosts) for count in counts.values()), default=0)
     busy = len(holders)
     return FreeSlots(
         for_any=busy < slots,
-        for_others=busy - max(0, over) < slots,
-        full=Full(_full(namespaces.items(), share), _full(hosts.items(), share)),
+        for_others=busy - max(0, excess) < slots,
+        full=FullShares(_full(namespaces.items(), share), _full(hosts.items(), share)),
     )
 
 

@@ -22,7 +22,7 @@ from swapper_project.process import outage_log
 log = structlog.get_logger(__name__)
 
 DATABASE_ALIAS = "default"
-HELD_AT_MOST = timedelta(hours=1)
+LONGEST_DELAY = timedelta(hours=1)
 """The longest delay of a wake-up: well below the lock of wake-ups in work (``retry``), so that the two can be
 distinguished."""
 
@@ -39,7 +39,7 @@ class OrderedBroker(ORM):
     """
 
     not_before: datetime | None = None
-    _warns_from = 0.0
+    _next_warning_at = 0.0
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
@@ -49,7 +49,7 @@ class OrderedBroker(ORM):
         return OrmQ.objects.using(DATABASE_ALIAS)
 
     def enqueue(self, task: str) -> int:
-        lock = min(self.not_before, timezone.now() + HELD_AT_MOST) if self.not_before else Now()
+        lock = min(self.not_before, timezone.now() + LONGEST_DELAY) if self.not_before else Now()
         package = self.get_connection().create(key=self.list_key, payload=task, lock=lock)
         return int(package.pk)
 
@@ -57,8 +57,8 @@ class OrderedBroker(ORM):
         """Return the next wake-ups, locked for ``retry`` seconds. If there are none, returns None after a pause."""
         try:
             # Check without a lock first: the polling of an idle cluster must not delay writers on SQLite.
-            if self._ready().exists() and (taken := self._take()):
-                return taken
+            if self._ready().exists() and (claimed := self._claim()):
+                return claimed
         except (DatabaseError, InterfaceError) as error:
             # An exception would stop django-q2's pusher. The queue is unchanged when the database is available again.
             self._warn(error)
@@ -68,11 +68,11 @@ class OrderedBroker(ORM):
 
     def _warn(self, error: Error) -> None:
         """Log a warning, but not at each poll, because the database may be unavailable for hours."""
-        if time.monotonic() >= self._warns_from:
-            self._warns_from = time.monotonic() + WARN_EVERY
+        if time.monotonic() >= self._next_warning_at:
+            self._next_warning_at = time.monotonic() + WARN_EVERY
             outage_log.warn("The queue cannot be read; trying again", error)
 
-    def _take(self) -> list[tuple[int, str]]:
+    def _claim(self) -> list[tuple[int, str]]:
         with transaction.atomic(using=DATABASE_ALIAS):
             first = self._ready().order_by("id").select_for_update(skip_locked=True)
             rows = list(first[: settings.Q_CLUSTER["bulk"]])
@@ -98,11 +98,11 @@ class OrderedBroker(ORM):
         """Return the number of wake-ups that workers can dequeue now."""
         return self._ready().count()
 
-    def held_size(self, until: datetime) -> int:
+    def delayed_size(self, until: datetime) -> int:
         """Return the number of wake-ups that are delayed until some time not after ``until``."""
-        until = min(until, timezone.now() + HELD_AT_MOST)
-        held: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__gt=Now(), lock__lte=until)
-        return held.count()
+        until = min(until, timezone.now() + LONGEST_DELAY)
+        delayed: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__gt=Now(), lock__lte=until)
+        return delayed.count()
 
     def set_stat(self, key: str, value: str, timeout: int) -> object:
         """Record a sign of life: the sentinel calls this in each turn of its guard loop."""

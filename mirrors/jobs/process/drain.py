@@ -38,20 +38,20 @@ class ImageThreads:
         self._run = run
         self._jobs: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._held: list[Lease] = []
+        self._leases: list[Lease] = []
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._job_finished = threading.Event()
 
     @property
-    def held(self) -> list[Lease]:
+    def running_leases(self) -> list[Lease]:
         """The leases of the running jobs."""
         with self._lock:
-            return list(self._held)
+            return list(self._leases)
 
     def start(self, lease: Lease) -> None:
         with self._lock:
-            self._held.append(lease)
-            if len(self._held) > len(self._threads):
+            self._leases.append(lease)
+            if len(self._leases) > len(self._threads):
                 name = f"image-{len(self._threads)}"
                 self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
                 self._threads[-1].start()
@@ -59,8 +59,8 @@ class ImageThreads:
 
     def wait(self, timeout: float) -> None:
         """Wait until a job has ended since the last wait, or for so many seconds."""
-        self._ended.wait(timeout)
-        self._ended.clear()
+        self._job_finished.wait(timeout)
+        self._job_finished.clear()
 
     def end(self, patience: float = 1.0) -> None:
         """Stop the threads: idle ones close their database connections and exit; stuck ones are abandoned after
@@ -78,14 +78,14 @@ class ImageThreads:
                 self._run(lease)
             finally:
                 with self._lock:
-                    self._held.remove(lease)
-                self._ended.set()
+                    self._leases.remove(lease)
+                self._job_finished.set()
         connection.close()
 
 
 class Drain:
-    """One drain. ``only`` restricts it to these jobs. An idle drain continues while ``keep_on`` returns true; without
-    ``keep_on``, for ``linger`` seconds."""
+    """One drain. ``only`` restricts it to these jobs. An idle drain continues while ``keep_running`` returns true;
+    without ``keep_running``, for ``linger`` seconds."""
 
     def __init__(
         self,
@@ -93,22 +93,22 @@ class Drain:
         *,
         stop: Stop,
         only: Collection[int] | None = None,
-        keep_on: Callable[[], bool] | None = None,
+        keep_running: Callable[[], bool] | None = None,
     ) -> None:
         self._context = context
         self._is_stopped = stop
         self._only = only
-        self._keep_on = keep_on
-        self._threads = ImageThreads(JobExecutor(context, self._must_hand_back).run)
+        self._keep_running = keep_running
+        self._threads = ImageThreads(JobExecutor(context, self._must_release_jobs).run)
         self._checks = RegistryChecks(context)
-        self._limit = time.monotonic() + timing().drain_limit
-        self._end = time.monotonic() + timing().drain_end
+        self._soft_deadline = time.monotonic() + timing().drain_limit
+        self._hard_deadline = time.monotonic() + timing().drain_end
         self._idle_since: float | None = None
-        self._claims_from = 0.0
-        self._small_from = 0.0
-        self._others_from = 0.0
+        self._next_claim_at = 0.0
+        self._next_chores_at = 0.0
+        self._next_fair_claim_at = 0.0
         self._fairness = claim_search.Fairness()
-        self._calls_from = 0.0
+        self._next_wake_at = 0.0
         self.claimed = 0
 
     def run(self) -> str:
@@ -116,20 +116,20 @@ class Drain:
         try:
             self._context.renew_engine()
             self._apply_settings()
-            while not self._is_over():
-                self._fill()
+            while not self._is_finished():
+                self._claim_jobs()
                 self._threads.wait(timing().poll)
         finally:
-            if self._must_hand_back():
-                self._hand_back()
+            if self._must_release_jobs():
+                self._release_jobs()
             if self._is_stopped():
                 self._context.engine.close()
             self._threads.end()
-        self._schedule_the_next_wakeup()
+        self._schedule_next_wakeup()
         return f"{self.claimed} jobs were claimed"
 
-    def _must_hand_back(self) -> bool:
-        return self._is_stopped() or time.monotonic() >= self._end
+    def _must_release_jobs(self) -> bool:
+        return self._is_stopped() or time.monotonic() >= self._hard_deadline
 
     def _apply_settings(self) -> None:
         """Apply the repository settings that operators requested. Such requests are rare, and quickly done."""
@@ -141,46 +141,46 @@ class Drain:
             outage_log.warn("Repository settings cannot be checked; trying again later", error)
             connection.close()
 
-    def _is_over(self) -> bool:
+    def _is_finished(self) -> bool:
         now = time.monotonic()
-        if self._must_hand_back():
+        if self._must_release_jobs():
             return True
-        if self._threads.held or self._checks.is_busy():
+        if self._threads.running_leases or self._checks.is_busy():
             self._idle_since = None
             return False
-        if now >= self._limit:
+        if now >= self._soft_deadline:
             return True
-        if self._keep_on is not None:
-            return not self._keep_on()
+        if self._keep_running is not None:
+            return not self._keep_running()
         self._idle_since = self._idle_since or now
         return now - self._idle_since >= timing().linger
 
-    def _fill(self) -> None:
+    def _claim_jobs(self) -> None:
         """Claim jobs until no slot is free or no job can be claimed. If the database is unavailable, try again
         later."""
         now = time.monotonic()
-        if now < self._claims_from:
+        if now < self._next_claim_at:
             return
         try:
             close_old_connections()
-            if now >= self._small_from:
-                self._small_from = now + timing().poll
-                self._do_small_things()
-            while not self._must_hand_back():
-                free = free_slots(self._context.config.copy_.images, self._threads.held)
+            if now >= self._next_chores_at:
+                self._next_chores_at = now + timing().poll
+                self._run_chores()
+            while not self._must_release_jobs():
+                free = free_slots(self._context.config.copy_.images, self._threads.running_leases)
                 lease = self._claim(free)
                 if lease is None:
                     if not free.for_any:
-                        self._call_for_help(now)
+                        self._wake_other_workers(now)
                     return
                 self.claimed += 1
                 self._idle_since = None
                 self._threads.start(lease)
         except (DatabaseError, InterfaceError) as error:
             outage_log.warn("Due jobs cannot be claimed; trying again", error)
-            database_outage.notice(error)
+            database_outage.record_outage(error)
             connection.close()
-            self._claims_from = now + timing().poll
+            self._next_claim_at = now + timing().poll
 
     def _claim(self, free: FreeSlots) -> Lease | None:
         """Claim a job of a namespace and host that have less than their full share; if there is none and a regular slot
@@ -194,15 +194,15 @@ class Drain:
             only=self._only,
             fairness=self._fairness,
         )
-        if free.for_others and not (free.full and now < self._others_from):
+        if free.for_others and not (free.full and now < self._next_fair_claim_at):
             lease = claim(excluding=free.full)
             if lease is None:
-                self._others_from = now + timing().poll
+                self._next_fair_claim_at = now + timing().poll
         if lease is None and free.for_any and free.full:
             lease = claim()
         return lease
 
-    def _do_small_things(self) -> None:
+    def _run_chores(self) -> None:
         """Start requested connection tests, save reported pull limits, and check for changed copy settings."""
         if self._only is None:
             self._checks.start_requested()
@@ -210,30 +210,30 @@ class Drain:
         if self._context.is_outdated:
             # Under constant load the drain would not end: hand back its jobs after ``drain_limit``, so that the next
             # drain applies the changed copy settings.
-            self._end = min(self._end, self._limit)
+            self._hard_deadline = min(self._hard_deadline, self._soft_deadline)
 
-    def _call_for_help(self, now: float) -> None:
+    def _wake_other_workers(self, now: float) -> None:
         """Wake other workers if jobs are due while all threads of this process are busy."""
-        if self._only is not None or now < self._calls_from:
+        if self._only is not None or now < self._next_wake_at:
             return
-        self._calls_from = now + timing().poll
+        self._next_wake_at = now + timing().poll
         if claim_order.claimable().exists():
-            self._calls_from = now + timing().linger
+            self._next_wake_at = now + timing().linger
             wake_workers()
 
-    def _hand_back(self) -> None:
+    def _release_jobs(self) -> None:
         """Wait for the copies to release their jobs, then release the jobs that are left."""
         deadline = time.monotonic() + timing().hand_back_within
-        while self._threads.held and time.monotonic() < deadline:
+        while self._threads.running_leases and time.monotonic() < deadline:
             self._threads.wait(0.2)
-        for lease in self._threads.held:
+        for lease in self._threads.running_leases:
             try:
                 leases.release(lease, AttemptReport(log="released by this worker\n"))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("A job cannot be released; its lease expires", job=lease.job_id, error=str(error))
                 connection.close()
 
-    def _schedule_the_next_wakeup(self) -> None:
+    def _schedule_next_wakeup(self) -> None:
         """Wake a worker for the jobs that this drain leaves, now or when the first of them becomes claimable."""
         try:
             if claim_order.claimable(cluster=self._context.config.cluster_name).exists():

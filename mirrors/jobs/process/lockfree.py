@@ -42,8 +42,8 @@ class Flag:
 
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        while not self.is_set() and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(CHANGE_CHECK_INTERVAL, left))
+        while not self.is_set() and (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(CHANGE_CHECK_INTERVAL, remaining))
         return self.is_set()
 
 
@@ -101,6 +101,6 @@ class Channel:
 
 def install() -> None:
     """Have django-q2's cluster use these classes. Call this before the cluster is created."""
-    replaced = {"Event": Flag, "Value": SharedNumber, "Queue": Channel}
-    for name, ours in replaced.items():
-        setattr(django_q.cluster, name, ours)
+    replacements = {"Event": Flag, "Value": SharedNumber, "Queue": Channel}
+    for name, replacement in replacements.items():
+        setattr(django_q.cluster, name, replacement)

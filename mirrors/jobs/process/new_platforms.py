@@ -25,7 +25,7 @@ COPY_AGAIN_AFTER: Final = 600.0
 """Seconds between two of these copies of one image: a platform that the last copy did not find is probably still
 missing at the source."""
 
-EVERY_OTHER: Final = "*"
+UNLISTED_PLATFORM: Final = "*"
 """A platform that no list contains, so that each list lacks it. It is used if the nodes are not known."""
 
 MOST_REQUESTERS: Final = 5
@@ -44,21 +44,23 @@ def request_missing(config: Config) -> int:
     # stopped is not a reason: its cluster still has the platforms that were listed before.
     if registry_id is None or not (choice.platforms or choice.never_listed):
         return 0
-    room = _room(registry_id)
-    rows = _lacking(registry_id, choice, room) if room > 0 else []
+    capacity = _queue_capacity(registry_id)
+    rows = _images_without_platforms(registry_id, choice, capacity) if capacity > 0 else []
     if rows:
         requests = [request for row in rows for request in _requests_for(row)]
         request_copies(target_registry_id=registry_id, requests=requests)
-        log.info("Images lack a platform of the nodes and are copied again", images=len(rows), platforms=choice.words)
+        log.info(
+            "Images lack a platform of the nodes and are copied again", images=len(rows), platforms=choice.explanation
+        )
     return len(rows)
 
 
-def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageMapping]:
-    """Return up to ``most`` images that lack a platform, the most recently used first."""
+def _images_without_platforms(registry_id: int, choice: PlatformChoice, limit: int) -> list[ImageMapping]:
+    """Return up to ``limit`` images that lack a platform, the most recently used first."""
     limited = ImageMapping.objects.filter(target_registry_id=registry_id).exclude(only_platforms="")
-    kinds = limited.order_by().values_list("only_platforms", flat=True).distinct()
-    wanted = set(choice.platforms or (EVERY_OTHER,))
-    lacking = [kind for kind in kinds if not wanted <= set(kind.split(","))]
+    platform_lists = limited.order_by().values_list("only_platforms", flat=True).distinct()
+    required = set(choice.platforms or (UNLISTED_PLATFORM,))
+    lacking = [platform_list for platform_list in platform_lists if not required <= set(platform_list.split(","))]
     if not lacking:
         return []
     rows = limited.filter(
@@ -68,10 +70,10 @@ def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageM
         last_job__status=JobStatus.SUCCEEDED,
         last_job__finished_at__lt=from_now(-COPY_AGAIN_AFTER),
     )
-    return list(rows.order_by("-last_seen_at", "-pk")[:most])
+    return list(rows.order_by("-last_seen_at", "-pk")[:limit])
 
 
-def _room(registry_id: int) -> int:
+def _queue_capacity(registry_id: int) -> int:
     """Return how many copies can be queued, after subtracting all refreshes that are queued already."""
     waiting = MirrorJob.objects.filter(
         mapping__target_registry_id=registry_id, status=JobStatus.PENDING, priority=Priority.REFRESH
@@ -82,16 +84,16 @@ def _room(registry_id: int) -> int:
 def _requests_for(row: ImageMapping) -> list[RequestedCopy]:
     """Return the requests for an image, with the requesters of its last copy, because their pull secrets may be needed
     to read the source."""
-    asked = MirrorRequest.objects.filter(job_id=row.last_job_id).exclude(namespace="").order_by("-pk")
-    plain = RequestedCopy(row.source, row.target, Trigger.REFRESH, Priority.REFRESH, cluster="")
+    last_requests = MirrorRequest.objects.filter(job_id=row.last_job_id).exclude(namespace="").order_by("-pk")
+    base_request = RequestedCopy(row.source, row.target, Trigger.REFRESH, Priority.REFRESH, cluster="")
     return [
         replace(
-            plain,
-            cluster=one.cluster,
-            namespace=one.namespace,
-            service_account=one.service_account,
-            secret_names=tuple(filter(None, one.secret_names.split(","))),
-            workload=one.workload,
+            base_request,
+            cluster=last.cluster,
+            namespace=last.namespace,
+            service_account=last.service_account,
+            secret_names=tuple(filter(None, last.secret_names.split(","))),
+            workload=last.workload,
         )
-        for one in asked[:MOST_REQUESTERS]
-    ] or [plain]
+        for last in last_requests[:MOST_REQUESTERS]
+    ] or [base_request]

@@ -49,44 +49,44 @@ MINUTE: Final = 60.0
 def prune() -> int:
     """Delete rows whose retention period has ended, at most ``BATCHES`` batches of each kind. Returns the number of
     deleted rows."""
-    return sum(_prune(rows) for rows in _old())
+    return sum(_prune(rows) for rows in _expired_rows())
 
 
-def _old() -> Iterator[QuerySet[Any]]:
+def _expired_rows() -> Iterator[QuerySet[Any]]:
     """Yield the rows to delete of each kind, ordered as the index that finds them."""
     limits = timing()
     # A mapping's last job is kept, because the mapping's state is derived from it.
     is_last = Exists(ImageMapping.objects.filter(last_job=OuterRef("pk"), pk=OuterRef("mapping")))
-    yield _before(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
+    yield _older_than(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
     # The images of a run are deleted before the run, because there can be thousands.
-    yield _before(BackfillImage.objects.all(), "run__finished_at", limits.keep_jobs_days)
-    yield _before(BackfillRun.objects.filter(candidates=None), "finished_at", limits.keep_jobs_days)
-    yield _before(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
-    yield _before(ImageUse.objects.all(), "last_seen_at", limits.keep_counts_days)
-    yield _before(DecisionCount.objects.all(), "hour", limits.keep_counts_days)
-    yield _before(AdmissionSample.objects.all(), "created_at", limits.keep_samples_days)
-    yield _before(OperatorAction.objects.all(), "created_at", limits.keep_actions_days)
-    yield _before(Instance.objects.all(), "seen_at", limits.keep_instances_days)
+    yield _older_than(BackfillImage.objects.all(), "run__finished_at", limits.keep_jobs_days)
+    yield _older_than(BackfillRun.objects.filter(candidates=None), "finished_at", limits.keep_jobs_days)
+    yield _older_than(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
+    yield _older_than(ImageUse.objects.all(), "last_seen_at", limits.keep_counts_days)
+    yield _older_than(DecisionCount.objects.all(), "hour", limits.keep_counts_days)
+    yield _older_than(AdmissionSample.objects.all(), "created_at", limits.keep_samples_days)
+    yield _older_than(OperatorAction.objects.all(), "created_at", limits.keep_actions_days)
+    yield _older_than(Instance.objects.all(), "seen_at", limits.keep_instances_days)
     # The last test of each registry is kept, because its result is shown until there is a newer test.
     newer = Exists(RegistryCheck.objects.filter(registry=OuterRef("registry"), pk__gt=OuterRef("pk")))
-    yield _before(RegistryCheck.objects.filter(newer), "created_at", limits.keep_checks_days)
+    yield _older_than(RegistryCheck.objects.filter(newer), "created_at", limits.keep_checks_days)
     # django-q2 never deletes failures.
-    yield _before(Task.objects.all(), "stopped", limits.keep_wakeups_days)
-    yield _before(LogEntry.objects.all(), "timestamp", limits.keep_changes_days)
+    yield _older_than(Task.objects.all(), "stopped", limits.keep_wakeups_days)
+    yield _older_than(LogEntry.objects.all(), "timestamp", limits.keep_changes_days)
     for log in (AccessAttempt, AccessFailureLog, AccessLog):
-        yield _before(log.objects.all(), "attempt_time", limits.keep_sign_ins_days)
-    yield _before(CacheEntry.objects.all(), "expires", 0)
+        yield _older_than(log.objects.all(), "attempt_time", limits.keep_sign_ins_days)
+    yield _older_than(CacheEntry.objects.all(), "expires", 0)
     yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
     # A process that was killed does not release its leases.
     yield WorkLease.objects.filter(expires_at__lt=from_now(-DAY)).order_by("pk")
-    yield _before(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
+    yield _older_than(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
     yield from _unwatched(limits.keep_clusters_days)
     yield _unlimited_hosts()
 
 
 def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
     """Yield the running images and nodes of clusters without a watcher, then those clusters."""
-    unwatched = _before(Cluster.objects.all(), "seen_at", days)
+    unwatched = _older_than(Cluster.objects.all(), "seen_at", days)
     for kind in (RunningImage, ClusterNode):
         yield kind.objects.filter(cluster__in=unwatched.order_by().values("name")).order_by("pk")
     images = RunningImage.objects.filter(cluster=OuterRef("name"))
@@ -101,14 +101,17 @@ def _unlimited_hosts() -> QuerySet[Any]:
         unlimited = unlimited.exclude(pk__in=busy.values("pk"))
     unlimited = unlimited.exclude(Exists(BudgetShare.objects.filter(budget=OuterRef("pk"))))
     is_old = Q(updated_at__lt=from_now(-DAY))
-    unheard = unlimited.filter(is_old | Q(remaining__isnull=True, per_second__isnull=True))
+    unshown = unlimited.filter(is_old | Q(remaining__isnull=True, per_second__isnull=True))
     live = MirrorJob.objects.live()
-    waits = Exists(live.filter(source_host=OuterRef("host"))), Exists(live.filter(target_host=OuterRef("host")))
-    is_over = Q(resting_until__isnull=True) | (~Q(waits[0]) & ~Q(waits[1]))
-    return unheard.filter(is_over).order_by("pk")
+    job_conditions = (
+        Exists(live.filter(source_host=OuterRef("host"))),
+        Exists(live.filter(target_host=OuterRef("host"))),
+    )
+    is_over = Q(resting_until__isnull=True) | (~Q(job_conditions[0]) & ~Q(job_conditions[1]))
+    return unshown.filter(is_over).order_by("pk")
 
 
-def _before(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:
+def _older_than(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:
     return rows.filter(**{f"{field}__lt": from_now(-days * DAY)}).order_by(field)
 
 

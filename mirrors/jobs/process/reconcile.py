@@ -81,7 +81,7 @@ class Reconciler:
                 recover_jobs(self._cluster())
         except (DatabaseError, InterfaceError) as error:
             outage_log.warn("Jobs cannot be reconciled; trying again", error)
-            database_outage.notice(error)
+            database_outage.record_outage(error)
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
         except Exception:
@@ -100,11 +100,11 @@ class Reconciler:
 def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
     """Run one full turn for a worker of this cluster."""
     recover_jobs(cluster)
-    registry_checks.give_up_lost()
+    registry_checks.fail_lost_tests()
     _repair()
     other_clusters.redirect_waiting()
     pruning.prune()
-    _have_existence_refreshed()
+    _ensure_existence_refresh()
     if (source := configured.source()) is not None:
         new_platforms.request_missing(source.current)
 
@@ -113,7 +113,7 @@ def recover_jobs(cluster: str = DEFAULT_CLUSTER) -> None:
     """Release the jobs of lost workers, and wake workers for the due jobs of this cluster."""
     if not database_outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:JOBS_PER_TURN]:
-            _take_back(job)
+            _recover_job(job)
     _wake(cluster)
 
 
@@ -129,14 +129,14 @@ def _repair() -> None:
     MirrorJob.objects.postponed_beyond(LONGEST_PAUSE).update(available_at=Now())
 
 
-def _have_existence_refreshed() -> None:
+def _ensure_existence_refresh() -> None:
     """Wake a worker if no process refreshes existence. The worker then starts to refresh, although no copy is due."""
     present = ImageMapping.objects.filter(existence=Existence.PRESENT)
     if not work_leases.is_held(work_leases.EXISTENCE) and present.exists():
         wake_workers()
 
 
-def _take_back(job: MirrorJob) -> None:
+def _recover_job(job: MirrorJob) -> None:
     """End the lease of a worker that has stopped. Its job is cancelled if a user requested that, failed if it has no
     attempts left, and queued again otherwise."""
     expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)

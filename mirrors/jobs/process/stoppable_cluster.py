@@ -51,25 +51,25 @@ class StoppableCluster(Cluster):
         return self.sentinel is not None and self.sentinel.is_alive()
 
 
-def _let_children_follow() -> None:
+def _stop_children_with_parent() -> None:
     """Have each process that is forked from now on exit when its parent exits (Linux). Block SIGTERM in these
     processes, because systemd and terminals send it to all processes at the same time, and jobs must be handed back
     first.
 
     Otherwise, a cluster whose parent was killed would continue alongside its successor, and nothing would stop it.
     """
-    follow = die_with_parent(signal.SIGKILL)
+    exit_with_parent = die_with_parent(signal.SIGKILL)
     forking = os.getpid()
 
-    def note_parent() -> None:
+    def record_parent() -> None:
         nonlocal forking
         forking = os.getpid()
 
-    def begin() -> None:
-        follow(forking)
+    def set_up_child() -> None:
+        exit_with_parent(forking)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
-    os.register_at_fork(before=note_parent, after_in_child=begin)
+    os.register_at_fork(before=record_parent, after_in_child=set_up_child)
     post_spawn.connect(tasks.take_signals)
 
 
@@ -77,7 +77,7 @@ def serve() -> int:
     """Run a cluster until a signal stops it, and return the exit status. Threads and connections must be created only
     after the fork."""
     connections.close_all()
-    _let_children_follow()
+    _stop_children_with_parent()
     liveness.prepare()
     lockfree.install()
     cluster = StoppableCluster()

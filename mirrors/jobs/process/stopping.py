@@ -10,7 +10,7 @@ from ctypes import c_bool
 from multiprocessing import get_context
 
 _flag: c_bool | None = None
-_is_leaving = False
+_is_process_stopping = False
 """Whether only this process stops."""
 
 
@@ -26,16 +26,16 @@ def request() -> None:
         _flag.value = True
 
 
-def leave() -> None:
+def request_process_stop() -> None:
     """Stop the copies of only this process. Safe to call from a signal handler."""
-    global _is_leaving
-    _is_leaving = True
+    global _is_process_stopping
+    _is_process_stopping = True
 
 
-def is_leaving() -> bool:
+def is_process_stopping() -> bool:
     """Return whether this process exits when its copies have stopped, while the other processes continue."""
-    return _is_leaving
+    return _is_process_stopping
 
 
 def is_requested() -> bool:
-    return _is_leaving or (_flag is not None and bool(_flag.value))
+    return _is_process_stopping or (_flag is not None and bool(_flag.value))

@@ -37,7 +37,7 @@ def drain() -> str:
     if _context is None:
         _context = WorkerContext(config_source())
         ExistenceRefresh(_context).start()
-        threading.Thread(target=_leave_in_time, name="stop", daemon=True).start()
+        threading.Thread(target=_exit_after_stop, name="stop", daemon=True).start()
     _is_draining = True
     try:
         return Drain(_context, stop=stopping.is_requested).run()
@@ -56,23 +56,23 @@ def config_source() -> ConfigSource:
 
 def take_signals(**_: Any) -> None:
     """Handle SIGTERM in a new worker process: it hands its jobs back, and then exits."""
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _handle_sigterm)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
-def _leave(signum: int, frame: FrameType | None) -> None:
-    stopping.leave()
+def _handle_sigterm(signum: int, frame: FrameType | None) -> None:
+    stopping.request_process_stop()
     if not _is_draining:
         os._exit(0)
 
 
-def _leave_in_time() -> None:
+def _exit_after_stop() -> None:
     """Exit the process in time after a stop was requested, even if a registry blocks one of its threads."""
     while not stopping.is_requested():
         time.sleep(0.5)
     deadline = time.monotonic() + timing().stop_within
     while time.monotonic() < deadline:
-        if stopping.is_leaving() and not _is_draining:
+        if stopping.is_process_stopping() and not _is_draining:
             time.sleep(ACKNOWLEDGED_WITHIN)
             os._exit(0)
         time.sleep(0.2)

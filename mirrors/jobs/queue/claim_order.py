@@ -10,7 +10,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.jobs.limits import host_limits
-from mirrors.jobs.limits.shares import NOTHING_FULL, Full
+from mirrors.jobs.limits.shares import NO_FULL_SHARES, FullShares
 from mirrors.jobs.queue import database_outage
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.jobs.jobs import ABANDONED, MirrorJobQuerySet
@@ -32,7 +32,7 @@ def claimable(cluster: str | None = None) -> QuerySet[MirrorJob]:
 
 
 def allowed(
-    due: QuerySet[MirrorJob], cluster: str | None, excluding: Full = NOTHING_FULL, *, has_limits: bool
+    due: QuerySet[MirrorJob], cluster: str | None, excluding: FullShares = NO_FULL_SHARES, *, has_limits: bool
 ) -> QuerySet[MirrorJob]:
     """Filter ``due`` to the jobs that can be claimed: without jobs of rate limited hosts (checked only if
     ``has_limits``), jobs for other clusters than ``cluster``, and jobs of the namespaces and source hosts in
@@ -42,7 +42,7 @@ def allowed(
     if cluster is not None:
         due = due.filter(needs_cluster__in=["", cluster])
     if excluding.namespaces:
-        due = due.exclude(in_any(excluding.namespaces))
+        due = due.exclude(in_any_namespace(excluding.namespaces))
     return due.exclude(source_host__in=excluding.hosts) if excluding.hosts else due
 
 
@@ -76,22 +76,22 @@ def running_copies() -> RunningCopies:
     return RunningCopies(tuple(tuple(sorted(by_copies[copies])) for copies in sorted(by_copies)), has_abandoned)
 
 
-def in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
+def in_any_namespace(namespaces: Iterable[ClusterNamespace]) -> Q:
     """Return a condition that matches these namespaces, with one term for each cluster, because clusters are few."""
     by_cluster: dict[str, list[str]] = {}
     for name in sorted(namespaces):
         by_cluster.setdefault(name.cluster, []).append(name.namespace)
     condition = Q(pk__in=[])
-    for cluster, names in by_cluster.items():
-        condition |= Q(cluster=cluster, namespace__in=names)
+    for cluster, cluster_namespaces in by_cluster.items():
+        condition |= Q(cluster=cluster, namespace__in=cluster_namespaces)
     return condition
 
 
 def next_due_at() -> datetime | None:
     """Return when the next job becomes claimable; None if no job waits for its start time or for a rate limit."""
-    later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
+    scheduled = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
     times = [
-        later.aggregate(first=Min("available_at"))["first"],
+        scheduled.aggregate(first=Min("available_at"))["first"],
         host_limits.next_free_at() if ready().exists() else None,
     ]
     return min((at for at in times if at is not None), default=None)

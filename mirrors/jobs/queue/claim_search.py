@@ -12,7 +12,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
-from mirrors.jobs.limits.shares import Full
+from mirrors.jobs.limits.shares import FullShares
 from mirrors.jobs.queue import claim_order, database_outage
 from mirrors.jobs.queue.claim_order import RunningCopies
 from mirrors.jobs.timing import from_now, timing
@@ -38,7 +38,7 @@ class _Kind(NamedTuple):
 
     vendor: str
     cluster: str
-    excluding: Full
+    excluding: FullShares
     has_limits: bool
     wait_for_hosts: float
 
@@ -97,7 +97,7 @@ class _Search(NamedTuple):
 def next_job(
     cluster: str,
     only: Collection[int] | None,
-    excluding: Full,
+    excluding: FullShares,
     *,
     has_limits: bool,
     fairness: Fairness,
@@ -108,21 +108,21 @@ def next_job(
     running = claim_order.running_copies()
     kind = _Kind(connection.vendor, cluster, excluding, has_limits, timing().wait_for_hosts)
     search = _Search(kind, running, only, fairness)
-    found = [_next(_JobSubset(is_abandoned=False), search)]
+    candidates = [_next(_JobSubset(is_abandoned=False), search)]
     if running.has_abandoned and not database_outage.is_recent():
         # Before pending jobs with the same sort key, because abandoned jobs were claimed earlier.
-        found.insert(0, _next(_JobSubset(is_abandoned=True), search))
-    return min(filter(None, found), key=lambda row: _sort_key(running, row), default=None)
+        candidates.insert(0, _next(_JobSubset(is_abandoned=True), search))
+    return min(filter(None, candidates), key=lambda row: _sort_key(running, row), default=None)
 
 
-def _next(every: _JobSubset, search: _Search) -> Row | None:
+def _next(all_jobs: _JobSubset, search: _Search) -> Row | None:
     """Return the oldest job of the best priority, unless a namespace with fewer running copies has a job of that
     priority. The database reads pending jobs in the order of an index and does not sort them, because there can be many
     thousands."""
-    oldest = _first(every, search)
+    oldest = _first(all_jobs, search)
     if oldest is None:
         return None
-    for subset in _better_subsets(every, search.running, _sort_key(search.running, oldest)):
+    for subset in _better_subsets(all_jobs, search.running, _sort_key(search.running, oldest)):
         if not subset.is_within and search.fairness.has_no_other_jobs(subset, search.kind):
             continue
         if (found := _first(subset, search)) is not None:
@@ -132,13 +132,13 @@ def _next(every: _JobSubset, search: _Search) -> Row | None:
     return oldest
 
 
-def _better_subsets(every: _JobSubset, running: RunningCopies, sort_key: _SortKey) -> Iterator[_JobSubset]:
+def _better_subsets(all_jobs: _JobSubset, running: RunningCopies, sort_key: _SortKey) -> Iterator[_JobSubset]:
     """Yield the subsets of jobs of the same priority whose sort key is before this one, the best first."""
-    same = every._replace(priority=sort_key.priority)
+    same_priority = all_jobs._replace(priority=sort_key.priority)
     if sort_key.rank:
-        yield same._replace(namespaces=tuple(name for group in running.groups for name in group))
+        yield same_priority._replace(namespaces=tuple(name for group in running.groups for name in group))
     for group in running.groups[: max(0, sort_key.rank - 1)]:
-        yield same._replace(namespaces=group, is_within=True)
+        yield same_priority._replace(namespaces=group, is_within=True)
 
 
 def _sort_key(running: RunningCopies, row: Row) -> _SortKey:
@@ -173,8 +173,8 @@ def _jobs(subset: _JobSubset, kind: _Kind) -> QuerySet[MirrorJob, Any]:
     """Return the query for the jobs of this subset, by priority and age."""
     due = MirrorJob.objects.abandoned() if subset.is_abandoned else MirrorJob.objects.due(abandoned=False)
     if subset.priority is not None:
-        named = claim_order.in_any(subset.namespaces)
-        due = due.filter(named if subset.is_within else ~named, priority=subset.priority)
+        in_subset = claim_order.in_any_namespace(subset.namespaces)
+        due = due.filter(in_subset if subset.is_within else ~in_subset, priority=subset.priority)
     may_wait = ExpressionWrapper(Q(created_at__gt=from_now(-kind.wait_for_hosts)), output_field=BooleanField())
     rows = claim_order.allowed(due, kind.cluster, kind.excluding, has_limits=kind.has_limits).annotate(
         may_wait=may_wait

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from mirrors.jobs.limits import host_limits
-from mirrors.jobs.limits.shares import NOTHING_FULL, Full
+from mirrors.jobs.limits.shares import NO_FULL_SHARES, FullShares
 from mirrors.jobs.queue import claim_search
 from mirrors.jobs.queue.leases import Lease, take_over
 from mirrors.jobs.timing import from_now, timing
@@ -29,12 +29,12 @@ LEASE_TOKEN: Final = MirrorJob._meta.get_field("lease_token")
 Update = tuple[QuerySet[MirrorJob, Any], dict[str, Any]]
 """The rows to update, and the new values of their columns."""
 
-CLAIM_TRIES = 5
+CLAIM_ATTEMPTS = 5
 """Attempts of a claim that loses to concurrent claims. Usually the other job has started to probe the same host, and
 the next attempt finds a job of another host."""
 
 
-class _TakenByAnotherError(Exception):
+class _LostClaimError(Exception):
     """A concurrent claim has acquired the job, or the right to probe its host."""
 
 
@@ -43,7 +43,7 @@ def claim(
     worker: str,
     cluster: str = DEFAULT_CLUSTER,
     only: Collection[int] | None = None,
-    excluding: Full = NOTHING_FULL,
+    excluding: FullShares = NO_FULL_SHARES,
     fairness: claim_search.Fairness | None = None,
 ) -> Lease | None:
     """Claim the next due job that a worker of this cluster is allowed to run; return None if no job can be claimed.
@@ -53,14 +53,14 @@ def claim(
     running copies; among these, the oldest. ``fairness`` is the memory that the claims of one drain share.
     """
     fairness = fairness or claim_search.Fairness()
-    for _ in range(CLAIM_TRIES):
-        with suppress(_TakenByAnotherError), transaction.atomic():
+    for _ in range(CLAIM_ATTEMPTS):
+        with suppress(_LostClaimError), transaction.atomic():
             return _claim(worker, cluster, only, excluding, fairness)
     return None
 
 
 def _claim(
-    worker: str, cluster: str, only: Collection[int] | None, excluding: Full, fairness: claim_search.Fairness
+    worker: str, cluster: str, only: Collection[int] | None, excluding: FullShares, fairness: claim_search.Fairness
 ) -> Lease | None:
     has_limits = host_limits.any_limited()
     row = claim_search.next_job(cluster, only, excluding, has_limits=has_limits, fairness=fairness)
@@ -68,11 +68,11 @@ def _claim(
         return None
     probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()
     if probes is None:
-        raise _TakenByAnotherError
-    return _begin(row, probes, worker, cluster)
+        raise _LostClaimError
+    return _acquire(row, probes, worker, cluster)
 
 
-def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: str) -> Lease:
+def _acquire(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: str) -> Lease:
     lease = Lease(
         job_id=row["id"],
         token=uuid.uuid4(),
@@ -84,23 +84,23 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
     )
     # Update the job only if it is unchanged since it was read: without row locks, nothing else prevents double claims.
     token = LEASE_TOKEN.get_db_prep_value(lease.token, connection)
-    taken = (lease.job_id, row["status"], row["claims"], token, lease.attempts, lease.number)
-    take = partial(_taking(timing().lease), *taken)
+    arguments = (lease.job_id, row["status"], row["claims"], token, lease.attempts, lease.number)
+    claim_job = partial(_claim_update(timing().lease), *arguments)
     # If the job was claimed before, its previous worker may have stopped without recording the end of its attempt.
-    is_taken = take_over(lease.job_id, take) if row["claims"] else take()
-    if not is_taken:
-        raise _TakenByAnotherError
+    is_claimed = take_over(lease.job_id, claim_job) if row["claims"] else claim_job()
+    if not is_claimed:
+        raise _LostClaimError
     _begin_attempt(lease.job_id, lease.number, worker)
     return lease
 
 
 @cache
-def _taking(seconds: float) -> Callable[..., int]:
+def _claim_update(seconds: float) -> Callable[..., int]:
     """Return the update that claims a job with a lease of this duration."""
 
     @fixed_update
-    def take(job_id: Argument, status: Argument, claims: Argument, *taken: Argument) -> Update:
-        token, attempts, number = taken
+    def claim_job(job_id: Argument, status: Argument, claims: Argument, *arguments: Argument) -> Update:
+        token, attempts, number = arguments
         return MirrorJob.objects.filter(pk=job_id, status=status, claims=claims), {
             "status": JobStatus.RUNNING,
             "lease_token": token,
@@ -109,7 +109,7 @@ def _taking(seconds: float) -> Callable[..., int]:
             "claims": number,
         }
 
-    return take
+    return claim_job
 
 
 @fixed_insert

@@ -27,14 +27,14 @@ FIRST_PAUSE: Final = 0.25
 LONGEST_RETRY_PAUSE: Final = 5.0
 """The maximum number of seconds between two retries, so that results are written soon after the outage."""
 
-_noticed_at: float | None = None
+_last_outage_at: float | None = None
 _out_of_space = ""
 
 
-def notice(error: Error) -> None:
+def record_outage(error: Error) -> None:
     """Record that the database failed with this error just now."""
-    global _noticed_at, _out_of_space
-    _noticed_at = time.monotonic()
+    global _last_outage_at, _out_of_space
+    _last_outage_at = time.monotonic()
     if is_out_of_space(error):
         _out_of_space = explain_database(error)
 
@@ -46,7 +46,7 @@ def out_of_space() -> str:
 
 def is_recent() -> bool:
     """Return whether this process noticed an outage of the database within the last lease duration."""
-    return _noticed_at is not None and time.monotonic() - _noticed_at < timing().lease
+    return _last_outage_at is not None and time.monotonic() - _last_outage_at < timing().lease
 
 
 def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
@@ -58,7 +58,7 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            notice(error)
+            record_outage(error)
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise

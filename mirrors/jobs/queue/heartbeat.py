@@ -17,7 +17,7 @@ from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
-AFTER_ERROR = 0.5
+ERROR_RETRY_SECONDS = 0.5
 """Seconds until the next try after an error of the database, so that the leases are renewed before other workers take
 over the jobs."""
 
@@ -36,7 +36,7 @@ class LeaseStatus:
         self.renewed_at = time.monotonic()
         """When the last successful renewal was sent to the database, by ``time.monotonic()``."""
 
-    def await_held(self, stop: Callable[[], bool]) -> None:
+    def wait_until_renewed(self, stop: Callable[[], bool]) -> None:
         """Return once the lease was renewed within the last half of its duration. After a longer time without a
         renewal, because of a fault between this worker and the database, another worker may have the job.
 
@@ -66,12 +66,12 @@ class Heartbeat:
         self._stopping.set()
         self._thread.join(5)
 
-    def hold(self, lease: Lease) -> LeaseStatus:
+    def add(self, lease: Lease) -> LeaseStatus:
         """Start renewing this lease."""
         with self._lock:
             return self._held.setdefault(lease, LeaseStatus())
 
-    def let_go(self, lease: Lease) -> None:
+    def remove(self, lease: Lease) -> None:
         with self._lock:
             self._held.pop(lease, None)
 
@@ -82,28 +82,28 @@ class Heartbeat:
             pause = timing().heartbeat
             try:
                 close_old_connections()
-                self._beat()
+                self._renew_leases()
             except (DatabaseError, InterfaceError) as error:
                 # Copies continue, because other workers usually cannot claim their jobs either. Before a copy sets a
                 # tag, it waits until its lease is renewed.
                 outage_log.warn("Leases cannot be renewed; trying again", error)
-                database_outage.notice(error)
+                database_outage.record_outage(error)
                 connection.close()
-                pause = min(pause, AFTER_ERROR)
+                pause = min(pause, ERROR_RETRY_SECONDS)
             except Exception:
                 # The thread must not stop: without the heartbeat, this process would lose all its leases.
                 log.exception("Leases cannot be renewed; trying again")
-                pause = min(pause, AFTER_ERROR)
+                pause = min(pause, ERROR_RETRY_SECONDS)
         connection.close()
 
-    def _beat(self) -> None:
+    def _renew_leases(self) -> None:
         with self._lock:
-            mine = dict(self._held)
-        if not mine:
+            held = dict(self._held)
+        if not held:
             return
-        asked_at = time.monotonic()
-        answers = leases.renew(mine)
-        for lease, status in mine.items():
-            status.is_lost = lease.token not in answers
-            status.renewed_at = status.renewed_at if status.is_lost else asked_at
-            status.is_cancelled = answers.get(lease.token, False)
+        sent_at = time.monotonic()
+        renewed = leases.renew(held)
+        for lease, status in held.items():
+            status.is_lost = lease.token not in renewed
+            status.renewed_at = status.renewed_at if status.is_lost else sent_at
+            status.is_cancelled = renewed.get(lease.token, False)

@@ -102,7 +102,7 @@ def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
     held = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token__in=tokens)
     held.update(lease_expires_at=from_now(timing().lease))
     rows = held.values_list("lease_token", "cancel_requested_at")
-    return {token: asked_at is not None for token, asked_at in rows if token is not None}
+    return {token: cancel_requested_at is not None for token, cancel_requested_at in rows if token is not None}
 
 
 def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
@@ -153,8 +153,8 @@ def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
         "tried_clusters": ",".join(filter(None, (tried, lease.worker_cluster))),
     }
     with transaction.atomic(savepoint=False):
-        held_back = {"available_at": Now(), "attempts": F("attempts") - 1}
-        if not _release(lease, AttemptOutcome.HANDED_BACK, report, **held_back, **fields):
+        uncounted = {"available_at": Now(), "attempts": F("attempts") - 1}
+        if not _release(lease, AttemptOutcome.HANDED_BACK, report, **uncounted, **fields):
             return False
         wake_soon()
     return True
@@ -179,8 +179,8 @@ def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping
 
 def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -> bool:
     """Set the job back to pending, or cancel it if its cancellation was requested in the meantime."""
-    asked = MirrorJob.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False)
-    if asked.exists():
+    cancelled = MirrorJob.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False)
+    if cancelled.exists():
         return cancel(lease, report)
     if not _update(lease, status=JobStatus.PENDING, **fields):
         return False
@@ -194,7 +194,7 @@ def _update(lease: Lease, **fields: Any) -> bool:
 
 
 def _record_attempt(lease: Lease, outcome: str, report: AttemptReport) -> None:
-    ended = {
+    result = {
         "outcome": outcome,
         "finished_at": Now(),
         "error_class": report.error_class,
@@ -202,7 +202,7 @@ def _record_attempt(lease: Lease, outcome: str, report: AttemptReport) -> None:
         "bytes_copied": report.bytes_copied,
         "log": report.log,
     }
-    update_rows(MirrorAttempt, {"job_id": lease.job_id, "number": lease.number}, ended)
+    update_rows(MirrorAttempt, {"job_id": lease.job_id, "number": lease.number}, result)
     _count(outcome, report.error_class)
 
 

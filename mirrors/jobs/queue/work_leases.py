@@ -27,7 +27,7 @@ def hold(name: str, holder: str, seconds: float) -> bool:
     return WorkLease.objects.filter(name=name, holder=holder).exists()
 
 
-def give_back(name: str, holder: str) -> None:
+def release_lease(name: str, holder: str) -> None:
     WorkLease.objects.filter(name=name, holder=holder).delete()
 
 

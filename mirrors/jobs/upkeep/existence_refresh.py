@@ -92,7 +92,7 @@ class ExistenceRefresh:
                 log.warning("Existence is not refreshed; webhooks check it themselves", error=str(error))
             except Exception:
                 log.exception("Existence is not refreshed; trying again")
-        self._leave()
+        self._release_lease()
         connection.close()
 
     def _refresh(self) -> None:
@@ -103,9 +103,9 @@ class ExistenceRefresh:
             return
         per_second = self._per_second(name.endpoint)
         due = self._due(registry, max(1, int(per_second * timing().existence_period)))
-        answers = self._ask(due, self._context.driver().access(), 1 / per_second) if due else {}
-        if answers:
-            record_existence(target_registry_id=registry.pk, answers=answers)
+        results = self._check_images(due, self._context.driver().access(), 1 / per_second) if due else {}
+        if results:
+            record_existence(target_registry_id=registry.pk, results=results)
 
     def _per_second(self, host: str) -> float:
         budget = self._budget_of(host)
@@ -124,38 +124,42 @@ class ExistenceRefresh:
         ).exclude(pk__in=self._failed)
         return [_Image(*row) for row in rows.order_by("verified_at").values_list("pk", "source", "target")[:count]]
 
-    def _ask(self, images: Iterable[_Image], access: RegistryAccess, spacing: float) -> dict[str, TargetAnswer]:
+    def _check_images(
+        self, images: Iterable[_Image], access: RegistryAccess, spacing: float
+    ) -> dict[str, TargetAnswer]:
         """Check the images at the target. Returns the results by source, without images whose check failed."""
-        answers: dict[str, TargetAnswer] = {}
+        results: dict[str, TargetAnswer] = {}
 
-        def ask(image: _Image) -> Callable[[], None]:
-            return lambda: self._record(image, self._answer(image, access), answers)
+        def check(image: _Image) -> Callable[[], None]:
+            return lambda: self._record(image, self._check_image(image, access), results)
 
         with ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="existence") as threads:
             for image in images:
-                threads.submit(ask(image))
+                threads.submit(check(image))
                 if self._stopping.wait(spacing) or len(self._failed) >= MOST_FAILED:
                     break
-        return answers
+        return results
 
-    def _record(self, image: _Image, answer: TargetAnswer | None, answers: dict[str, TargetAnswer]) -> None:
-        if answer is not None:
-            answers[image.source] = answer
+    def _record(self, image: _Image, result: TargetAnswer | None, results: dict[str, TargetAnswer]) -> None:
+        if result is not None:
+            results[image.source] = result
         elif len(self._failed) < MOST_FAILED:
             self._failed[image.pk] = time.monotonic()
 
-    def _answer(self, image: _Image, access: RegistryAccess) -> TargetAnswer | None:
-        asked_at = time.monotonic()
+    def _check_image(self, image: _Image, access: RegistryAccess) -> TargetAnswer | None:
+        started_at = time.monotonic()
         try:
-            found = self._context.engine.head(ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True)
+            descriptor = self._context.engine.head(
+                ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True
+            )
         except (RegistryError, CopyCancelledError) as error:
             log.info("The check for an image at the target failed", image=image.target, error=str(error))
             return None
-        state = Existence.PRESENT if found else Existence.ABSENT
-        return TargetAnswer(image.target, state, found.digest if found else "", asked_at)
+        state = Existence.PRESENT if descriptor else Existence.ABSENT
+        return TargetAnswer(image.target, state, descriptor.digest if descriptor else "", started_at)
 
-    def _leave(self) -> None:
+    def _release_lease(self) -> None:
         try:
-            work_leases.give_back(EXISTENCE, self._holder)
+            work_leases.release_lease(EXISTENCE, self._holder)
         except (DatabaseError, InterfaceError):
             log.info("The lease of existence checks cannot be released and will expire: the database does not respond")

@@ -55,8 +55,8 @@ class RegistryChecks:
             return
         for check in RegistryCheck.objects.filter(status=CheckStatus.PENDING).select_related("registry")[:5]:
             # Claim the test before it runs, so that only one of several workers runs it.
-            mine = RegistryCheck.objects.filter(pk=check.pk, status=CheckStatus.PENDING)
-            if mine.update(status=CheckStatus.RUNNING, started_at=Now()):
+            claimed = RegistryCheck.objects.filter(pk=check.pk, status=CheckStatus.PENDING)
+            if claimed.update(status=CheckStatus.RUNNING, started_at=Now()):
                 thread = threading.Thread(target=self._run, args=(check,), name="registry-test", daemon=True)
                 self._threads = [*(t for t in self._threads if t.is_alive()), thread]
                 thread.start()
@@ -86,12 +86,14 @@ def run(check: RegistryCheck, context: WorkerContext) -> None:
     for name, step in _Steps(check.registry, context).all():
         started = time.monotonic()
         try:
-            words, status = step(), "ok"
+            message, status = step(), "ok"
         except _SkippedError as skipped:
-            words, status = str(skipped), "skipped"
+            message, status = str(skipped), "skipped"
         except Exception as error:
-            words, status, passed = classify_failure(error).message, "failed", False
-        steps.append({"name": name, "status": status, "words": words, "seconds": round(time.monotonic() - started, 3)})
+            message, status, passed = classify_failure(error).message, "failed", False
+        steps.append(
+            {"name": name, "status": status, "words": message, "seconds": round(time.monotonic() - started, 3)}
+        )
         RegistryCheck.objects.filter(pk=check.pk).update(steps=steps)
         if not passed:
             break
@@ -99,13 +101,13 @@ def run(check: RegistryCheck, context: WorkerContext) -> None:
     RegistryCheck.objects.filter(pk=check.pk).update(status=result, finished_at=Now())
 
 
-def give_up_lost() -> None:
+def fail_lost_tests() -> None:
     """Mark tests as failed whose worker has stopped."""
-    words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test has stopped: test again"}
+    step = {"name": "Worker", "status": "failed", "words": "the worker that ran this test has stopped: test again"}
     lost = RegistryCheck.objects.filter(
         status=CheckStatus.RUNNING, started_at__lt=from_now(-LOST_AFTER.total_seconds())
     )
-    lost.update(status=CheckStatus.FAILED, finished_at=Now(), steps=[words])
+    lost.update(status=CheckStatus.FAILED, finished_at=Now(), steps=[step])
 
 
 class _SkippedError(Exception):
@@ -130,12 +132,12 @@ class _Steps:
         yield "Round trip", probe.round_trip
 
     def _credential(self) -> str:
-        self._access = self._reach()
+        self._access = self._registry_access()
         if not self._registry.credential_ref and not self._access.credentials:
             return "not configured: access is anonymous"
         return f"{self._registry.credential_ref or 'the configured credentials'} can be read"
 
-    def _reach(self) -> RegistryAccess:
+    def _registry_access(self) -> RegistryAccess:
         row, context = self._registry, self._context
         if row.role == RegistryRole.TARGET:
             name = context.config.target.name
@@ -144,7 +146,7 @@ class _Steps:
                     ErrorClass.INVALID, f"{row} is not the active target, so no images are copied to it."
                 )
             return context.driver().access()
-        example = self._example()
+        example = self._example_image()
         host = example.registry if example else row.endpoint
         if host.startswith("*."):
             raise JobRefusedError(ErrorClass.INVALID, f"{row.endpoint} matches many hosts, and {NO_IMAGE}.")
@@ -156,13 +158,13 @@ class _Steps:
 
     def _permission(self, probe: Probe) -> str:
         if self._registry.role == RegistryRole.TARGET:
-            return probe.write(self._own_repository())
-        example = self._example()
+            return probe.write(self._test_repository())
+        example = self._example_image()
         if example is None:
             raise _SkippedError(NO_IMAGE)
         return probe.read(example.repository, example.manifest_reference)
 
-    def _own_repository(self) -> str:
+    def _test_repository(self) -> str:
         """Return the target repository to test. At a cloud's registry it must exist, because a test creates none."""
         newest = (
             ImageMapping.objects.filter(target_registry=self._registry, existence="present").order_by("-id").first()
@@ -173,7 +175,7 @@ class _Steps:
             raise _SkippedError("it has no repository yet: test again after the first copy")
         return "/".join(filter(None, (self._registry.prefix, "k8s-image-swapper-test")))
 
-    def _example(self) -> ImageRef | None:
+    def _example_image(self) -> ImageRef | None:
         """Return the newest image that was mirrored from this registry; None if there is none."""
         host = self._registry.endpoint
         rows = ImageMapping.objects.filter(existence="present").order_by("-id")

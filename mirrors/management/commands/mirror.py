@@ -80,7 +80,7 @@ class Command(ConfiguredCommand):
             if as_json:
                 self.stdout.write(json.dumps({"image": image, "status": "refused", "error": reason}))
         views = (
-            job_snapshots.look(ids)
+            job_snapshots.job_views(ids)
             if queue or not ids
             else _run_jobs(source, ids, sys.stderr if as_json or own else sys.stdout)
         )
@@ -138,7 +138,7 @@ def _run_jobs(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView
     with _stop_on_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
         while True:
             close_old_connections()
-            views = job_snapshots.look(ids)
+            views = job_snapshots.job_views(ids)
             show.update(views)
             if database_outage.out_of_space():
                 stop.set()
@@ -149,7 +149,7 @@ def _run_jobs(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView
         raise CommandError(f"{full} Then run the command again, or let workers run the copies, which stay queued.")
     if stop.is_set():
         print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
-    return job_snapshots.look(ids)
+    return job_snapshots.job_views(ids)
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> It
 
     def drain() -> None:
         while not (stop.is_set() or finished.is_set()):
-            Drain(context, stop=stop.is_set, only=ids, keep_on=lambda: not finished.is_set()).run()
+            Drain(context, stop=stop.is_set, only=ids, keep_running=lambda: not finished.is_set()).run()
         connection.close()
 
     thread = threading.Thread(target=drain, name="drain", daemon=True)

@@ -159,21 +159,21 @@ def _has_trigrams(cursor: Any) -> bool:
     return True
 
 
-def _present(connection: BaseDatabaseWrapper, cursor: Any, wanted: Indexes) -> Indexes:
+def _possible_indexes(connection: BaseDatabaseWrapper, cursor: Any, indexes: Indexes) -> Indexes:
     """Return the indexes whose columns exist: early migrations run before later ones add tables and columns."""
-    tables = {table for table, _ in wanted.values()}
+    tables = {table for table, _ in indexes.values()}
     columns = {
         table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
         for table in tables.intersection(connection.introspection.table_names(cursor))
     }
     return {
-        name: (table, names) for name, (table, names) in wanted.items() if columns.get(table, set()).issuperset(names)
+        name: (table, names) for name, (table, names) in indexes.items() if columns.get(table, set()).issuperset(names)
     }
 
 
 def _build_on_sqlite(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
-        for name, (table, columns) in _present(connection, cursor, SQLITE_SEARCHED).items():
+        for name, (table, columns) in _possible_indexes(connection, cursor, SQLITE_SEARCHED).items():
             cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({', '.join(columns)})")
 
 
@@ -182,11 +182,11 @@ def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
     names = list(SEARCHED)
     valid = "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     cursor.execute(f"{valid} WHERE c.relname = ANY(%s)", [names])  # noqa: S608
-    found = dict(cursor.fetchall())
-    for name, (table, columns) in _present(connection, cursor, SEARCHED).items():
-        if found.get(name):
+    validity = dict(cursor.fetchall())
+    for name, (table, columns) in _possible_indexes(connection, cursor, SEARCHED).items():
+        if validity.get(name):
             continue
-        if name in found:
+        if name in validity:
             cursor.execute(f"DROP INDEX CONCURRENTLY {name}")
         parts = ", ".join(f"upper({column}) gin_trgm_ops" for column in columns)
         cursor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {table} USING gin ({parts})")
@@ -205,5 +205,5 @@ def _without_timeouts(connection: BaseDatabaseWrapper) -> Iterator[None]:
         try:
             yield
         finally:
-            for name, usual in (("statement_timeout", statement), ("lock_timeout", lock)):
-                cursor.execute("SELECT set_config(%s, %s, false)", [name, usual])
+            for name, previous in (("statement_timeout", statement), ("lock_timeout", lock)):
+                cursor.execute("SELECT set_config(%s, %s, false)", [name, previous])

@@ -66,5 +66,5 @@ class RevisionedModel(models.Model):
 def numbers(tables: Sequence[type[models.Model]]) -> dict[str, int]:
     """Return the revision numbers by table name; the number of a table that never changed is 0."""
     names = [model._meta.db_table for model in tables]
-    found = dict(Revision.objects.filter(table__in=names).values_list("table", "number"))
-    return {name: found.get(name, 0) for name in names}
+    stored = dict(Revision.objects.filter(table__in=names).values_list("table", "number"))
+    return {name: stored.get(name, 0) for name in names}

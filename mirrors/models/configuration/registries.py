@@ -24,7 +24,7 @@ HOST = RegexValidator(
 CREDENTIALS: Final = ("username", "credential_ref")
 """The fields with our credentials for a registry, which are valid only for its host."""
 
-CREDENTIALS_DROPPED: Final = (
+CREDENTIALS_CLEARED: Final = (
     "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, "
     "enter its username and credentials reference."
 )
@@ -34,7 +34,7 @@ CLUSTER_NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
 MOST_NAMESPACES: Final = 500
 """Limited, because each is compared with a pod's namespace at admission, and shown on the registry's page."""
 
-TAKEN: Final = (
+DUPLICATE_HOST: Final = (
     "A registry with this host already exists: edit that one (or the configuration file, if it comes from there)."
 )
 
@@ -88,7 +88,7 @@ class ManagedBy(models.TextChoices):
 
 
 class RegistryQuerySet(RevisionedQuerySet["Registry"]):
-    def named_alike(self, host: str) -> Registry | None:
+    def with_alias(self, host: str) -> Registry | None:
         """Return an enabled source registry that has this host among its aliases, or None."""
         sources = self.filter(role=RegistryRole.SOURCE, enabled=True)
         return next((row for row in sources if host in row.settings.get("aliases", ())), None)
@@ -154,7 +154,7 @@ class Registry(RevisionedModel):
             models.UniqueConstraint(
                 fields=["role", "cluster", "endpoint", "prefix"],
                 name="registry_of_cluster_unique",
-                violation_error_message=TAKEN,
+                violation_error_message=DUPLICATE_HOST,
             ),
             models.CheckConstraint(condition=Q(role__in=RegistryRole.values), name="registry_role_known"),
             models.CheckConstraint(condition=Q(kind__in=RegistryKind.values), name="registry_kind_known"),
@@ -176,33 +176,33 @@ class Registry(RevisionedModel):
             self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
             raise ValidationError({"endpoint": str(error)}) from error
-        self._refuse_duplicate_of_file()
+        self._reject_duplicate_of_file()
         is_source = self.role == RegistryRole.SOURCE
-        if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
+        if is_source and (other := Registry.objects.exclude(pk=self.pk).with_alias(self.endpoint)):
             text = f"{other} is the same registry under another of its names: edit that one."
             raise ValidationError({"endpoint": text})
 
-    def _refuse_duplicate_of_file(self) -> None:
+    def _reject_duplicate_of_file(self) -> None:
         """Refuse a row for all clusters that duplicates a row of one cluster's configuration file. The database refuses
         duplicates among the rows of one cluster, and among those for all clusters."""
         if self.managed_by == ManagedBy.CONFIG or self.cluster != ALL_CLUSTERS:
             return
-        same = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
-        if same.filter(managed_by=ManagedBy.CONFIG).exclude(pk=self.pk).exclude(cluster=ALL_CLUSTERS).exists():
-            raise ValidationError({NON_FIELD_ERRORS: TAKEN})
+        duplicates = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
+        if duplicates.filter(managed_by=ManagedBy.CONFIG).exclude(pk=self.pk).exclude(cluster=ALL_CLUSTERS).exists():
+            raise ValidationError({NON_FIELD_ERRORS: DUPLICATE_HOST})
 
-    def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
-        """If the host was changed, clear the credentials that were not ``given`` with the new one, because another host
-        must never get the credentials of the former one. Return whether any were cleared."""
+    def clear_credentials_of_former_host(self, *, provided: Collection[str]) -> bool:
+        """If the host was changed, clear the credentials that were not ``provided`` with the new one, because another
+        host must never get the credentials of the former one. Return whether any were cleared."""
         stored = Registry.objects.filter(pk=self.pk).values_list("endpoint", flat=True).first() if self.pk else None
         try:
-            has_moved = stored is not None and stored != _normalised(self.endpoint)
+            host_has_changed = stored is not None and stored != _normalised(self.endpoint)
         except InvalidReferenceError:
             return False
-        dropped = [name for name in CREDENTIALS if has_moved and name not in given and getattr(self, name)]
-        for name in dropped:
+        cleared = [name for name in CREDENTIALS if host_has_changed and name not in provided and getattr(self, name)]
+        for name in cleared:
             setattr(self, name, "")
-        return bool(dropped)
+        return bool(cleared)
 
     def covers(self, host: str) -> bool:
         """Return whether this registry covers the host: by its name, an alias or a wildcard."""

@@ -63,10 +63,10 @@ class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
 
     def in_repositories(self, names: Iterable[str]) -> ImageMappingQuerySet:
         """Mappings whose target is in one of the repositories (host and path). Each name makes the query larger."""
-        inside = Q(pk__in=[])
+        condition = Q(pk__in=[])
         for name in names:
-            inside |= Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
-        return self.filter(inside)
+            condition |= Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
+        return self.filter(condition)
 
     def private(self) -> ImageMappingQuerySet:
         """Mappings whose source was read with credentials, because it could not be read without."""

@@ -27,17 +27,17 @@ class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
     def rate_limited(self) -> HostBudgetQuerySet:
         """Hosts that jobs must not send requests to now: they are rate limited, or one job is probing whether the
         limit has ended."""
-        waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
-        is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
-        return self.filter(waits | is_probed)
+        is_waiting = Q(resting_until__gt=Now(), resting_until__lte=_latest_end())
+        is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_latest_end())
+        return self.filter(is_waiting | is_probed)
 
     def limited_for_low_priority(self) -> HostBudgetQuerySet:
         """Hosts that are limited only for copies of low priority."""
-        return self.filter(held_until__gt=Now(), held_until__lte=_longest())
+        return self.filter(held_until__gt=Now(), held_until__lte=_latest_end())
 
     def briefly_limited(self) -> HostBudgetQuerySet:
         """Hosts that limit requests for a short time: copies continue, but their requests wait."""
-        return self.filter(slowed_until__gt=Now(), slowed_until__lte=_longest())
+        return self.filter(slowed_until__gt=Now(), slowed_until__lte=_latest_end())
 
     def limited(self) -> HostBudgetQuerySet:
         """Hosts whose rate limit an operator can end, whatever its length."""
@@ -45,13 +45,13 @@ class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
 
     def to_probe(self) -> HostBudgetQuerySet:
         """Hosts whose rate limit has ended, and of which no job has confirmed yet that they accept requests again."""
-        return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
+        return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_latest_end()))
 
     def without_probe(self) -> HostBudgetQuerySet:
-        return self.exclude(probe_until__gt=Now(), probe_until__lte=_longest())
+        return self.exclude(probe_until__gt=Now(), probe_until__lte=_latest_end())
 
 
-def _longest() -> models.ExpressionWrapper[Any]:
+def _latest_end() -> models.ExpressionWrapper[Any]:
     longest = Now() + timedelta(seconds=LONGEST_PAUSE)
     return models.ExpressionWrapper(longest, output_field=models.DateTimeField())
 
@@ -104,12 +104,12 @@ class HostBudget(models.Model):
     @property
     def paused_until(self) -> datetime | None:
         """The end of the current rate limit; None if the host is not limited."""
-        return max(filter(None, (_coming(self.resting_until), _coming(self.slowed_until))), default=None)
+        return max(filter(None, (_if_upcoming(self.resting_until), _if_upcoming(self.slowed_until))), default=None)
 
     @property
     def low_priority_until(self) -> datetime | None:
         """The time until which copies of low priority wait for this host; None if they do not wait."""
-        return _coming(self.held_until)
+        return _if_upcoming(self.held_until)
 
     @property
     def waiting_priorities(self) -> list[str]:
@@ -119,7 +119,7 @@ class HostBudget(models.Model):
         return [str(priority.label).lower() for priority in Priority if priority >= self.held_from]
 
 
-def _coming(until: datetime | None) -> datetime | None:
+def _if_upcoming(until: datetime | None) -> datetime | None:
     """Return the time if it is in the future and within the longest pause, else None."""
     now = timezone.now()
     return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None

@@ -43,18 +43,18 @@ def recorded_for(host: str) -> Q:
     if not has_port:
         return Q(error_host__in=names) & (in_source | in_target | ~(at_port[0] | at_port[1]))
     without = Q(mapping__source__startswith=f"{name}/") | Q(mapping__target__startswith=f"{name}/")
-    theirs = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
+    is_of_host = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
     # The condition on error_host is repeated at the top level, so that the index of errors by host is used.
-    return Q(error_host__in=[host, name]) & theirs
+    return Q(error_host__in=[host, name]) & is_of_host
 
 
 def registry_of(error_host: str, source: str, target: str) -> str:
     """Return the registry that an error is about, as references name it. See ``recorded_for``."""
     host = known_host(error_host)
-    places = [reference.partition("/")[0] for reference in (source, target)]
-    if not host or host in places:
+    hosts = [reference.partition("/")[0] for reference in (source, target)]
+    if not host or host in hosts:
         return host
-    return next((place for place in places if _without_port(place) == (host, True)), host)
+    return next((candidate for candidate in hosts if _without_port(candidate) == (host, True)), host)
 
 
 def known_host(text: str) -> str:

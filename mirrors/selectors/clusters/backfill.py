@@ -46,18 +46,18 @@ def candidates(*, cluster: str, registry_id: int | None, excluding: QuerySet[Any
     if excluding is not None:
         rows = rows.exclude(source__in=excluding)
     awaited = Max(Case(When(state__in=AWAITED_STATES, then=Value(1)), default=Value(0), output_field=IntegerField()))
-    found = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
-    return found.order_by("-is_awaited", "-used", "-workloads", "source")
+    images = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
+    return images.order_by("-is_awaited", "-used", "-workloads", "source")
 
 
-def representatives(*, cluster: str, source: str, most: int) -> list[RunningImage]:
-    """Return at most ``most`` rows of an image, each from a different namespace, those with the most pods first."""
+def representatives(*, cluster: str, source: str, limit: int) -> list[RunningImage]:
+    """Return at most ``limit`` rows of an image, each from a different namespace, those with the most pods first."""
     rows = RunningImage.objects.current().filter(source=source, cluster=cluster).order_by("-pods", "id")
     by_namespace: dict[str, RunningImage] = {}
     # Read up to 20 rows for each result, because an image seldom has as many workloads in one namespace.
-    for row in rows[: most * 20]:
+    for row in rows[: limit * 20]:
         by_namespace.setdefault(row.namespace, row)
-    return list(by_namespace.values())[:most]
+    return list(by_namespace.values())[:limit]
 
 
 def open_run(cluster: str) -> BackfillRun | None:
@@ -101,13 +101,13 @@ def backfill_progress(run: BackfillRun) -> BackfillProgress:
     return _progress(run, dict(rows))
 
 
-def running_backfills(**of: str) -> list[tuple[BackfillRun, BackfillProgress]]:
+def running_backfills(**scope: str) -> list[tuple[BackfillRun, BackfillProgress]]:
     """Return the running and paused backfills with their progress, of all clusters or with ``cluster`` of one. This
     takes one query, because the dashboard refreshes often."""
     # Each count reads a part of an index instead of all rows of the table.
     images = BackfillImage.objects.filter(run=OuterRef("pk"))
     counts = {f"in_{state}": rows_counted(images.filter(state=state)) for state in BackfillImageState.values}
-    runs = BackfillRun.objects.active().filter(**of).order_by("cluster").annotate(**counts)
+    runs = BackfillRun.objects.active().filter(**scope).order_by("cluster").annotate(**counts)
     return [(run, _progress(run, {s: getattr(run, f"in_{s}") for s in BackfillImageState.values})) for run in runs]
 
 
@@ -141,31 +141,31 @@ def why(reason: str) -> str:
 
 def tried_since(cluster: str, since: datetime) -> QuerySet[Any, Any]:
     """Return the sources that runs of this cluster, finished since a time, have considered and not mirrored."""
-    theirs = BackfillImage.objects.filter(run__cluster=cluster, run__finished_at__gt=since)
-    return theirs.exclude(state=BackfillImageState.MIRRORED).values("source")
+    run_images = BackfillImage.objects.filter(run__cluster=cluster, run__finished_at__gt=since)
+    return run_images.exclude(state=BackfillImageState.MIRRORED).values("source")
 
 
-def due(run: BackfillRun, states: Collection[str], most: int) -> list[BackfillImage]:
+def due(run: BackfillRun, states: Collection[str], limit: int) -> list[BackfillImage]:
     """Return the next images of a run that are in one of the states."""
-    return list(BackfillImage.objects.filter(run=run, state__in=states).order_by("rank")[:most])
+    return list(BackfillImage.objects.filter(run=run, state__in=states).order_by("rank")[:limit])
 
 
 def done_now(run: BackfillRun) -> int:
     return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
 
 
-kept_clusters: Final[SlowQueryCache[list[dict[str, Any]]]] = SlowQueryCache()
+cluster_cache: Final[SlowQueryCache[list[dict[str, Any]]]] = SlowQueryCache()
 
 
 def of_clusters() -> list[dict[str, Any]]:
     """Return each cluster with the number of its images that are not at its target. All running images are read for
     this, so the result is cached."""
-    if (known := kept_clusters.get()) is not None:
-        return known
-    began = time.monotonic()
-    found = _of_clusters()
-    kept_clusters.put(found, seconds=time.monotonic() - began)
-    return found
+    if (cached := cluster_cache.get()) is not None:
+        return cached
+    started = time.monotonic()
+    counts = _of_clusters()
+    cluster_cache.put(counts, seconds=time.monotonic() - started)
+    return counts
 
 
 def _of_clusters() -> list[dict[str, Any]]:
@@ -178,9 +178,9 @@ def _is_mirrored() -> Q:
     """Return the condition for rows whose image is at their cluster's target; a cluster without one uses the first."""
     clusters = {row.pk: row.clusters for row in targets_in_use()}
     first = next(iter(clusters), None)
-    theirs = {pk: names for pk, names in clusters.items() if pk != first}
-    condition = Q(~Q(cluster__in=[name for names in theirs.values() for name in names]), is_present_at(first))
-    for registry_id, names in theirs.items():
+    other_targets = {pk: names for pk, names in clusters.items() if pk != first}
+    condition = Q(~Q(cluster__in=[name for names in other_targets.values() for name in names]), is_present_at(first))
+    for registry_id, names in other_targets.items():
         condition |= Q(is_present_at(registry_id), cluster__in=names)
     return condition
 

@@ -25,24 +25,24 @@ def target_of_cluster(cluster: str) -> Registry | None:
     return next((row for row in rows if cluster in row.clusters), rows[0] if rows else None)
 
 
-def place_name(cluster: str, namespace: str) -> str:
+def qualified_namespace(cluster: str, namespace: str) -> str:
     """Return a namespace as shown to users: with the name of the cluster if it is not this process's cluster."""
     if not namespace or cluster in clusters_of_rows():
         return namespace
     return str(ClusterNamespace(cluster, namespace))
 
 
-def clusters_in_words(row: Filter | Registry) -> str:
+def cluster_names(row: Filter | Registry) -> str:
     """Return the clusters that a filter or a registry applies to: for a target, those whose files name it."""
     named = row.clusters if isinstance(row, Registry) else []
     return ", ".join(named) or row.cluster or ALL_NAME
 
 
-def unknown_clusters_warning(row: Filter | Registry, known: Callable[[], Collection[str]]) -> str:
+def unknown_clusters_warning(row: Filter | Registry, known_clusters: Callable[[], Collection[str]]) -> str:
     """Return a warning about clusters that an operator's row names and that have not been set up; empty if there are
-    none. ``known`` is called only if the row names a cluster."""
+    none. ``known_clusters`` is called only if the row names a cluster."""
     named = _named_clusters(row) if row.managed_by == ManagedBy.OPERATOR else set()
-    names = known() if named else ()
+    names = known_clusters() if named else ()
     if not (unknown := sorted(named.difference(names))):
         return ""
     return (
@@ -63,7 +63,7 @@ def stale_clusters() -> list[Cluster]:
     return list(Cluster.objects.stale().order_by("name"))
 
 
-def stale_words(cluster: Cluster) -> str:
+def stale_message(cluster: Cluster) -> str:
     """Return a message about a cluster whose watcher no longer reports: what that means, and what to do."""
     since = timesince(cluster.seen_at, depth=1)
     return (

@@ -18,11 +18,11 @@ REPORT_HOLDS: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PlatformChoice:
-    """The platforms to mirror (``os/arch``; empty: all), and an explanation (``words``). ``never_listed``: the nodes of
-    a cluster were never fully listed."""
+    """The platforms to mirror (``os/arch``; empty: all), and an explanation (``explanation``). ``never_listed``: the
+    nodes of a cluster were never fully listed."""
 
     platforms: tuple[str, ...]
-    words: str
+    explanation: str
     never_listed: bool = False
 
 
@@ -32,12 +32,14 @@ def platforms_to_mirror(config: Config) -> PlatformChoice:
         return PlatformChoice(config.platforms, ", ".join(config.platforms) or "all")
     names = _clusters_of(config)
     rows = _listed(names)
-    known = {name: platforms for name, (platforms, is_recent) in rows.items() if is_recent}
-    if missing := [name for name in names if name not in known]:
-        words = f"all, as no watcher reports the nodes of the cluster {missing[0]}"
-        return PlatformChoice((), words, never_listed=any(name not in rows for name in missing))
-    found = sorted({platform for platforms in known.values() for platform in platforms})
-    return PlatformChoice(tuple(found), f"{', '.join(found)}, which the nodes of {', '.join(known)} have")
+    recent_platforms = {name: platforms for name, (platforms, is_recent) in rows.items() if is_recent}
+    if missing := [name for name in names if name not in recent_platforms]:
+        explanation = f"all, as no watcher reports the nodes of the cluster {missing[0]}"
+        return PlatformChoice((), explanation, never_listed=any(name not in rows for name in missing))
+    all_platforms = sorted({platform for platforms in recent_platforms.values() for platform in platforms})
+    return PlatformChoice(
+        tuple(all_platforms), f"{', '.join(all_platforms)}, which the nodes of {', '.join(recent_platforms)} have"
+    )
 
 
 def platforms_of_nodes(cluster: str) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ def _clusters_of(config: Config) -> list[str]:
 def _listed(names: list[str]) -> dict[str, tuple[list[str], bool]]:
     """Return, by cluster, the platforms of its nodes and whether the report is recent. Clusters whose nodes are not all
     listed with a platform are left out."""
-    unclear = ClusterNode.objects.filter(cluster=OuterRef("name"), platform="")
-    rows = Cluster.objects.filter(~Exists(unclear), name__in=names, listed_at__isnull=False).exclude(platforms=[])
-    found = rows.annotate(holds_since=Now() - REPORT_HOLDS).values_list("name", "platforms", "seen_at", "holds_since")
-    return {name: (platforms, seen_at > since) for name, platforms, seen_at, since in found}
+    incomplete = ClusterNode.objects.filter(cluster=OuterRef("name"), platform="")
+    rows = Cluster.objects.filter(~Exists(incomplete), name__in=names, listed_at__isnull=False).exclude(platforms=[])
+    reports = rows.annotate(holds_since=Now() - REPORT_HOLDS).values_list("name", "platforms", "seen_at", "holds_since")
+    return {name: (platforms, seen_at > since) for name, platforms, seen_at, since in reports}

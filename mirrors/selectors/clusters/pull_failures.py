@@ -21,7 +21,7 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 IMAGES_PER_QUERY: Final = 400
 """The most images in one query. Each is passed as source and as target, and SQLite limits the parameters."""
 
-RESTARTED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+RESTARTABLE_KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """Kinds that ``kubectl rollout restart`` supports."""
 
 PULL_ADVICE: Final = {
@@ -54,7 +54,7 @@ PULL_ADVICE: Final = {
         PullSide.SOURCE,
     ): "The nodes cannot reach the source. Check its status, and the DNS, routes and proxy of the nodes.",
 }
-OF_CAUSE: Final = {
+ADVICE_BY_CAUSE: Final = {
     PullCause.RATE_LIMITED: "The registry limits requests of the nodes; the kubelet tries again. Pulls from the mirror "
     "do not count: mirror the image, then create the pod again.",
     PullCause.PLATFORM_MISSING: "The image has no variant for the platform of these nodes. Compare the key "
@@ -86,7 +86,7 @@ def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, clu
     Namespaces are those of the cluster that may use the image."""
     if target_registry_id is None:
         return {}
-    found: dict[str, Mirrored] = {}
+    images: dict[str, Mirrored] = {}
     for batch in batched(names, IMAGES_PER_QUERY):
         rows = ImageMapping.objects.filter(
             Q(source__in=batch) | Q(target__in=batch), target_registry=target_registry_id
@@ -94,9 +94,9 @@ def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, clu
         mappings = list(rows)
         granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS], cluster)
         for mapping in mappings:
-            known = _mirrored(mapping, granted.get(mapping.pk, frozenset()))
-            found |= {mapping.source: known, mapping.target: known}
-    return found
+            state = _mirrored(mapping, granted.get(mapping.pk, frozenset()))
+            images |= {mapping.source: state, mapping.target: state}
+    return images
 
 
 def _mirrored(mapping: ImageMapping, namespaces: frozenset[str]) -> Mirrored:
@@ -117,14 +117,14 @@ def pull_advice(cause: str, side: str) -> str:
     """Return the advice for a failing pull."""
     if not cause:
         return ""
-    known = PullCause(cause)
-    return PULL_ADVICE.get((known, PullSide(side))) or OF_CAUSE.get(known, "")
+    pull_cause = PullCause(cause)
+    return PULL_ADVICE.get((pull_cause, PullSide(side))) or ADVICE_BY_CAUSE.get(pull_cause, "")
 
 
 def restart_command(sample: dict[str, Any]) -> str:
     """Return the command that recreates a pod, so that it is swapped. It restarts the workload if kubectl supports
     that, and otherwise deletes the pod."""
-    if sample["kind"] in RESTARTED:
+    if sample["kind"] in RESTARTABLE_KINDS:
         return f"kubectl -n {sample['namespace']} rollout restart {sample['kind'].lower()}/{sample['name']}"
     return f"kubectl -n {sample['namespace']} delete pod {sample['pod']}"
 
@@ -134,8 +134,8 @@ def restart_commands(row: PullFailure) -> list[str]:
     return list(dict.fromkeys(restart_command(sample) for sample in row.samples)) if row.would_start else []
 
 
-def failing_images(**of: str) -> QuerySet[Any, Any]:
+def failing_images(**scope: str) -> QuerySet[Any, Any]:
     """Return the number of images that nodes cannot pull, by cause, side and whether they are mirrored, the most
     frequent first; of all clusters, or with ``cluster`` of one."""
-    groups = PullFailure.objects.filter(**of).values("cause", "at", "is_mirrored")
+    groups = PullFailure.objects.filter(**scope).values("cause", "at", "is_mirrored")
     return groups.annotate(images=Count("pk")).order_by("-images", "cause", "at")

@@ -22,8 +22,8 @@ def suspended_targets() -> list[tuple[str, str, str]]:
     return list(rows.order_by("id").values_list("cluster", "registry", "state"))
 
 
-OF_BANNER: Final = ("cluster", "registry", "state", "cause", "nodes")
-"""The fields of a target that ``health_words`` needs."""
+BANNER_FIELDS: Final = ("cluster", "registry", "state", "cause", "nodes")
+"""The fields of a target that ``health_message`` needs."""
 
 
 def disturbed_targets() -> QuerySet[TargetHealth]:
@@ -31,13 +31,13 @@ def disturbed_targets() -> QuerySet[TargetHealth]:
     return TargetHealth.objects.disturbed().order_by("cluster", "registry")
 
 
-def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
-    """Return an unsaved row with the values of the ``OF_BANNER`` fields."""
+def target_from_banner(row: Mapping[str, Any]) -> TargetHealth:
+    """Return an unsaved row with the values of the ``BANNER_FIELDS`` fields."""
     nodes = row["nodes"]
     return TargetHealth(**{**row, "nodes": json.loads(nodes) if isinstance(nodes, str) else nodes})
 
 
-def health_words(row: TargetHealth) -> str:
+def health_message(row: TargetHealth) -> str:
     """Return a message about an unhealthy target: its effect on pods, the cause, and what to do."""
     nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
     tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""

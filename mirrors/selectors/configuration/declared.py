@@ -18,7 +18,10 @@ from swapper_project.process import configured
 
 DeclaredRow = TypeVar("DeclaredRow", Filter, Registry)
 
-DECLARED_BY: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
+IDENTIFYING_FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
+    Registry: ("role", "endpoint", "prefix"),
+    Filter: ("name",),
+}
 """Fields that identify a declared row, among the rows of the file's cluster and those of all clusters."""
 
 FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
@@ -80,9 +83,9 @@ def active_rows(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
     if source is None:
         return None
     config: Config = source.current
-    found: list[Any] = []
-    found += filters_of(config) if model is Filter else (target_of(config), *sources_of(config))
-    return found
+    rows: list[Any] = []
+    rows += filters_of(config) if model is Filter else (target_of(config), *sources_of(config))
+    return rows
 
 
 def own_cluster() -> str:
@@ -97,10 +100,10 @@ def clusters_of_rows() -> tuple[str, str]:
 
 
 def key_of(row: Filter | Registry) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in DECLARED_BY[type(row)])
+    return tuple(getattr(row, name) for name in IDENTIFYING_FIELDS[type(row)])
 
 
-def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> None:
+def apply_declared_values(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> None:
     """Set the fields of database rows to the values of the active file, and disable rows that the file no longer
     declares. Nothing is saved. Rows of operators that the file does not declare stay unchanged, and so do rows of other
     clusters."""
@@ -110,18 +113,18 @@ def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow
     for row in rows:
         if row.cluster not in clusters:
             continue
-        if (found := by_key.get(key_of(row))) is not None:
+        if (declared_row := by_key.get(key_of(row))) is not None:
             for name in FIELDS[type(row)]:
-                setattr(row, name, getattr(found, name))
+                setattr(row, name, getattr(declared_row, name))
         elif row.managed_by == ManagedBy.CONFIG:
             row.enabled = False
 
 
-def without_row(model: type[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> list[DeclaredRow]:
+def unwritten_rows(model: type[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> list[DeclaredRow]:
     """Return the rows that the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
-    rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*DECLARED_BY[model])
+    rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*IDENTIFYING_FIELDS[model])
     if model is Filter:
         rows = rows.filter(managed_by=ManagedBy.CONFIG)
     written = set(rows)
@@ -146,10 +149,10 @@ def _credentials(entry: RegistryWithCredentials) -> dict[str, Any]:
     """Return the fields of a row for the connection to a registry, with a reference to the password."""
     secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
     references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}
-    places = [f"{kind}:{place}" for kind, place in references.items() if place]
+    locations = [f"{kind}:{location}" for kind, location in references.items() if location]
     return {
         "username": entry.username or "",
-        "credential_ref": next(iter(places), ""),
+        "credential_ref": next(iter(locations), ""),
         "insecure": entry.insecure,
         "ca_file": entry.ca_file or "",
     }

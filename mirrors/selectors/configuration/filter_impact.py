@@ -46,8 +46,8 @@ class Plan:
     cluster: str
     row: Filter | None
     _compiled: CompiledFilter
-    _place: _Key
-    _known: _Known
+    _sort_key: _Key
+    _enabled: _EnabledFilters
     _chains: dict[str, Chains] = field(default_factory=dict)
 
     def chains(self, cluster: str) -> Chains:
@@ -68,9 +68,9 @@ class Plan:
         return set() if ALL_CLUSTERS in named else named
 
     def _chains_of(self, cluster: str) -> Chains:
-        chain = _keyed(self._known.of_cluster(cluster))
-        others = [entry for entry in chain if self.row is None or not _is_same(entry.row, self.row)]
-        tried = [(self._place, self._compiled)] if self.cluster in (ALL_CLUSTERS, cluster) else []
+        chain = _keyed(self._enabled.of_cluster(cluster))
+        others = [entry for entry in chain if self.row is None or not _is_same_filter(entry.row, self.row)]
+        tried = [(self._sort_key, self._compiled)] if self.cluster in (ALL_CLUSTERS, cluster) else []
         after = sorted([*((e.key, e.compiled) for e in others), *tried], key=lambda entry: entry[0])
         return Chains([entry.compiled for entry in chain], [compiled for _, compiled in after])
 
@@ -81,53 +81,53 @@ def plan(
     """Return a plan to save an expression. ``row`` is the filter that is being edited. ``position`` and ``cluster``
     default to those of ``row``, or to those of a new filter. Raise InvalidFilterError if the expression is invalid."""
     compiled = compile_filter(row.name if row else UNSAVED, expression)
-    place = _key(row or Filter(), math.inf if row is None else row.pk, position)
+    sort_key = _key(row or Filter(), math.inf if row is None else row.pk, position)
     if cluster is None:
         cluster = row.cluster if row else ALL_CLUSTERS
-    return Plan(compiled.name, cluster, row, compiled, place, _Known.read())
+    return Plan(compiled.name, cluster, row, compiled, sort_key, _EnabledFilters.read())
 
 
-def impact(asked: Plan) -> Impact:
+def impact(plan_to_evaluate: Plan) -> Impact:
     """Return the effect of the plan on the pods sampled in the last day, the newest first."""
 
     def chains(cluster: str) -> tuple[list[CompiledFilter], list[CompiledFilter]]:
-        found = asked.chains(cluster)
-        return found.before, found.after
+        chains_of_cluster = plan_to_evaluate.chains(cluster)
+        return chains_of_cluster.before, chains_of_cluster.after
 
-    return impact_of(_samples(asked.clusters), chains=chains, candidate=asked.candidate)
+    return impact_of(_samples(plan_to_evaluate.clusters), chains=chains, candidate=plan_to_evaluate.candidate)
 
 
 def hits(since: datetime) -> Counter[tuple[str, str]]:
     """Return the number of images that each filter has excluded since a time, by cluster and name of the filter. For
     filters of all clusters, the number is the sum over all clusters."""
     counted = DecisionCount.objects.filter(hour__gte=since).exclude(filter="").order_by()
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for cluster, name, images in counted.values_list("cluster", "filter").annotate(n=Sum("images")):
-        found[cluster, name] += images
-        found[ALL_CLUSTERS, name] += images
-    return found
+        counts[cluster, name] += images
+        counts[ALL_CLUSTERS, name] += images
+    return counts
 
 
 def active_filters(cluster: str) -> list[CompiledFilter]:
     """Return the filters in the order in which reviews of a cluster evaluate them."""
-    return [entry.compiled for entry in _keyed(_Known.read().of_cluster(cluster))]
+    return [entry.compiled for entry in _keyed(_EnabledFilters.read().of_cluster(cluster))]
 
 
 def active_filter_rows() -> list[Filter]:
     """Return the rows of the active filters of this process's cluster in the order of evaluation: those of the active
     file, then those of operators by position."""
-    return _Known.read().of_cluster(declared.own_cluster())
+    return _EnabledFilters.read().of_cluster(declared.own_cluster())
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _EnabledFilters:
     """All enabled filters: those of the active file, if there is one, and the rows of the database."""
 
     of_file: list[Filter] | None
     rows: list[Filter]
 
     @classmethod
-    def read(cls) -> _Known:
+    def read(cls) -> _EnabledFilters:
         return cls(declared.active_rows(Filter), list(Filter.objects.active()))
 
     def of_cluster(self, cluster: str) -> list[Filter]:
@@ -161,15 +161,15 @@ def _key(row: Filter, pk: float, position: int | None = None) -> _Key:
     return int(is_ours), row.position if position is None or not is_ours else position, pk
 
 
-def _is_same(one: Filter, other: Filter) -> bool:
+def _is_same_filter(first: Filter, second: Filter) -> bool:
     """Return whether two rows are the same filter, without keys, because filters of the file have none."""
-    return (one.managed_by, one.cluster, one.name) == (other.managed_by, other.cluster, other.name)
+    return (first.managed_by, first.cluster, first.name) == (second.managed_by, second.cluster, second.name)
 
 
 def _samples(clusters: Collection[str]) -> Iterator[SampledAdmission]:
     """Yield the recent samples of the clusters (empty: of all clusters), newest first."""
-    of = {"cluster__in": clusters} if clusters else {}
-    recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - IMPACT_AGE, **of).order_by("-id")
+    scope = {"cluster__in": clusters} if clusters else {}
+    recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - IMPACT_AGE, **scope).order_by("-id")
     for row in recent[:TRIED_ADMISSIONS]:
         reasons = {(d["container"], d["image"]): d["reason"] for d in row.decisions}
         yield SampledAdmission(row.pk, row.cluster, row.namespace, row.pod_name or row.workload, row.pod, reasons)

@@ -22,5 +22,5 @@ class StorageUsed:
 def storage_used(target: Registry) -> StorageUsed:
     """Return the storage used at a target. This reads all its mappings: with a million, it takes about a second."""
     rows = ImageMapping.objects.filter(target_registry=target, existence="present")
-    found = rows.aggregate(images=Count("*"), sized=Count("size_bytes"), size_bytes=Sum("size_bytes"))
-    return StorageUsed(images=found["images"], sized=found["sized"], size_bytes=found["size_bytes"] or 0)
+    totals = rows.aggregate(images=Count("*"), sized=Count("size_bytes"), size_bytes=Sum("size_bytes"))
+    return StorageUsed(images=totals["images"], sized=totals["sized"], size_bytes=totals["size_bytes"] or 0)

@@ -19,5 +19,5 @@ def search_admissions(rows: QuerySet[AdmissionSample], words: Sequence[str]) -> 
     if not words or connections[rows.db].vendor != "sqlite":
         return search(rows, words, SEARCH_FIELDS)
     # SQLite would read each row, with its pod. A query that selects only columns of the index reads only the index.
-    found = search(AdmissionSample.objects.all(), words, SEARCH_FIELDS).order_by()
-    return rows.filter(pk__in=found.values("pk"))
+    matches = search(AdmissionSample.objects.all(), words, SEARCH_FIELDS).order_by()
+    return rows.filter(pk__in=matches.values("pk"))

@@ -15,7 +15,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 Rows = QuerySet[ImageMapping]
 REASON_CHOICES: Final = (*Obstacle.choices, *ErrorClass.choices)
-SHORTEST: Final = 3
+FEWEST_CHARACTERS: Final = 3
 """The fewest characters that are searched for in reasons, because shorter text is the beginning of too many reasons."""
 
 
@@ -29,27 +29,27 @@ def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
     if ErrorClass.RATE_LIMITED not in errors:
         return found
     limited = MirrorJob.objects.filter(~free_hosts.free(), status=JobStatus.PENDING)
-    return _either(rows, found, rows.filter(obstacle="", last_job__in=limited))
+    return _union(rows, found, rows.filter(obstacle="", last_job__in=limited))
 
 
 def search_mappings(rows: Rows, words: Sequence[str]) -> Rows:
     """Return the mappings whose names contain all words, and those with a reason that starts with the words."""
     found = search(rows, words, SEARCH_FIELDS[ImageMapping])
-    phrase = _plain(" ".join(words))
-    reasons = [value for value, label in REASON_CHOICES if value and _begins(phrase, value, str(label))]
-    if len(phrase) < SHORTEST or not reasons:
+    phrase = _normalized(" ".join(words))
+    reasons = [value for value, label in REASON_CHOICES if value and _any_starts_with(phrase, value, str(label))]
+    if len(phrase) < FEWEST_CHARACTERS or not reasons:
         return found
-    return _either(rows, found, with_reasons(rows, reasons))
+    return _union(rows, found, with_reasons(rows, reasons))
 
 
-def _either(rows: Rows, one: Rows, other: Rows) -> Rows:
+def _union(rows: Rows, first: Rows, second: Rows) -> Rows:
     """Combine two queries by a union, because no index serves a condition over two tables, but each query has one."""
-    return rows.filter(pk__in=one.order_by().values("pk").union(other.order_by().values("pk")))
+    return rows.filter(pk__in=first.order_by().values("pk").union(second.order_by().values("pk")))
 
 
-def _begins(phrase: str, *texts: str) -> bool:
-    return any(_plain(text).startswith(phrase) for text in texts)
+def _any_starts_with(phrase: str, *texts: str) -> bool:
+    return any(_normalized(text).startswith(phrase) for text in texts)
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     return text.lower().replace("-", " ")

@@ -10,18 +10,22 @@ from mirrors.models import ImageMapping, JobStatus, MirrorJob, Obstacle
 from mirrors.selectors.queries.slow_query_cache import SlowQueryCache
 from mirrors.selectors.queries.subqueries import rows_counted
 
-OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
+STATE_OF_JOB_STATUS: Final[dict[str, str]] = {
+    JobStatus.RUNNING: "copying",
+    JobStatus.PENDING: "queued",
+    JobStatus.FAILED: "failed",
+}
 """States by the status of the last job, for images that the target is not known to have."""
 
 _OPEN: Final = Q(paused=False, obstacle="")
 _MISSING: Final = _OPEN & ~Q(existence="present")
-_NO_STATE_OF_JOB: Final = ~Q(last_job__status__in=list(OF_JOBS))
+_WITHOUT_JOB_STATE: Final = ~Q(last_job__status__in=list(STATE_OF_JOB_STATUS))
 
 STATES: Final[dict[str, Q]] = {
     "mirrored": _OPEN & Q(existence="present"),
-    **{state: _MISSING & Q(last_job__status=status) for status, state in OF_JOBS.items()},
-    "absent": _OPEN & Q(existence="absent") & _NO_STATE_OF_JOB,
-    "unknown": _OPEN & Q(existence="unknown") & _NO_STATE_OF_JOB,
+    **{state: _MISSING & Q(last_job__status=status) for status, state in STATE_OF_JOB_STATUS.items()},
+    "absent": _OPEN & Q(existence="absent") & _WITHOUT_JOB_STATE,
+    "unknown": _OPEN & Q(existence="unknown") & _WITHOUT_JOB_STATE,
     "paused": Q(paused=True),
     Obstacle.TAMPERED.value: Q(paused=False, obstacle=Obstacle.TAMPERED),
     Obstacle.IMMUTABLE_CONFLICT.value: Q(paused=False, obstacle=Obstacle.IMMUTABLE_CONFLICT),
@@ -56,7 +60,7 @@ def state_of(mapping: ImageMapping) -> str:
     if mapping.existence == "present":
         return "mirrored"
     job: MirrorJob | None = mapping.last_job
-    return OF_JOBS.get(job.status if job else "", str(mapping.existence))
+    return STATE_OF_JOB_STATUS.get(job.status if job else "", str(mapping.existence))
 
 
 def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
@@ -65,7 +69,7 @@ def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
     return job if job is not None and job.status == JobStatus.FAILED else None
 
 
-kept: Final[SlowQueryCache[dict[str, int]]] = SlowQueryCache()
+state_count_cache: Final[SlowQueryCache[dict[str, int]]] = SlowQueryCache()
 
 
 def counts() -> dict[str, Subquery]:

@@ -29,10 +29,10 @@ CHANGES_OVERLAP = timedelta(seconds=5)
 TARGETS_LIMIT = 1_000
 """The most mappings of one query; their number must stay below the number of parameters that SQLite accepts."""
 
-READ_AT_ONCE = 2_000
+ROWS_PER_READ = 2_000
 """Rows that a pass over many rows holds in memory at a time, which is a few MB."""
 
-REPOSITORIES_AT_ONCE = 100
+REPOSITORIES_PER_QUERY = 100
 """The most repositories in one query, because SQLite limits the depth of expressions."""
 
 _KNOWN_FIELDS = (
@@ -60,9 +60,9 @@ def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> di
     that source."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
-    owners = {known.target: known for known in found}
-    known = {source: owners[target] for source, target in targets.items() if target in owners}
-    return known | {row.source: row for row in found if row.source in targets}
+    owners = {by_owner.target: by_owner for by_owner in found}
+    by_owner = {source: owners[target] for source, target in targets.items() if target in owners}
+    return by_owner | {row.source: row for row in found if row.source in targets}
 
 
 def changed_mappings(
@@ -105,7 +105,7 @@ def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[
     target = models.Subquery(_target_registries(endpoint, prefix)[:1])
     rows = ImageMapping.objects.filter(target_registry_id=target, source__in=sources)
     grants = _grants(rows.filter(access__in=NOT_PUBLIC).values("pk"))
-    for row in rows.order_by().values_list(*_KNOWN_FIELDS).iterator(chunk_size=READ_AT_ONCE):
+    for row in rows.order_by().values_list(*_KNOWN_FIELDS).iterator(chunk_size=ROWS_PER_READ):
         yield _snapshot(row, grants)
 
 
@@ -114,7 +114,7 @@ def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> li
     without tag or digest), at most ``TARGETS_LIMIT`` of each repository."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
     found: list[MappingSnapshot] = []
-    for batch in batched(repositories, REPOSITORIES_AT_ONCE):
+    for batch in batched(repositories, REPOSITORIES_PER_QUERY):
         page = list(_known(rows.in_repositories(batch)[:TARGETS_LIMIT]))
         if len(page) == TARGETS_LIMIT and len(batch) > 1:
             # The images of one repository must not displace those of the others, which would then count as public.
@@ -127,10 +127,10 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
     return _snapshots(list(rows.values_list(*_KNOWN_FIELDS)))
 
 
-def _snapshots(found: Sequence[Sequence[Any]]) -> Iterator[MappingSnapshot]:
+def _snapshots(rows: Sequence[Sequence[Any]]) -> Iterator[MappingSnapshot]:
     # Most images are public. Grants are read only for the others.
-    grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
-    for row in found:
+    grants = _grants([row[0] for row in rows if row[4] in NOT_PUBLIC])
+    for row in rows:
         yield _snapshot(row, grants)
 
 

@@ -25,19 +25,21 @@ def free() -> Q:
     return ~Q(limited[0]) & ~Q(limited[1]) & ~Q(at_source) & ~Q(at_target)
 
 
-def limits(of_job: str = "") -> dict[str, Case]:
+def limits(job_path: str = "") -> dict[str, Case]:
     """Return annotations for rows of jobs: ``limited_host``, the host whose rate limit delays a queued job, and
-    ``limited_until``, the end of the limit. For other rows, ``of_job`` is the path to their job, such as
+    ``limited_until``, the end of the limit. For other rows, ``job_path`` is the path to their job, such as
     ``last_job__``."""
-    source, target, priority = (OuterRef(f"{of_job}{name}") for name in ("source_host", "target_host", "priority"))
+    source, target, priority = (OuterRef(f"{job_path}{name}") for name in ("source_host", "target_host", "priority"))
     is_limited = _any_of(HostBudget.objects.rate_limited())
     is_for_low_priority = _any_of(HostBudget.objects.limited_for_low_priority()) & Q(held_from__lte=priority)
     of_low = Q(host=source, operation=PULLS) | Q(host=target, operation="")
-    keeping = HostBudget.objects.filter((is_limited & Q(host__in=[source, target])) | (is_for_low_priority & of_low))
+    delaying = HostBudget.objects.filter((is_limited & Q(host__in=[source, target])) | (is_for_low_priority & of_low))
     until_probed = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
-    last = keeping.annotate(until=Case(When(is_limited, then=until_probed), default=F("held_until"))).order_by("-until")
+    last = delaying.annotate(until=Case(When(is_limited, then=until_probed), default=F("held_until"))).order_by(
+        "-until"
+    )
     # Only for queued jobs: the rate limits need not be read for the others.
-    is_queued = Q(**{f"{of_job}status": JobStatus.PENDING})
+    is_queued = Q(**{f"{job_path}status": JobStatus.PENDING})
     return {
         "limited_host": Case(When(is_queued, then=Subquery(last.values("host")[:1])), default=None),
         "limited_until": Case(When(is_queued, then=Subquery(last.values("until")[:1])), default=None),

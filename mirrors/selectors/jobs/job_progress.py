@@ -56,7 +56,7 @@ def view(row: JobProgress) -> CopyView:
     done = row.bytes_copied + row.bytes_mounted + row.bytes_skipped
     seconds = max(0.5, (row.updated_at - row.started_at).total_seconds())
     speed = row.bytes_copied / seconds
-    left = row.bytes_total - done
+    remaining = row.bytes_total - done
     is_current = (timezone.now() - row.updated_at).total_seconds() < CURRENT_SECONDS
     return CopyView(
         bytes_total=row.bytes_total,
@@ -68,7 +68,7 @@ def view(row: JobProgress) -> CopyView:
         blobs_done=row.blobs_done,
         moving=tuple(_blob(blob) for blob in row.moving),
         bytes_per_second=speed,
-        seconds_left=left / speed if is_current and speed > 0 and left > 0 else None,
+        seconds_left=remaining / speed if is_current and speed > 0 and remaining > 0 else None,
     )
 
 

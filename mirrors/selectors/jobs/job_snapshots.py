@@ -49,7 +49,7 @@ class JobView:
         }
 
 
-def look(job_ids: Collection[int]) -> list[JobView]:
+def job_views(job_ids: Collection[int]) -> list[JobView]:
     """Return snapshots of the jobs, in the order of their creation."""
     rows = MirrorJob.objects.filter(id__in=job_ids).select_related("mapping", "progress").order_by("id")
     return [_view(row) for row in rows]
@@ -57,7 +57,7 @@ def look(job_ids: Collection[int]) -> list[JobView]:
 
 def _view(job: MirrorJob) -> JobView:
     row = getattr(job, "progress", None)
-    seen = view(row) if row else NOT_BEGUN
+    progress = view(row) if row else NOT_BEGUN
     return JobView(
         job_id=job.id,
         source=job.mapping.source,
@@ -68,8 +68,8 @@ def _view(job: MirrorJob) -> JobView:
         error_class=job.error_class,
         error=job.error_message,
         digest=job.mapping.target_digest,
-        bytes_total=seen.bytes_total,
-        bytes_done=seen.bytes_done,
-        bytes_copied=seen.bytes_copied,
-        moving=seen.moving if job.status == "running" else (),
+        bytes_total=progress.bytes_total,
+        bytes_done=progress.bytes_done,
+        bytes_copied=progress.bytes_copied,
+        moving=progress.moving if job.status == "running" else (),
     )

@@ -27,7 +27,7 @@ from mirrors.models import (
 )
 from mirrors.selectors.clusters import readiness
 from mirrors.selectors.clusters.pull_failures import failing_images
-from mirrors.selectors.clusters.suspensions import OF_BANNER, disturbed_targets
+from mirrors.selectors.clusters.suspensions import BANNER_FIELDS, disturbed_targets
 from mirrors.selectors.images import mapping_states
 from mirrors.selectors.jobs.retries import unsolved_failures, waiting_retries
 from mirrors.selectors.queries.subqueries import JsonRows, rows_counted
@@ -95,44 +95,46 @@ _SMALL: Final = (
 def dashboard_facts(now: datetime, since: datetime, cluster: str = "") -> DashboardFacts:
     """Return the facts, read with one query. With ``cluster``, backfills, readiness, restart loops and failing pulls
     are those of that cluster. ``failures`` are those since ``since``."""
-    of: dict[str, str] = {"cluster": cluster} if cluster else {}
+    scope: dict[str, str] = {"cluster": cluster} if cluster else {}
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
     # The facts are subqueries of the first row of Revision, which has rows as soon as anything is configured.
-    images, began = mapping_states.kept.get(), time.monotonic()
+    images, started = mapping_states.state_count_cache.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
-        is_backfilling=Exists(BackfillRun.objects.active().filter(**of)),
+        is_backfilling=Exists(BackfillRun.objects.active().filter(**scope)),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
-        **readiness.sums(now, **of),
-        loops=rows_counted(RestartLoop.objects.active().filter(**of)),
-        disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
-        pulls=JsonRows(failing_images(**of)),
+        **readiness.sums(now, **scope),
+        loops=rows_counted(RestartLoop.objects.active().filter(**scope)),
+        disturbed=JsonRows(disturbed_targets().values(*BANNER_FIELDS)),
+        pulls=JsonRows(failing_images(**scope)),
         retries=JsonRows(waiting_retries()[:MOST_RETRIES]),
         failures=JsonRows(unsolved_failures(since)),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED_STATES if images is None else ()))
-    if (found := row.first()) is None:
+    if (facts := row.first()) is None:
         return DashboardFacts()
     if images is None:
-        images = {state: found.pop(state) for state in mapping_states.COUNTED_STATES}
-        mapping_states.kept.put(images, seconds=time.monotonic() - began)
-    return DashboardFacts(**found, images=images)
+        images = {state: facts.pop(state) for state in mapping_states.COUNTED_STATES}
+        mapping_states.state_count_cache.put(images, seconds=time.monotonic() - started)
+    return DashboardFacts(**facts, images=images)
 
 
 def hosts(now: datetime) -> dict[str, Any]:
     """Return the rate limited hosts with the end of the limit, and the remaining pulls reported within a day."""
     is_limited = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
-    heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
+    is_reported = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
     # A host can have a budget for each credential. Show the latest end of their limits, and the fewest remaining pulls.
-    known = HostBudget.objects.filter(is_limited | heard).order_by().values("host")
-    limited = known.annotate(until=Max("resting_until", filter=is_limited), left=Min("remaining", filter=heard))
+    reported = HostBudget.objects.filter(is_limited | is_reported).order_by().values("host")
+    limited = reported.annotate(
+        until=Max("resting_until", filter=is_limited), left=Min("remaining", filter=is_reported)
+    )
     rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS_NAMED])
     return {
         "resting_hosts": {host: until for host, until, _ in rows if until is not None},
-        "remaining_pulls": {host: left for host, _, left in rows if left is not None},
+        "remaining_pulls": {host: remaining for host, _, remaining in rows if remaining is not None},
     }
 
 
@@ -145,11 +147,11 @@ def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
     running: set[str] = set()
     configuration_problems: list[str] = []
     rows = Instance.objects.order_by("role", "name").values_list("role", "name", "cluster", "facts", "seen_at")
-    for role, name, where, facts, seen_at in rows:
+    for role, name, process_cluster, facts, seen_at in rows:
         if now - seen_at > SEEN_WITHIN[role]:
             continue
         running.add(role)
-        if cluster and where != cluster:
+        if cluster and process_cluster != cluster:
             continue
         counts[role] += 1
         if expires := facts.get("certificate_expires_at"):

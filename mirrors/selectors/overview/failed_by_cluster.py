@@ -14,11 +14,11 @@ from mirrors.models.jobs.job_errors import known_host
 
 def failed_by_cluster(registries: Iterable[Registry], since: datetime) -> Counter[tuple[str, str]]:
     """Return the number of failed jobs by host and cluster (empty: requested by users), with one query."""
-    there = Q(pk__in=[])
+    at_registries = Q(pk__in=[])
     for registry in registries:
-        there |= Q(**registry.lookup_of("error_host"))
-    failed = MirrorJob.objects.filter(there, status=JobStatus.FAILED, finished_at__gte=since).order_by()
-    found: Counter[tuple[str, str]] = Counter()
+        at_registries |= Q(**registry.lookup_of("error_host"))
+    failed = MirrorJob.objects.filter(at_registries, status=JobStatus.FAILED, finished_at__gte=since).order_by()
+    counts: Counter[tuple[str, str]] = Counter()
     for host, cluster, jobs in failed.values_list("error_host", "cluster").annotate(n=Count("*")):
-        found[known_host(host), cluster] += jobs
-    return found
+        counts[known_host(host), cluster] += jobs
+    return counts

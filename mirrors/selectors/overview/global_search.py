@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet, Subquery
 
 from mirrors.models import ImageMapping, ImageUse, MirrorJob, RunningImage
-from mirrors.selectors.queries.known_clusters import places_in
+from mirrors.selectors.queries.known_clusters import namespaces_in
 from mirrors.selectors.queries.search import job_number, search
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -85,19 +85,19 @@ def _jobs(words: Sequence[str]) -> list[MirrorJob]:
 
 def _namespaces_by(words: Sequence[str]) -> list[str]:
     """Return the namespaces whose names contain all words; for ``CLUSTER/NAMESPACE``, only those of the cluster."""
-    if len(words) == 1 and (place := places_in(words).get(words[0])):
-        named = [name for name in _namespaces() if place.namespace in name]
+    if len(words) == 1 and (namespace := namespaces_in(words).get(words[0])):
+        named = [name for name in _namespaces() if namespace.namespace in name]
         # The exact match is first.
-        named.sort(key=lambda name: name != place.namespace)
-        used = _used_in(place.cluster, named[:NAMESPACES_OF_CLUSTER])
-        return [str(ClusterNamespace(place.cluster, name)) for name in named if name in used][:MOST_RESULTS]
+        named.sort(key=lambda name: name != namespace.namespace)
+        used = _used_in(namespace.cluster, named[:NAMESPACES_OF_CLUSTER])
+        return [str(ClusterNamespace(namespace.cluster, name)) for name in named if name in used][:MOST_RESULTS]
     return [name for name in _namespaces() if all(word.lower() in name for word in words)][:MOST_RESULTS]
 
 
 def _used_in(cluster: str, namespaces: Sequence[str]) -> set[str]:
     """Return those of the namespaces in which the cluster has workloads, with one index lookup per namespace."""
-    there = ImageUse.objects.filter(cluster=cluster).order_by()
-    rows = [Subquery(there.filter(namespace=name).values("pk")[:1]) for name in namespaces]
+    cluster_uses = ImageUse.objects.filter(cluster=cluster).order_by()
+    rows = [Subquery(cluster_uses.filter(namespace=name).values("pk")[:1]) for name in namespaces]
     return set(ImageUse.objects.filter(pk__in=rows).values_list("namespace", flat=True)) if rows else set()
 
 

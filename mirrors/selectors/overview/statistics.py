@@ -29,7 +29,7 @@ BY_HOUR = 48
 COVERAGE_HOURS: Final = (24, 168)
 """Periods, in hours, whose coverage is shown for any range, each with the coverage of the period before."""
 
-Ended = dict[tuple[datetime, str, str, str], int]
+FinishedCounts = dict[tuple[datetime, str, str, str], int]
 """The number of finished jobs by hour or day, status, error class and registry."""
 
 COPIED: Final = "copied"
@@ -41,7 +41,7 @@ Reader = Callable[..., dict[Any, Any]]
 MOST_TIME_RANGES: Final = 36
 """The most time ranges whose past days are cached: those of the dashboard, for a few time zones and clusters."""
 
-_over: dict[tuple[Any, ...], dict[Any, Any]] = {}
+_past_days: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class Overview:
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
-        ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
-        self._copied = {at: number for (at, status, _, _), number in ended.items() if status == COPIED}
-        self._ended = {key: jobs for key, jobs in ended.items() if key[1] != COPIED}
+        finished: FinishedCounts = self._read(_read_finished, self.since, is_hourly=is_hourly)
+        self._copied = {at: number for (at, status, _, _), number in finished.items() if status == COPIED}
+        self._finished = {key: jobs for key, jobs in finished.items() if key[1] != COPIED}
 
     def begin_of(self, hours: int) -> datetime:
         """Return the start of the last hours, rounded down to a whole minute, so that linked lists start at the same
@@ -78,27 +78,27 @@ class Overview:
 
     def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
         """Return the sums of the hours that start at or after ``since`` and before ``until``."""
-        found = Admitted()
+        total = Admitted()
         for hour, sums in self._admitted.items():
             if hour >= since and (until is None or hour < until):
-                found = found.plus(sums)
-        return found
+                total = total.plus(sums)
+        return total
 
     def ended(self, status: str) -> dict[str, int]:
         """Return the number of jobs that finished with this status, by error class."""
-        found: Counter[str] = Counter()
-        for (_, its_status, error, _), jobs in self._ended.items():
-            if its_status == status:
-                found[error] += jobs
-        return dict(sorted(found.items()))
+        counts: Counter[str] = Counter()
+        for (_, job_status, error, _), jobs in self._finished.items():
+            if job_status == status:
+                counts[error] += jobs
+        return dict(sorted(counts.items()))
 
     def failed_by_host(self) -> dict[str, int]:
         """Return the number of failed jobs, by the registry at which they failed."""
-        found: Counter[str] = Counter()
-        for (_, status, _, host), jobs in self._ended.items():
+        counts: Counter[str] = Counter()
+        for (_, status, _, host), jobs in self._finished.items():
             if status == JobStatus.FAILED and host:
-                found[known_host(host)] += jobs
-        return dict(sorted(found.items()))
+                counts[known_host(host)] += jobs
+        return dict(sorted(counts.items()))
 
     @property
     def bytes_copied(self) -> int:
@@ -113,7 +113,7 @@ class Overview:
                 at = hour if is_hourly else hour.replace(hour=0)
                 sums[at] = sums.get(at, Admitted()).plus(counted)
         jobs: Counter[tuple[datetime, str]] = Counter()
-        for (at, status, _, _), count in self._ended.items():
+        for (at, status, _, _), count in self._finished.items():
             jobs[at, status] += count
         return [
             Point(
@@ -126,41 +126,41 @@ class Overview:
             for at in _times(self.since, self.now, is_hourly=is_hourly)
         ]
 
-    def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **of: str) -> dict[Any, Any]:
+    def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **scope: str) -> dict[Any, Any]:
         """Return the counts since a time. Past days are cached until ``since`` moves, after a minute; today is read
         each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
         # Jobs of deleted mappings no longer count, so a deletion invalidates the cache.
-        key = (read, since, today, is_hourly, self.facts.forgotten, *of.values())
-        if (over := _over.get(key)) is not None:
-            return {**over, **read(today, is_hourly, **of)}
-        found = read(since, is_hourly, **of)
-        if len(_over) >= MOST_TIME_RANGES:
-            _over.clear()
-        _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
-        return found
+        key = (read, since, today, is_hourly, self.facts.forgotten, *scope.values())
+        if (cached := _past_days.get(key)) is not None:
+            return {**cached, **read(today, is_hourly, **scope)}
+        counts = read(since, is_hourly, **scope)
+        if len(_past_days) >= MOST_TIME_RANGES:
+            _past_days.clear()
+        _past_days[key] = {at: counted for at, counted in counts.items() if _time_of(at) < today}
+        return counts
 
 
 def _read_admitted(since: datetime, is_hourly: bool, cluster: str) -> dict[datetime, Admitted]:
-    within = {"hour__gte": since, **({"cluster": cluster} if cluster else {})}
-    rows = DecisionCount.objects.filter(**within).order_by().values_list("hour")
+    conditions = {"hour__gte": since, **({"cluster": cluster} if cluster else {})}
+    rows = DecisionCount.objects.filter(**conditions).order_by().values_list("hour")
     sums = {name: Sum("images", filter=condition) for name, condition in OF_ADMITTED.items()}
-    return {hour: Admitted(*(images or 0 for images in found)) for hour, *found in rows.annotate(**sums)}
+    return {hour: Admitted(*(images or 0 for images in image_counts)) for hour, *image_counts in rows.annotate(**sums)}
 
 
-def _read_ended(since: datetime, is_hourly: bool) -> Ended:
-    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
-    counted = ended.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
+def _read_finished(since: datetime, is_hourly: bool) -> FinishedCounts:
+    finished_jobs = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
+    counted = finished_jobs.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
-    of = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
-    copied = attempts.annotate(**of).values_list("at", *of).annotate(n=Sum("bytes_copied"))
+    constants = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
+    copied = attempts.annotate(**constants).values_list("at", *constants).annotate(n=Sum("bytes_copied"))
     # Two short queries are combined into one, because the page is refreshed often.
     return {(at, status, error, host): int(n or 0) for at, status, error, host, n in counted.union(copied, all=True)}
 
 
 def forget() -> None:
     """Clear the cache of past days."""
-    _over.clear()
+    _past_days.clear()
 
 
 def _time_of(key: Any) -> datetime:

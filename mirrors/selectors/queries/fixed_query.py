@@ -42,8 +42,8 @@ def fixed_query(build: Callable[..., QuerySet[Any, Any]]) -> Callable[..., list[
     def rows(*values: str | int) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(*_filled(compiled(connection.vendor, len(values)), values))
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
+            result: list[tuple[Any, ...]] = cursor.fetchall()
+        return result
 
     return rows
 
@@ -72,20 +72,20 @@ def fixed_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]
 def update_rows(model: type[Model], where: Mapping[str, Any], values: Mapping[str, Any]) -> int:
     """Update the rows whose columns have the values of ``where``, and return their number. ``values`` are Python values
     or expressions. The SQL is compiled once for each combination of columns and expressions."""
-    given = {name: value for name, value in values.items() if not hasattr(value, "resolve_expression")}
-    computed = tuple((name, value) for name, value in values.items() if name not in given)
-    update = _update_of(model, tuple(where), tuple(given), computed)
-    return update(*(as_stored(model, name, value) for name, value in (*where.items(), *given.items())))
+    plain = {name: value for name, value in values.items() if not hasattr(value, "resolve_expression")}
+    computed = tuple((name, value) for name, value in values.items() if name not in plain)
+    update = _update_of(model, tuple(where), tuple(plain), computed)
+    return update(*(as_stored(model, name, value) for name, value in (*where.items(), *plain.items())))
 
 
 @lru_cache(maxsize=MOST_COMPILED_UPDATES)
 def _update_of(
-    model: type[Model], where: tuple[str, ...], given: tuple[str, ...], computed: tuple[tuple[str, Any], ...]
+    model: type[Model], where: tuple[str, ...], plain: tuple[str, ...], computed: tuple[tuple[str, Any], ...]
 ) -> Callable[..., int]:
     @fixed_update
     def update(*arguments: Argument) -> tuple[QuerySet[Any, Any], dict[str, Any]]:
         rows = model._base_manager.filter(**dict(zip(where, arguments, strict=False)))
-        return rows, {**dict(zip(given, arguments[len(where) :], strict=True)), **dict(computed)}
+        return rows, {**dict(zip(plain, arguments[len(where) :], strict=True)), **dict(computed)}
 
     return update
 
@@ -113,7 +113,7 @@ def fixed_insert(
             unique_fields=[field(name) for name in unique],
             update_fields=[field(name) for name in updated],
         )
-        query.insert_values([one for one in row._meta.local_fields if not isinstance(one, AutoField)], [row])
+        query.insert_values([column for column in row._meta.local_fields if not isinstance(column, AutoField)], [row])
         ((sql, parameters),) = query.get_compiler(connection=connection).as_sql()
         return sql, tuple(parameters)
 
@@ -126,4 +126,6 @@ def fixed_insert(
 
 def _filled(compiled: Compiled, values: Sequence[Any]) -> tuple[str, list[Any]]:
     sql, parameters = compiled
-    return sql, [values[one.position] if isinstance(one, Argument) else one for one in parameters]
+    return sql, [
+        values[parameter.position] if isinstance(parameter, Argument) else parameter for parameter in parameters
+    ]

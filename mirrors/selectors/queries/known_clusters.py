@@ -16,16 +16,16 @@ def known_clusters() -> list[str]:
     return sorted({name for names in targets for name in names})
 
 
-def places_in(words: Iterable[str]) -> dict[str, ClusterNamespace]:
+def namespaces_in(words: Iterable[str]) -> dict[str, ClusterNamespace]:
     """Return, by word, the namespaces of words of the form ``CLUSTER/NAMESPACE`` with a known cluster, as pages print
     them. This takes at most one query, and none for words without a slash."""
-    parsed = {word: place for word in words if (place := ClusterNamespace.parse(word)) is not None}
-    known = known_clusters() if parsed else ()
-    return {word: place for word, place in parsed.items() if place.cluster in known}
+    parsed = {word: namespace for word in words if (namespace := ClusterNamespace.parse(word)) is not None}
+    clusters = known_clusters() if parsed else ()
+    return {word: namespace for word, namespace in parsed.items() if namespace.cluster in clusters}
 
 
 def in_namespace(text: str) -> Q:
     """Return the condition for rows of a namespace: ``shop`` in all clusters, or ``prod/shop`` in one cluster."""
     text = text.strip()
-    place = places_in([text]).get(text)
-    return Q(namespace=text) if place is None else Q(cluster=place.cluster, namespace=place.namespace)
+    namespace = namespaces_in([text]).get(text)
+    return Q(namespace=text) if namespace is None else Q(cluster=namespace.cluster, namespace=namespace.namespace)

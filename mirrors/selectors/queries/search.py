@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.text import smart_split, unescape_string_literal
 
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob, MirrorRequest
-from mirrors.selectors.queries.known_clusters import places_in
+from mirrors.selectors.queries.known_clusters import namespaces_in
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 M = TypeVar("M", bound=Model)
@@ -35,8 +35,8 @@ def search_words(text: str) -> list[str]:
 
 def job_number(words: Sequence[str]) -> int | None:
     """Return a job's number from the forms that pages print, ``485``, ``#485`` or ``Job 485``; None for other words."""
-    named = words[1:] if len(words) == 2 and words[0].lower() == "job" else words
-    text = named[0].removeprefix("#") if len(named) == 1 else ""
+    number_words = words[1:] if len(words) == 2 and words[0].lower() == "job" else words
+    text = number_words[0].removeprefix("#") if len(number_words) == 1 else ""
     return int(text) if text.isdecimal() and len(text) <= LONGEST_JOB_NUMBER else None
 
 
@@ -51,21 +51,21 @@ def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> Qu
     words = list(words)
     if not words:
         return rows
-    own: list[str] = []
-    of_images: dict[str, list[str]] = {}
+    own_fields: list[str] = []
+    mapping_fields: dict[str, list[str]] = {}
     for field in fields:
         path, _, column = field.rpartition("__")
         if path.endswith("mapping"):
-            of_images.setdefault(path, []).append(column)
+            mapping_fields.setdefault(path, []).append(column)
         else:
-            own.append(field)
-    places = places_in(words) if "namespace" in own else {}
-    found = _all(words, own, places) if own else Q()
-    for path, columns in of_images.items():
-        found |= _of_images(words, path, columns)
+            own_fields.append(field)
+    namespaces = namespaces_in(words) if "namespace" in own_fields else {}
+    condition = _all(words, own_fields, namespaces) if own_fields else Q()
+    for path, columns in mapping_fields.items():
+        condition |= _by_mapping(words, path, columns)
     if rows.model in JOB_OF and (number := job_number(words)) is not None:
-        found |= Q(**{JOB_OF[rows.model]: number})
-    return rows.filter(found)
+        condition |= Q(**{JOB_OF[rows.model]: number})
+    return rows.filter(condition)
 
 
 def by_keys(rows: QuerySet[M], found: QuerySet[M]) -> QuerySet[M]:
@@ -79,7 +79,7 @@ def _is_quoted(part: str) -> bool:
     return len(part) > 1 and part[0] in "\"'" and part[0] == part[-1]
 
 
-def _of_images(words: list[str], path: str, columns: list[str]) -> Q:
+def _by_mapping(words: list[str], path: str, columns: list[str]) -> Q:
     matching = ImageMapping.objects.filter(_all(words, columns)).order_by()
     keys = list(matching.values_list("pk", flat=True)[: FEW_MAPPINGS + 1])
     if len(keys) > FEW_MAPPINGS:
@@ -89,26 +89,26 @@ def _of_images(words: list[str], path: str, columns: list[str]) -> Q:
     return Q(**{f"{path}__in": keys})
 
 
-def _all(words: list[str], fields: list[str], places: Mapping[str, ClusterNamespace] | None = None) -> Q:
+def _all(words: list[str], fields: list[str], namespaces: Mapping[str, ClusterNamespace] | None = None) -> Q:
     """Return the condition that each word is in one of the fields, or names the namespace of the row."""
-    found = Q()
+    condition = Q()
     for word in words:
-        one = Q()
+        word_condition = Q()
         for field in fields:
-            one |= Q(**{f"{field}__icontains": word})
-        if place := (places or {}).get(word):
-            one |= Q(cluster=place.cluster, namespace__icontains=place.namespace)
-        found &= one | _in_namespace(word, fields)
-    return found
+            word_condition |= Q(**{f"{field}__icontains": word})
+        if namespace := (namespaces or {}).get(word):
+            word_condition |= Q(cluster=namespace.cluster, namespace__icontains=namespace.namespace)
+        condition &= word_condition | _in_namespace(word, fields)
+    return condition
 
 
 def _in_namespace(word: str, fields: Iterable[str]) -> Q:
     """Return the condition for a word such as ``shop/checkout``, a workload or pod in a namespace; empty for other
     words and for rows without these fields."""
     namespace, _, name = word.partition("/")
-    found = Q()
+    condition = Q()
     if namespace and name and "namespace" in fields:
         for field in fields:
             if field in IN_NAMESPACE:
-                found |= Q(**{"namespace": namespace, f"{field}__icontains": name})
-    return found
+                condition |= Q(**{"namespace": namespace, f"{field}__icontains": name})
+    return condition

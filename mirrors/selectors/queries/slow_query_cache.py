@@ -19,15 +19,15 @@ class SlowQueryCache(Generic[T]):
 
     def __init__(self) -> None:
         self._until = 0.0
-        self._answer: T | None = None
+        self._result: T | None = None
 
     def get(self) -> T | None:
-        return self._answer if time.monotonic() < self._until else None
+        return self._result if time.monotonic() < self._until else None
 
-    def put(self, answer: T, *, seconds: float) -> None:
+    def put(self, result: T, *, seconds: float) -> None:
         """Cache a result if its query was slow; ``seconds`` is the duration of the query."""
         if seconds > SLOW_SECONDS:
-            self._until, self._answer = time.monotonic() + KEPT_FACTOR * seconds, answer
+            self._until, self._result = time.monotonic() + KEPT_FACTOR * seconds, result
 
     def forget(self) -> None:
         self._until = 0.0

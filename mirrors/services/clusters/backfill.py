@@ -46,23 +46,23 @@ def request_preview(*, cluster: str, requested_by: str, excluding: QuerySet[Any]
     target = target_of_cluster(cluster)
     if target is None:
         raise ActionRefusedError(NO_TARGET)
-    found = list(
+    candidates = list(
         islice(backfills.candidates(cluster=cluster, registry_id=target.pk, excluding=excluding), MOST_RUN_IMAGES)
     )
-    if not found and not RunningImage.objects.filter(cluster=cluster).exists():
+    if not candidates and not RunningImage.objects.filter(cluster=cluster).exists():
         raise ActionRefusedError(
             f"There is no data about the cluster {cluster}: check that its watcher runs (manage.py watch)."
         )
-    if not found:
+    if not candidates:
         raise NothingToMirrorError(
             f"All images that run in the cluster {cluster} are mirrored: there is nothing to do."
         )
     try:
         with transaction.atomic():
-            _move(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
-            run = BackfillRun.objects.create(cluster=cluster, requested_by=requested_by[:255], images=len(found))
+            _set_state(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
+            run = BackfillRun.objects.create(cluster=cluster, requested_by=requested_by[:255], images=len(candidates))
             BackfillImage.objects.bulk_create(
-                (_image(run, n, row) for n, row in enumerate(found)), batch_size=ROWS_PER_INSERT
+                (_image(run, n, row) for n, row in enumerate(candidates)), batch_size=ROWS_PER_INSERT
             )
             _record_action(run, "preview", requested_by)
     except IntegrityError:
@@ -114,10 +114,10 @@ def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
     run = BackfillRun.objects.get(pk=run_id)
     changed = _change(run, BackfillRun.OPEN, BackfillState.CANCELLED, "cancel", requested_by)
     cancel_jobs(job_ids=_queued_jobs(run), requested_by=requested_by)
-    left = BackfillImage.objects.filter(run=run)
-    left.filter(job__status=JobStatus.CANCELLED).update(state=BackfillImageState.CANCELLED)
+    run_images = BackfillImage.objects.filter(run=run)
+    run_images.filter(job__status=JobStatus.CANCELLED).update(state=BackfillImageState.CANCELLED)
     unstarted = [BackfillImageState.FOUND, BackfillImageState.READY]
-    left.filter(state__in=unstarted).update(state=BackfillImageState.CANCELLED)
+    run_images.filter(state__in=unstarted).update(state=BackfillImageState.CANCELLED)
     return changed
 
 
@@ -126,9 +126,9 @@ def _queued_jobs(run: BackfillRun) -> list[int]:
     by a pod or a user in the meantime, and open runs of other clusters may wait for a job too."""
     queued = BackfillImage.objects.filter(state=BackfillImageState.QUEUED)
     jobs = MirrorJob.objects.filter(status=JobStatus.PENDING, priority=Priority.BACKFILL)
-    theirs = jobs.filter(pk__in=queued.filter(run=run).values("job"))
-    of_others = queued.filter(job=OuterRef("pk"), run__state__in=BackfillRun.OPEN).exclude(run=run)
-    return list(theirs.filter(~Exists(of_others)).values_list("pk", flat=True))
+    run_jobs = jobs.filter(pk__in=queued.filter(run=run).values("job"))
+    images_of_other_runs = queued.filter(job=OuterRef("pk"), run__state__in=BackfillRun.OPEN).exclude(run=run)
+    return list(run_jobs.filter(~Exists(images_of_other_runs)).values_list("pk", flat=True))
 
 
 def hold_running(run_id: int) -> bool:
@@ -138,12 +138,12 @@ def hold_running(run_id: int) -> bool:
 
 
 def _change(
-    run: BackfillRun, before: Collection[str], after: BackfillState, action: str, requested_by: str, **more: Any
+    run: BackfillRun, before: Collection[str], after: BackfillState, action: str, requested_by: str, **fields: Any
 ) -> BackfillRun:
     if after == BackfillState.RUNNING:
-        more |= {"resumed_at": Now(), "done_before": backfills.done_now(run)}
+        fields |= {"resumed_at": Now(), "done_before": backfills.done_now(run)}
     with transaction.atomic():
-        if not _move(BackfillRun.objects.filter(pk=run.pk), before, after, **more):
+        if not _set_state(BackfillRun.objects.filter(pk=run.pk), before, after, **fields):
             run.refresh_from_db()
             raise ActionRefusedError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
         _record_action(run, action, requested_by)
@@ -151,11 +151,11 @@ def _change(
     return run
 
 
-def _move(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillState, **more: Any) -> int:
+def _set_state(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillState, **fields: Any) -> int:
     """Change the state of the runs that are still in one of the states ``before``, and return how many were changed."""
     if after not in BackfillRun.OPEN:
-        more["finished_at"] = Now()
-    return runs.filter(state__in=before).update(state=after, problem="", **more)
+        fields["finished_at"] = Now()
+    return runs.filter(state__in=before).update(state=after, problem="", **fields)
 
 
 def _record_action(run: BackfillRun, action: str, actor: str) -> None:
@@ -165,4 +165,4 @@ def _record_action(run: BackfillRun, action: str, actor: str) -> None:
 
 def finish_run(*, run_id: int) -> None:
     """Record that a run is finished, because all of its images have been processed."""
-    _move(BackfillRun.objects.filter(pk=run_id), {BackfillState.RUNNING}, BackfillState.FINISHED)
+    _set_state(BackfillRun.objects.filter(pk=run_id), {BackfillState.RUNNING}, BackfillState.FINISHED)

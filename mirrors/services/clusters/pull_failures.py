@@ -29,7 +29,7 @@ ROWS_PER_STATEMENT: Final = 500
 SEEN_EVERY: Final = timedelta(minutes=1)
 """The time between two writes of ``last_seen_at`` in rows that have not changed."""
 
-ASKED_EVERY: Final = timedelta(minutes=5)
+REQUESTED_EVERY: Final = timedelta(minutes=5)
 """The time between two requests for one missing image: the kubelet's longest back-off, during which a pod can still
 report the failure."""
 
@@ -58,17 +58,17 @@ class SeenFailure:
 _COMPARED = ("source", "pods", "nodes", "namespaces", "samples", "is_mirrored")
 
 
-def write_failures(*, cluster: str, seen: Sequence[SeenFailure], rows: dict[str, PullFailure]) -> None:
+def write_failures(*, cluster: str, failures: Sequence[SeenFailure], rows: dict[str, PullFailure]) -> None:
     """Update the rows of a cluster (``rows``, by key) to the failures that were seen. A row keeps its first message,
     because messages contain ports and request IDs that differ in each attempt."""
-    by_key = {failure.key: failure for failure in sorted(seen, key=lambda failure: failure.key)}
+    by_key = {failure.key: failure for failure in sorted(failures, key=lambda failure: failure.key)}
     new = [_new(cluster, failure) for key, failure in by_key.items() if key not in rows]
-    changed = [rows[key] for key, failure in by_key.items() if key in rows and _take(rows[key], failure)]
-    ended = sorted(rows[key].pk for key in rows.keys() - by_key.keys())
+    changed = [rows[key] for key, failure in by_key.items() if key in rows and _update_row(rows[key], failure)]
+    removed = sorted(rows[key].pk for key in rows.keys() - by_key.keys())
     with transaction.atomic():
         PullFailure.objects.bulk_create(new, batch_size=ROWS_PER_STATEMENT, ignore_conflicts=True)
         PullFailure.objects.bulk_update(changed, [*_COMPARED, "last_seen_at"], batch_size=ROWS_PER_STATEMENT)
-        for batch in batched(ended, ROWS_PER_STATEMENT):
+        for batch in batched(removed, ROWS_PER_STATEMENT):
             PullFailure.objects.filter(pk__in=batch).delete()
         old = ExpressionWrapper(Now() - SEEN_EVERY, output_field=DateTimeField())
         PullFailure.objects.filter(cluster=cluster, last_seen_at__lt=old).update(last_seen_at=Now())
@@ -87,7 +87,7 @@ def _new(cluster: str, failure: SeenFailure) -> PullFailure:
     )
 
 
-def _take(row: PullFailure, failure: SeenFailure) -> bool:
+def _update_row(row: PullFailure, failure: SeenFailure) -> bool:
     """Copy a failure into its row. Return False if nothing differs."""
     differing = [name for name in _COMPARED if getattr(row, name) != getattr(failure, name)]
     for name in differing:
@@ -101,17 +101,17 @@ def recover_missing(
     *, target_registry_id: int, cluster: str, mapping_ids: Sequence[int], copies: bool
 ) -> list[ImageMapping]:
     """Set the state of these images, which a node did not find at the target, to unknown and, with ``copies``, request
-    a copy of each with the highest priority; both at most once in ``ASKED_EVERY``. Webhooks keep the sources of new
+    a copy of each with the highest priority; both at most once in ``REQUESTED_EVERY``. Webhooks keep the sources of new
     pods until the target has the images again. Return the mappings that were reset."""
-    recent = ExpressionWrapper(Now() - ASKED_EVERY, output_field=DateTimeField())
+    recent = ExpressionWrapper(Now() - REQUESTED_EVERY, output_field=DateTimeField())
     missing = PullFailure.objects.filter(cluster=cluster, at=PullSide.TARGET, cause=PullCause.NOT_FOUND)
     with transaction.atomic():
         sources = set(missing.values_list("source", flat=True))
         # Requests count whatever their cluster, and whatever the image's name at the target.
-        asked = PullFailure.objects.filter(source__in=sources, asked_at__gt=recent)
-        sources -= set(asked.values_list("source", flat=True))
-        held = ImageMapping.objects.filter(pk__in=mapping_ids, source__in=sources, paused=False)
-        rows = list(held.select_for_update().order_by("pk"))
+        recently_requested = PullFailure.objects.filter(source__in=sources, asked_at__gt=recent)
+        sources -= set(recently_requested.values_list("source", flat=True))
+        mappings = ImageMapping.objects.filter(pk__in=mapping_ids, source__in=sources, paused=False)
+        rows = list(mappings.select_for_update().order_by("pk"))
         if not rows:
             return []
         ImageMapping.objects.filter(pk__in=[row.pk for row in rows]).record(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from mirrors.models import HealthState, RestartLoop, TargetHealth
 from mirrors.services.jobs.activity import Subject, record_actions
 
-HOLDS_FOR: Final = timedelta(days=1)
+SUSPENDED_FOR: Final = timedelta(days=1)
 """How long the image of the workload is not swapped: long enough to investigate, and without an action to end it."""
 
 KEPT_FOR: Final = timedelta(days=7)
@@ -46,7 +46,7 @@ def record_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
             "image": loop.image,
             "count": loop.count,
             "detected_at": timezone.now(),
-            "expires_at": timezone.now() + HOLDS_FOR,
+            "expires_at": timezone.now() + SUSPENDED_FOR,
             "released_at": None,
         },
     )
@@ -66,16 +66,16 @@ def release_loops(*, loop_ids: Collection[int], requested_by: str) -> int:
 
 def prune_loops(*, cluster: str) -> None:
     """Delete the cluster's restart loops that expired more than ``KEPT_FOR`` ago."""
-    ended = RestartLoop.objects.filter(cluster=cluster, expires_at__lt=timezone.now() - KEPT_FOR)
-    if ended.exists():
-        ended.delete()
+    expired = RestartLoop.objects.filter(cluster=cluster, expires_at__lt=timezone.now() - KEPT_FOR)
+    if expired.exists():
+        expired.delete()
 
 
 def declare_healthy(*, health_ids: Collection[int], requested_by: str) -> int:
     """Let pods be swapped to these targets again, without a test. Return how many targets were not healthy."""
     with transaction.atomic():
-        found = TargetHealth.objects.disturbed().filter(pk__in=health_ids)
-        rows = list(found.select_for_update().order_by("pk"))
+        unhealthy = TargetHealth.objects.disturbed().filter(pk__in=health_ids)
+        rows = list(unhealthy.select_for_update().order_by("pk"))
         if rows:
             TargetHealth.objects.filter(pk__in=[row.pk for row in rows]).update(
                 state=HealthState.HEALTHY, changed_at=Now()

@@ -32,23 +32,25 @@ def sync_config(*, config: Config) -> Registry:
 
 def _write(row: Registry, *, named_by: str = "") -> Registry:
     """Save the declared row, over the existing one if any. ``named_by`` is the cluster whose file names the target."""
-    found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.DECLARED_BY[Registry]})
+    existing = _existing_row(row) or Registry(
+        **{name: getattr(row, name) for name in declared.IDENTIFYING_FIELDS[Registry]}
+    )
     for name in declared.FIELDS[Registry]:
-        setattr(found, name, getattr(row, name))
+        setattr(existing, name, getattr(row, name))
     if named_by:
-        found.clusters = sorted({*found.clusters, named_by})
-    found.save()
-    return found
+        existing.clusters = sorted({*existing.clusters, named_by})
+    existing.save()
+    return existing
 
 
-def _present(row: Registry) -> Registry | None:
+def _existing_row(row: Registry) -> Registry | None:
     """Return the existing row of the same cluster, else the one for all clusters. Return None if an operator created
     the latter and other clusters use it too."""
-    keys = {name: getattr(row, name) for name in declared.DECLARED_BY[Registry]}
+    keys = {name: getattr(row, name) for name in declared.IDENTIFYING_FIELDS[Registry]}
     rows = Registry.objects.filter(**keys, cluster__in=[ALL_CLUSTERS, row.cluster]).order_by("-cluster")
-    found = rows.first()
-    is_shared = found is not None and found.cluster != row.cluster and found.managed_by == ManagedBy.OPERATOR
-    return None if is_shared and _has_others(row.cluster) else found
+    existing = rows.first()
+    is_shared = existing is not None and existing.cluster != row.cluster and existing.managed_by == ManagedBy.OPERATOR
+    return None if is_shared and _has_others(row.cluster) else existing
 
 
 def _has_others(cluster: str) -> bool:
@@ -60,12 +62,12 @@ def _has_others(cluster: str) -> bool:
 def _sync_target(config: Config) -> Registry:
     own = config.cluster_name
     target = _write(declared.target_of(config), named_by=own)
-    for former in Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk):
-        _leave(former, own)
+    for previous in Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk):
+        _remove_cluster(previous, own)
     return target
 
 
-def _leave(target: Registry, cluster: str) -> None:
+def _remove_cluster(target: Registry, cluster: str) -> None:
     """Remove the cluster, whose file does not name this target, and disable the target if no other file names it."""
     others = [name for name in target.clusters if name != cluster]
     if others == target.clusters and others:
@@ -91,13 +93,13 @@ def _sync_sources(config: Config) -> None:
 
 def _sync_filters(config: Config) -> None:
     own = config.cluster_name
-    wanted = [(row.name, row.jmespath) for row in declared.filters_of(config)]
+    declared_filters = [(row.name, row.jmespath) for row in declared.filters_of(config)]
     _take_over_filters(own)
     rows = Filter.objects.filter(managed_by=ManagedBy.CONFIG, cluster=own).order_by("position")
-    if list(rows.values_list("name", "jmespath")) == wanted:
+    if list(rows.values_list("name", "jmespath")) == declared_filters:
         return
-    rows.exclude(name__in=[name for name, _ in wanted]).delete()
-    for position, (name, expression) in enumerate(wanted):
+    rows.exclude(name__in=[name for name, _ in declared_filters]).delete()
+    for position, (name, expression) in enumerate(declared_filters):
         Filter.objects.update_or_create(
             name=name,
             managed_by=ManagedBy.CONFIG,

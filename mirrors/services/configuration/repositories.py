@@ -18,7 +18,7 @@ from mirrors.services.jobs.wakeup import wake_workers
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
     """Record the state that a driver has just read. If it read none, keep the recorded state, or add a new row."""
     if not state.was_inspected:
-        _list(registry_id, name)
+        _insert_row(registry_id, name)
         return
     differences = [difference.as_json() for difference in state.differences or ()]
     TargetRepository.objects.update_or_create(
@@ -36,7 +36,7 @@ def record_repository(*, registry_id: int, name: str, state: RepositoryState) ->
 
 
 @partial(fixed_insert, unique=("registry", "name"))
-def _list(registry_id: Argument, name: Argument) -> TargetRepository:
+def _insert_row(registry_id: Argument, name: Argument) -> TargetRepository:
     return TargetRepository(registry_id=registry_id, name=name)
 
 
@@ -44,9 +44,9 @@ def request_settings(*, repository_ids: Collection[int], requested_by: str) -> i
     """Request that workers apply the configured settings to those of the repositories that differ. Return their
     number."""
     with transaction.atomic():
-        asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
-        subjects = [Subject(name) for name in asked.values_list("name", flat=True)]
-        count = asked.update(apply_requested_at=Now(), problem="")
+        differing = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
+        subjects = [Subject(name) for name in differing.values_list("name", flat=True)]
+        count = differing.update(apply_requested_at=Now(), problem="")
         record_actions(actor=requested_by, action="apply settings", subjects=subjects)
         if count:
             wake_workers()

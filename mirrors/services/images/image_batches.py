@@ -62,14 +62,14 @@ def request_batch(
     refusal_of = refusals(target, allowed_hosts)
     named = {image.source for image in images if image.source is not None}
     refused = {source: refusal for source in named if (refusal := refusal_of(source))}
-    wanted = sorted(named - refused.keys(), key=str)
+    accepted = sorted(named - refused.keys(), key=str)
     outcomes: dict[str, RequestOutcome] = {}
-    for part in _parts(wanted):
-        outcomes |= _request(target, part, requested_by)
+    for batch in _batches(accepted):
+        outcomes |= _request(target, batch, requested_by)
     return [_result(image, refused, outcomes) for image in images]
 
 
-def _parts(sources: Sequence[ImageRef]) -> Iterator[Sequence[ImageRef]]:
+def _batches(sources: Sequence[ImageRef]) -> Iterator[Sequence[ImageRef]]:
     if sources:
         yield sources[:FIRST_IMAGES]
     yield from batched(sources[FIRST_IMAGES:], ROWS_PER_TRANSACTION)
@@ -92,6 +92,6 @@ def _result(image: NamedImage, refused: dict[ImageRef, str], outcomes: dict[str,
         return ImageResult(image.name, source, code="job-state", error=f"{source} can't be mirrored: {refusal}")
     outcome = outcomes[source]
     if outcome.job_id is None:
-        words = f"{source} can't be mirrored now: {outcome.refusal}."
-        return ImageResult(image.name, source, outcome.mapping_id, code="job-state", error=words)
+        message = f"{source} can't be mirrored now: {outcome.refusal}."
+        return ImageResult(image.name, source, outcome.mapping_id, code="job-state", error=message)
     return ImageResult(image.name, source, outcome.mapping_id, outcome.job_id, outcome.is_new)

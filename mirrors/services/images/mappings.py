@@ -59,20 +59,20 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
 
 
 def _request(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> BulkResult:
-    acted = BulkResult()
+    result = BulkResult()
     for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
-            acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
+            result.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
             outcomes = request_mapped(
                 (row, RequestedCopy.of_mapping(row, trigger=trigger, requested_by=requested_by))
                 for row in rows
                 if not row.paused
             )
-            placed = [o.job_id for o in outcomes if o.job_id]
-            made = {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
-            acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=placed).order_by("id")
-            acted.created_ids.update(made.values())
-            subjects = [Subject(row.source, row.id, made[row.id]) for row in rows if row.id in made]
+            job_ids = [o.job_id for o in outcomes if o.job_id]
+            created = {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
+            result.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id")
+            result.created_ids.update(created.values())
+            subjects = [Subject(row.source, row.id, created[row.id]) for row in rows if row.id in created]
             record_actions(actor=requested_by, action=action, subjects=subjects)
-    return acted
+    return result

@@ -61,22 +61,22 @@ def record_uses(*, target_registry_id: int, uses: set[UseKey], cluster: str = DE
     mappings = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in={u.source for u in uses})
     with transaction.atomic():
         ids = dict(mappings.values_list("source", "id"))
-        found = {(ids[use.source], *use[1:]) for use in uses if use.source in ids}
-        if not found:
+        use_keys = {(ids[use.source], *use[1:]) for use in uses if use.source in ids}
+        if not use_keys:
             return uses
         # Sorted, because two transactions that write the same rows in different orders can deadlock.
-        rows = [ImageUse(cluster=cluster, **dict(zip(_USE, key, strict=True))) for key in sorted(found)]
+        rows = [ImageUse(cluster=cluster, **dict(zip(_USE_FIELDS, key, strict=True))) for key in sorted(use_keys)]
         ImageUse.objects.bulk_create(rows, ignore_conflicts=True)
         an_hour_ago = ExpressionWrapper(Now() - USE_WRITTEN_EVERY, output_field=DateTimeField())
-        theirs = ImageUse.objects.filter(mapping_id__in=ids.values(), cluster=cluster)
-        older = theirs.filter(last_seen_at__lt=an_hour_ago)
-        seen = [pk for pk, *key in older.order_by("pk").values_list("pk", *_USE) if tuple(key) in found]
-        ImageUse.objects.filter(pk__in=seen).update(last_seen_at=Now())
+        cluster_uses = ImageUse.objects.filter(mapping_id__in=ids.values(), cluster=cluster)
+        due_uses = cluster_uses.filter(last_seen_at__lt=an_hour_ago)
+        due_ids = [pk for pk, *key in due_uses.order_by("pk").values_list("pk", *_USE_FIELDS) if tuple(key) in use_keys]
+        ImageUse.objects.filter(pk__in=due_ids).update(last_seen_at=Now())
         ImageMapping.objects.filter(id__in=ids.values(), last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
     return {use for use in uses if use.source not in ids}
 
 
-_USE = ("mapping_id", "namespace", "workload_kind", "workload")
+_USE_FIELDS = ("mapping_id", "namespace", "workload_kind", "workload")
 
 
 def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAULT_CLUSTER) -> None:
@@ -85,14 +85,16 @@ def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAUL
     with transaction.atomic():
         rows = [DecisionCount(cluster=cluster, **key._asdict()) for key in sorted(counts)]
         DecisionCount.objects.bulk_create(rows, ignore_conflicts=True)
-        alike = {f"{field}__in": {getattr(key, field) for key in counts} for field in ("hour", "namespace", "reason")}
+        conditions = {
+            f"{field}__in": {getattr(key, field) for key in counts} for field in ("hour", "namespace", "reason")
+        }
         # Locked in the order of their keys: two transactions that use different orders can deadlock.
-        held = DecisionCount.objects.filter(cluster=cluster, **alike).select_for_update().order_by("pk")
-        found = held.values_list("pk", *DecisionKey._fields)
+        rows_to_update = DecisionCount.objects.filter(cluster=cluster, **conditions).select_for_update().order_by("pk")
+        found = rows_to_update.values_list("pk", *DecisionKey._fields)
         added = {pk: counts[key] for pk, *fields in found if (key := DecisionKey(*fields)) in counts}
         cases = [When(pk=pk, then=Value(images)) for pk, images in added.items()]
-        more = Case(*cases, default=Value(0), output_field=BigIntegerField())
-        DecisionCount.objects.filter(pk__in=added).update(images=F("images") + more)
+        increment = Case(*cases, default=Value(0), output_field=BigIntegerField())
+        DecisionCount.objects.filter(pk__in=added).update(images=F("images") + increment)
 
 
 class TargetAnswer(NamedTuple):
@@ -106,7 +108,7 @@ class TargetAnswer(NamedTuple):
     access: str = ""
 
 
-def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
+def record_existence(*, target_registry_id: int, results: Mapping[str, TargetAnswer]) -> None:
     """Record the results of checks at the target, by source. Other webhooks see them within 2 s. An image that the
     target has without a mapping gets one: the database was lost, or another client pushed the image.
 
@@ -116,38 +118,38 @@ def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAns
     until the image is copied again. An image that was deleted from the target has no obstacle.
     """
     with transaction.atomic():
-        _insert_missing(target_registry_id, answers)
+        _insert_missing(target_registry_id, results)
         # Lock the rows against a copy that ends at the same time.
-        held = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=answers)
+        mappings = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=results)
         # Only the state of jobs is needed, so they are not locked, and are read after the mappings are locked.
-        rows = list(held.select_for_update().annotate(now=Now()).order_by("pk"))
+        rows = list(mappings.select_for_update().annotate(now=Now()).order_by("pk"))
         live = set(MirrorJob.objects.live().filter(mapping__in=rows).values_list("mapping_id", flat=True))
-        older = [row for row in rows if _take(row, answers[row.source], is_copied=row.pk in live)]
-        ImageMapping.objects.bulk_update(older, _TAKEN)
+        outdated = [row for row in rows if _apply_result(row, results[row.source], is_copied=row.pk in live)]
+        ImageMapping.objects.bulk_update(outdated, _RESULT_FIELDS)
 
 
-_TAKEN = ("existence", "verified_at", "obstacle", "access", "target_digest", "changed_at")
+_RESULT_FIELDS = ("existence", "verified_at", "obstacle", "access", "target_digest", "changed_at")
 
 
-def _take(row: ImageMapping, answer: TargetAnswer, *, is_copied: bool) -> bool:
+def _apply_result(row: ImageMapping, result: TargetAnswer, *, is_copied: bool) -> bool:
     """Copy one result into its row. Return False if the row has a newer result."""
     now: datetime = row.now  # type: ignore[attr-defined]
-    asked = now - timedelta(seconds=max(0.0, time.monotonic() - answer.asked_at))
-    if row.verified_at is not None and row.verified_at >= asked:
+    checked_at = now - timedelta(seconds=max(0.0, time.monotonic() - result.asked_at))
+    if row.verified_at is not None and row.verified_at >= checked_at:
         return False
-    row.existence, row.verified_at, row.changed_at = answer.existence, asked, Now()
-    if answer.existence == Existence.ABSENT:
+    row.existence, row.verified_at, row.changed_at = result.existence, checked_at, Now()
+    if result.existence == Existence.ABSENT:
         row.obstacle = Obstacle.NONE
         return True
-    if answer.access and row.access == Access.UNKNOWN:
-        row.access = answer.access
-    if answer.existence == Existence.PRESENT and answer.digest:
-        _compare(row, answer.digest, is_copied=is_copied)
+    if result.access and row.access == Access.UNKNOWN:
+        row.access = result.access
+    if result.existence == Existence.PRESENT and result.digest:
+        _compare(row, result.digest, is_copied=is_copied)
     return True
 
 
-def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
-    present = {source: answer.target for source, answer in answers.items() if answer.existence == Existence.PRESENT}
+def _insert_missing(registry_id: int, results: Mapping[str, TargetAnswer]) -> None:
+    present = {source: result.target for source, result in results.items() if result.existence == Existence.PRESENT}
     known = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=present)
     missing = present.keys() - set(known.values_list("source", flat=True))
     # A target name that belongs to another source stays with that source.

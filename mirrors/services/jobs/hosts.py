@@ -29,8 +29,8 @@ def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
             )
             hosts = sorted(set(rows.values()))
             waiting = MirrorJob.objects.filter(status=JobStatus.PENDING, error_class=ErrorClass.RATE_LIMITED)
-            theirs = waiting.filter(Q(source_host__in=hosts) | Q(target_host__in=hosts))
-            theirs.filter(available_at__gt=Now()).update(available_at=Now())
+            delayed = waiting.filter(Q(source_host__in=hosts) | Q(target_host__in=hosts))
+            delayed.filter(available_at__gt=Now()).update(available_at=Now())
             record_actions(actor=requested_by, action="resume", subjects=[Subject(host) for host in hosts])
             if rows:
                 wake_workers()

@@ -40,11 +40,11 @@ def batches(ids: Collection[int]) -> Iterator[Sequence[int]]:
 
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
     """Request the images of jobs again, each image once; jobs that cannot be retried now are skipped with a reason."""
-    acted = BulkResult()
+    result = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
-            _retry(ids, requested_by, acted)
-    return acted
+            _retry(ids, requested_by, result)
+    return result
 
 
 def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob]:
@@ -57,33 +57,33 @@ def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -
     """Retry the images whose last job failed with this error, oldest first; at most ``MOST_RETRIED`` of them."""
     last = failed_last(error_class=error_class, error_host=error_host).order_by("id")
     ids = list(last.values_list("id", flat=True)[: MOST_RETRIED + 1])
-    acted = retry_jobs(job_ids=ids[:MOST_RETRIED], requested_by=requested_by)
+    result = retry_jobs(job_ids=ids[:MOST_RETRIED], requested_by=requested_by)
     if len(ids) > MOST_RETRIED:
-        acted.refusals.append(f"More than {MOST_RETRIED} jobs failed with this error: retry again for the others.")
-    return acted
+        result.refusals.append(f"More than {MOST_RETRIED} jobs failed with this error: retry again for the others.")
+    return result
 
 
-def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
+def _retry(job_ids: Collection[int], requested_by: str, result: BulkResult) -> None:
     old: dict[int, MirrorJob] = {}
     for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
-        if reason := _why_not(job):
-            acted.refusals.append(reason)
+        if reason := _reason_not_retried(job):
+            result.refusals.append(reason)
         else:
             old[job.mapping_id] = job
-    new, made = _request_again(old.values(), requested_by)
+    new, created = _request_again(old.values(), requested_by)
     for mapping_id, job in new.items():
-        if mapping_id in made:
+        if mapping_id in created:
             MirrorJob.objects.filter(id=job.id).update(retry_of=old[mapping_id])
-    _carry_requests(old, new)
+    _copy_requests(old, new)
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
-    acted.jobs.extend(fresh)
+    result.jobs.extend(fresh)
     # An already active job is returned, but does not count as created.
-    acted.created_ids.update(new[mapping_id].id for mapping_id in made)
-    subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(made)]
+    result.created_ids.update(new[mapping_id].id for mapping_id in created)
+    subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(created)]
     record_actions(actor=requested_by, action="retry", subjects=subjects)
 
 
-def _why_not(job: MirrorJob) -> str:
+def _reason_not_retried(job: MirrorJob) -> str:
     if job.status in MirrorJob.ACTIVE:
         return f"Job {job.id} is {job.get_status_display().lower()}: wait until it finishes, or cancel it first."
     if job.mapping.paused:
@@ -93,29 +93,29 @@ def _why_not(job: MirrorJob) -> str:
 
 def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
     """Return the active jobs by mapping, and the mappings whose job is new."""
-    outcomes = request_mapped((job.mapping, _same_again(job, requested_by)) for job in jobs)
+    outcomes = request_mapped((job.mapping, _retry_request(job, requested_by)) for job in jobs)
     live = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
-    made = {outcome.mapping_id for outcome in outcomes if outcome.mapping_id is not None and outcome.is_new}
-    return {job.mapping_id: job for job in live.values()}, made
+    created = {outcome.mapping_id for outcome in outcomes if outcome.mapping_id is not None and outcome.is_new}
+    return {job.mapping_id: job for job in live.values()}, created
 
 
-def _same_again(job: MirrorJob, requested_by: str) -> RequestedCopy:
+def _retry_request(job: MirrorJob, requested_by: str) -> RequestedCopy:
     trigger = Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY
     return RequestedCopy.of_mapping(
         job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace, cluster=job.cluster
     )
 
 
-def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:
+def _copy_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:
     """Copy the requests to the new jobs, which can then use the same pull secrets."""
     rows = list(MirrorRequest.objects.filter(job__in=old.values()).select_related("job"))
-    carried = []
+    copies = []
     for row in rows:
         row.pk, job = None, new.get(row.job.mapping_id)
         if job is not None:
             row.job = job
-            carried.append(row)
-    MirrorRequest.objects.bulk_create(carried, ignore_conflicts=True)
+            copies.append(row)
+    MirrorRequest.objects.bulk_create(copies, ignore_conflicts=True)
 
 
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
@@ -123,42 +123,43 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
 
     Raises ActionRefusedError if the job has finished, and MirrorJob.DoesNotExist.
     """
-    acted = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
-    if acted.refusals:
-        raise ActionRefusedError(acted.refusals[0])
-    if not acted.jobs:
+    result = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
+    if result.refusals:
+        raise ActionRefusedError(result.refusals[0])
+    if not result.jobs:
         raise MirrorJob.DoesNotExist
-    return acted.jobs[0]
+    return result.jobs[0]
 
 
 def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
     """Cancel several jobs. Jobs that have finished are skipped."""
-    acted = BulkResult()
+    result = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
-            _cancel(ids, requested_by, acted)
-    return acted
+            _cancel(ids, requested_by, result)
+    return result
 
 
-def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
+def _cancel(job_ids: Collection[int], requested_by: str, result: BulkResult) -> None:
     # Lock the rows, so that no worker claims or finishes a job between read and update.
-    held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
-    jobs = list(held.filter(id__in=job_ids).order_by("id"))
+    locked_jobs = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
+    jobs = list(locked_jobs.filter(id__in=job_ids).order_by("id"))
     waiting = [job for job in jobs if job.status == JobStatus.PENDING]
-    asked = [job for job in jobs if job.status == JobStatus.RUNNING and job.cancel_requested_at is None]
+    running = [job for job in jobs if job.status == JobStatus.RUNNING and job.cancel_requested_at is None]
     message = f"Cancelled by {requested_by}."
-    ended = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
+    fields = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
     rows = MirrorJob.objects.select_related("mapping").order_by("id")
-    rows.filter(id__in=[job.id for job in waiting]).update(**ended, error_class=ErrorClass.NONE, error_host="")
+    rows.filter(id__in=[job.id for job in waiting]).update(**fields, error_class=ErrorClass.NONE, error_host="")
     ImageMapping.objects.filter(last_job__in=waiting).record()
-    rows.filter(id__in=[job.id for job in asked]).update(cancel_requested_at=Now(), error_message=message)
-    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in (*waiting, *asked)]
+    rows.filter(id__in=[job.id for job in running]).update(cancel_requested_at=Now(), error_message=message)
+    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in (*waiting, *running)]
     record_actions(actor=requested_by, action="cancel", subjects=subjects)
-    over = [job for job in jobs if job.status in MirrorJob.TERMINAL]
-    acted.refusals += [
-        f"Job {j.id} has already finished ({j.get_status_display().lower()}): there is nothing to cancel." for j in over
+    finished = [job for job in jobs if job.status in MirrorJob.TERMINAL]
+    result.refusals += [
+        f"Job {j.id} has already finished ({j.get_status_display().lower()}): there is nothing to cancel."
+        for j in finished
     ]
-    acted.jobs += rows.filter(id__in=[job.id for job in jobs if job.status in MirrorJob.ACTIVE])
+    result.jobs += rows.filter(id__in=[job.id for job in jobs if job.status in MirrorJob.ACTIVE])
 
 
 def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
@@ -171,9 +172,9 @@ def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
             )
         if job.priority == priority:
             return job
-        words = f"{job.get_priority_display()} → {Priority(priority).label}"
+        details = f"{job.get_priority_display()} → {Priority(priority).label}"
         MirrorJob.objects.filter(id=job_id).update(priority=priority)
-        subject = Subject(job.mapping.source, job.mapping_id, job_id, words)
+        subject = Subject(job.mapping.source, job.mapping_id, job_id, details)
         record_actions(actor=requested_by, action="priority", subjects=[subject])
         job.priority = priority
     return job

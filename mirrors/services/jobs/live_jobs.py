@@ -23,24 +23,24 @@ def live_jobs(
     """
     missing = dict(requests)
     jobs: dict[str, MirrorJob] = {}
-    made: set[int] = set()
+    created: set[int] = set()
     # A job can finish between the insert that it prevented and the query for it. Then insert again.
     for _ in range(3):
         if not missing:
             break
         by_mapping = {mappings[source].id: source for source in missing}
         new = _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
-        made |= new.keys()
+        created |= new.keys()
         others = by_mapping.keys() - new.keys()
         for job in (*new.values(), *MirrorJob.objects.live().filter(mapping__in=others).order_by("mapping_id")):
             jobs[by_mapping[job.mapping_id]] = job
             missing.pop(by_mapping[job.mapping_id])
-    made |= _turn_into_copies([(job, requests[source]) for source, job in jobs.items()])
+    created |= _convert_verifications([(job, requests[source]) for source, job in jobs.items()])
     _raise_priorities([(job, requests[source].priority) for source, job in jobs.items()])
     stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
     live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
     ImageMapping.objects.filter(id__in=stale).record(last_job_id=Subquery(live))
-    return jobs, made
+    return jobs, created
 
 
 def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
@@ -52,8 +52,8 @@ def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
     attended = [job for job in jobs if job.trigger not in UNATTENDED]
     if len(attended) > 1:
         live = MirrorJob.objects.live().filter(mapping__in=[job.mapping_id for job in attended])
-        have = set(live.values_list("mapping_id", flat=True))
-        attended = [job for job in attended if job.mapping_id not in have]
+        with_live_job = set(live.values_list("mapping_id", flat=True))
+        attended = [job for job in attended if job.mapping_id not in with_live_job]
     if not attended:
         return {}
     try:
@@ -65,27 +65,27 @@ def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
 
 def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
     """Insert the jobs one by one, because a concurrent request has inserted some of them. Return the new ones."""
-    made = {}
+    created = {}
     for job in jobs:
         with suppress(IntegrityError), transaction.atomic():
             job.pk = None
             job.save(force_insert=True)
-            made[job.mapping_id] = job
-    return made
+            created[job.mapping_id] = job
+    return created
 
 
-def _turn_into_copies(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[int]:
+def _convert_verifications(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[int]:
     """Turn verifications into the requested copies. A running verification continues with the copy. Return the mappings
     for which a user requested the copy."""
-    turned = set()
+    converted = set()
     for job, request in jobs:
         if job.trigger != Trigger.VERIFY or request.trigger == Trigger.VERIFY:
             continue
         verifying = MirrorJob.objects.live().filter(id=job.id, trigger=Trigger.VERIFY)
         verifying.update(trigger=request.trigger, requested_by=request.requested_by)
         if request.trigger not in UNATTENDED:
-            turned.add(job.mapping_id)
-    return turned
+            converted.add(job.mapping_id)
+    return converted
 
 
 def _raise_priorities(jobs: Sequence[tuple[MirrorJob, int]]) -> None:

@@ -51,22 +51,24 @@ def request_copies(
     ``quotas`` limit the requests of pods, not those of users.
     """
     with transaction.atomic():
-        over = quota.over_quota(target_registry_id, requests, quotas) if quotas else set()
-        asked, requests = requests, [request for request in requests if request.source not in over]
+        over_quota = quota.over_quota(target_registry_id, requests, quotas) if quotas else set()
+        all_requests, requests = requests, [request for request in requests if request.source not in over_quota]
         mappings = _mappings(target_registry_id, requests)
         # Of several requests for one image, the one with the highest priority is the last, and is used.
         by_priority = sorted(requests, key=lambda request: -request.priority)
-        wanted = {request.source: request for request in by_priority if request.source in mappings}
+        by_source = {request.source: request for request in by_priority if request.source in mappings}
         unattended = [request for request in requests if request.trigger in UNATTENDED and request.source in mappings]
         blocked = _failed_recently(unattended, mappings)
         attended = {request.source for request in requests if request.trigger not in UNATTENDED}
-        startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in blocked)}
-        jobs, made = live_jobs(startable, mappings)
+        startable = {
+            s: r for s, r in by_source.items() if not mappings[s].paused and (s in attended or s not in blocked)
+        }
+        jobs, created = live_jobs(startable, mappings)
         _record_requests(requests, jobs)
         if jobs:
             wake_workers(jobs=len(jobs))
-    refused = {source: RequestOutcome(source, problem="quota") for source in over}
-    return [refused.get(request.source) or _outcome(request, mappings, jobs, made) for request in asked]
+    refused = {source: RequestOutcome(source, problem="quota") for source in over_quota}
+    return [refused.get(request.source) or _outcome(request, mappings, jobs, created) for request in all_requests]
 
 
 def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> list[RequestOutcome]:
@@ -76,8 +78,8 @@ def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> li
         by_registry.setdefault(mapping.target_registry_id, []).append(request)
     return [
         outcome
-        for registry_id, theirs in by_registry.items()
-        for outcome in request_copies(target_registry_id=registry_id, requests=theirs)
+        for registry_id, registry_requests in by_registry.items()
+        for outcome in request_copies(target_registry_id=registry_id, requests=registry_requests)
     ]
 
 
@@ -156,11 +158,15 @@ def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, Imag
     )
     failed = {job.mapping_id: job for job in jobs}
     rows = MirrorRequest.objects.filter(job__in=failed.values())
-    asked = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
+    failed_requesters = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
     blocked = {request.source for request in requests if mappings[request.source].id in failed}
     for request in requests:
         job = failed.get(mappings[request.source].id)
-        if job and job.error_class in UNREADABLE and (job.mapping_id, request.cluster, request.namespace) not in asked:
+        if (
+            job
+            and job.error_class in UNREADABLE
+            and (job.mapping_id, request.cluster, request.namespace) not in failed_requesters
+        ):
             blocked.discard(request.source)
     return blocked
 
@@ -184,12 +190,12 @@ def _record_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJo
 
 
 def _outcome(
-    request: RequestedCopy, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
+    request: RequestedCopy, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], created: set[int]
 ) -> RequestOutcome:
     mapping = mappings.get(request.source)
     if mapping is None:
         return RequestOutcome(request.source, problem="target-name-taken")
     job = jobs.get(request.source)
     if job is not None:
-        return RequestOutcome(request.source, mapping.id, job.id, is_new=mapping.id in made)
+        return RequestOutcome(request.source, mapping.id, job.id, is_new=mapping.id in created)
     return RequestOutcome(request.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")

@@ -16,13 +16,13 @@ JOBS_PER_WAKEUP = 8
 """The default number of copies that a worker process runs at the same time."""
 
 
-class HoldingBroker(Protocol):
+class DelayingBroker(Protocol):
     """The interface of the broker in ``Q_CLUSTER``."""
 
     not_before: datetime | None
 
     def queue_size(self) -> int: ...
-    def held_size(self, until: datetime) -> int: ...
+    def delayed_size(self, until: datetime) -> int: ...
 
 
 def wake_workers(*, jobs: int = 1, not_before: datetime | None = None) -> None:
@@ -32,8 +32,8 @@ def wake_workers(*, jobs: int = 1, not_before: datetime | None = None) -> None:
     With ``not_before`` (an aware time), the wake-ups are held until then, for a job that is due later. The limit is not
     strict: transactions that commit at the same time can each add wake-ups.
     """
-    broker = cast(HoldingBroker, get_broker())
-    waiting = broker.queue_size() if not_before is None else broker.held_size(not_before)
+    broker = cast(DelayingBroker, get_broker())
+    waiting = broker.queue_size() if not_before is None else broker.delayed_size(not_before)
     workers: int = settings.Q_CLUSTER["workers"]
     broker.not_before = not_before
     for _ in range(min(math.ceil(jobs / JOBS_PER_WAKEUP), 2 * workers - waiting)):

@@ -45,7 +45,7 @@ def _write(config: Config, images: list[FailingImage], rows: dict[str, PullFailu
     mirrored = mirrored_images(registry_id, [image.name for image in images if image.name], cluster=config.cluster_name)
     everybody = config.private_images == "mirror"
     failures = [_failure_of(image, mirrored.get(image.name), everybody=everybody) for image in images]
-    write_failures(cluster=config.cluster_name, seen=failures, rows=rows)
+    write_failures(cluster=config.cluster_name, failures=failures, rows=rows)
     missing = [s for s in failures if s.side is PullSide.TARGET and s.cause is PullCause.NOT_FOUND]
     if missing and registry_id is not None:
         services.recover_missing(

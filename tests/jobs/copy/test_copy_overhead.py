@@ -120,7 +120,7 @@ def test_a_slot_freed_before_the_wait_ends_the_wait_immediately(transactional_db
     queue_copy("app:1")
     threads = ImageThreads(_nothing)
     threads.start(take())
-    wait_until(lambda: not threads.held)
+    wait_until(lambda: not threads.running_leases)
     began = time.monotonic()
     threads.wait(10)
     threads.end()

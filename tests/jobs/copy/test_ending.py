@@ -69,7 +69,7 @@ def test_a_failure_determines_the_answered_hosts_and_the_pause(
 ) -> None:
     ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
 
-    assert (ended.answered, ended.pause) == (answered, pause)
+    assert (ended.responded, ended.pause) == (answered, pause)
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_the_next_attempt_is_delayed_by_at_least_retry_after() -> None:
 def test_a_stopped_copy_is_either_cancelled_or_handed_back(is_cancelled: bool, outcome: AttemptOutcome) -> None:
     ended = ending.stop(Attempt(lease()), is_cancelled=is_cancelled)
 
-    assert (ended.outcome, ended.answered) == (outcome, None), "a probe of its host is not over"
+    assert (ended.outcome, ended.responded) == (outcome, None), "a probe of its host is not over"

@@ -108,7 +108,7 @@ def test_progress_that_was_not_saved_is_saved_with_the_next_update(transactional
 
     queue_copy("nginx:1")
     attempt = Attempt(take())
-    attempt.start()
+    attempt.reset_progress()
     seen = Progress(bytes_total=10, bytes_copied=5)
     with connection.execute_wrapper(away):
         attempt.progress(seen)

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from mirrors.jobs.copy.source_access import Tried
+from mirrors.jobs.copy.source_access import TriedSecrets
 from mirrors.kubernetes.api_server.pull_secrets import FoundSecrets
 
 READS, REFUSED, UNREADABLE = "reads the source", "does not read the source", "could not be read"
@@ -27,7 +27,7 @@ READS, REFUSED, UNREADABLE = "reads the source", "does not read the source", "co
 )
 def test_the_grant_does_not_depend_on_the_order_of_the_results(results: list[str], grant: bool | None) -> None:
     for order in permutations(results):
-        tried = Tried()
+        tried = TriedSecrets()
         for result in order:
-            tried.record("shop", FoundSecrets(is_complete=result != UNREADABLE), reads=result == READS)
+            tried.record("shop", FoundSecrets(is_complete=result != UNREADABLE), is_readable=result == READS)
         assert tried.grants.get("shop") is grant, order

@@ -133,11 +133,11 @@ def test_the_reserve_for_authenticated_pulls_is_configurable(
 
 def test_a_new_account_replaces_the_account_silent_for_the_longest_time() -> None:
     limits = PullLimits(reserve=lambda authenticated: 30)
-    limits.hear("first.example.com", PullLimit(1, 100))
-    limits.was_read("first.example.com")
+    limits.record("first.example.com", PullLimit(1, 100))
+    limits.record_read("first.example.com")
     for number in range(pull_limits.MOST_HOSTS_HELD + 20):
-        limits.hear("active.example.com", PullLimit(1, 100))
-        limits.hear(f"host-{number}.example.com", PullLimit(1, 100))
+        limits.record("active.example.com", PullLimit(1, 100))
+        limits.record(f"host-{number}.example.com", PullLimit(1, 100))
 
     assert limits.is_low(f"host-{pull_limits.MOST_HOSTS_HELD + 19}.example.com")
     assert limits.is_low("active.example.com"), "the account that was silent longest is dropped"
@@ -147,10 +147,10 @@ def test_a_new_account_replaces_the_account_silent_for_the_longest_time() -> Non
 
 @pytest.mark.django_db
 def test_each_account_has_a_row_that_hides_usernames_of_pull_secrets() -> None:
-    heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)
-    heard.hear(HUB, PullLimit(10, 100))
-    heard.hear(HUB, PullLimit(5, 200), "mirror-user")
-    heard.hear(HUB, PullLimit(190, 200), "somebody-else")
+    heard = PullLimits(username_of=lambda host: "mirror-user", reserve=lambda authenticated: 10)
+    heard.record(HUB, PullLimit(10, 100))
+    heard.record(HUB, PullLimit(5, 200), "mirror-user")
+    heard.record(HUB, PullLimit(190, 200), "somebody-else")
     heard.write()
     rows = {row.credential: row for row in HostBudget.objects.all()}
     hashed = next(name for name in rows if name.startswith("pull secret "))
@@ -158,9 +158,9 @@ def test_each_account_has_a_row_that_hides_usernames_of_pull_secrets() -> None:
     assert "somebody" not in hashed
     assert {name for name, row in rows.items() if row.held_until} == {"mirror-user"}, "copies are read with these"
 
-    heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)
-    heard.hear(HUB, PullLimit(150, 200), "mirror-user")
-    heard.hear(HUB, PullLimit(151, 200), "mirror-user")
+    heard = PullLimits(username_of=lambda host: "mirror-user", reserve=lambda authenticated: 10)
+    heard.record(HUB, PullLimit(150, 200), "mirror-user")
+    heard.record(HUB, PullLimit(151, 200), "mirror-user")
     heard.write()
     assert HostBudget.objects.get(credential="mirror-user").remaining == 150, "replies may overtake each other"
     assert not HostBudget.objects.limited_for_low_priority().exists(), "new pulls end the waiting"

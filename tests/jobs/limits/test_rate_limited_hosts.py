@@ -100,7 +100,7 @@ def test_after_a_pause_one_job_probes_the_host_and_other_hosts_continue() -> Non
     elsewhere = queue_copy("ghcr.io/org/app:1")
     assert take().job_id == elsewhere.pk
 
-    host_limits.end_probe(probe.probes, answered=probe.probes)
+    host_limits.end_probe(probe.probes, responded=probe.probes)
     assert take().job_id == second.pk
 
 
@@ -145,8 +145,8 @@ def test_expired_host_rows_without_waiting_jobs_are_deleted() -> None:
 @pytest.mark.django_db
 def test_remaining_pulls_are_limited_to_the_range_of_their_column() -> None:
     heard = PullLimits()
-    heard.hear("a.example.com", PullLimit(10**30, 10**30))
-    heard.hear("b.example.com" * 40, PullLimit(-1))
+    heard.record("a.example.com", PullLimit(10**30, 10**30))
+    heard.record("b.example.com" * 40, PullLimit(-1))
     heard.write()
     assert set(HostBudget.objects.values_list("remaining", flat=True)) == {0, 2**31 - 1}
 

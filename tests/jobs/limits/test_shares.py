@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from mirrors.jobs.limits.shares import Full, free_slots
+from mirrors.jobs.limits.shares import FullShares, free_slots
 from mirrors.jobs.queue import claims
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
@@ -89,12 +89,12 @@ def test_a_claim_excludes_namespaces_and_hosts_with_full_shares() -> None:
     queue_copies(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
     other = queue_copy("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
-    full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
+    full = FullShares(frozenset({GREEDY}), frozenset({"slow.example.com"}))
     assert take(excluding=full).job_id == other.pk
     assert claims.claim(worker="tests", excluding=full) is None
     same_host = queue_copy("slow.example.com/app:3", namespace="other")
     assert claims.claim(worker="tests", excluding=full) is None
-    assert take(excluding=Full(frozenset({GREEDY}))).job_id == same_host.pk
+    assert take(excluding=FullShares(frozenset({GREEDY}))).job_id == same_host.pk
 
 
 @pytest.mark.parametrize("kind", ["namespace", "host"])

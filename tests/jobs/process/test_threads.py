@@ -47,7 +47,7 @@ def test_a_heartbeat_continues_after_an_unexpected_error(
     held = take()
     before = settings.JOB_TIMING
     settings.JOB_TIMING = {**before, "lease": 1e300}
-    heartbeat.hold(held)
+    heartbeat.add(held)
     job = MirrorJob.objects.get(pk=held.job_id)
     wait_until(lambda: "OverflowError" in capfd.readouterr().err, what="a beat that fails")
     settings.JOB_TIMING = before
@@ -59,13 +59,13 @@ def test_a_copy_waits_until_its_lease_is_renewed() -> None:
     status, was_held = LeaseStatus(), time.monotonic() - 100
     status.renewed_at = was_held
     with ThreadPoolExecutor(1) as copies:
-        waiting = copies.submit(status.await_held, lambda: False)
+        waiting = copies.submit(status.wait_until_renewed, lambda: False)
         assert not wait([waiting], timeout=0.2).done
         status.renewed_at = time.monotonic()
         waiting.result(timeout=30)
     status.renewed_at = was_held
     with pytest.raises(CopyCancelledError):
-        status.await_held(lambda: True)
+        status.wait_until_renewed(lambda: True)
     assert not status.is_lost
 
 
@@ -98,7 +98,7 @@ def test_a_short_log_is_not_truncated() -> None:
     queue_copy("app:1")
     attempt = Attempt(take())
     attempt.log_line("one")
-    assert [line.split(" ", 1)[1] for line in attempt.report(last_words="two").log.splitlines()] == ["one", "two"]
+    assert [line.split(" ", 1)[1] for line in attempt.report(last_line="two").log.splitlines()] == ["one", "two"]
 
 
 def test_invalid_characters_are_replaced_and_long_text_is_truncated() -> None:

@@ -84,6 +84,6 @@ def test_reconcile_wakes_a_process_only_if_the_existence_lease_is_free() -> None
     work_leases.hold("existence", "somebody", 30)
     reconcile()
     assert not OrmQ.objects.exists()
-    work_leases.give_back("existence", "somebody")
+    work_leases.release_lease("existence", "somebody")
     reconcile()
     assert OrmQ.objects.exists()

@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import Filter, ManagedBy, Registry
-from mirrors.selectors.clusters.clusters import clusters_in_words, place_name
+from mirrors.selectors.clusters.clusters import cluster_names, qualified_namespace
 from mirrors.selectors.queries.known_clusters import known_clusters
 from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
@@ -22,14 +22,14 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS
 @admin.display(description="namespace", ordering="namespace")
 def namespace_column(self: Any, row: models.Model) -> str:
     """Return the namespace, with the name of its cluster unless that is the cluster of this process."""
-    return place_name(row.cluster, row.namespace) or "–"  # type: ignore[attr-defined]
+    return qualified_namespace(row.cluster, row.namespace) or "–"  # type: ignore[attr-defined]
 
 
 @admin.display(description="cluster", ordering="cluster")
 def clusters_column(self: Any, row: Filter | Registry) -> Any:
     """Return the clusters that a filter or a registry applies to, with the row's ``cluster_warning`` if one is
     unknown."""
-    words = clusters_in_words(row)
+    words = cluster_names(row)
     if not (warning := getattr(row, "cluster_warning", "")):
         return words
     return format_html('<span title="{}">{}</span>', warning, label(f"{words} (unknown)", "warning"))
