@@ -69,12 +69,12 @@ def _step(name: str, work: Callable[[], Any]) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    before, began, cpu = peak_mib(), time.monotonic(), time.process_time()
+    before, started, cpu = peak_mib(), time.monotonic(), time.process_time()
     with CaptureQueriesContext(connection) as queries:
         work()
     found = {
         "step": name,
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": round(time.monotonic() - started, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
         "statements": len(queries),
         "mib_more": peak_mib() - before,

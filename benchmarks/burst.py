@@ -37,7 +37,7 @@ def main() -> int:
             bodies = [body_of("quay.io/burst/missing:1")] * IMAGES
             bodies += [body_of(f"quay.io/burst/image-{number}:1") for number in range(IMAGES)]
             met, statuses, seconds = beside(server, bodies)
-            paths = [asked.path for asked in target.requests[heads:]]
+            paths = [requested.path for requested in target.requests[heads:]]
     missing = sum("/burst/missing/" in path for path in paths)
     print(f"{2 * IMAGES} reviews in {seconds:.1f} s, answers {statuses}")
     print(f"HEAD requests: {missing} for the one missing image, {len(paths) - missing} for {IMAGES} images")
@@ -53,9 +53,9 @@ def beside(server: Server, bodies: list[bytes]) -> tuple[list[float], set[int], 
     over = threading.Event()
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
         known = pool.submit(known_pods, server, over, seconds=600)
-        began = time.monotonic()
+        started = time.monotonic()
         statuses = set(pool.map(lambda body: post(server, body), bodies))
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         over.set()
         return known.result(), statuses, seconds
 
@@ -73,14 +73,14 @@ def post(server: Server, body: bytes) -> int:
 
 def known_pods(server: Server, over: threading.Event, *, seconds: float) -> list[float]:
     """Return the response times (ms) for one client that sends twenty requests a second."""
-    pool, body, took = urllib3.PoolManager(), review(5), []
+    pool, body, duration = urllib3.PoolManager(), review(5), []
     until = time.monotonic() + seconds
     while time.monotonic() < until and not over.wait(0.05):
-        began = time.perf_counter()
+        started = time.perf_counter()
         response = pool.request("POST", server.url, body=body, retries=False, timeout=30)
-        took.append((time.perf_counter() - began) * 1_000)
+        duration.append((time.perf_counter() - started) * 1_000)
         assert b"patch" in response.data
-    return took
+    return duration
 
 
 def p99(numbers: list[float]) -> float:

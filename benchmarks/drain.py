@@ -107,9 +107,9 @@ def drain() -> None:
 
 
 def cpu_ms(work: Callable[[], None]) -> float:
-    began = time.process_time()
+    started = time.process_time()
     work()
-    return (time.process_time() - began) * 1000
+    return (time.process_time() - started) * 1000
 
 
 def count_statements() -> Counter[str]:

@@ -113,10 +113,10 @@ def measure(kind: str, count: int, referrers: str, *, is_single: bool) -> Measur
         groups = [[worker.popen.pid for worker in workers if worker.popen], [web.pid], server_group, [os.getpid()]]
         before = [cpu_seconds(group) for group in groups]
         succeeded = stack.enter_context(counting_succeeded(url))
-        began = time.monotonic()
+        started = time.monotonic()
         request(web.base, token, images, is_single=is_single)
         wait_until(lambda: succeeded() == count, timeout=600, what=f"{count} succeeded jobs")
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         spent = [(cpu_seconds(group) - was) * 1000 / count for group, was in zip(groups, before, strict=True)]
         ratio = seconds / alone.seconds
         return Measured(kind, count, alone.seconds, seconds, ratio, *spent)
@@ -184,8 +184,8 @@ def request(base: str, token: str, images: list[str], *, is_single: bool) -> Non
     pool = urllib3.PoolManager(maxsize=CLIENTS, headers={"Authorization": f"Token {token}"}, timeout=60, retries=False)
 
     def post(body: dict[str, object]) -> None:
-        answer = pool.request("POST", f"{base}/api/v1/jobs/", json=body)
-        assert answer.status in (200, 201, 207), answer.data
+        response = pool.request("POST", f"{base}/api/v1/jobs/", json=body)
+        assert response.status in (200, 201, 207), response.data
 
     if is_single:
         bodies: list[dict[str, object]] = [{"image": image} for image in images]

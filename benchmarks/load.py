@@ -32,7 +32,7 @@ def drive(server: Server, body: bytes, *, connections: int, seconds: int, direct
     quoted = json.dumps(body.decode()).replace("\\/", "/")
     script.write_text(f'wrk.method = "POST"\nwrk.body = {quoted}\nwrk.headers["Content-Type"] = "application/json"\n')
     before = server.cpu_seconds()
-    ended = subprocess.run(
+    result = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), server.url],
         capture_output=True,
         text=True,
@@ -40,7 +40,7 @@ def drive(server: Server, body: bytes, *, connections: int, seconds: int, direct
         timeout=seconds + 30,
     )
     used = server.cpu_seconds() - before
-    text = ended.stdout
+    text = result.stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(f"{server.name} did not answer all requests:\n{text}")
     requests = int(_find(r"(\d+) requests in", text))

@@ -78,9 +78,9 @@ def _review() -> bytes:
 def _prune(seen: Seen) -> None:
     from mirrors.jobs.process.pruning import prune
 
-    began = time.monotonic()
+    started = time.monotonic()
     seen.deleted += prune()
-    seen.turns.append(time.monotonic() - began)
+    seen.turns.append(time.monotonic() - started)
 
 
 def _watch(server: Server, body: bytes, seconds: float, act: Callable[[Seen], None]) -> Seen:
@@ -101,10 +101,10 @@ def _watch(server: Server, body: bytes, seconds: float, act: Callable[[Seen], No
 def _ask(server: Server, body: bytes, seen: Seen, stopping: threading.Event) -> None:
     pool = urllib3.PoolManager()
     while not stopping.wait(PAUSE):
-        began = time.perf_counter()
-        answer = pool.request("POST", server.url, body=body, retries=False, timeout=30)
-        seen.answers.append((time.perf_counter() - began) * 1_000)
-        seen.refused += answer.status != 200 or "patch" not in answer.json()["response"]
+        started = time.perf_counter()
+        response = pool.request("POST", server.url, body=body, retries=False, timeout=30)
+        seen.answers.append((time.perf_counter() - started) * 1_000)
+        seen.refused += response.status != 200 or "patch" not in response.json()["response"]
 
 
 if __name__ == "__main__":

@@ -99,14 +99,14 @@ def _measured() -> dict[str, Any]:
 
     source = configured.source()
     assert source is not None
-    before, began, cpu = peak_mib(), time.monotonic(), time.process_time()
+    before, started, cpu = peak_mib(), time.monotonic(), time.process_time()
     drill = run_drill(DrillRequest("default"), source.current)
     return {
         "workloads": drill.total.workloads,
         "unprotected": drill.total.unprotected,
         "missing": len(drill.missing),
         "drift": len(drill.drift),
-        "seconds": round(time.monotonic() - began, 2),
+        "seconds": round(time.monotonic() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
         "mib_before": before,
         "mib_peak": peak_mib(),

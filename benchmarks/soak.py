@@ -58,14 +58,14 @@ def soak(server: Server, images: Sequence[str], *, reviews: int) -> list[float]:
             kept.append(number)
 
     seen = []
-    began = time.monotonic()
+    started = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as clients:
         for step in range(STEPS):
             size = reviews // STEPS
             list(clients.map(ask, range(step * size, (step + 1) * size), chunksize=1))
             seen.append(server.resident_mib())
-            took = time.monotonic() - began
-            print(f"{(step + 1) * size:>8} reviews  {seen[-1]:6.1f} MiB  {took:6.0f} s", flush=True)
+            seconds = time.monotonic() - started
+            print(f"{(step + 1) * size:>8} reviews  {seen[-1]:6.1f} MiB  {seconds:6.0f} s", flush=True)
     print(f"{len(kept)} of {reviews} reviews were kept")
     return seen
 

@@ -94,12 +94,12 @@ def history(*, is_small: bool) -> None:
 
     if MirrorJob.objects.exists():
         return
-    began = time.monotonic()
+    started = time.monotonic()
     size = Size().tenth() if is_small else Size()
     target = Registry.objects.get(role="target")
     written = fill(size, registry_id=target.pk, now=datetime.now(UTC))
     connection.close()
-    print(f"{sum(written.values()):,} rows in {time.monotonic() - began:.0f} s: {written}", file=sys.stderr)
+    print(f"{sum(written.values()):,} rows in {time.monotonic() - started:.0f} s: {written}", file=sys.stderr)
 
 
 def measure(directory: Path, environment: dict[str, str], *, only: str, requests: int) -> list[Visited]:

@@ -68,37 +68,37 @@ class Visitor:
 
     def open(self, page: Page) -> tuple[int, float]:
         """Return the status, and the milliseconds to the last byte."""
-        began = time.perf_counter()
+        started = time.perf_counter()
         status = self._request("POST" if page.body else "GET", page.url, page.body, page.content_type).status
-        return status, (time.perf_counter() - began) * 1_000
+        return status, (time.perf_counter() - started) * 1_000
 
     def _request(self, method: str, url: str, body: str = "", kind: str = FORM) -> urllib3.BaseHTTPResponse:
         headers = {"Cookie": "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())}
         if body:
             headers |= {"Content-Type": kind, "X-CSRFToken": self._cookies["csrftoken"].value}
-        answer = self._pool.request(
+        response = self._pool.request(
             method, self._base + url, body=body or None, headers=headers, redirect=False, retries=False, timeout=120
         )
-        for cookie in answer.headers.getlist("Set-Cookie"):
+        for cookie in response.headers.getlist("Set-Cookie"):
             self._cookies.load(cookie)
-        return answer
+        return response
 
 
 def visit(page: Page, visitor: Visitor, inside: Client, server: Server, *, requests: int) -> Visited:
     """Measure one page."""
     visitor.open(page)
     before = server.cpu_seconds()
-    answers = [visitor.open(page) for _ in range(requests)]
+    responses = [visitor.open(page) for _ in range(requests)]
     used = server.cpu_seconds() - before
-    took = sorted(milliseconds for _, milliseconds in answers)
+    seconds = sorted(milliseconds for _, milliseconds in responses)
     queries = queries_of(page, inside)
     slowest = max(queries, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
     return Visited(
         name=page.name,
         url=page.url,
-        status=max(status for status, _ in answers),
-        p50_ms=took[len(took) // 2],
-        p95_ms=p95(took),
+        status=max(status for status, _ in responses),
+        p50_ms=seconds[len(seconds) // 2],
+        p95_ms=p95(seconds),
         cpu_ms=used / requests * 1_000,
         sql_ms=sum(float(query["time"]) for query in queries) * 1_000,
         queries=len(queries),

@@ -48,14 +48,14 @@ def main() -> None:
 
 def fill(objects: Objects, pods: int, workloads: int, nodes: int) -> None:
     """Create Deployments, each with its own image, and their pods, with the status that a kubelet would report."""
-    began = time.monotonic()
+    started = time.monotonic()
     for number in range(NAMESPACES):
         objects.namespace(f"ns-{number}")
     for number in range(nodes):
         objects.node(f"node-{number}")
     in_parallel(lambda n: deploy(objects, n), range(workloads))
     in_parallel(lambda n: create(objects, n, n % workloads, nodes), range(pods))
-    print(f"{pods} pods and {workloads} workloads created in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"{pods} pods and {workloads} workloads created in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
 def deploy(objects: Objects, number: int) -> None:
@@ -76,9 +76,9 @@ def measure(plane: ControlPlane, directory: Path, pods: int, churn: int) -> dict
     watching = Watching(f"sqlite:///{directory}/swapper.sqlite3", directory, plane, is_forked=False)
     watching.prepare()
     with watching.running() as watcher:
-        began = time.monotonic()
+        started = time.monotonic()
         wait_until(watching.is_complete, timeout=PATIENCE, what="the first lists")
-        listed = time.monotonic() - began
+        listed = time.monotonic() - started
         rows = query(watching.database_url, "SELECT count(*), sum(pods) FROM mirrors_runningimage")[0]
         assert rows[1] == pods, rows
         first = usage(watcher)

@@ -184,10 +184,10 @@ def repeatable(results: list[Result]) -> list[Result]:
 
 def status_of(results: list[Result], again: list[Result]) -> int:
     """Return pytest's exit status for all suites, counting the last run of each suite."""
-    ended = {result.suite.title: result.status for result in results}
+    finished = {result.suite.title: result.status for result in results}
     for first, last in zip(repeatable(results), again, strict=False):
-        ended[first.suite.title] = last.status
-    statuses = set(ended.values())
+        finished[first.suite.title] = last.status
+    statuses = set(finished.values())
     return max(statuses - {NOTHING_SELECTED} or statuses)
 
 

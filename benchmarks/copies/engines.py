@@ -78,11 +78,11 @@ class Command:
 
     def copy(self, pairs: Pairs, *, at_once: int) -> Run:
         extra = {self.variable: str(self._config(pairs))} if self.variable else {}
-        began = time.monotonic()
+        started = time.monotonic()
         with ThreadPoolExecutor(at_once) as pool:
             runs = list(pool.map(lambda pair: _timed(self._arguments(pair), extra=extra), pairs))
         failed = next((run.error for run in runs if run.seconds is None), "")
-        seconds = None if failed else time.monotonic() - began
+        seconds = None if failed else time.monotonic() - started
         return Run(seconds, 0.0, sum(run.cpu for run in runs), failed)
 
     def _arguments(self, pair: tuple[str, str]) -> list[str]:
@@ -117,7 +117,7 @@ def _timed(
     command: list[str], *, given: str = "", from_output: bool = False, extra: Mapping[str, str] | None = None
 ) -> Run:
     """Run a command, with ``extra`` variables. ``from_output``: the command prints its own seconds and peak memory."""
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -135,7 +135,7 @@ def _timed(
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     timer.cancel()
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu = usage.ru_utime + usage.ru_stime
     if process.returncode:

@@ -20,10 +20,10 @@ def main() -> None:
         source, target = map(ImageRef.parse, pair)
         engine.copy(CopyRequest(source, target, access(source), access(target)))
 
-    began = time.monotonic()
+    started = time.monotonic()
     with ThreadPoolExecutor(given["at_once"]) as pool:
         list(pool.map(copy, given["pairs"]))
-    print(time.monotonic() - began, peak_mib())
+    print(time.monotonic() - started, peak_mib())
     engine.close()
 
 

@@ -126,7 +126,7 @@ def backfill_runs(story: Story) -> Iterator[Row]:
         is_over = number < RUNS - len(CLUSTERS)
         at = text(story.now.timestamp() - (RUNS - number) * 86_400)
         cluster, state = CLUSTERS[number % len(CLUSTERS)], "finished" if is_over else "running"
-        ended = at if is_over else None
+        result = at if is_over else None
         yield (
             number + 1,
             cluster,
@@ -144,7 +144,7 @@ def backfill_runs(story: Story) -> Iterator[Row]:
             at,
             at,
             at,
-            ended,
+            result,
         )
 
 

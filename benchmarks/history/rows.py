@@ -78,12 +78,12 @@ class Story:
         often. Live jobs have distinct mappings."""
         size, rng = self.size, self.rng
         every = size.jobs // size.mappings
-        ended = size.jobs - size.live
+        result = size.jobs - size.live
         chosen = array("l")
-        for job in range(ended):
+        for job in range(result):
             known = job // every
             chosen.append(known if job % every == 0 else int(known * (1 - rng.random() ** 2)))
-        chosen.extend(rng.sample(range(ended // every), size.live))
+        chosen.extend(rng.sample(range(result // every), size.live))
         return chosen
 
 

@@ -29,18 +29,18 @@ def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
 
 
 def is_admin(environment: dict[str, str], password: str) -> bool:
-    ended = run_manage("shell", "-v0", "-c", CHECK.format(password=password), environment=environment)
-    return ended.stdout.split() == ["admin", "True", "True"]
+    result = run_manage("shell", "-v0", "-c", CHECK.format(password=password), environment=environment)
+    return result.stdout.split() == ["admin", "True", "True"]
 
 
 def test_the_generated_password_is_in_a_private_file_and_not_logged(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "admin-password"
-    ended = run_manage("prepare", "--admin-password-file", str(file), environment=environment)
+    result = run_manage("prepare", "--admin-password-file", str(file), environment=environment)
     password = file.read_text().strip()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert password not in ended.stdout + ended.stderr and len(password) >= 20
+    assert password not in result.stdout + result.stderr and len(password) >= 20
     assert is_admin(environment, password)
 
     run_manage("prepare", "--admin-password-file", str(file), environment=environment)
@@ -69,8 +69,8 @@ def test_a_configured_password_is_used_only_when_the_user_is_created(
     secret, file = tmp_path / "secret", tmp_path / "admin-password"
     secret.write_text("given by a secret\n")
     given = {"SWAPPER_ADMIN_PASSWORD_FILE": str(secret)}
-    ended = run_manage("prepare", "--admin-password-file", str(file), environment=environment | given)
-    assert "given by a secret" not in ended.stdout + ended.stderr
+    result = run_manage("prepare", "--admin-password-file", str(file), environment=environment | given)
+    assert "given by a secret" not in result.stdout + result.stderr
     assert not file.exists()
     assert is_admin(environment, "given by a secret")
 
@@ -79,10 +79,10 @@ def test_a_configured_password_is_used_only_when_the_user_is_created(
 
 
 def test_a_weak_admin_password_is_rejected_with_the_requirements(environment: dict[str, str]) -> None:
-    ended = run_manage("prepare", environment=environment | {"SWAPPER_ADMIN_PASSWORD": "hunter2"}, check=False)
-    assert ended.returncode != 0
-    assert "SWAPPER_ADMIN_PASSWORD is not accepted" in ended.stderr and "at least 12" in ended.stderr
-    assert "hunter2" not in ended.stderr
+    result = run_manage("prepare", environment=environment | {"SWAPPER_ADMIN_PASSWORD": "hunter2"}, check=False)
+    assert result.returncode != 0
+    assert "SWAPPER_ADMIN_PASSWORD is not accepted" in result.stderr and "at least 12" in result.stderr
+    assert "hunter2" not in result.stderr
     assert query(environment["SWAPPER_DATABASE_URL"], "SELECT count(*) FROM auth_user") == [(0,)]
 
 
@@ -95,9 +95,9 @@ def test_a_weak_admin_password_is_rejected_with_the_requirements(environment: di
     ],
 )
 def test_an_invalid_authentication_backend_is_rejected(path: str, words: str) -> None:
-    ended = run_manage("check", environment={"SWAPPER_AUTHENTICATION_BACKENDS": path}, check=False)
-    assert ended.returncode != 0
-    assert "SWAPPER_AUTHENTICATION_BACKENDS: " in ended.stderr and words in ended.stderr
+    result = run_manage("check", environment={"SWAPPER_AUTHENTICATION_BACKENDS": path}, check=False)
+    assert result.returncode != 0
+    assert "SWAPPER_AUTHENTICATION_BACKENDS: " in result.stderr and words in result.stderr
 
 
 def test_configured_authentication_backends_precede_the_model_backend() -> None:

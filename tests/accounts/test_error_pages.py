@@ -32,36 +32,36 @@ def is_ours(page: str) -> bool:
 def test_unknown_paths_return_the_404_page_or_an_api_problem(client: Client) -> None:
     for path in ("/not/there", "/admin/mirrors/nothing/", "/static/not.css"):
         client.force_login(user_of(Role.ADMIN))
-        answer = client.get(path, follow=True)
-        assert answer.status_code == 404 and is_ours(answer.content.decode()), path
-    answer = client.get("/api/not/there")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+        response = client.get(path, follow=True)
+        assert response.status_code == 404 and is_ours(response.content.decode()), path
+    response = client.get("/api/not/there")
+    assert (response.status_code, response.json()["code"]) == (404, "not-found")
 
 
 @pytest.mark.django_db
 def test_a_403_page_shows_the_required_role(client: Client) -> None:
     client.force_login(user_of(Role.VIEWER))
-    answer = client.get("/admin/auth/user/")
-    assert answer.status_code == 403 and is_ours(answer.content.decode())
-    page = answer.content.decode()
+    response = client.get("/admin/auth/user/")
+    assert response.status_code == 403 and is_ours(response.content.decode())
+    page = response.content.decode()
     assert "the role viewer" in page and "needs the role <strong>admin</strong>" in page
-    answer = client.post("/admin/mirrors/mirrorjob/1/priority/", {"priority": 0})
-    assert answer.status_code == 403 and "needs the role <strong>operator</strong>" in answer.content.decode()
+    response = client.post("/admin/mirrors/mirrorjob/1/priority/", {"priority": 0})
+    assert response.status_code == 403 and "needs the role <strong>operator</strong>" in response.content.decode()
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])
 def test_a_403_page_explains_that_no_role_can_add_jobs(client: Client, role: Role) -> None:
     client.force_login(user_of(role))
-    answer = client.get("/admin/mirrors/mirrorjob/add/")
-    assert answer.status_code == 403 and "no role can add or delete them" in answer.content.decode()
+    response = client.get("/admin/mirrors/mirrorjob/add/")
+    assert response.status_code == 403 and "no role can add or delete them" in response.content.decode()
 
 
 @pytest.mark.django_db
 def test_a_disallowed_host_returns_a_400_page_with_the_setting(client: Client) -> None:
-    answer = client.get("/admin/login/", HTTP_HOST="evil.example.com")
-    assert answer.status_code == 400 and is_ours(answer.content.decode())
-    assert "SWAPPER_ALLOWED_HOSTS" in answer.content.decode()
+    response = client.get("/admin/login/", HTTP_HOST="evil.example.com")
+    assert response.status_code == 400 and is_ours(response.content.decode())
+    assert "SWAPPER_ALLOWED_HOSTS" in response.content.decode()
 
 
 @pytest.mark.django_db
@@ -75,9 +75,9 @@ def test_an_exception_returns_the_error_page_without_its_message(
     monkeypatch.setattr(ModelAdmin, "get_queryset", broken)
     client = Client(raise_request_exception=False)
     client.force_login(user_of(Role.VIEWER))
-    answer = client.get("/admin/mirrors/imagemapping/")
-    page = answer.content.decode()
-    assert answer.status_code == status and is_ours(page) and "canary" not in page
+    response = client.get("/admin/mirrors/imagemapping/")
+    page = response.content.decode()
+    assert response.status_code == status and is_ours(page) and "canary" not in page
     # The next pod requests the copy. It is not requested automatically: see the tests of the webhook without database.
     assert ("requested by the next pod" in " ".join(page.split())) == (status == 503)
 
@@ -93,7 +93,7 @@ def test_a_change_without_the_database_is_reported_as_unconfirmed(monkeypatch: p
     monkeypatch.setattr(ModelAdmin, "get_queryset", broken)
     url = "/admin/mirrors/imagemapping/"
     read, sent = (
-        text_of(answer.content.decode()) for answer in (client.get(url), client.post(url, {"action": "pause"}))
+        text_of(response.content.decode()) for response in (client.get(url), client.post(url, {"action": "pause"}))
     )
     assert "Reload the page in a few seconds" in read and "Do not reload" not in read
     assert "Your change was not confirmed" in sent and "Do not reload this page" in sent
@@ -156,12 +156,14 @@ def test_admin_and_api_return_503_without_the_database_and_recover(server: Postg
         server.start()
         wait_until(lambda: _status(port, "/readyz") == 200, what="the database")
         assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
-        said = web.log.read_text()
-    assert [line.partition('"message":"')[2].partition('"')[0] for line in said.splitlines() if "database" in line] == [
+        output = web.log.read_text()
+    assert [
+        line.partition('"message":"')[2].partition('"')[0] for line in output.splitlines() if "database" in line
+    ] == [
         "The database does not respond; trying again",
         "The database responds again",
-    ], said
-    assert "Traceback" not in said
+    ], output
+    assert "Traceback" not in output
     counted = query(f"{server.url}/postgres", "SELECT value FROM accounts_cacheentry")
     assert counted in ([("1",)], [("2",)]), "requests are counted again; by now in a new minute, perhaps"
 

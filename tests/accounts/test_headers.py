@@ -50,6 +50,6 @@ def test_an_https_url_enables_secure_cookies_the_redirect_and_hsts() -> None:
 def test_an_admin_form_without_a_csrf_token_is_rejected() -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user_of(Role.ADMIN))
-    answer = client.post("/admin/mirrors/filter/add/", {"name": "x", "jmespath": "`true`", "position": 0})
-    assert answer.status_code == 403
-    assert "This form is no longer valid" in answer.content.decode()
+    response = client.post("/admin/mirrors/filter/add/", {"name": "x", "jmespath": "`true`", "position": 0})
+    assert response.status_code == 403
+    assert "This form is no longer valid" in response.content.decode()

@@ -51,18 +51,18 @@ def test_the_lockout_page_shows_the_remaining_time_and_what_to_do(viewer: User) 
     for _ in range(5):
         log_in(viewer.username, "wrong")
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
-        answer = Client(REMOTE_ADDR="192.0.2.1").post(URL, {"username": viewer.username, "password": PASSWORD})
-    page = " ".join(answer.content.decode().split())
-    assert answer.status_code == 429
-    assert 590 <= int(answer.headers["Retry-After"]) <= 600
+        response = Client(REMOTE_ADDR="192.0.2.1").post(URL, {"username": viewer.username, "password": PASSWORD})
+    page = " ".join(response.content.decode().split())
+    assert response.status_code == 429
+    assert 590 <= int(response.headers["Retry-After"]) <= 600
     assert "another 10 minutes" in page and "axes_reset_username" in page
     assert viewer.username not in page
 
 
 def test_failed_sign_ins_of_an_address_are_limited_across_usernames(viewer: User) -> None:
     with time_machine.travel(timezone.now(), tick=False):
-        told = [log_in(f"guess-{number}", "wrong", address="2001:db8::1") for number in range(60)]
-        assert set(told) == {200}
+        reported = [log_in(f"guess-{number}", "wrong", address="2001:db8::1") for number in range(60)]
+        assert set(reported) == {200}
         assert log_in(viewer.username, PASSWORD, address="2001:db8::2") == 429, "a /64 is one subscriber"
         page = Client(REMOTE_ADDR="2001:db8::3").post(URL, {"username": "x", "password": "y"})
         assert "SWAPPER_TRUSTED_PROXIES" in page.content.decode() and 0 < int(page.headers["Retry-After"]) <= 900
@@ -135,8 +135,8 @@ def test_old_failed_sign_ins_are_pruned(viewer: User) -> None:
 def test_only_users_with_a_role_can_sign_in(is_staff: bool) -> None:
     user = User.objects.create_user("new", password=PASSWORD, is_staff=is_staff)
     client = Client()
-    answer = client.post(URL, {"username": "new", "password": PASSWORD})
-    assert answer.status_code == 200 and "has no role yet" in answer.content.decode()
+    response = client.post(URL, {"username": "new", "password": PASSWORD})
+    assert response.status_code == 200 and "has no role yet" in response.content.decode()
     user.groups.add(user_of(Role.VIEWER).groups.get())
     assert client.post(URL, {"username": "new", "password": PASSWORD, "next": "/admin/"}).status_code == 302
     assert client.get("/admin/").status_code == 200
@@ -148,8 +148,8 @@ def test_only_users_with_a_role_can_sign_in(is_staff: bool) -> None:
 def test_weak_passwords_are_rejected(password: str, client: Client) -> None:
     client.force_login(user_of(Role.ADMIN))
     fields = {"username": "somebody-new", "usable_password": "true", "password1": password, "password2": password}
-    answer = client.post("/admin/auth/user/add/", fields)
-    assert answer.status_code == 200 and answer.context["errors"]
+    response = client.post("/admin/auth/user/add/", fields)
+    assert response.status_code == 200 and response.context["errors"]
     assert not User.objects.filter(username="somebody-new").exists()
 
 
@@ -168,6 +168,6 @@ def test_pages_use_the_terms_sign_in_and_sign_out(viewer: User, client: Client) 
 def test_a_user_whose_role_was_removed_sees_what_to_do(viewer: User, client: Client) -> None:
     client.force_login(viewer)
     viewer.groups.clear()
-    answer = client.get("/admin/", follow=True)
-    page = " ".join(answer.content.decode().split())
+    response = client.get("/admin/", follow=True)
+    page = " ".join(response.content.decode().split())
     assert f"{viewer.username} has no role. Ask an administrator to assign a role" in page

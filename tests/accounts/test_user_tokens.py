@@ -48,8 +48,8 @@ def test_a_viewer_creates_and_revokes_a_token_that_is_shown_once() -> None:
     listed = viewer.get(PAGE).content.decode()
     assert "ci" in listed and text[0] not in listed
 
-    asked = viewer.post(f"{PAGE}revoke/", {"token": row.public_id}).content.decode()
-    assert "Revoke the token ci?" in asked and "last used" in asked
+    requested = viewer.post(f"{PAGE}revoke/", {"token": row.public_id}).content.decode()
+    assert "Revoke the token ci?" in requested and "last used" in requested
     assert api.get("/api/v1/jobs/").status_code == 200
     viewer.post(f"{PAGE}revoke/", {"token": row.public_id, "confirmed": 1})
     assert api.get("/api/v1/jobs/").status_code == 401

@@ -35,8 +35,8 @@ def busy() -> Iterator[None]:
     ends = [("succeeded", "")] * 4 + [("failed", "denied")] * 2 + [("failed", "tls")] + [("pending", "")] * 3
     for number, (status, error) in enumerate(ends):
         job, _ = request_image(image=f"team/app-{number}:1", requested_by="x")
-        ended = None if status == "pending" else now - timedelta(hours=number)
-        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=ended)
+        result = None if status == "pending" else now - timedelta(hours=number)
+        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=result)
     old, _ = request_image(image="team/old:1", requested_by="x")
     MirrorJob.objects.filter(pk=old.pk).update(status=JobStatus.FAILED, finished_at=now - timedelta(hours=30))
     hour = now.replace(minute=0, second=0, microsecond=0)

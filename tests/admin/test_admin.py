@@ -72,8 +72,8 @@ def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
     """Run an action on jobs, and return the messages of the next page."""
     url = reverse("admin:mirrors_mirrorjob_changelist")
     chosen = {"action": action, "_selected_action": [job.id for job in jobs]}
-    asked = operator.post(url, chosen)
-    assert all(job.mapping.source in asked.content.decode() for job in jobs), "it says what will be done to what"
+    requested = operator.post(url, chosen)
+    assert all(job.mapping.source in requested.content.decode() for job in jobs), "it says what will be done to what"
     response = operator.post(url, {**chosen, "confirmed": ",".join(str(job.id) for job in jobs)}, follow=True)
     assert response.status_code == 200
     return " ".join(str(message) for message in response.context["messages"])
@@ -196,11 +196,11 @@ def test_settings_are_applied_only_to_repositories_that_differ(operator: Client)
     page = reverse("admin:mirrors_targetrepository_changelist")
     assert "imageTagMutability" in operator.get(page).content.decode()
     rows = list(TargetRepository.objects.values_list("pk", flat=True))
-    answer = operator.post(page, {"action": "apply_settings", "_selected_action": rows}, follow=True)
-    assert "The next free worker applies the settings of 1 repository." in answer.content.decode()
+    response = operator.post(page, {"action": "apply_settings", "_selected_action": rows}, follow=True)
+    assert "The next free worker applies the settings of 1 repository." in response.content.decode()
     same = TargetRepository.objects.get(name="same").pk
-    answer = operator.post(page, {"action": "apply_settings", "_selected_action": [same]}, follow=True)
-    assert "there is nothing to apply" in answer.content.decode()
+    response = operator.post(page, {"action": "apply_settings", "_selected_action": [same]}, follow=True)
+    assert "there is nothing to apply" in response.content.decode()
     assert [row.name for row in TargetRepository.objects.to_apply()] == ["other"]
 
 

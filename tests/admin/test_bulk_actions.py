@@ -49,14 +49,14 @@ def test_images_with_an_active_job_are_reported_and_not_counted(operator: Client
     jobs = [failed(f"quay.io/team/app-{n}:1") for n in (1, 2)]
     live = ordered("quay.io/team/app-1:1")
     OperatorAction.objects.all().delete()
-    told = f"quay.io/team/app-1:1 already has job {live.pk} (queued)."
+    reported = f"quay.io/team/app-1:1 already has job {live.pk} (queued)."
 
     _, retried = chosen(operator, JOBS, "retry", *(job.pk for job in jobs))
-    assert "1 queued again" in retried and told in retried
+    assert "1 queued again" in retried and reported in retried
     for action in ("mirror", "verify"):
         _, done = chosen(operator, MAPPINGS, action, *(job.mapping_id for job in jobs))
         assert (
-            told in done
+            reported in done
             and "app-2:1 already has job" in done
             and "requested" not in done
             and "verification" not in done
@@ -66,8 +66,8 @@ def test_images_with_an_active_job_are_reported_and_not_counted(operator: Client
 
 def test_an_invalid_selection_is_rejected(operator: Client) -> None:
     failed("quay.io/team/app:1")
-    answer = operator.post(JOBS, {"action": "retry", "_selected_action": ["abc"], "confirmed": "abc"}, follow=True)
-    assert answer.status_code == 200 and "select the rows again" in answer.content.decode()
+    response = operator.post(JOBS, {"action": "retry", "_selected_action": ["abc"], "confirmed": "abc"}, follow=True)
+    assert response.status_code == 200 and "select the rows again" in response.content.decode()
     assert MirrorJob.objects.live().count() == 0
 
 
@@ -86,9 +86,9 @@ def test_rows_added_after_the_confirmation_are_not_changed(operator: Client) -> 
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
     since = ordered("quay.io/team/app-2:1")
 
-    answer = operator.post(f"{JOBS}?status__exact=pending", fields, follow=True)
+    response = operator.post(f"{JOBS}?status__exact=pending", fields, follow=True)
 
-    assert "1 cancelled" in " ".join(str(message) for message in answer.context["messages"])
+    assert "1 cancelled" in " ".join(str(message) for message in response.context["messages"])
     assert list(MirrorJob.objects.live().values_list("id", flat=True)) == [since.pk]
 
 
@@ -96,8 +96,8 @@ def test_forgetting_a_mapping_redirects_to_the_list(operator: Client) -> None:
     mapping = failed("quay.io/team/app:1").mapping_id
     page = f"{MAPPINGS}{mapping}/change/"
     form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
-    answer = operator.post(MAPPINGS, form, follow=True)
-    assert answer.status_code == 200 and "1 forgotten" in answer.content.decode()
+    response = operator.post(MAPPINGS, form, follow=True)
+    assert response.status_code == 200 and "1 forgotten" in response.content.decode()
     assert ">Forgot<" in operator.get("/admin/mirrors/operatoraction/").content.decode()
     kept = failed("quay.io/team/app:2").mapping_id
     page = f"{MAPPINGS}{kept}/change/"

@@ -118,8 +118,8 @@ def test_a_registry_that_was_added_to_the_file_becomes_read_only(admin_client: C
     row = Registry.objects.create(name="ours", endpoint="harbor.example.com", username="a", credential_ref="file:a")
     assert admin_client.patch(f"/api/v1/registries/{row.pk}/", {"name": "x"}, "application/json").status_code == 200
     file.write(registries=(HARBOR,))
-    answer = admin_client.patch(f"/api/v1/registries/{row.pk}/", {"name": "y"}, "application/json")
-    assert answer.status_code == 403 and "configuration file" in answer.json()["detail"]
+    response = admin_client.patch(f"/api/v1/registries/{row.pk}/", {"name": "y"}, "application/json")
+    assert response.status_code == 403 and "configuration file" in response.json()["detail"]
 
 
 def test_the_target_shows_its_connection_settings(admin_client: Client, file: File) -> None:

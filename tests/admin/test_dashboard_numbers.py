@@ -54,8 +54,8 @@ def test_a_wildcard_or_aliased_registry_includes_the_data_of_its_hosts(admin_cli
     by_name = Registry.objects.create(name="ecr", endpoint="ecr.example", settings={"aliases": ["dual.example"]})
     for number, host in enumerate(("a.cloud.example", "b.cloud.example", "cloud.example", "dual.example")):
         job, _ = request_image(image=f"{host}/team/app:{number}", requested_by="x")
-        ended = {"status": JobStatus.FAILED, "error_class": "denied", "error_host": host, "finished_at": now}
-        MirrorJob.objects.filter(pk=job.pk).update(**ended)
+        result = {"status": JobStatus.FAILED, "error_class": "denied", "error_host": host, "finished_at": now}
+        MirrorJob.objects.filter(pk=job.pk).update(**result)
     until = now + timedelta(minutes=9)
     for credential, left in (("", 7), ("robot", 3), ("other", 5)):
         HostBudget.objects.create(host="a.cloud.example", credential=credential, remaining=left, resting_until=until)
@@ -83,8 +83,8 @@ def test_byte_totals_and_percentages_link_to_their_rows(admin_client: Client, bu
     for number, (outcome, hours, copied) in enumerate(
         [("failed", 3, 512), ("succeeded", 2, 1024), ("failed", 99, 4096)]
     ):
-        ended = now - timedelta(hours=hours)
-        MirrorAttempt.objects.create(job=job, number=number, outcome=outcome, finished_at=ended, bytes_copied=copied)
+        result = now - timedelta(hours=hours)
+        MirrorAttempt.objects.create(job=job, number=number, outcome=outcome, finished_at=result, bytes_copied=copied)
     DecisionCount.objects.create(
         hour=now - timedelta(hours=99), namespace="a", source_host="c", decision="keep", reason="absent", images=2
     )
@@ -154,9 +154,9 @@ def test_a_job_finished_today_is_counted_immediately_with_past_days(busy: None) 
 def test_jobs_and_bytes_of_a_forgotten_mapping_are_no_longer_counted(busy: None) -> None:
     now = timezone.now()
     job, _ = request_image(image="team/forgotten:1", requested_by="x")
-    ended = now - timedelta(days=3)
-    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=ended)
-    MirrorAttempt.objects.create(job=job, number=1, outcome="succeeded", finished_at=ended, bytes_copied=9_000)
+    result = now - timedelta(days=3)
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=result)
+    MirrorAttempt.objects.create(job=job, number=1, outcome="succeeded", finished_at=result, bytes_copied=9_000)
     with time_machine.travel(now, tick=False):
         before = Overview(hours=168)
         assert before.bytes_copied == 9_000

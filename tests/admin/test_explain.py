@@ -170,15 +170,15 @@ def test_a_missing_or_invalid_configuration_is_reported(
 def test_an_operator_mirrors_missing_images_from_the_page(client: Client, registry: MemoryRegistry) -> None:
     user = User.objects.create_user("olga", is_staff=True)
     client.force_login(user)
-    asked = {"manifest": DEPLOYMENT, "namespace": "default", "mirror": "1"}
+    requested = {"manifest": DEPLOYMENT, "namespace": "default", "mirror": "1"}
     user.groups.set([Group.objects.get(name=Role.VIEWER.group)])
-    assert client.post(PAGE, asked).status_code == 403
+    assert client.post(PAGE, requested).status_code == 403
     assert not MirrorJob.objects.exists()
     explaining = client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "default"})
     assert "Mirror missing images" not in explaining.content.decode()
 
     user.groups.set([Group.objects.get(name=Role.OPERATOR.group)])
-    page = client.post(PAGE, asked).content.decode()
+    page = client.post(PAGE, requested).content.decode()
 
     jobs = MirrorJob.objects.select_related("mapping").order_by("pk")
     assert [job.mapping.source for job in jobs] == ["docker.io/library/nginx:1.27", "docker.io/tools/agent:1"]

@@ -29,8 +29,8 @@ def failed(source: str, error_host: str) -> MirrorJob:
     order = RequestedCopy(source=source, target=f"{row.endpoint}/{source.replace(':', '_')}")
     job_id = services.request_copies(target_registry_id=row.pk, requests=[order])[0].job_id
     assert job_id is not None
-    ended = {"status": JobStatus.FAILED, "error_class": ErrorClass.TLS, "finished_at": timezone.now()}
-    MirrorJob.objects.filter(pk=job_id).update(**ended, error_host=error_host, error_message="refused")
+    result = {"status": JobStatus.FAILED, "error_class": ErrorClass.TLS, "finished_at": timezone.now()}
+    MirrorJob.objects.filter(pk=job_id).update(**result, error_host=error_host, error_message="refused")
     return MirrorJob.objects.select_related("mapping").get(pk=job_id)
 
 

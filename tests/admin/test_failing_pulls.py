@@ -36,9 +36,9 @@ def operator(client: Client) -> Client:
 
 
 def page(client: Client, url: str) -> str:
-    answer = client.get(url)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.get(url)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def test_the_list_shows_what_to_do_for_each_cause(viewer: Client) -> None:

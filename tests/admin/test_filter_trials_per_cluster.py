@@ -36,9 +36,9 @@ def samples() -> dict[str, AdmissionSample]:
 
 
 def impact(client: Client, **asked: Any) -> dict[str, Any]:
-    answer = client.post("/api/v1/filters/impact/", {"jmespath": NGINX, **asked}, "application/json")
-    assert answer.status_code == 200, answer.content
-    found: dict[str, Any] = answer.json()
+    response = client.post("/api/v1/filters/impact/", {"jmespath": NGINX, **asked}, "application/json")
+    assert response.status_code == 200, response.content
+    found: dict[str, Any] = response.json()
     return found
 
 
@@ -92,8 +92,8 @@ def test_a_sampled_pod_is_tried_with_the_filters_of_its_cluster(
             page = admin_client.post(ANSWERS, {"jmespath": expression, "admission": samples[name].pk}).content.decode()
             assert words in text_of(page), (name, expression)
     assert "in namespace prod-us/shop" in text_of(page)
-    asked = {"jmespath": NGINX, "admission": samples["default nginx:1"].pk, "cluster": "prod-us"}
-    assert "this filter excludes it" in text_of(admin_client.post(ANSWERS, asked).content.decode())
+    requested = {"jmespath": NGINX, "admission": samples["default nginx:1"].pk, "cluster": "prod-us"}
+    assert "this filter excludes it" in text_of(admin_client.post(ANSWERS, requested).content.decode())
     assert "prod-us/shop/web-x7k2p, just now" in text_of(admin_client.get(TRY).content.decode())
 
 

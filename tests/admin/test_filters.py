@@ -111,16 +111,18 @@ def test_filters_can_be_disabled_except_those_of_the_file(admin_client: Client, 
 def test_filters_are_evaluated_in_order_and_the_first_match_decides(
     admin_client: Client, filters: tuple[Filter, Filter]
 ) -> None:
-    asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
-    page = text_of(admin_client.post(ANSWERS, asked).content.decode())
+    requested = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
+    page = text_of(admin_client.post(ANSWERS, requested).content.decode())
     assert "this filter excludes it" in page
     # The order is that after saving: at position 0, before the other filter.
     assert page.index("source.filters[0]") < page.index("this filter true – decides") < page.index("tools false")
-    last = text_of(admin_client.post(ANSWERS, {**asked, "position": 99}).content.decode())
+    last = text_of(admin_client.post(ANSWERS, {**requested, "position": 99}).content.decode())
     assert last.index("source.filters[0]") < last.index("tools false") < last.index("this filter true – decides")
-    first = text_of(admin_client.post(ANSWERS, {**asked, "pod": POD.replace("shop", "kube-system")}).content.decode())
+    first = text_of(
+        admin_client.post(ANSWERS, {**requested, "pod": POD.replace("shop", "kube-system")}).content.decode()
+    )
     assert "source.filters[0] excludes it, before this filter is evaluated" in first
-    edited = text_of(admin_client.post(ANSWERS, {**asked, "filter": filters[1].pk}).content.decode())
+    edited = text_of(admin_client.post(ANSWERS, {**requested, "filter": filters[1].pk}).content.decode())
     assert "tools excludes it" in edited and "this filter" not in edited
 
 
@@ -212,8 +214,8 @@ def test_the_impact_of_saving_is_computed_from_pods_of_the_last_day(
     old = sampled("shop", "nginx:2")
     AdmissionSample.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=25))
 
-    asked = {"jmespath": "contains(container.image, 'nginx')", "filter": filters[1].pk}
-    page = admin_client.post(IMPACT, asked).content.decode()
+    requested = {"jmespath": "contains(container.image, 'nginx')", "filter": filters[1].pk}
+    page = admin_client.post(IMPACT, requested).content.decode()
 
     assert "3 images of 4 pods" in text_of(page)
     assert "1 would be newly excluded, 1 would be newly mirrored" in re.sub(r" ,", ",", text_of(page))

@@ -31,8 +31,8 @@ def paused() -> HostBudget:
 def resume(client: Client, row: HostBudget) -> str:
     """Request to resume a host, confirm it, and return the page that follows."""
     form = {"action": "resume", "_selected_action": [row.pk]}
-    asked = client.post(LIST, form)
-    assert b"quay.io" in asked.content and b"copies wait again" in asked.content
+    requested = client.post(LIST, form)
+    assert b"quay.io" in requested.content and b"copies wait again" in requested.content
     return client.post(LIST, {**form, "confirmed": str(row.pk)}, follow=True).content.decode()
 
 
@@ -65,9 +65,9 @@ def test_resume_on_the_dashboard_links_to_its_confirmation(client: Client, pause
     form = page.partition('<form method="post" action')[2].partition("</form>")[0]
     assert "Resume (1)" in form
     (address,) = re.findall(r'="([^"]+)"', form)[:1]
-    said = client.post(address, dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)), follow=True)
+    output = client.post(address, dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)), follow=True)
 
-    assert said.redirect_chain == [("/admin/", 302)] and "1 resumed." in said.content.decode()
+    assert output.redirect_chain == [("/admin/", 302)] and "1 resumed." in output.content.decode()
     paused.refresh_from_db()
     assert paused.resting_until is None
     assert "None of these hosts is rate limited." in client.get(link).content.decode()

@@ -114,9 +114,11 @@ def test_all_unresolved_failures_with_one_error_are_retried_together(operator: C
     assert "retry-failed/?error_class=unauthorized" in listed
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
-    asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed with this error, at any time," in asked, "the dashboard counts a time range"
-    assert "did not accept the credentials" in asked
+    requested = operator.get(url, {"error_class": "unauthorized"}).content.decode()
+    assert "40 images whose last job failed with this error, at any time," in requested, (
+        "the dashboard counts a time range"
+    )
+    assert "did not accept the credentials" in requested
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)

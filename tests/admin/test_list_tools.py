@@ -48,9 +48,9 @@ def chips(page: str) -> dict[str, tuple[str, str]]:
 
 
 def file_of(client: Client, link: str) -> list[list[str]]:
-    answer = client.get(link)
-    assert answer["Content-Type"].startswith("text/csv") and "attachment" in answer["Content-Disposition"]
-    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    response = client.get(link)
+    assert response["Content-Type"].startswith("text/csv") and "attachment" in response["Content-Disposition"]
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
     return list(csv.reader(io.StringIO(content.decode())))
 
 
@@ -90,9 +90,9 @@ def test_a_partial_page_runs_no_count_query(
 ) -> None:
     mappings(target, 20)
     # User, session, rows, targets, known clusters, and the banner of all pages.
-    with django_assert_num_queries(6) as asked:
+    with django_assert_num_queries(6) as requested:
         admin_client.get(MAPPINGS)
-    assert not [query["sql"] for query in asked.captured_queries if "COUNT" in query["sql"]]
+    assert not [query["sql"] for query in requested.captured_queries if "COUNT" in query["sql"]]
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_a_job_shows_its_next_attempt_and_its_duration(admin_client: Client, tar
     waits, _ = request_image(image="team/waits:1", requested_by="x")
     MirrorJob.objects.filter(pk=waits.pk).update(available_at=now + timedelta(minutes=7), attempts=1)
     due, _ = request_image(image="team/due:1", requested_by="x")
-    ended, _ = request_image(image="team/ended:1", requested_by="x")
+    result, _ = request_image(image="team/ended:1", requested_by="x")
     for number, minutes in ((1, 9), (2, 5)):
-        MirrorAttempt.objects.create(job=ended, number=number, started_at=now - timedelta(minutes=minutes))
-    MirrorJob.objects.filter(pk=ended.pk).update(status="succeeded", finished_at=now - timedelta(minutes=4))
+        MirrorAttempt.objects.create(job=result, number=number, started_at=now - timedelta(minutes=minutes))
+    MirrorJob.objects.filter(pk=result.pk).update(status="succeeded", finished_at=now - timedelta(minutes=4))
     runs, _ = request_image(image="team/runs:1", requested_by="x")
     MirrorAttempt.objects.create(job=runs, number=1, started_at=now - timedelta(minutes=20))
     lease = {"lease_token": uuid.uuid4(), "lease_expires_at": now + timedelta(minutes=1)}

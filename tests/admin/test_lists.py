@@ -41,17 +41,17 @@ class Form(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
+        reported = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._is_inside = told.get("id") == "filter-form"
+            self._is_inside = reported.get("id") == "filter-form"
         if not self._is_inside:
             return
-        if tag == "input" and told.get("value") and "name" in told:
-            self.sent[told["name"]] = told["value"]
+        if tag == "input" and reported.get("value") and "name" in reported:
+            self.sent[reported["name"]] = reported["value"]
         elif tag == "select":
-            self._select = told.get("name", "")
-        elif tag == "option" and "selected" in told and told.get("value"):
-            self.sent[self._select] = told["value"]
+            self._select = reported.get("name", "")
+        elif tag == "option" and "selected" in reported and reported.get("value"):
+            self.sent[self._select] = reported["value"]
 
 
 @pytest.fixture
@@ -143,9 +143,9 @@ def test_the_hour_of_decisions_is_a_range_with_its_date_unless_today(admin_clien
 def test_an_invalid_time_is_reported_and_selects_nothing(
     query: dict[str, str], admin_client: Client, job: MirrorJob
 ) -> None:
-    ended = datetime(2026, 2, 1, tzinfo=UTC)
-    MirrorAttempt.objects.create(job=job, number=1, outcome="failed", finished_at=ended, bytes_copied=9)
-    MirrorJob.objects.update(status="failed", finished_at=ended)
+    result = datetime(2026, 2, 1, tzinfo=UTC)
+    MirrorAttempt.objects.create(job=job, number=1, outcome="failed", finished_at=result, bytes_copied=9)
+    MirrorJob.objects.update(status="failed", finished_at=result)
     for model in ("mirrorattempt", "mirrorjob"):
         page = admin_client.get(reverse(f"admin:mirrors_{model}_changelist"), query).content.decode()
         assert page.count("is not a valid time. Enter a date like 2026-01-31") == 1
@@ -153,11 +153,11 @@ def test_an_invalid_time_is_reported_and_selects_nothing(
 
 
 def test_times_and_sizes_of_a_row_are_human_readable(admin_client: Client, job: MirrorJob) -> None:
-    ended = timezone.now() - timedelta(minutes=3)
+    result = timezone.now() - timedelta(minutes=3)
     attempt = MirrorAttempt.objects.create(
-        job=job, number=1, outcome="failed", finished_at=ended, bytes_copied=14_533_537
+        job=job, number=1, outcome="failed", finished_at=result, bytes_copied=14_533_537
     )
-    host = HostBudget.objects.create(host="docker.io", resting_until=ended)
+    host = HostBudget.objects.create(host="docker.io", resting_until=result)
     process = Instance.objects.create(role="worker", name="w:1")
     for row in (attempt, host, process):
         address = reverse(f"admin:mirrors_{row._meta.model_name}_change", args=[row.pk])
@@ -170,8 +170,8 @@ def test_times_and_sizes_of_a_row_are_human_readable(admin_client: Client, job: 
 
 def test_an_invalid_selection_of_users_is_rejected(admin_client: Client) -> None:
     form = {"action": "delete_selected", "_selected_action": ["abc"]}
-    answer = admin_client.post(reverse("admin:auth_user_changelist"), form, follow=True)
-    assert answer.status_code == 200 and "select the rows again" in answer.content.decode()
+    response = admin_client.post(reverse("admin:auth_user_changelist"), form, follow=True)
+    assert response.status_code == 200 and "select the rows again" in response.content.decode()
 
 
 def test_an_empty_list_shows_where_rows_come_from(admin_client: Client) -> None:

@@ -41,6 +41,6 @@ def test_a_refreshing_list_leaves_no_message_for_the_next_page(
 
 def test_a_csv_export_with_an_invalid_time_redirects_with_a_message(admin_client: Client) -> None:
     query = {"finished_at_from_0": "2026-13-45"}
-    answer = admin_client.get(reverse("admin:mirrors_mirrorjob_export"), query, follow=True)
-    assert answer.redirect_chain == [(f"../?{urlencode(query)}", 302)]
-    assert text_of(answer.content.decode()).count(INVALID) == 1
+    response = admin_client.get(reverse("admin:mirrors_mirrorjob_export"), query, follow=True)
+    assert response.redirect_chain == [(f"../?{urlencode(query)}", 302)]
+    assert text_of(response.content.decode()).count(INVALID) == 1

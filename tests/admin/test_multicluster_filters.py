@@ -42,8 +42,8 @@ def failed(cluster: str, jobs: int, host: str = "quay.io") -> None:
     """Create jobs that failed at a source. An empty cluster means that users requested them."""
     for number in range(jobs):
         job = queue_copy(f"{host}/team/of-{cluster or 'user'}:{number}", target="mirror.example.com")
-        ended = {"status": JobStatus.FAILED, "error_class": "denied", "finished_at": timezone.now()}
-        MirrorJob.objects.filter(pk=job.pk).update(cluster=cluster, error_host=host, **ended)
+        result = {"status": JobStatus.FAILED, "error_class": "denied", "finished_at": timezone.now()}
+        MirrorJob.objects.filter(pk=job.pk).update(cluster=cluster, error_host=host, **result)
 
 
 def cells(client: Client, url: str, field: str) -> list[str]:

@@ -26,9 +26,9 @@ def form(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("other", ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"])
 def test_an_alias_of_an_existing_registry_is_rejected(admin_client: Client, other: str) -> None:
     Registry.objects.create(name="hub", endpoint="docker.io")
-    answer = admin_client.post(ADD, form(endpoint=other, name="what I typed"))
-    assert answer.status_code == 200
-    page = answer.content.decode()
+    response = admin_client.post(ADD, form(endpoint=other, name="what I typed"))
+    assert response.status_code == 200
+    page = response.content.decode()
     assert "A registry with this host already exists" in page and "what I typed" in page
     assert Registry.objects.count() == 1
 
@@ -72,36 +72,36 @@ def test_concurrent_saves_of_one_registry_create_it_once(admin_user: User) -> No
 def changed(client: Client, **fields: Any) -> tuple[Registry, str]:
     row = Registry.objects.create(name="ours", endpoint="old.example.com", namespaces=["shop"], **CREDENTIALS)
     sent = form(**{"endpoint": "old.example.com", "namespaces": "shop", **CREDENTIALS, **fields})
-    answer = client.post(reverse("admin:mirrors_registry_change", args=[row.pk]), sent, follow=True)
-    assert answer.redirect_chain, answer.content.decode()
+    response = client.post(reverse("admin:mirrors_registry_change", args=[row.pk]), sent, follow=True)
+    assert response.redirect_chain, response.content.decode()
     row.refresh_from_db()
-    return row, " ".join(str(message) for message in answer.context["messages"])
+    return row, " ".join(str(message) for message in response.context["messages"])
 
 
 def test_a_new_host_keeps_credentials_that_are_entered_with_it(admin_client: Client) -> None:
-    row, said = changed(admin_client, endpoint="new.example.com", username="robot", credential_ref="file:new")
+    row, output = changed(admin_client, endpoint="new.example.com", username="robot", credential_ref="file:new")
     assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "robot", "file:new")
-    assert "removed" not in said
+    assert "removed" not in output
 
 
 def test_a_new_host_does_not_keep_the_previous_credentials(admin_client: Client) -> None:
-    row, said = changed(admin_client, endpoint="new.example.com")
+    row, output = changed(admin_client, endpoint="new.example.com")
     assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "", "")
-    assert "credentials of the former host were removed" in said
+    assert "credentials of the former host were removed" in output
 
 
 def test_an_unchanged_host_keeps_its_credentials(admin_client: Client) -> None:
-    row, said = changed(admin_client, name="renamed", namespaces="shop, billing")
+    row, output = changed(admin_client, name="renamed", namespaces="shop, billing")
     assert (row.name, row.username, row.credential_ref) == ("renamed", *CREDENTIALS.values())
-    assert row.namespaces == ["shop", "billing"] and "removed" not in said
+    assert row.namespaces == ["shop", "billing"] and "removed" not in output
 
 
 @pytest.mark.parametrize(
     ("text", "names"), [("", []), ("shop", ["shop"]), (" shop,billing  web ", ["shop", "billing", "web"]), ("*", ["*"])]
 )
 def test_namespaces_are_entered_on_one_line(admin_client: Client, text: str, names: list[str]) -> None:
-    answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text, **CREDENTIALS))
-    assert answer.status_code == 302
+    response = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text, **CREDENTIALS))
+    assert response.status_code == 302
     row = Registry.objects.get()
     assert row.namespaces == names
     page = admin_client.get(reverse("admin:mirrors_registry_change", args=[row.pk])).content.decode()
@@ -110,9 +110,9 @@ def test_namespaces_are_entered_on_one_line(admin_client: Client, text: str, nam
 
 @pytest.mark.parametrize("text", ["Shop", "shop;billing", "x" * 64, "team/*"])
 def test_an_invalid_namespace_is_rejected_and_kept_in_the_form(admin_client: Client, text: str) -> None:
-    answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text))
-    assert answer.status_code == 200 and not Registry.objects.exists()
-    page = answer.content.decode()
+    response = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text))
+    assert response.status_code == 200 and not Registry.objects.exists()
+    page = response.content.decode()
     assert "is not the name of a namespace" in page and f'value="{text}"' in page
 
 

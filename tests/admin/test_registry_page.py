@@ -76,9 +76,9 @@ def test_only_an_admin_can_delete_a_registry_with_its_checks(
     client.force_login(user_of(role))
 
     if role is Role.ADMIN:
-        asked = client.get(f"{page_of(source)}delete/").content.decode()
-        assert "have permission" not in asked
-        assert re.search(rf'href="{page_of(source)}change/"[^>]*>Keep<', asked), "a link that needs no script"
+        requested = client.get(f"{page_of(source)}delete/").content.decode()
+        assert "have permission" not in requested
+        assert re.search(rf'href="{page_of(source)}change/"[^>]*>Keep<', requested), "a link that needs no script"
     assert client.post(f"{page_of(source)}delete/", {"post": "yes"}).status_code == status
 
     assert (Registry.objects.count(), RegistryCheck.objects.count()) == (left, left)

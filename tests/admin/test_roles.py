@@ -161,11 +161,11 @@ def test_each_other_page_requires_its_role(name: str, role: Role, client_of: Cal
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", POSTED)
 def test_each_list_form_requires_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
-    answer = client_of(role).post(reverse(f"admin:{name}"))
+    response = client_of(role).post(reverse(f"admin:{name}"))
     if role >= POSTED[name]:
-        assert answer.status_code == 302 and "login" not in answer.headers["Location"]
+        assert response.status_code == 302 and "login" not in response.headers["Location"]
     else:
-        assert answer.status_code == (302 if role is Role.NOBODY else 403)
+        assert response.status_code == (302 if role is Role.NOBODY else 403)
 
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)

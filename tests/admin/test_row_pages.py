@@ -151,10 +151,10 @@ def test_only_admins_see_the_history_and_its_link(role: str, client: Client) -> 
     page = client.get(reverse("admin:mirrors_filter_change", args=[row.pk])).content.decode()
     link = reverse("admin:mirrors_filter_history", args=[row.pk])
     assert (link in page) == (role == "admin")
-    answer = client.get(link, follow=True)
-    assert answer.status_code == (200 if role == "admin" else 403)
+    response = client.get(link, follow=True)
+    assert response.status_code == (200 if role == "admin" else 403)
     if role == "admin":
-        assert "mine" in answer.content.decode()
+        assert "mine" in response.content.decode()
 
 
 def test_a_read_only_registry_shows_namespaces_without_json_syntax(client: Client) -> None:

@@ -182,9 +182,9 @@ def test_booleans_are_text_on_pages_and_colored_in_lists(admin_client: Client) -
 
 
 def test_the_history_shows_names_of_roles_and_yes_or_no(admin_client: Client) -> None:
-    ended = {"fields": "x"}
+    result = {"fields": "x"}
     user = User.objects.create_user("vera")
-    form = {"username": "vera", "is_active": "", "groups": [Group.objects.get(name="operator").pk], **ended}
+    form = {"username": "vera", "is_active": "", "groups": [Group.objects.get(name="operator").pk], **result}
     admin_client.post(reverse("admin:auth_user_change", args=[user.pk]), form)
     token = {"name": "ci", "user": user.pk, "role": Role.OPERATOR.value}
     admin_client.post(reverse("admin:accounts_apitoken_add"), token)
@@ -250,8 +250,8 @@ def test_the_list_of_admissions_shows_images(admin_client: Client) -> None:
 def test_an_error_is_shown_once_on_the_page_of_a_mapping(admin_client: Client) -> None:
     Registry.objects.create(name="target", endpoint="reg.example.com:5000", role=RegistryRole.TARGET)
     job, _ = request_image(image="quay.io/team/app:1", requested_by="x")
-    ended = {"status": JobStatus.FAILED, "error_class": ErrorClass.UNAUTHORIZED, "error_message": "it was refused"}
-    MirrorJob.objects.filter(pk=job.pk).update(**ended)
+    result = {"status": JobStatus.FAILED, "error_class": ErrorClass.UNAUTHORIZED, "error_message": "it was refused"}
+    MirrorJob.objects.filter(pk=job.pk).update(**result)
     page = admin_client.get(reverse("admin:mirrors_imagemapping_change", args=[job.mapping_id])).content.decode()
     assert page.count("it was refused") == 1
     assert f"<code data-copy>{job.mapping.source}</code>" in page

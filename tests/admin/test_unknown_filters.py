@@ -101,14 +101,14 @@ def test_an_unknown_status_is_reported_and_exports_nothing(admin_client: Client)
     page = admin_client.get(reverse(JOBS), {"status__exact": "nope"}).content.decode()
     assert "Status has no value “nope”. Choose one of: Queued, Running, " in text_of(page)
     assert "Nothing matches" not in page and "nginx" not in page
-    answer = admin_client.get(f"{reverse(JOBS)}export/", {"status__exact": "nope"})
-    assert (answer.status_code, answer["Location"]) == (302, "../?status__exact=nope")
+    response = admin_client.get(f"{reverse(JOBS)}export/", {"status__exact": "nope"})
+    assert (response.status_code, response["Location"]) == (302, "../?status__exact=nope")
 
 
 def test_an_action_on_all_rows_with_an_unknown_filter_value_changes_nothing(admin_client: Client) -> None:
     job, _ = request_image(image="nginx:1", requested_by="x")
-    asked = {"action": "cancel", "select_across": "1", "_selected_action": [job.pk], "confirmed": str(job.pk)}
-    admin_client.post(f"{reverse(JOBS)}?status__exact=nope", asked)
+    requested = {"action": "cancel", "select_across": "1", "_selected_action": [job.pk], "confirmed": str(job.pk)}
+    admin_client.post(f"{reverse(JOBS)}?status__exact=nope", requested)
     assert MirrorJob.objects.get().status == "pending"
 
 
@@ -119,8 +119,8 @@ def test_known_filter_values_select_rows(admin_client: Client) -> None:
 
 
 def test_an_unknown_filter_in_a_link_is_reported_as_ignored(admin_client: Client) -> None:
-    answer = admin_client.get(reverse(JOBS), {"no_such_field": "1"}, follow=True)
-    assert "All rows are shown" in text_of(answer.content.decode())
+    response = admin_client.get(reverse(JOBS), {"no_such_field": "1"}, follow=True)
+    assert "All rows are shown" in text_of(response.content.decode())
 
 
 def test_each_list_reports_an_invalid_filter(admin_client: Client) -> None:

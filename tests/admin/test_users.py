@@ -24,9 +24,9 @@ def test_user_deletion_lists_the_tokens_but_no_internal_rows(admin_client: Clien
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(user=user, content_type=kind, object_id="1", object_repr="new", action_flag=ADDITION)
     page = reverse("admin:auth_user_delete", args=[user.pk])
-    asked = text_of(admin_client.get(page).content.decode())
-    assert f"User: {user.username}" in asked and "API token: nightly" in asked and "of another" not in asked
-    assert "User_groups object" not in asked and "Log entr" not in asked
+    requested = text_of(admin_client.get(page).content.decode())
+    assert f"User: {user.username}" in requested and "API token: nightly" in requested and "of another" not in requested
+    assert "User_groups object" not in requested and "Log entr" not in requested
 
     admin_client.post(page, {"post": "yes"})
     assert not User.objects.filter(pk=user.pk).exists()

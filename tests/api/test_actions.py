@@ -68,12 +68,12 @@ def test_all_jobs_that_failed_with_one_error_at_one_registry_are_retried(operato
             MirrorJob.objects.filter(pk=made["id"]).update(
                 status=JobStatus.FAILED, error_class="denied", error_host=host, error_message="no"
             )
-    asked = {"error_class": "denied", "error_host": "quay.io"}
-    answer = operator.post("/api/v1/jobs/retry-failed/", asked, format="json").json()
-    assert (len(answer["jobs"]), answer["refusals"]) == (3, [])
-    retried = MirrorJob.objects.filter(id__in=answer["jobs"])
+    requested = {"error_class": "denied", "error_host": "quay.io"}
+    response = operator.post("/api/v1/jobs/retry-failed/", requested, format="json").json()
+    assert (len(response["jobs"]), response["refusals"]) == (3, [])
+    retried = MirrorJob.objects.filter(id__in=response["jobs"])
     assert {job.mapping.source.partition("/")[0] for job in retried.select_related("mapping")} == {"quay.io"}
-    assert operator.post("/api/v1/jobs/retry-failed/", asked, format="json").json()["jobs"] == []
+    assert operator.post("/api/v1/jobs/retry-failed/", requested, format="json").json()["jobs"] == []
     problem(operator.post("/api/v1/jobs/retry-failed/", {"error_class": "nothing"}, format="json"), 400, "invalid")
 
 
@@ -169,8 +169,8 @@ def test_an_image_from_a_disallowed_host_is_rejected(
     operator: APIClient, target: Registry, tmp_path: Path, settings: Settings
 ) -> None:
     def order(image: str) -> Response:
-        answer: Response = operator.post("/api/v1/jobs/", {"image": image}, format="json")
-        return answer
+        response: Response = operator.post("/api/v1/jobs/", {"image": image}, format="json")
+        return response
 
     for host in ("localhost:5000", "169.254.169.254", "10.0.0.7:5000", "registry.svc", "127.1", "0x7f.1"):
         assert "add it to the source registries first" in problem(order(f"{host}/app:1"), 409, "job-state")["detail"]

@@ -19,9 +19,9 @@ POD = {
 
 
 def test_a_filter_is_evaluated_for_each_image_reference_of_a_pod(operator: APIClient) -> None:
-    asked = {"jmespath": "contains(container.image, 'quay.io')", "pod": POD}
-    answers = operator.post("/api/v1/filters/test/", asked, format="json").json()
-    assert [(a["kind"], a["container"], a["matches"]) for a in answers] == [
+    requested = {"jmespath": "contains(container.image, 'quay.io')", "pod": POD}
+    responses = operator.post("/api/v1/filters/test/", requested, format="json").json()
+    assert [(a["kind"], a["container"], a["matches"]) for a in responses] == [
         ("init container", "init", False),
         ("container", "web", False),
         ("image volume", "model", True),
@@ -31,9 +31,9 @@ def test_a_filter_is_evaluated_for_each_image_reference_of_a_pod(operator: APICl
 
 def test_images_that_a_trial_does_not_reach_are_listed_with_the_reason(operator: APIClient) -> None:
     pod = {"spec": {"containers": [{"name": f"c{number}", "image": f"nginx:{number}"} for number in range(102)]}}
-    answers = operator.post("/api/v1/filters/test/", {"jmespath": "`true`", "pod": pod}, format="json").json()
-    assert [a["matches"] for a in answers] == [True] * 100 + [None] * 2
-    assert [a["error"] for a in answers[99:]] == [
+    responses = operator.post("/api/v1/filters/test/", {"jmespath": "`true`", "pod": pod}, format="json").json()
+    assert [a["matches"] for a in responses] == [True] * 100 + [None] * 2
+    assert [a["error"] for a in responses[99:]] == [
         "",
         *["not evaluated: only the first 100 images of a pod are tried"] * 2,
     ]
@@ -41,8 +41,8 @@ def test_images_that_a_trial_does_not_reach_are_listed_with_the_reason(operator:
 
 @pytest.mark.parametrize("route", ["filters/test/", "filters/impact/"])
 def test_an_expression_error_shows_its_line_column_and_caret(operator: APIClient, route: str) -> None:
-    asked = {"jmespath": "`true` ||\nobj.["} | ({"pod": POD} if "test" in route else {})
-    response = operator.post(f"/api/v1/{route}", asked, format="json")
+    requested = {"jmespath": "`true` ||\nobj.["} | ({"pod": POD} if "test" in route else {})
+    response = operator.post(f"/api/v1/{route}", requested, format="json")
     assert response.status_code == 400
     words, line, caret = response.json()["errors"]["jmespath"][0].split("\n")
     assert words.startswith("Line 2, column ") and line == "obj.[" and caret.strip() == "^"
@@ -52,12 +52,12 @@ def test_the_impact_is_listed_by_image(operator: APIClient) -> None:
     row = Filter.objects.create(name="tools", jmespath="contains(container.image, 'tools')")
     new, was = sampled("shop", "nginx:1"), sampled("shop", "tools/agent:2", reason="filtered")
 
-    asked = {"jmespath": "contains(container.image, 'nginx')", "filter": row.pk}
-    told = operator.post("/api/v1/filters/impact/", asked, format="json").json()
+    requested = {"jmespath": "contains(container.image, 'nginx')", "filter": row.pk}
+    reported = operator.post("/api/v1/filters/impact/", requested, format="json").json()
 
-    assert (told["pods"], told["images"], told["is_cut"]) == (2, 2, False)
-    assert [(c["sample"], c["image"], c["by"]) for c in told["left_out"]] == [(new.pk, "nginx:1", "tools")]
-    assert [(c["sample"], c["image"], c["by"]) for c in told["mirrored"]] == [(was.pk, "tools/agent:2", "tools")]
+    assert (reported["pods"], reported["images"], reported["is_cut"]) == (2, 2, False)
+    assert [(c["sample"], c["image"], c["by"]) for c in reported["left_out"]] == [(new.pk, "nginx:1", "tools")]
+    assert [(c["sample"], c["image"], c["by"]) for c in reported["mirrored"]] == [(was.pk, "tools/agent:2", "tools")]
     beside = operator.post("/api/v1/filters/impact/", {"jmespath": "`true`"}, format="json").json()
     assert (beside["left_out_count"], beside["mirrored_count"]) == (1, 0)
 
@@ -67,10 +67,10 @@ def test_an_expression_over_its_budget_is_stopped_and_reported(operator: APIClie
         sampled("shop", f"nginx:{number}")
     # Each level doubles the number of values that are evaluated.
     costly = f"to_string({' | '.join(['[@, @]'] * 20)}) == 'x'"
-    told = operator.post("/api/v1/filters/impact/", {"jmespath": costly}, format="json")
-    assert told.status_code == 200
-    assert told.json()["failures"] > 0
-    assert "steps" in told.json()["failure"]
+    reported = operator.post("/api/v1/filters/impact/", {"jmespath": costly}, format="json")
+    assert reported.status_code == 200
+    assert reported.json()["failures"] > 0
+    assert "steps" in reported.json()["failure"]
 
 
 def test_admissions_are_listed_newest_first_and_can_be_filtered(operator: APIClient) -> None:

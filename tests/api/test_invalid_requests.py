@@ -102,11 +102,11 @@ def test_an_unknown_parameter_is_reported_with_the_allowed_ones(route: Route, ad
 @each_route
 def test_a_wrong_method_returns_the_allowed_methods(route: Route, admin: APIClient) -> None:
     for method in set(METHODS) - set(route.actions):
-        answer = getattr(admin, method)(route.path)
-        assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
-        allowed = answer.json()["detail"].partition("allowed: ")[2].rstrip(".").split(", ")
+        response = getattr(admin, method)(route.path)
+        assert (response.status_code, response.json()["code"]) == (405, "method-not-allowed")
+        allowed = response.json()["detail"].partition("allowed: ")[2].rstrip(".").split(", ")
         assert {name.upper() for name in route.actions} <= set(allowed)
-        assert ", ".join(allowed) == answer["Allow"]
+        assert ", ".join(allowed) == response["Allow"]
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.has_id], ids=lambda route: route.path)
@@ -114,9 +114,9 @@ def test_an_unknown_id_is_reported_in_the_error(route: Route, admin: APIClient) 
     for key in ("0", "no-such", "9" * 30):
         for method in route.actions:
             body = {"priority": 10} if route.path.endswith("/priority/") else {}
-            answer = getattr(admin, method)(route.path.replace("/0/", f"/{key}/"), body, format="json")
-            assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), answer.content
-            detail = answer.json()["detail"]
+            response = getattr(admin, method)(route.path.replace("/0/", f"/{key}/"), body, format="json")
+            assert (response.status_code, response.json()["code"]) == (404, "not-found"), response.content
+            detail = response.json()["detail"]
             assert detail.endswith(f" with the ID {key}.") and "Mirror" not in detail and "Host" not in detail
 
 
@@ -125,10 +125,10 @@ def test_an_unknown_id_is_reported_in_the_error(route: Route, admin: APIClient) 
 )
 def test_a_body_that_is_not_an_object_is_rejected(route: Route, admin: APIClient) -> None:
     for body in ("[]", "[{}]", '"text"', "3", "null"):
-        answer = admin.post(route.path, body, content_type="application/json")
-        errors = errors_of(answer)
+        response = admin.post(route.path, body, content_type="application/json")
+        errors = errors_of(response)
         assert list(errors) == ["body"]
-        assert answer.json()["detail"] == errors["body"][0]
+        assert response.json()["detail"] == errors["body"][0]
         assert errors["body"][0].startswith("The body must be a JSON object with fields; allowed: ")
 
 
@@ -158,11 +158,11 @@ def test_an_invalid_filter_value_is_reported_with_the_allowed_values(route: Rout
     filters = route.filterset()
     assert filters is not None
     for name, found in filters.base_filters.items():
-        answer = admin.get(route.path, {name: "nope"})
+        response = admin.get(route.path, {name: "nope"})
         if words := expected(found.field, found):
-            assert errors_of(answer) == {name: [words]}
+            assert errors_of(response) == {name: [words]}
         else:
-            assert answer.json()["results"] == []
+            assert response.json()["results"] == []
 
 
 @each_list
@@ -243,12 +243,12 @@ class TestReadOnlyFields:
         row = admin.get(path).json()
         assert {"id", "managed_by", "created_at"} <= set(read_only)
         for name in read_only:
-            for answer in (
+            for response in (
                 admin.patch(path, {name: "other"}, format="json"),
                 admin.put(path, {**row, name: "other"}, format="json"),
                 admin.post(route.path.removesuffix("0/"), {name: row[name]}, format="json"),
             ):
-                errors = errors_of(answer)
+                errors = errors_of(response)
                 assert list(errors) == [name]
                 words, _, allowed = errors[name][0].rstrip(".").partition("; allowed: ")
                 assert words == "Read-only field"
@@ -259,8 +259,8 @@ class TestReadOnlyFields:
         path = route.path.replace("/0/", f"/{rows[route.path]}/")
         for method in (admin.put, admin.patch):
             row = admin.get(path).json()
-            answer = method(path, {**row, "enabled": not row["enabled"]}, format="json")
-            assert (answer.status_code, answer.json()["enabled"]) == (200, not row["enabled"]), answer.content
+            response = method(path, {**row, "enabled": not row["enabled"]}, format="json")
+            assert (response.status_code, response.json()["enabled"]) == (200, not row["enabled"]), response.content
 
 
 @pytest.mark.parametrize(
@@ -300,9 +300,9 @@ def test_an_invalid_stats_or_readiness_parameter_shows_what_is_allowed(
 def test_a_body_that_is_not_json_is_rejected_with_the_reason(
     body: str, media_type: str, words: str, admin: APIClient
 ) -> None:
-    answer = admin.post("/api/v1/jobs/", body, content_type=media_type)
-    assert answer.status_code in (400, 415)
-    assert answer.json()["detail"].startswith(words)
+    response = admin.post("/api/v1/jobs/", body, content_type=media_type)
+    assert response.status_code in (400, 415)
+    assert response.json()["detail"].startswith(words)
 
 
 def without_body() -> list[str]:

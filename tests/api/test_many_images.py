@@ -28,9 +28,9 @@ STATEMENTS = 90
 
 
 def results(client: APIClient, images: list[Any]) -> list[dict[str, Any]]:
-    answer = client.post(URL, {"images": images}, format="json")
-    assert answer.status_code == 207, answer.content
-    found: list[dict[str, Any]] = answer.json()["results"]
+    response = client.post(URL, {"images": images}, format="json")
+    assert response.status_code == 207, response.content
+    found: list[dict[str, Any]] = response.json()["results"]
     assert len(found) == len(images)
     return found
 

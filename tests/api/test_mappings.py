@@ -46,9 +46,9 @@ def mapping_in(state: str) -> ImageMapping:
 
 
 def sources(client: APIClient, query: str) -> list[str]:
-    answer = client.get(f"/api/v1/mappings/?{query}")
-    assert answer.status_code == 200, answer.data
-    return [row["source"].rpartition("/")[2].removesuffix(":1") for row in answer.json()["results"]]
+    response = client.get(f"/api/v1/mappings/?{query}")
+    assert response.status_code == 200, response.data
+    return [row["source"].rpartition("/")[2].removesuffix(":1") for row in response.json()["results"]]
 
 
 def test_each_mapping_state_is_shown_and_can_be_filtered(operator: APIClient, target: Registry) -> None:

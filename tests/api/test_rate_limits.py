@@ -44,13 +44,13 @@ def remaining(answer: object) -> tuple[str, int, int]:
 def test_a_token_is_limited_to_a_number_of_requests_per_minute(limited: None, client_of: Clients) -> None:
     client = client_of(Role.VIEWER)
     with time_machine.travel(timezone.now(), tick=False):
-        told = [remaining(client.get(URL)) for _ in range(3)]
-        assert told == [("token", 2, 60), ("token", 1, 60), ("token", 0, 60)]
-        answer = client.get(URL)
-        assert answer.status_code == 429
-        assert (answer.json()["code"], answer.headers["Retry-After"]) == ("throttled", "60")
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.headers["RateLimit-Policy"] == '"token";q=3;w=60'
+        reported = [remaining(client.get(URL)) for _ in range(3)]
+        assert reported == [("token", 2, 60), ("token", 1, 60), ("token", 0, 60)]
+        response = client.get(URL)
+        assert response.status_code == 429
+        assert (response.json()["code"], response.headers["Retry-After"]) == ("throttled", "60")
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["RateLimit-Policy"] == '"token";q=3;w=60'
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
         assert client.get(URL).status_code == 200
 
@@ -75,8 +75,8 @@ def test_unauthenticated_requests_are_counted_by_address(limited: None) -> None:
 
 def test_requests_denied_by_role_are_counted(limited: None, client_of: Clients) -> None:
     viewer = client_of(Role.VIEWER)
-    answers = [viewer.post("/api/v1/filters/", {}).status_code for _ in range(4)]
-    assert answers == [403, 403, 403, 429]
+    responses = [viewer.post("/api/v1/filters/", {}).status_code for _ in range(4)]
+    assert responses == [403, 403, 403, 429]
 
 
 def test_the_rate_limit_needs_one_database_statement(
@@ -97,9 +97,9 @@ def test_requests_are_accepted_without_the_rate_limit_table(
 ) -> None:
     client = client_of(Role.VIEWER)
     settings.CACHES = {**settings.CACHES, "limits": {**settings.CACHES["limits"], "LOCATION": "not_there"}}
-    answers = [client.get(URL) for _ in range(5)]
-    assert {answer.status_code for answer in answers} == {200}
-    assert "RateLimit" not in answers[0].headers
+    responses = [client.get(URL) for _ in range(5)]
+    assert {response.status_code for response in responses} == {200}
+    assert "RateLimit" not in responses[0].headers
 
 
 def test_old_counts_are_pruned(limited: None, client_of: Clients) -> None:

@@ -46,18 +46,18 @@ def test_another_name_of_an_existing_registry_is_rejected(admin: APIClient, ther
     assert create(admin, endpoint=there).status_code == 201
     second = create(admin, endpoint="ghcr.io").json()["id"]
 
-    answers = [create(admin, endpoint=other), admin.patch(f"{URL}{second}/", {"endpoint": other}, format="json")]
+    responses = [create(admin, endpoint=other), admin.patch(f"{URL}{second}/", {"endpoint": other}, format="json")]
 
-    for answer in answers:
-        assert answer.status_code == 400, answer.content
-        assert "already" in answer.json()["errors"]["endpoint"][0]
+    for response in responses:
+        assert response.status_code == 400, response.content
+        assert "already" in response.json()["errors"]["endpoint"][0]
     assert Registry.objects.count() == 2
 
 
 @pytest.mark.parametrize("host", ["QUAY.IO", "quay.io.", "https://quay.io", "quay.io/", "", "quay", "a b.io", "q.io:0"])
 def test_an_invalid_host_is_rejected_with_an_error_for_the_endpoint(admin: APIClient, host: str) -> None:
-    answer = create(admin, endpoint=host)
-    assert answer.status_code == 400 and answer.json()["errors"]["endpoint"]
+    response = create(admin, endpoint=host)
+    assert response.status_code == 400 and response.json()["errors"]["endpoint"]
 
 
 def test_another_name_of_a_cloud_registry_is_rejected(admin: APIClient) -> None:
@@ -66,15 +66,15 @@ def test_another_name_of_a_cloud_registry_is_rejected(admin: APIClient) -> None:
     Registry.objects.create(
         name="ecr", endpoint="123456789012.dkr.ecr.eu-west-1.amazonaws.com", settings=aliases, managed_by="config"
     )
-    answer = create(admin, endpoint=alias)
-    assert answer.status_code == 400 and "another of its names" in answer.json()["errors"]["endpoint"][0]
+    response = create(admin, endpoint=alias)
+    assert response.status_code == 400 and "another of its names" in response.json()["errors"]["endpoint"][0]
 
 
 def test_a_filter_with_an_existing_name_is_rejected(admin: APIClient) -> None:
     fields = {"name": "ours", "jmespath": "`true`"}
     assert admin.post("/api/v1/filters/", fields, format="json").status_code == 201
-    answer = admin.post("/api/v1/filters/", fields, format="json")
-    assert answer.status_code == 400 and "already" in answer.json()["errors"]["name"][0]
+    response = admin.post("/api/v1/filters/", fields, format="json")
+    assert response.status_code == 400 and "already" in response.json()["errors"]["name"][0]
     assert Filter.objects.count() == 1
 
 
@@ -100,21 +100,21 @@ def test_concurrent_requests_create_a_registry_once(admin: APIClient) -> None:
 def stored(client: APIClient, fields: dict[str, Any]) -> tuple[dict[str, Any], Registry]:
     """Create a registry with credentials and change it with PATCH. Return the response and the stored row."""
     key = create(client, endpoint="old.example.com", **CREDENTIALS).json()["id"]
-    answer = client.patch(f"{URL}{key}/", fields, format="json")
-    assert answer.status_code == 200, answer.content
-    return answer.json(), Registry.objects.get(pk=key)
+    response = client.patch(f"{URL}{key}/", fields, format="json")
+    assert response.status_code == 200, response.content
+    return response.json(), Registry.objects.get(pk=key)
 
 
 def test_a_changed_host_uses_the_credentials_sent_with_it(admin: APIClient) -> None:
-    answer, row = stored(admin, {"endpoint": "new.example.com", **OTHERS})
-    assert (row.username, row.credential_ref) == (answer["username"], answer["credential_ref"])
-    assert (row.username, row.credential_ref, answer["notice"]) == (*OTHERS.values(), "")
+    response, row = stored(admin, {"endpoint": "new.example.com", **OTHERS})
+    assert (row.username, row.credential_ref) == (response["username"], response["credential_ref"])
+    assert (row.username, row.credential_ref, response["notice"]) == (*OTHERS.values(), "")
 
 
 def test_a_changed_host_does_not_get_the_previous_credentials(admin: APIClient) -> None:
-    answer, row = stored(admin, {"endpoint": "new.example.com"})
-    assert (row.username, row.credential_ref, answer["credential_ref"]) == ("", "", "")
-    assert "credentials of the former host were removed" in answer["notice"]
+    response, row = stored(admin, {"endpoint": "new.example.com"})
+    assert (row.username, row.credential_ref, response["credential_ref"]) == ("", "", "")
+    assert "credentials of the former host were removed" in response["notice"]
 
 
 def test_incomplete_new_credentials_are_rejected(admin: APIClient) -> None:
@@ -126,14 +126,14 @@ def test_incomplete_new_credentials_are_rejected(admin: APIClient) -> None:
 
 @pytest.mark.parametrize("fields", [{"name": "renamed"}, {"endpoint": "old.example.com"}, {"insecure": True}])
 def test_an_unchanged_host_keeps_its_credentials(admin: APIClient, fields: dict[str, Any]) -> None:
-    answer, row = stored(admin, fields)
-    assert (row.username, row.credential_ref, answer["notice"]) == (*CREDENTIALS.values(), "")
+    response, row = stored(admin, fields)
+    assert (row.username, row.credential_ref, response["notice"]) == (*CREDENTIALS.values(), "")
 
 
 def test_another_name_of_the_same_host_keeps_the_credentials(admin: APIClient) -> None:
     key = create(admin, endpoint="docker.io", **CREDENTIALS).json()["id"]
-    answer = admin.patch(f"{URL}{key}/", {"endpoint": "index.docker.io"}, format="json").json()
-    assert (answer["endpoint"], answer["username"], answer["notice"]) == ("docker.io", "robot", "")
+    response = admin.patch(f"{URL}{key}/", {"endpoint": "index.docker.io"}, format="json").json()
+    assert (response["endpoint"], response["username"], response["notice"]) == ("docker.io", "robot", "")
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_another_name_of_the_same_host_keeps_the_credentials(admin: APIClient) -
     ],
 )
 def test_the_namespaces_of_credentials_are_validated(admin: APIClient, names: Any, code: int) -> None:
-    answer = create(admin, endpoint="quay.io", namespaces=names, **CREDENTIALS)
-    assert answer.status_code == code, answer.content
+    response = create(admin, endpoint="quay.io", namespaces=names, **CREDENTIALS)
+    assert response.status_code == code, response.content
     if code == 201:
-        assert answer.json()["namespaces"] == names == Registry.objects.get().namespaces
+        assert response.json()["namespaces"] == names == Registry.objects.get().namespaces
     else:
-        assert "namespaces" in answer.json()["errors"]
+        assert "namespaces" in response.json()["errors"]

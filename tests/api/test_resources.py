@@ -97,7 +97,7 @@ def test_a_filter_is_validated_saved_and_tested(client_of: Clients) -> None:
     assert (made.status_code, made.json()["managed_by"]) == (201, "operator")
     pod = {"spec": {"containers": [{"name": "a", "image": "nginx"}, {"name": "b", "image": "redis"}]}}
     tried = admin.post("/api/v1/filters/test/", {"jmespath": "container.name == 'a'", "pod": pod}, format="json")
-    assert [answer["matches"] for answer in tried.json()] == [True, False]
+    assert [response["matches"] for response in tried.json()] == [True, False]
     problem(admin.post("/api/v1/filters/test/", {"jmespath": "a ==", "pod": pod}, format="json"), 400, "invalid")
 
 
@@ -303,8 +303,8 @@ def test_pages_contain_each_row_once_in_each_order(order: str, operator: APIClie
     for number in range(12):
         made = operator.post("/api/v1/jobs/", {"image": f"team/app:{number}"}, format="json").json()
         if number % 3:
-            ended = {"status": "succeeded", "finished_at": now - timedelta(minutes=number // 4)}
-            MirrorJob.objects.filter(pk=made["id"]).update(**ended)
+            result = {"status": "succeeded", "finished_at": now - timedelta(minutes=number // 4)}
+            MirrorJob.objects.filter(pk=made["id"]).update(**result)
     seen: list[int] = []
     address = f"/api/v1/jobs/?ordering={order}&page_size=5"
     while address:
@@ -322,8 +322,8 @@ def test_pages_contain_each_row_once_in_each_order(order: str, operator: APIClie
 
 def test_unknown_fields_invalid_values_and_large_bodies_are_rejected(operator: APIClient, target: Registry) -> None:
     misspelt = {"error_class": "timeout", "errorhost": "quay.io"}
-    answer = operator.post("/api/v1/jobs/retry-failed/", misspelt, format="json")
-    assert "error_host" in problem(answer, 400, "invalid")["errors"]["errorhost"][0]
+    response = operator.post("/api/v1/jobs/retry-failed/", misspelt, format="json")
+    assert "error_host" in problem(response, 400, "invalid")["errors"]["errorhost"][0]
     wrong = operator.post("/api/v1/jobs/retry-failed/", {"error_class": "no"}, format="json")
     assert "rate-limited" in problem(wrong, 400, "invalid")["errors"]["error_class"][0], "it names those that there are"
     large = operator.post("/api/v1/jobs/", {"image": "x" * 3_000_000}, format="json")

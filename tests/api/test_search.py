@@ -29,9 +29,9 @@ def found_by_page(model: type[models.Model], text: str, client: Client) -> list[
 
 
 def found_by_api(path: str, text: str, api: APIClient) -> list[Any]:
-    answer = api.get(path, {"search": text})
-    assert answer.status_code == 200, answer.content
-    return [row.get("id") for row in answer.json()["results"]]
+    response = api.get(path, {"search": text})
+    assert response.status_code == 200, response.content
+    return [row.get("id") for row in response.json()["results"]]
 
 
 def text_at(row: models.Model, path: str) -> str:

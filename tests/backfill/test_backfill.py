@@ -59,8 +59,12 @@ def test_a_cluster_is_previewed_and_mirrored(
     jobs = list(MirrorJob.objects.order_by("available_at", "id").select_related("mapping"))
     assert [job.mapping.source.rpartition(":")[2] for job in jobs] == ["waited", "used", "scaled"]
     assert {(job.trigger, job.priority) for job in jobs} == {(Trigger.BACKFILL, Priority.BACKFILL)}
-    asked = MirrorRequest.objects.get(job=jobs[1])
-    assert (asked.namespace, asked.service_account, asked.secret_names) == (shop.namespace, "default", "mine")
+    requested = MirrorRequest.objects.get(job=jobs[1])
+    assert (requested.namespace, requested.service_account, requested.secret_names) == (
+        shop.namespace,
+        "default",
+        "mine",
+    )
     assert MirrorRequest.objects.get(job=jobs[2]).workload == "Deployment/scaled"
 
     drain(worker)
@@ -122,8 +126,10 @@ def test_an_image_is_requested_only_for_namespaces_that_did_not_opt_out(
     run = preview(watcher)
     start_run(run_id=run.pk, requested_by="ann")
     watcher.turn()
-    asked = MirrorRequest.objects.get()
-    assert (asked.namespace, asked.secret_names) == (other.namespace, "theirs"), "not in the name of one that opted out"
+    requested = MirrorRequest.objects.get()
+    assert (requested.namespace, requested.secret_names) == (other.namespace, "theirs"), (
+        "not in the name of one that opted out"
+    )
 
 
 def test_a_swapped_image_missing_at_the_target_is_previewed_by_its_source(

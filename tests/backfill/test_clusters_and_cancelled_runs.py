@@ -62,8 +62,8 @@ def test_a_shared_job_is_cancelled_only_with_the_last_of_its_runs(
 ) -> None:
     source = "quay.io/org/app:1"
     shop.pod("one", source)
-    asked = RequestedCopy(source, f"{registry.endpoint}/{source}", Trigger.BACKFILL, Priority.BACKFILL)
-    (outcome,) = request_copies(target_registry_id=registry.pk, requests=[asked])
+    requested = RequestedCopy(source, f"{registry.endpoint}/{source}", Trigger.BACKFILL, Priority.BACKFILL)
+    (outcome,) = request_copies(target_registry_id=registry.pk, requests=[requested])
     runs = [BackfillRun.objects.create(cluster=name, state="running") for name in ("default", "west")]
     for run in runs:
         BackfillImage.objects.create(run=run, source=source, rank=0, state="queued", job_id=outcome.job_id)

@@ -91,8 +91,8 @@ def test_a_finished_run_with_failed_images_is_shown_as_a_warning(
 def act(client: Client, run: BackfillRun, name: str) -> str:
     """Request an action on the run's page, confirm it, and return the page that follows."""
     form = {"action": name, "_selected_action": [run.pk], "back": f"{LIST}{run.pk}/change/"}
-    asked = client.post(LIST, form).content.decode()
-    assert str(run) in asked and f"{name.capitalize()} (1)" in asked
+    requested = client.post(LIST, form).content.decode()
+    assert str(run) in requested and f"{name.capitalize()} (1)" in requested
     return client.post(LIST, {**form, "confirmed": str(run.pk)}, follow=True).content.decode()
 
 
@@ -212,10 +212,10 @@ def test_the_command_reports_failed_images_with_advice(
     shop.pod("two", f"{source.host}/missing:1.0")
     errors = StringIO()
 
-    with working(worker), pytest.raises(SystemExit) as ended:
+    with working(worker), pytest.raises(SystemExit) as result:
         call_command("backfill", config=watcher.path, stdout=StringIO(), stderr=errors)
 
-    assert ended.value.code == 1
+    assert result.value.code == 1
     named, advice = errors.getvalue().splitlines()
     assert named.startswith(f"{source.host}/missing:1.0: ") and "not found" in named
     assert advice.startswith("1 image failed.") and "start another backfill" in advice

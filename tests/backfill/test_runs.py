@@ -85,8 +85,8 @@ def test_pods_take_priority_over_backfills_and_have_a_separate_quota(watcher: Wa
 
     job = MirrorJob.objects.select_related("mapping").latest("id")
     registry = job.mapping.target_registry_id
-    asked = RequestedCopy(job.mapping.source, job.mapping.target, namespace=shop.namespace)
-    (outcome,) = request_copies(target_registry_id=registry, requests=[asked])
+    requested = RequestedCopy(job.mapping.source, job.mapping.target, namespace=shop.namespace)
+    (outcome,) = request_copies(target_registry_id=registry, requests=[requested])
     job.refresh_from_db()
     assert (outcome.job_id, job.priority) == (job.pk, Priority.DELAYED)
     held = claim(worker="tests")

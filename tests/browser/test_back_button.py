@@ -24,13 +24,13 @@ def test_back_returns_to_the_confirmation_page_and_then_to_the_job(seeded: Site,
     page.locator("#result_list tbody th a").first.click()
     job = page.url
     page.get_by_role("button", name="Retry").click()
-    asked = page.get_by_role("heading", name="Retry", exact=True)
-    expect(asked).to_be_visible()
+    requested = page.get_by_role("heading", name="Retry", exact=True)
+    expect(requested).to_be_visible()
     page.get_by_role("link", name="Mappings").first.click()
     expect(page).to_have_url(f"{seeded.url}/admin/mirrors/imagemapping/")
 
     page.go_back()
-    expect(asked).to_be_visible()
+    expect(requested).to_be_visible()
     page.go_back()
     expect(page).to_have_url(job)
 

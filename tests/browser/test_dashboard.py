@@ -114,8 +114,8 @@ def test_pages_report_an_unavailable_database_and_recover_with_it(
     expect(page.get_by_text(STALE)).to_be_visible()
     expect(listed.get_by_text(STALE)).to_be_visible(timeout=30_000)
     other = page.context.new_page()
-    answer = other.goto(f"{system.url}/admin/mirrors/mirrorjob/")
-    assert answer is not None and answer.status == 503
+    response = other.goto(f"{system.url}/admin/mirrors/mirrorjob/")
+    assert response is not None and response.status == 503
     expect(other.get_by_role("heading", name="Database unavailable")).to_be_visible()
 
     system.server.start()

@@ -19,19 +19,19 @@ from tests.support.registries import PASSWORD
 
 def test_a_filter_is_evaluated_while_typing_and_can_be_saved(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "admin").open("/admin/mirrors/filter/try/")
-    field, answers = page.get_by_label("JMESPath"), page.get_by_label("Results", exact=True)
+    field, responses = page.get_by_label("JMESPath"), page.get_by_label("Results", exact=True)
 
     field.press_sequentially("container.(")
-    expect(answers.get_by_role("alert")).to_be_visible()
+    expect(responses.get_by_role("alert")).to_be_visible()
     field.clear()
     field.press_sequentially("starts_with(container.image, 'quay.io/prometheus/')")
-    expect(answers.get_by_role("alert")).to_have_count(0)
-    expect(answers).to_contain_text("excludes it")
+    expect(responses.get_by_role("alert")).to_have_count(0)
+    expect(responses).to_contain_text("excludes it")
     expect(page.get_by_label("Effect of saving")).to_contain_text("would be newly excluded")
 
     page.get_by_label("Or paste a pod").fill(_pod("docker.io/library/nginx:1.27"))
-    expect(answers).to_contain_text("pasted")
-    expect(answers).to_contain_text("so it is mirrored and swapped")
+    expect(responses).to_contain_text("pasted")
+    expect(responses).to_contain_text("so it is mirrored and swapped")
 
     page.get_by_role("button", name="Save as filter").click()
     expect(page.get_by_label("JMESPath")).to_have_value("starts_with(container.image, 'quay.io/prometheus/')")

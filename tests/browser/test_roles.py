@@ -34,8 +34,8 @@ def test_only_admins_can_edit_registries(seeded: Site, visitors: Visitors, role:
     expect(page.get_by_role("heading").first).to_be_visible()
     expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(int(may))
     visit.watch.allow(f"403 GET {REGISTRIES}add/")
-    answer = page.goto(f"{seeded.url}{REGISTRIES}add/")
-    assert answer is not None and answer.status == (200 if may else 403)
+    response = page.goto(f"{seeded.url}{REGISTRIES}add/")
+    assert response is not None and response.status == (200 if may else 403)
 
 
 def test_dashboard_cards_can_be_opened_with_the_keyboard(seeded: Site, visitors: Visitors) -> None:

@@ -28,9 +28,9 @@ def leaves(values: dict[str, object], path: str = "") -> list[str]:
 
 def test_generated_files_are_up_to_date() -> None:
     command = [sys.executable, "-m", "tools.chart", "--check"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["values.schema.json", "files/config-keys.yaml", "README.md"])

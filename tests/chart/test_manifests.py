@@ -84,8 +84,8 @@ def schemas(request: pytest.FixtureRequest) -> Path:
 def conforms(text: str, schemas: Path) -> tuple[int, str]:
     location = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
     command = [require("kubeconform"), "-strict", "-skip", FOREIGN, "-schema-location", location, "-summary"]
-    ended = subprocess.run([*command, "-output", "json"], input=text, capture_output=True, text=True, timeout=60)
-    return ended.returncode, ended.stdout + ended.stderr
+    result = subprocess.run([*command, "-output", "json"], input=text, capture_output=True, text=True, timeout=60)
+    return result.returncode, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -137,9 +137,9 @@ def test_each_namespaced_object_sets_its_namespace(name: str) -> None:
 
 
 def test_helm_lint_reports_nothing() -> None:
-    ended = helm("lint", "--strict", "--quiet", str(CHART))
+    result = helm("lint", "--strict", "--quiet", str(CHART))
 
-    assert (ended.stdout.strip(), ended.stderr.strip()) == ("", "")
+    assert (result.stdout.strip(), result.stderr.strip()) == ("", "")
 
 
 @pytest.fixture
@@ -167,10 +167,10 @@ def test_server_side_dry_run_accepts_all_objects_without_warnings(plane: Control
         objects = [o for o in render(SETS[name], namespace=namespace).objects if o["kind"] not in FOREIGN.split(",")]
         # A pod is refused without its service account. Only service accounts are really created.
         apply(plane, [found for found in objects if found["kind"] == "ServiceAccount"]).check_returncode()
-        ended = apply(plane, objects, "--dry-run=server")
+        result = apply(plane, objects, "--dry-run=server")
 
-        assert (ended.returncode, ended.stderr) == (0, ""), name
-        assert len(ended.stdout.splitlines()) == len(objects)
+        assert (result.returncode, result.stderr) == (0, ""), name
+        assert len(result.stdout.splitlines()) == len(objects)
 
 
 def test_helm_renders_the_same_for_the_tested_kubernetes_version() -> None:

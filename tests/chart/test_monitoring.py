@@ -92,12 +92,12 @@ def test_service_monitor_labels_and_interval_are_set_from_values() -> None:
 def test_promtool_accepts_the_alert_rules(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
-    ended = subprocess.run(
+    result = subprocess.run(
         [require("promtool"), "check", "rules", str(file)], capture_output=True, text=True, timeout=60
     )
 
-    assert ended.returncode == 0, ended.stderr
-    assert f"{len(rules())} rules found" in ended.stdout
+    assert result.returncode == 0, result.stderr
+    assert f"{len(rules())} rules found" in result.stdout
 
 
 ALERTS = """
@@ -174,9 +174,9 @@ def test_an_alert_fires_for_its_sample_and_not_for_healthy_series(alert: str, tm
     text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
     (tmp_path / "test.yaml").write_text(text.replace("SERIES", json.dumps(given)))
     command = [require("promtool"), "test", "rules", str(tmp_path / "test.yaml")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("alert", ["ImageSwapperWebhookDown", "ImageSwapperClusterNotWatched"])
@@ -186,9 +186,9 @@ def test_an_alert_fires_when_its_metrics_are_absent(alert: str, tmp_path: Path) 
     text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
     (tmp_path / "test.yaml").write_text(text.replace("SERIES", json.dumps(series)))
     command = [require("promtool"), "test", "rules", str(tmp_path / "test.yaml")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_alerts_use_only_documented_metrics() -> None:
@@ -233,11 +233,11 @@ def test_promtool_accepts_the_dashboard_expressions(tmp_path: Path) -> None:
     ]
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
-    ended = subprocess.run(
+    result = subprocess.run(
         [require("promtool"), "check", "rules", str(file)], capture_output=True, text=True, timeout=60
     )
 
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_dry_run_panel_shows_dry_run_in_capitals() -> None:

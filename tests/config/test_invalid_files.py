@@ -140,12 +140,12 @@ def test_all_errors_are_reported_together_in_file_order() -> None:
         "dryRun: maybe\nlogLevl: info\nsource:\n  filters:\n    - jmespath: foo(\n    - jmespth: a\n"
         "target:\n  type: aws\n  aws:\n    acountId: 1\n    region: 5\n"
     )
-    told = problems(text)
-    assert [problem.split(": ")[0] for problem in told] == [
+    reported = problems(text)
+    assert [problem.split(": ")[0] for problem in reported] == [
         "c.yaml:1", "c.yaml:2", "c.yaml:5", "c.yaml:6", "c.yaml:6", "c.yaml:9", "c.yaml:10", "c.yaml:11",
     ]  # fmt: skip
-    assert told[5] == "c.yaml:9: target.aws.accountId: is missing"
-    assert told[6] == "c.yaml:10: target.aws.acountId: is an unknown key; did you mean accountId?"
+    assert reported[5] == "c.yaml:9: target.aws.accountId: is missing"
+    assert reported[6] == "c.yaml:10: target.aws.acountId: is an unknown key; did you mean accountId?"
 
 
 def test_cross_field_errors_are_reported_with_field_errors() -> None:
@@ -155,7 +155,7 @@ def test_cross_field_errors_are_reported_with_field_errors() -> None:
         "target:\n  type: oci\n  oci: {endpoint: registry, prefix: A, passwordFile: ../x}\n"
         "  aws: {accountId: 1}\ncopy: {images: 0}\n"
     )
-    told = problems(text)
+    reported = problems(text)
     expected = [
         "c.yaml: tlsCertFile and tlsKeyFile must be set together", "c.yaml:1: dryRun: must be true or false",
         "c.yaml:3: existence: maxStale must not be shorter", "c.yaml:3: existence.max: is an unknown key",
@@ -165,8 +165,8 @@ def test_cross_field_errors_are_reported_with_field_errors() -> None:
         "c.yaml:10: target.oci: passwordFile must not contain '..'", "c.yaml:10: target.oci: prefix 'A' is not",
         "c.yaml:10: target.oci.endpoint: host 'registry' has neither", "c.yaml:12: copy.images: must be greater",
     ]  # fmt: skip
-    assert len(told) == len(expected)
-    assert all(any(line.startswith(start) for line in told) for start in expected), told
+    assert len(reported) == len(expected)
+    assert all(any(line.startswith(start) for line in reported) for start in expected), reported
 
 
 VALUES = (
@@ -187,8 +187,8 @@ VALUES = (
     ],
 )  # fmt: skip
 def test_helm_values_files_and_kubernetes_objects_are_recognized(text: str, problem: str) -> None:
-    [told] = problems(text)
-    assert told.startswith(problem)
+    [reported] = problems(text)
+    assert reported.startswith(problem)
 
 
 def test_referenced_files_are_checked_only_if_check_files_is_set(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_merged_keys_are_validated_at_the_line_of_their_anchor() -> None:
     registries = "[&r {type: oci, host: r.io, insecure: true}, {<<: *r, host: s.io}]"
     sources = config.parse(f"{TARGET}source: {{registries: {registries}}}\n").source.registries
     assert [(entry.host, entry.insecure) for entry in sources] == [("r.io", True), ("s.io", True)]
-    told = problems("copy: &c {images: 2}\nquotas: {<<: *c, pendingJobs: 1}\n" + TARGET)
-    assert told == ["c.yaml:1: quotas.images: is an unknown key here; there is copy.images"]
+    reported = problems("copy: &c {images: 2}\nquotas: {<<: *c, pendingJobs: 1}\n" + TARGET)
+    assert reported == ["c.yaml:1: quotas.images: is an unknown key here; there is copy.images"]
 
 
 @settings(deadline=None)

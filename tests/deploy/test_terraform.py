@@ -110,12 +110,12 @@ def test_the_iam_role_has_exactly_the_documented_actions() -> None:
     (documented,) = [
         json.loads(found.text) for found in blocks(ROOT / "docs/aws.md") if "ecr:UploadLayerPart" in found.text
     ]
-    asked: set[str] = set()
+    requested: set[str] = set()
     for statement in documented["Statement"]:
         actions = statement["Action"]
-        asked.update([actions] if isinstance(actions, str) else actions)
+        requested.update([actions] if isinstance(actions, str) else actions)
 
-    assert given == asked
+    assert given == requested
 
 
 def test_only_the_service_account_can_assume_the_iam_role() -> None:

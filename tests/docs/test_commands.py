@@ -68,7 +68,7 @@ def run(commands: str, directory: Path) -> str:
     }
     if "helm" in commands:
         own["PATH"] = f"{Path(require('helm')).parent}:{kept['PATH']}"
-    ended = subprocess.run(
+    result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=directory,
         env={**kept, **own},
@@ -77,8 +77,8 @@ def run(commands: str, directory: Path) -> str:
         timeout=100,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" not in f.text], ids=place)
@@ -88,9 +88,9 @@ def test_a_documented_command_runs(fence: Fence, workplace: Path) -> None:
 
 @pytest.mark.parametrize("fence", [f for f in SHELL if f.needs], ids=place)
 def test_a_command_that_needs_a_cluster_or_cloud_has_valid_syntax(fence: Fence) -> None:
-    ended = subprocess.run(["bash", "-n"], input=fence.text, capture_output=True, text=True, timeout=10, check=False)
+    result = subprocess.run(["bash", "-n"], input=fence.text, capture_output=True, text=True, timeout=10, check=False)
 
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_mirroring_our_images_writes_a_values_file(workplace: Path) -> None:

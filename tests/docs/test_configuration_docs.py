@@ -107,18 +107,18 @@ def test_documented_keys_are_unique_and_match_the_schema() -> None:
 
 @pytest.mark.parametrize("path", KEYS)
 def test_the_type_of_a_key_matches_its_row(path: str) -> None:
-    key, told = KEYS[path], DOCUMENTED[path][0]
+    key, reported = KEYS[path], DOCUMENTED[path][0]
 
-    assert (frozenset(code(told)) if key.kind == "choice" else told) == (key.choices or key.kind)
+    assert (frozenset(code(reported)) if key.kind == "choice" else reported) == (key.choices or key.kind)
 
 
 @pytest.mark.parametrize("path", KEYS)
 def test_the_default_of_a_key_matches_its_row(path: str) -> None:
-    key, told = KEYS[path], DOCUMENTED[path][1]
+    key, reported = KEYS[path], DOCUMENTED[path][1]
     if key.has_default:
-        assert yaml.safe_load(code(told)[0]) == default_of(path)
+        assert yaml.safe_load(code(reported)[0]) == default_of(path)
     else:
-        assert told == ("required" if key.is_required else "–")
+        assert reported == ("required" if key.is_required else "–")
 
 
 def test_documented_variables_match_the_environment_settings() -> None:
@@ -145,9 +145,9 @@ def test_documented_flags_match_those_of_the_up_command() -> None:
         {option for action in command.create_parser("manage.py", "up")._actions for option in action.option_strings}
         for command in (Up(), BaseCommand())
     )
-    told = {flag for cells in rows(CONFIGURATION, "Flag", "Meaning") for flag in re.findall(r"--[a-z-]+", cells[0])}
+    reported = {flag for cells in rows(CONFIGURATION, "Flag", "Meaning") for flag in re.findall(r"--[a-z-]+", cells[0])}
 
-    assert told == flags - shared
+    assert reported == flags - shared
 
 
 def yaml_blocks() -> list[Block]:
@@ -176,8 +176,8 @@ def test_the_result_of_an_example_filter_matches_its_row(row: list[str]) -> None
     (pod,) = [yaml.safe_load(b.text) for b in blocks(FILTERS) if b.language == "yaml" and "kind: Pod" in b.text]
     (namespace,) = re.findall(r"in the namespace `([a-z-]+)`", FILTERS.read_text())
     pod["metadata"]["namespace"] = namespace
-    answer = compile_filter("example", code(row[0])[0]).matches(
+    response = compile_filter("example", code(row[0])[0]).matches(
         {"obj": pod, "container": pod["spec"]["containers"][0]}, ReviewBudget()
     )
 
-    assert str(answer).lower() == code(row[1])[0]
+    assert str(response).lower() == code(row[1])[0]

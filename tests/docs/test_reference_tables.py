@@ -18,20 +18,20 @@ OPERATIONS = ROOT / "docs/operations.md"
 
 
 def test_each_reason_has_one_row() -> None:
-    told = [code(cells[0])[0] for cells in rows(HOW_IT_WORKS, "Reason", "Decision", "Meaning", "What to do")]
+    reported = [code(cells[0])[0] for cells in rows(HOW_IT_WORKS, "Reason", "Decision", "Meaning", "What to do")]
 
-    assert sorted(told) == sorted(Reason)
+    assert sorted(reported) == sorted(Reason)
 
 
 def test_each_error_class_has_one_row() -> None:
-    told = [code(cells[0])[0] for cells in rows(OPERATIONS, "Error type", "Retried", "Meaning", "What to do")]
+    reported = [code(cells[0])[0] for cells in rows(OPERATIONS, "Error type", "Retried", "Meaning", "What to do")]
 
-    assert sorted(told) == sorted(value for value in ErrorClass.values if value)
+    assert sorted(reported) == sorted(value for value in ErrorClass.values if value)
 
 
 def test_documented_retries_match_the_retried_error_types() -> None:
     table = rows(OPERATIONS, "Error type", "Retried", "Meaning", "What to do")
-    retried = {code(name)[0] for name, answer, *_ in table if answer == "yes"}
+    retried = {code(name)[0] for name, response, *_ in table if response == "yes"}
 
     assert retried == TRANSIENT | {ErrorClass.CREDENTIAL, ErrorClass.WORKER_LOST, ErrorClass.INTERNAL}
 

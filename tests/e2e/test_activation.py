@@ -64,8 +64,8 @@ def test_fail_policy_takes_effect_only_after_the_webhook_has_responded(cluster: 
         release = Release(cluster, "broken", cluster.namespace("swapper"), source, target.host, values)
         shop = cluster.namespace("shop")
         try:
-            said = helm(release, tmp_path, "install", "--wait", "--timeout", "20s", check=False)
-            assert "Error" in said, "helm install reports that nothing became ready"
+            output = helm(release, tmp_path, "install", "--wait", "--timeout", "20s", check=False)
+            assert "Error" in output, "helm install reports that nothing became ready"
             wait_until(lambda: "caBundle" in release.webhook()["clientConfig"], timeout=60, what="the certificate")
             assert release.webhook()["failurePolicy"] == "Fail"
             wait_until(lambda: "does not respond" in cluster.logs(f"{release.namespace}.broken"), what="a log line")
@@ -107,8 +107,8 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
 
         with without_webhook(release):
             release.cluster.helm("test", release.name, "-n", release.namespace, "--timeout", "150s", check=False)
-            said = cluster.logs(f"{release.namespace}.{release.fullname}-test")
-            assert "cannot be reached at its registered address" in said
+            output = cluster.logs(f"{release.namespace}.{release.fullname}-test")
+            assert "cannot be reached at its registered address" in output
 
         # In an outage, one command lets pods start without the webhook. The next run of the set-up reverts that.
         with without_webhook(release):

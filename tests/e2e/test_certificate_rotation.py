@@ -100,11 +100,11 @@ class PodCreation:
         url = f"{self._site.plane.url}/api/v1/namespaces/{self._site.namespace}/pods?dryRun=All"
         pod = {"metadata": {"generateName": "web-"}, "spec": {"containers": [{"name": "web", "image": "nginx:1"}]}}
         while not self._stopping.is_set():
-            answer = pool.request("POST", url, json=pod, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30)
-            if answer.status == 201 and b"mirror.example.com" in answer.data:
+            response = pool.request("POST", url, json=pod, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30)
+            if response.status == 201 and b"mirror.example.com" in response.data:
                 self.created += 1
             else:
-                self.refused.append(answer.data.decode()[:300])
+                self.refused.append(response.data.decode()[:300])
 
 
 @pytest.fixture

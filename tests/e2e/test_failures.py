@@ -33,8 +33,8 @@ def policed(
 
 def is_refused(release: Release, namespace: str, image: str) -> bool:
     """Return whether the API server refuses a pod."""
-    status, answer = release.cluster.api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod_of(image))
-    assert status in (201, 500, 504), answer
+    status, response = release.cluster.api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod_of(image))
+    assert status in (201, 500, 504), response
     return status != 201
 
 
@@ -78,8 +78,8 @@ def test_the_certificate_job_repairs_a_wrong_ca_bundle(policed: Release) -> None
     authority = cluster.plane.ca_file.read_bytes()
     hooks = cluster.api.get(f"{WEBHOOKS}/{name}")
     hooks["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(authority).decode()
-    status, answer = cluster.api.call("PUT", f"{WEBHOOKS}/{name}", hooks)
-    assert status == 200, answer
+    status, response = cluster.api.call("PUT", f"{WEBHOOKS}/{name}", hooks)
+    assert status == 200, response
     fails = policed.webhook()["failurePolicy"] == "Fail"
 
     def is_noticed() -> bool:

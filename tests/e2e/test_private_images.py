@@ -81,8 +81,8 @@ def test_only_one_account_can_get_secrets_and_it_cannot_list_or_write_them(clust
 
     def may(account: str, verb: str, resource: str) -> bool:
         user = f"system:serviceaccount:{reading.namespace}:{account}"
-        answer = cluster.kubectl("auth", "can-i", verb, resource, f"--as={user}", "-n", "default", check=False)
-        return answer.strip().splitlines()[-1] == "yes"
+        response = cluster.kubectl("auth", "can-i", verb, resource, f"--as={user}", "-n", "default", check=False)
+        return response.strip().splitlines()[-1] == "yes"
 
     readers = {account for account in accounts if may(account, "get", "secrets")}
     assert len(readers) == 1
@@ -104,7 +104,7 @@ def test_enforce_denies_the_mirror_of_a_private_image_without_credentials(cluste
         mine, other = namespace_with_secret(cluster, private.host), cluster.namespace("other")
         wait_until(lambda: image_of(release, mine, image, **secrets) == mirror, timeout=90, what="the swapped image")
 
-        status, answer = cluster.api.call("POST", f"/api/v1/namespaces/{other}/pods", pod_of(mirror))
-        assert (status, "private" in answer["message"]) == (403, True), answer
+        status, response = cluster.api.call("POST", f"/api/v1/namespaces/{other}/pods", pod_of(mirror))
+        assert (status, "private" in response["message"]) == (403, True), response
         # A namespace that can read the source can also name its mirror.
         assert image_of(release, mine, mirror, **secrets) == mirror

@@ -34,8 +34,8 @@ class Watched:
     def may(self, verb: str, resource: str, namespace: str) -> bool:
         """Return whether the watcher's account has this permission, according to the API server."""
         account = f"system:serviceaccount:{self.release.namespace}:{self.release.fullname}-watcher"
-        said = self._cluster.kubectl("auth", "can-i", verb, resource, "-n", namespace, "--as", account, check=False)
-        return said.startswith("yes")
+        output = self._cluster.kubectl("auth", "can-i", verb, resource, "-n", namespace, "--as", account, check=False)
+        return output.startswith("yes")
 
 
 @pytest.fixture(scope="module")

@@ -54,11 +54,11 @@ class Buildah:
         ]
         command = ["buildah", *places, *arguments]
         environment = {**os.environ, "TMPDIR": str(self.directory), "BUILDAH_ISOLATION": "chroot"}
-        ended = subprocess.run(
+        result = subprocess.run(
             command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
         )
-        assert ended.returncode == 0, f"{arguments}: {ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
-        return ended.stdout.strip()
+        assert result.returncode == 0, f"{arguments}: {result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+        return result.stdout.strip()
 
     def load(self, archive: Path, name: str) -> None:
         """Create a base image from a root file system."""

@@ -83,13 +83,13 @@ class Container:
         """Run the container, and yield when ``url`` responds with 200."""
         log = self.directory / "log"
         with log.open("ab") as file:
-            began = time.monotonic()
+            started = time.monotonic()
             process = subprocess.Popen(
                 self.command(*arguments), env=self._places(), stdout=file, stderr=file, start_new_session=True
             )
         try:
             wait_until(lambda: _answers(url, process, log), what=url)
-            yield Start(time.monotonic() - began, _processor_seconds(process.pid))
+            yield Start(time.monotonic() - started, _processor_seconds(process.pid))
         finally:
             POOL.clear()
             end(process, patience=40)

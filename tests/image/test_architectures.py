@@ -43,8 +43,8 @@ def resolved(directory: Path, machine: str) -> list[Any]:
     what = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(LOCK)]
     report = directory / "report.json"
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report"]
-    ended = subprocess.run([*command, str(report), *target, *what], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    result = subprocess.run([*command, str(report), *target, *what], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     return list(json.loads(report.read_text())["install"])
 
 

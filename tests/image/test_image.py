@@ -70,9 +70,9 @@ def test_only_the_data_and_tmp_directories_are_writable(image: Image, tmp_path: 
         "touch /data/a /tmp/a && for d in / /app /etc /opt/venv /var; do touch $d/a 2>/dev/null && echo $d; done; id"
     )
 
-    ended = Container(image, tmp_path, user).run_shell(script)
+    result = Container(image, tmp_path, user).run_shell(script)
 
-    assert ended.stdout.splitlines() == [f"uid={user} gid=0(root) groups=0(root)"], ended.stderr
+    assert result.stdout.splitlines() == [f"uid={user} gid=0(root) groups=0(root)"], result.stderr
 
 
 def test_the_image_runs_under_buildah(image: Image) -> None:
@@ -86,7 +86,7 @@ def test_the_image_runs_under_buildah(image: Image) -> None:
 
 @pytest.mark.parametrize("role", ["webhook", "web", "worker"])
 def test_each_role_is_live_within_three_seconds(container: Container, role: str) -> None:
-    assert (ended := container.run("prepare")).returncode == 0, ended.stderr
+    assert (result := container.run("prepare")).returncode == 0, result.stderr
     port = free_port()
     address = f"127.0.0.1:{port}"
     container.environment = {**container.environment, "SWAPPER_BIND": address}
@@ -108,7 +108,7 @@ def test_each_role_is_live_within_three_seconds(container: Container, role: str)
 def test_the_compose_health_checks_fail_after_the_process_has_ended(
     container: Container, role: str, default: int
 ) -> None:
-    assert (ended := container.run("prepare")).returncode == 0, ended.stderr
+    assert (result := container.run("prepare")).returncode == 0, result.stderr
     address = f"127.0.0.1:{(port := free_port())}"
     _, *check = document()["services"][role]["healthcheck"]["test"]
     command = [part.replace(f":{default}/", f":{port}/") for part in check]
@@ -123,7 +123,7 @@ def test_the_compose_health_checks_fail_after_the_process_has_ended(
 
 
 def test_all_static_files_of_pages_are_served(container: Container) -> None:
-    assert (ended := container.run("prepare")).returncode == 0, ended.stderr
+    assert (result := container.run("prepare")).returncode == 0, result.stderr
     url = f"http://127.0.0.1:{free_port()}"
     with container.running("web", "--listen-address", url.removeprefix("http://"), url=f"{url}/livez"):
         cookies = signed_in(url)
@@ -144,9 +144,9 @@ def test_static_files_are_served_with_gzip(container: Container) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with container.running("web", "--listen-address", url.removeprefix("http://"), url=f"{url}/livez"):
         headers = {"Host": "localhost", "Accept-Encoding": "gzip"}
-        answer = POOL.request("GET", f"{url}/static/unfold/css/styles.css", headers=headers, decode_content=False)
+        response = POOL.request("GET", f"{url}/static/unfold/css/styles.css", headers=headers, decode_content=False)
 
-    assert answer.status == 200 and answer.headers["Content-Encoding"] == "gzip"
+    assert response.status == 200 and response.headers["Content-Encoding"] == "gzip"
 
 
 def signed_in(url: str) -> str:
@@ -161,9 +161,9 @@ def signed_in(url: str) -> str:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     address = f"{url}/admin/login/?next=/admin/"
-    answer = POOL.request("POST", address, body=urlencode(fields), headers=headers, redirect=False, timeout=20)
-    assert answer.status == 302, answer.data
-    return "; ".join(cookie.split(";")[0] for cookie in answer.headers.getlist("Set-Cookie"))
+    response = POOL.request("POST", address, body=urlencode(fields), headers=headers, redirect=False, timeout=20)
+    assert response.status == 302, response.data
+    return "; ".join(cookie.split(";")[0] for cookie in response.headers.getlist("Set-Cookie"))
 
 
 def status_of(url: str) -> int:

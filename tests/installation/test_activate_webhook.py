@@ -60,11 +60,11 @@ def answering(directory: Path, body: bytes) -> Iterator[tuple[str, str]]:
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["Content-Length"]))
             uid = sent.partition(b'"uid"')[2].split(b'"')[1]
-            answer = body.replace(b"UID", uid)
+            response = body.replace(b"UID", uid)
             self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(response)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(response)
 
     authority = Authority(directory)
     authority.issue(directory / "tls.crt", directory / "tls.key")
@@ -116,10 +116,10 @@ def test_a_response_that_does_not_admit_the_pod_binds_no_role(
     let_bind(site)
     with answering(tmp_path, answer) as (url, bundle):
         site.register(clientConfig={"url": url, "caBundle": bundle})
-        ended = activate(site)
+        result = activate(site)
 
-    assert ended.returncode == 1
-    assert said in ended.stderr and "/webhook/secret" not in ended.stdout + ended.stderr
+    assert result.returncode == 1
+    assert said in result.stderr and "/webhook/secret" not in result.stdout + result.stderr
     assert ROLE not in bindings(site)
 
 
@@ -129,10 +129,10 @@ def test_an_untrusted_certificate_binds_no_role(site: Site, tmp_path: Path) -> N
     other = base64.b64encode(Authority(tmp_path / "other").file.read_bytes()).decode()
     with answering(tmp_path, ADMITTED) as (url, _):
         site.register(clientConfig={"url": url, "caBundle": other})
-        ended = activate(site)
+        result = activate(site)
 
-    assert ended.returncode == 1
-    assert "cannot be reached" in ended.stderr and "certificate verify failed" in ended.stderr
+    assert result.returncode == 1
+    assert "cannot be reached" in result.stderr and "certificate verify failed" in result.stderr
     assert ROLE not in bindings(site)
 
 
@@ -144,17 +144,17 @@ def test_a_missing_configuration_or_ca_bundle_is_reported_on_one_line(site: Site
 
     assert f"MutatingWebhookConfiguration {site.configuration} does not exist" in absent.stderr
     assert "caBundle is empty" in without_authority.stderr
-    for ended in (absent, without_authority):
-        assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
+    for result in (absent, without_authority):
+        assert result.returncode == 1 and len(result.stderr.splitlines()) == 1, result.stderr
 
 
 def test_a_missing_permission_is_reported(site: Site) -> None:
     site.register()
 
-    ended = activate(site)
+    result = activate(site)
 
-    assert ended.returncode == 1
-    assert "Allow the service account to get rolebindings, and bind the role" in ended.stderr
+    assert result.returncode == 1
+    assert "Allow the service account to get rolebindings, and bind the role" in result.stderr
 
 
 def test_a_role_binding_of_an_earlier_installation_is_rejected(site: Site) -> None:
@@ -167,7 +167,7 @@ def test_a_role_binding_of_an_earlier_installation_is_rejected(site: Site) -> No
     body = {"metadata": metadata, "roleRef": reference, "subjects": []}
     site.plane.request("POST", f"{RBAC}/namespaces/{site.namespace}/rolebindings", body)
 
-    ended = activate(site)
+    result = activate(site)
 
-    assert ended.returncode == 1
-    assert "belongs to an earlier installation and is being deleted" in ended.stderr
+    assert result.returncode == 1
+    assert "belongs to an earlier installation and is being deleted" in result.stderr

@@ -68,11 +68,11 @@ def test_an_existing_secret_without_a_key_is_unchanged_and_reported(site: Site, 
     plane.secret(site.namespace, APP, "Opaque", {"secret-key": "mine" * 20})
     before = site.secrets()[APP]
 
-    ended = site.setup_secrets(check=False)
+    result = site.setup_secrets(check=False)
 
-    assert ended.returncode == 1
-    assert f"{site.namespace}/{APP} has no webhook-token" in ended.stderr and "kubectl edit" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert f"{site.namespace}/{APP} has no webhook-token" in result.stderr and "kubectl edit" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
     assert site.secrets()[APP] == before
     assert {DATABASE, ADMIN} <= set(site.secrets()), "the others are created all the same"
 
@@ -81,9 +81,11 @@ def test_one_secret_can_contain_all_keys(site: Site, plane: ControlPlane) -> Non
     plane.secret(site.namespace, "all", "Opaque", {"secret-key": "a", "webhook-token": "b", "password": "c"})
 
     names = ["--app-secret", "all", "--database-secret", "all"]
-    ended = run_manage("setup_secrets", "--namespace", site.namespace, *names, environment=admin_of(plane), check=False)
+    result = run_manage(
+        "setup_secrets", "--namespace", site.namespace, *names, environment=admin_of(plane), check=False
+    )
 
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def admin_of(plane: ControlPlane) -> dict[str, str]:
@@ -93,15 +95,15 @@ def admin_of(plane: ControlPlane) -> dict[str, str]:
 def test_a_missing_permission_is_reported_on_one_line(plane: ControlPlane) -> None:
     unprivileged = Site(plane)
 
-    ended = run_manage(
+    result = run_manage(
         *("setup_secrets", "--namespace", unprivileged.namespace, "--app-secret", APP),
         environment=unprivileged.environment,
         check=False,
     )
 
-    assert ended.returncode == 1
-    assert "forbidden" in ended.stderr and "docs/cluster-setup.md" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert "forbidden" in result.stderr and "docs/cluster-setup.md" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("cluster", ["away", "none"])
@@ -110,8 +112,8 @@ def test_an_unavailable_or_unconfigured_api_server_is_reported_on_one_line(plane
     path.write_text(path.read_text().replace(plane.url, f"https://127.0.0.1:{free_port()}"))
     environment = {"KUBECONFIG": str(path) if cluster == "away" else ""}
 
-    ended = run_manage("setup_secrets", "--namespace", "x", "--app-secret", APP, environment=environment, check=False)
+    result = run_manage("setup_secrets", "--namespace", "x", "--app-secret", APP, environment=environment, check=False)
 
-    assert ended.returncode == 1
-    assert ("did not respond" if cluster == "away" else "KUBECONFIG is not set") in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert ("did not respond" if cluster == "away" else "KUBECONFIG is not set") in result.stderr
+    assert len(result.stderr.splitlines()) == 1

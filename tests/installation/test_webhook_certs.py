@@ -41,13 +41,13 @@ def test_only_the_ca_bundle_and_path_of_the_configuration_are_changed(site: Site
     site.setup_secrets()
     before = site.registration()
 
-    ended = site.webhook_certs("--token-secret", "swapper-app")
+    result = site.webhook_certs("--token-secret", "swapper-app")
 
     after = site.registration()
     assert without_ours(after) == without_ours(before) and after != before
     token = site.values("swapper-app")["webhook-token"].decode()
     assert [hook["clientConfig"]["service"]["path"] for hook in after["webhooks"]] == [f"/webhook/{token}"] * 2
-    assert token not in ended.stdout + ended.stderr
+    assert token not in result.stdout + result.stderr
 
 
 def test_a_webhook_with_a_url_keeps_its_url(site: Site, plane: ControlPlane) -> None:
@@ -78,11 +78,11 @@ def test_a_secret_of_the_upstream_chart_is_unchanged_and_reported(site: Site, pl
     plane.secret(site.namespace, TLS, "Opaque", {"ca": "theirs", "cert": "theirs", "key": "theirs"})
     before = (site.secrets(), site.registration())
 
-    ended = site.webhook_certs(check=False)
+    result = site.webhook_certs(check=False)
 
-    assert ended.returncode == 1
-    assert f"Secret {site.namespace}/{TLS} was not created by this command: it has ca, cert, key" in ended.stderr
-    assert "--secret" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert f"Secret {site.namespace}/{TLS} was not created by this command: it has ca, cert, key" in result.stderr
+    assert "--secret" in result.stderr and len(result.stderr.splitlines()) == 1
     assert (site.secrets(), site.registration()) == before
 
 
@@ -90,10 +90,10 @@ def test_an_invalid_secret_is_reported_on_one_line(site: Site, plane: ControlPla
     keys = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
     plane.secret(site.namespace, TLS, "Opaque", dict.fromkeys(keys, "damaged"))
 
-    ended = site.webhook_certs(check=False)
+    result = site.webhook_certs(check=False)
 
-    assert ended.returncode == 1
-    assert "Delete it" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert "Delete it" in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def test_the_command_waits_until_the_webhook_configuration_is_created(site: Site) -> None:
@@ -108,11 +108,11 @@ def test_the_command_waits_until_the_webhook_configuration_is_created(site: Site
 
 
 def test_a_missing_webhook_configuration_is_reported_on_one_line(site: Site) -> None:
-    ended = site.webhook_certs("--wait-seconds", "1", check=False)
+    result = site.webhook_certs("--wait-seconds", "1", check=False)
 
-    assert ended.returncode == 1
-    assert f"MutatingWebhookConfiguration {site.configuration} does not exist" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert f"MutatingWebhookConfiguration {site.configuration} does not exist" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_concurrent_runs_agree_on_one_certificate_and_bundle(site: Site) -> None:
@@ -168,44 +168,44 @@ def test_concurrent_changes_by_another_client_are_not_lost(site: Site, plane: Co
 
 @pytest.mark.parametrize("flags", [["--renew-before-days", "365"], ["--renew-before-days", "-1"]])
 def test_invalid_renew_before_days_are_rejected(site: Site, flags: list[str]) -> None:
-    ended = site.webhook_certs(*flags, check=False)
+    result = site.webhook_certs(*flags, check=False)
 
-    assert ended.returncode == 1 and "--renew-before-days must be" in ended.stderr
+    assert result.returncode == 1 and "--renew-before-days must be" in result.stderr
 
 
 def test_a_missing_token_is_reported_on_one_line(site: Site) -> None:
-    ended = site.webhook_certs("--token-secret", "swapper-app", check=False)
+    result = site.webhook_certs("--token-secret", "swapper-app", check=False)
 
-    assert ended.returncode == 1
-    assert "has no webhook-token" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert "has no webhook-token" in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def test_a_token_invalid_in_a_service_path_is_rejected_and_not_shown(site: Site, plane: ControlPlane) -> None:
     plane.secret(site.namespace, "swapper-app", "Opaque", {"webhook-token": "Upper_case_0123456789"})
 
-    ended = site.webhook_certs("--token-secret", "swapper-app", check=False)
+    result = site.webhook_certs("--token-secret", "swapper-app", check=False)
 
-    assert ended.returncode == 1
-    assert "openssl rand -hex 32" in ended.stderr and "Upper" not in ended.stderr
+    assert result.returncode == 1
+    assert "openssl rand -hex 32" in result.stderr and "Upper" not in result.stderr
 
 
 def test_a_missing_permission_is_reported_on_one_line(plane: ControlPlane) -> None:
     unprivileged = Site(plane)
 
-    ended = unprivileged.webhook_certs(check=False)
+    result = unprivileged.webhook_certs(check=False)
 
-    assert ended.returncode == 1
-    assert "forbidden" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert "forbidden" in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def test_an_unavailable_api_server_is_reported_on_one_line(site: Site) -> None:
     path = site.plane.kubeconfig(namespace=f"{site.namespace}-away")
     path.write_text(path.read_text().replace(site.plane.url, f"https://127.0.0.1:{free_port()}"))
 
-    ended = site.webhook_certs(check=False, KUBECONFIG=str(path))
+    result = site.webhook_certs(check=False, KUBECONFIG=str(path))
 
-    assert ended.returncode == 1
-    assert "did not respond" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 1
+    assert "did not respond" in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def start(site: Site, *arguments: str) -> subprocess.Popen[bytes]:

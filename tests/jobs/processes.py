@@ -71,7 +71,7 @@ def _is_ready(process: Process) -> bool:
 
 def race(what: str, processes: int, *arguments: str, config: Path, directory: Path, **extra: str) -> Any:
     """Return the result of each of these processes. See ``tests.jobs.race``."""
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "tests.jobs.race", what, str(processes), *arguments],
         cwd=ROOT,
         env={**os.environ, **environment(config, directory, **extra)},
@@ -80,5 +80,5 @@ def race(what: str, processes: int, *arguments: str, config: Path, directory: Pa
         timeout=90,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)

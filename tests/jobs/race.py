@@ -20,14 +20,14 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     contest |= {"send": _send, "sign": _sign, "refresh": _refresh}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
-    answers = context.Queue()
+    responses = context.Queue()
     children = [
-        context.Process(target=_run, args=(contest[what], number, barrier, answers, arguments))
+        context.Process(target=_run, args=(contest[what], number, barrier, responses, arguments))
         for number in range(processes)
     ]
     for child in children:
         child.start()
-    collected = [answers.get(timeout=60) for _ in children]
+    collected = [responses.get(timeout=60) for _ in children]
     for child in children:
         child.join()
     return collected

@@ -159,14 +159,14 @@ class Internet:
 
     def name(self, name: str, *answers: str | list[str]) -> None:
         """Set the results of the lookups of `name`, in turn. The last one repeats."""
-        self.names[name] = [[answer] if isinstance(answer, str) else answer for answer in answers]
+        self.names[name] = [[response] if isinstance(response, str) else response for response in answers]
 
     def getaddrinfo(self, host: str, port: int, *args: object, **kwargs: object) -> list[tuple[Any, ...]]:
         self.resolved.append(host)
-        answers = self.names.get(host, [])
-        if not answers:
+        responses = self.names.get(host, [])
+        if not responses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
+        addresses = responses.pop(0) if len(responses) > 1 else responses[0]
         families = {True: socket.AF_INET6, False: socket.AF_INET}
         return [(families[":" in ip], socket.SOCK_STREAM, 6, "", (ip, port)) for ip in addresses]
 

@@ -107,7 +107,9 @@ def test_a_killed_copy_is_complete_or_absent_and_finished_by_the_next_copy(
         assert is_complete(target, image)
         assert Verifier(target.host, "app").tagged(image.root, signer)
         assert Verifier(target.host, "app").bundles(image.root, signer)
-        sent = {asked.path.rpartition("digest=")[2].replace("%3A", ":") for asked in target.found("PUT .*/uploads/")}
+        sent = {
+            requested.path.rpartition("digest=")[2].replace("%3A", ":") for requested in target.found("PUT .*/uploads/")
+        }
         assert not sent & complete, f"killed at request {moment} of {counter.seen}"
     # The number of requests differs from run to run, so that the last ones may not be reached.
     assert killed > KILLS / 2

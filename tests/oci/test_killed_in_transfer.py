@@ -76,8 +76,8 @@ class CopyingProcess:
         with open(os.devnull) as nothing, os.fdopen(theirs, "wb") as writes, os.fdopen(output) as reads:
             self._process = Forked(command, os.environ, [nothing, writes, writes])
             writes.close()
-            said = reads.readline()
-            assert said == "copying\n", said + reads.read()
+            message = reads.readline()
+            assert message == "copying\n", message + reads.read()
 
     def kill_when(self, is_reached: Callable[[], bool], *, after: float) -> None:
         """Kill the process this many seconds after the copy has reached a point. It may have exited by then."""
@@ -88,9 +88,9 @@ class CopyingProcess:
 
 
 def has(target: Registry, path: str) -> bool:
-    answer = urllib3.request("HEAD", f"http://{target.host}/v2/{path}", headers={"Accept": ACCEPT}, retries=False)
-    assert answer.status in (200, 404)
-    return answer.status == 200
+    response = urllib3.request("HEAD", f"http://{target.host}/v2/{path}", headers={"Accept": ACCEPT}, retries=False)
+    assert response.status in (200, 404)
+    return response.status == 200
 
 
 def has_uploaded(target: Registry, repository: str, blobs: int) -> bool:

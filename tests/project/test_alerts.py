@@ -43,9 +43,9 @@ class System:
         return {role: self.page(role) for role in ROLES}
 
     def page(self, role: str) -> Page:
-        answer = POOL.request("GET", f"{self.urls[role]}/metrics", retries=5, timeout=10)
-        assert answer.status == 200
-        return read_page(answer.data.decode())
+        response = POOL.request("GET", f"{self.urls[role]}/metrics", retries=5, timeout=10)
+        assert response.status == 200
+        return read_page(response.data.decode())
 
     def admit(self, **labels: str) -> None:
         self.webhook.admit(pod_of(f"{self.source.host}/team/app:1.0", labels=labels))

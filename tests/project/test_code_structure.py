@@ -231,16 +231,16 @@ def test_the_deployment_check_passes_with_https() -> None:
         "SWAPPER_ROLE": "web",
         "SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%",
     }
-    ended = run_manage("check", "--deploy", "--fail-level", "WARNING", environment=environment)
+    result = run_manage("check", "--deploy", "--fail-level", "WARNING", environment=environment)
 
-    assert "no issues" in ended.stdout
+    assert "no issues" in result.stdout
 
 
 def test_a_missing_secret_key_fails_the_deployment_check() -> None:
-    ended = run_manage("check", "--deploy", environment={"SWAPPER_SECRET_KEY": "", "SWAPPER_ROLE": "web"}, check=False)
+    result = run_manage("check", "--deploy", environment={"SWAPPER_SECRET_KEY": "", "SWAPPER_ROLE": "web"}, check=False)
 
-    assert ended.returncode != 0
-    assert "SWAPPER_SECRET_KEY is not set" in ended.stderr
+    assert result.returncode != 0
+    assert "SWAPPER_SECRET_KEY is not set" in result.stderr
 
 
 def test_no_file_mentions_a_package_index() -> None:

@@ -82,13 +82,13 @@ def test_an_unusable_database_is_reported_without_a_traceback(
 
     flags = ["--no-tls", "--data-dir", str(tmp_path / "data"), *own_addresses()] if command == ["up"] else []
 
-    ended = run_manage(
+    result = run_manage(
         *command, *flags, "--config", str(config), environment={"SWAPPER_DATABASE_URL": url}, check=False
     )
 
-    assert ended.returncode not in (0, None)
-    assert "Traceback" not in ended.stderr
-    assert "database" in ended.stderr.lower()
+    assert result.returncode not in (0, None)
+    assert "Traceback" not in result.stderr
+    assert "database" in result.stderr.lower()
 
 
 @pytest.mark.parametrize(
@@ -100,19 +100,21 @@ def test_a_missing_file_is_reported_with_its_variable(tmp_path: Path, command: l
     environment = {"SWAPPER_SECRET_KEY": "", variable: f"{tmp_path}/missing"}
     flags = ["--config", str(config), "--data-dir", str(tmp_path / "data")]
 
-    ended = run_manage(*command, *flags, environment=environment, check=False)
+    result = run_manage(*command, *flags, environment=environment, check=False)
 
-    assert ended.returncode == 2
+    assert result.returncode == 2
     assert (
-        f"{variable}: {tmp_path}/missing can't be read: No such file or directory; put the file there" in ended.stderr
+        f"{variable}: {tmp_path}/missing can't be read: No such file or directory; put the file there" in result.stderr
     )
-    assert "is not set" not in ended.stderr and "Traceback" not in ended.stderr
+    assert "is not set" not in result.stderr and "Traceback" not in result.stderr
 
 
 def test_a_short_secret_key_is_reported_as_too_short(tmp_path: Path) -> None:
-    ended = run_manage("prepare", "--data-dir", str(tmp_path), environment={"SWAPPER_SECRET_KEY": "short"}, check=False)
+    result = run_manage(
+        "prepare", "--data-dir", str(tmp_path), environment={"SWAPPER_SECRET_KEY": "short"}, check=False
+    )
 
-    assert ended.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; at least 32 are required. Generate one")
+    assert result.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; at least 32 are required. Generate one")
 
 
 def test_config_check_needs_neither_database_nor_secret_key(tmp_path: Path) -> None:
@@ -134,21 +136,21 @@ def test_a_port_in_use_is_reported_on_one_line(tmp_path: Path, flag: str) -> Non
         }
         given = [part for pair in (flags | {flag: address}).items() for part in pair]
 
-        ended = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), *given, check=False)
+        result = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), *given, check=False)
 
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"Cannot listen on {address}")
-    assert f"with {flag}" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"Cannot listen on {address}")
+    assert f"with {flag}" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_an_invalid_port_in_the_configuration_is_rejected(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com", listenAddress=":99999")
 
-    ended = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), check=False)
+    result = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), check=False)
 
-    assert ended.returncode == 2
-    assert "listenAddress" in ended.stderr and "Traceback" not in ended.stderr
+    assert result.returncode == 2
+    assert "listenAddress" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_rejected_images_do_not_stop_the_others(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_rejected_images_do_not_stop_the_others(tmp_path: Path) -> None:
     }
     shutil.copy(migrated_sqlite(), tmp_path / "x.sqlite3")
 
-    ended = run_manage(
+    result = run_manage(
         *(
             "mirror",
             "--config",
@@ -174,13 +176,13 @@ def test_rejected_images_do_not_stop_the_others(tmp_path: Path) -> None:
         check=False,
     )
 
-    found = {entry["image"]: entry["status"] for entry in map(json.loads, ended.stdout.splitlines())}
+    found = {entry["image"]: entry["status"] for entry in map(json.loads, result.stdout.splitlines())}
     assert found == {
         "Not:::an image": "refused",
         "mirror.example.com/a/b:1": "refused",
         "docker.io/library/nginx:1": "pending",
     }
-    assert ended.returncode == 1
+    assert result.returncode == 1
 
 
 def test_child_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:

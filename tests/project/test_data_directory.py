@@ -58,12 +58,12 @@ def test_commands_restrict_the_modes_of_the_data_directory(command: list[str], d
             path.chmod(path.stat().st_mode | 0o044)
         directory.chmod(0o755)
 
-    ended = run(directory, *command, tmp_path=tmp_path)
+    result = run(directory, *command, tmp_path=tmp_path)
 
     found = modes(directory)
     assert found["data"] == found["credentials"] == 0o700
     assert {name: found[name] for name in SECRETS} == dict.fromkeys(SECRETS, 0o600)
-    assert warnings(ended) == []
+    assert warnings(result) == []
     databases = [mode for name, mode in found.items() if name.startswith("swapper.sqlite3")]
     assert databases == [0o600] * len(databases)
     assert bool(databases) == (command[0] != "config")
@@ -73,13 +73,13 @@ def test_the_group_of_a_kubernetes_volume_keeps_its_access(directory: Path, tmp_
     directory.chmod(0o2775)
     (directory / "secret-key").chmod(0o664)
 
-    ended = run(directory, "prepare", tmp_path=tmp_path)
+    result = run(directory, "prepare", tmp_path=tmp_path)
 
     found = modes(directory)
     assert found["data"] == 0o2770
     assert found["secret-key"] == 0o660
     assert found["swapper.sqlite3"] == 0o640
-    assert warnings(ended) == []
+    assert warnings(result) == []
 
 
 def test_a_mode_that_cannot_be_changed_is_reported_with_a_command(directory: Path, tmp_path: Path) -> None:

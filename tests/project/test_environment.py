@@ -168,8 +168,8 @@ def test_an_invalid_secret_is_not_shown_in_the_error(name: str, value: str) -> N
 
 
 def test_all_problems_are_reported_together() -> None:
-    told = problems(ROLE="x", DEBUG="x", WEBHOOK_TIMEOUT_SECONDS="x", SECRET_KEY_FILE="/not/there")
-    assert len(told) == 4
+    reported = problems(ROLE="x", DEBUG="x", WEBHOOK_TIMEOUT_SECONDS="x", SECRET_KEY_FILE="/not/there")
+    assert len(reported) == 4
 
 
 def test_the_data_directory_follows_xdg_data_home_and_is_absolute(

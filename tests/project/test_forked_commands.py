@@ -58,10 +58,10 @@ def test_a_forked_command_has_the_settings_of_its_environment(tmp_path: Path, da
     ],
 )
 def test_a_forked_command_keeps_its_exit_status_and_output(script: str, status: int, error: str) -> None:
-    ended = run_manage("shell", "-v0", "-c", f"print('said'); {script}", check=False)
-    assert (ended.returncode, ended.stdout.splitlines()[0]) == (status, "said")
-    assert ended.stderr.endswith(error)
-    assert ("closing" in ended.stdout) == ("closing" in script)
+    result = run_manage("shell", "-v0", "-c", f"print('said'); {script}", check=False)
+    assert (result.returncode, result.stdout.splitlines()[0]) == (status, "said")
+    assert result.stderr.endswith(error)
+    assert ("closing" in result.stdout) == ("closing" in script)
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ def test_a_worker_reports_a_full_disk_and_continues_after_space_is_freed(install
         worker = installation.start("worker", limit=2 * MIB, **port)
         try:
             lines = reading(worker)
-            said = next(line for line in lines if "Jobs cannot be reconciled" in line)
-            assert "free space on the disk" in said and str(installation.data) in said
+            output = next(line for line in lines if "Jobs cannot be reconciled" in line)
+            assert "free space on the disk" in output and str(installation.data) in output
             for pid in processes(worker.pid):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             seen = list(until(lines, "The worker is ready"))

@@ -52,7 +52,7 @@ def test_the_webhook_does_not_import_unneeded_modules(tmp_path: Path) -> None:
     environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": str(tmp_path)}
     database = {"SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/swapper.sqlite3"}
 
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
         env={**os.environ, **PRODUCT, **environment, **database},
@@ -62,6 +62,6 @@ def test_the_webhook_does_not_import_unneeded_modules(tmp_path: Path) -> None:
         timeout=60,
     )
 
-    loaded = set(ended.stdout.splitlines()[-1].split())
+    loaded = set(result.stdout.splitlines()[-1].split())
     assert "webhook.http.views" in loaded
     assert [name for name in UNNEEDED if name in loaded] == []

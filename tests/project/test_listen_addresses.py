@@ -46,9 +46,9 @@ def test_a_server_listens_on_ipv4_and_ipv6_and_logs_its_addresses(role: str, hos
     finally:
         process.stop()
     lines = [json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{")]
-    (told,) = [line for line in lines if "is listening" in line["message"]]
-    assert (told["target"], told["dry_run"]) == ("mirror.example.com:5000/m", True)
-    assert all(address.startswith("http://") and address.endswith(f":{port}") for address in told["addresses"])
+    (reported,) = [line for line in lines if "is listening" in line["message"]]
+    assert (reported["target"], reported["dry_run"]) == ("mirror.example.com:5000/m", True)
+    assert all(address.startswith("http://") and address.endswith(f":{port}") for address in reported["addresses"])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "[::1]:8443", "0.0.0.0:80", "localhost:1"])
@@ -68,10 +68,10 @@ def test_without_ipv6_a_wildcard_address_listens_on_ipv4(address: str) -> None:
         "socket.socket = NoIPv6\n"
         f"print(for_gunicorn({address!r}), listen({address.replace('8443', '0')!r}).getsockname()[0])"
     )
-    ended = subprocess.run(
+    result = subprocess.run(
         [*GUNICORN[:1], "-c", program], capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2]
     )
-    assert ended.stdout == "['0.0.0.0:8443'] 0.0.0.0\n", ended.stderr
+    assert result.stdout == "['0.0.0.0:8443'] 0.0.0.0\n", result.stderr
 
 
 @pytest.mark.parametrize(

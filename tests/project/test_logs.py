@@ -38,8 +38,8 @@ def test_an_admission_is_logged_on_one_line_with_its_images(
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", source={"filters": filters}, **ALWAYS
     ) as webhook:
-        answer = webhook.admit(pod_of("nginx:1.25", "quay.io/org/app:1"), namespace="shop")
-        (line,) = [line for line in webhook.log_lines() if line.get("uid") == answer.response["uid"]]
+        response = webhook.admit(pod_of("nginx:1.25", "quay.io/org/app:1"), namespace="shop")
+        (line,) = [line for line in webhook.log_lines() if line.get("uid") == response.response["uid"]]
 
     assert {key: line[key] for key in ("level", "message", "kind", "operation", "namespace", "name")} == {
         "level": "info",
@@ -69,12 +69,12 @@ def test_the_log_line_has_the_kind_and_whether_it_is_a_dry_run(
     database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **ALWAYS) as webhook:
-        answers = [
+        responses = [
             webhook.admit(pod_of("nginx"), dryRun=True),
             webhook.admit(pod_of("nginx"), kind={"group": "apps", "version": "v1", "kind": "Deployment"}),
         ]
         lines = {line["uid"]: line for line in webhook.log_lines() if "uid" in line}
-    dry, deployment = (lines[answer.response["uid"]] for answer in answers)
+    dry, deployment = (lines[response.response["uid"]] for response in responses)
     assert dry["dry-run"] is True and "dry-run" not in deployment
     assert (dry["kind"], deployment["kind"]) == ("Pod", "Deployment")
 

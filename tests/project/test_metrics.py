@@ -158,5 +158,5 @@ def test_the_documented_metrics_match_the_code() -> None:
             )
 
     read = {*queue_metrics.QUEUE_METRICS, *collector.READINESS_METRICS}
-    assert {name: told for name, told in documented.items() if name not in read} == ours
+    assert {name: reported for name, reported in documented.items() if name not in read} == ours
     assert read <= set(documented)

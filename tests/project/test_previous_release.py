@@ -54,11 +54,11 @@ def check(repository: Path) -> subprocess.CompletedProcess[str]:
 def test_a_release_that_runs_on_the_schema_passes(repository: Path) -> None:
     commit(repository, tag="v0.0.9")
 
-    ended = check(repository)
+    result = check(repository)
 
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1] == "v0.0.9 on SQLite: this release continues with what it has written"
-    assert len(ended.stdout.splitlines()) == 4
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "v0.0.9 on SQLite: this release continues with what it has written"
+    assert len(result.stdout.splitlines()) == 4
 
 
 def test_a_column_removed_by_this_release_is_reported(repository: Path) -> None:
@@ -69,19 +69,19 @@ def test_a_column_removed_by_this_release_is_reported(repository: Path) -> None:
     model.write_text(text.replace("    attempts = ", '    dropped = models.TextField(default="")\n    attempts = ', 1))
     commit(repository, tag="v0.0.9")
 
-    ended = check(repository)
+    result = check(repository)
 
-    assert ended.returncode == 1
-    assert "v0.0.9 does not run on the schema of this release: manage.py mirror" in ended.stderr
-    assert "dropped" in ended.stderr
+    assert result.returncode == 1
+    assert "v0.0.9 does not run on the schema of this release: manage.py mirror" in result.stderr
+    assert "dropped" in result.stderr
 
 
 def test_without_a_tag_there_is_no_previous_release(repository: Path) -> None:
     commit(repository)
 
-    ended = check(repository)
+    result = check(repository)
 
-    assert (ended.returncode, ended.stdout) == (
+    assert (result.returncode, result.stdout) == (
         0,
         "There is no previous release: nothing has to run on the schema of this one.\n",
     )

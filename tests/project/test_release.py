@@ -52,15 +52,15 @@ def check(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_this_checkout_passes_the_release_check() -> None:
-    ended = check()
+    result = check()
 
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_complete_release_passes(checkout: Path) -> None:
-    ended = check("--root", str(checkout), "--tag", "v1.2.3")
+    result = check("--root", str(checkout), "--tag", "v1.2.3")
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_each_inconsistency_of_a_release_is_reported(checkout: Path, file: str, 
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
 
-    ended = check("--root", str(checkout), "--tag", "v1.2.3")
+    result = check("--root", str(checkout), "--tag", "v1.2.3")
 
-    assert ended.returncode == 1
-    assert told in ended.stderr
+    assert result.returncode == 1
+    assert told in result.stderr
 
 
 def test_an_unreleased_version_needs_no_date(checkout: Path) -> None:
@@ -176,9 +176,9 @@ def test_release_notes_contain_the_changelog_section_and_the_image(checkout: Pat
 def test_the_make_target_runs_the_release_check() -> None:
     make = shutil.which("make")
     assert make is not None
-    ended = subprocess.run([make, "--dry-run", "release-check"], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = subprocess.run([make, "--dry-run", "release-check"], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert "tools.release_check" in ended.stdout
+    assert "tools.release_check" in result.stdout
 
 
 def test_release_image_constants_match_the_chart_values() -> None:

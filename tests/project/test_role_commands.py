@@ -52,9 +52,9 @@ def test_the_webhook_reads_address_and_certificate_from_flags(config: Path, tmp_
     # The variables are those of another container, and flags take precedence.
     with running(tmp_path, "webhook", *flags, url=f"https://{address}", SWAPPER_ROLE="worker", SWAPPER_BIND=":1"):
         trusting = urllib3.PoolManager(ca_certs=str(authority.file))
-        answer = trusting.request("POST", f"https://{address}/webhook", json=review_of(pod_of("nginx")), timeout=10)
+        response = trusting.request("POST", f"https://{address}/webhook", json=review_of(pod_of("nginx")), timeout=10)
 
-        assert answer.json()["response"]["allowed"] is True
+        assert response.json()["response"]["allowed"] is True
         assert '"dry_run":true' in (tmp_path / "log").read_text()
 
 
@@ -88,11 +88,11 @@ def test_the_web_process_reads_its_address_from_a_flag(config: Path, tmp_path: P
 def test_an_unreadable_certificate_is_reported_on_one_line(config: Path, tmp_path: Path) -> None:
     flags = ["--config", str(config), "--tls-cert-file", "/no/such.crt", "--tls-key-file", "/no/such.key"]
 
-    ended = run_manage("webhook", *flags, "--data-dir", str(tmp_path), check=False)
+    result = run_manage("webhook", *flags, "--data-dir", str(tmp_path), check=False)
 
-    assert ended.returncode == 2
-    assert "/no/such.crt" in ended.stderr and "tlsCertFile" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 2
+    assert "/no/such.crt" in result.stderr and "tlsCertFile" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", ["webhook", "web", "worker"])

@@ -130,8 +130,8 @@ def _pages(webhook: Webhook, port: int) -> list[str]:
     wait_until(lambda: _answers(f"{base}/livez"), timeout=60, what="the web process")
     names = ("mappings", "jobs", "filters", "registries", "uses", "repositories", "stats", "jobs/1/attempts")
     found = [POOL.request("GET", f"{base}/api/v1/{name}/", headers=headers, timeout=10) for name in names]
-    assert {answer.status for answer in found} == {200}
-    return [answer.data.decode() for answer in found]
+    assert {response.status for response in found} == {200}
+    return [response.data.decode() for response in found]
 
 
 def _answers(url: str) -> bool:

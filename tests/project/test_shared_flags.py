@@ -52,11 +52,11 @@ def test_the_config_flag_overrides_the_environment(name: str, place: str, tmp_pa
     arguments = [*flags, *COMMANDS[name]] if place == "before" else [*COMMANDS[name], *flags]
     set_before = str(write_config(tmp_path / "set-before.yaml", target="mirror.example.com"))
 
-    ended = run_manage(*arguments, environment={**SECRET_KEY, "SWAPPER_CONFIG": set_before}, check=False)
+    result = run_manage(*arguments, environment={**SECRET_KEY, "SWAPPER_CONFIG": set_before}, check=False)
 
-    assert ended.returncode == 2, ended.stderr
-    assert f"{tmp_path}/no-such-file.yaml" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 2, result.stderr
+    assert f"{tmp_path}/no-such-file.yaml" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("how", ["--config", "SWAPPER_CONFIG", "positional"])
@@ -74,15 +74,15 @@ def test_config_check_reads_the_named_file(how: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", COMMANDS_WITHOUT_FLAGS)
 @pytest.mark.parametrize("flag", FLAGS)
 def test_a_command_without_shared_flags_rejects_them(name: str, flag: str, tmp_path: Path) -> None:
-    ended = run_manage(name, flag, str(tmp_path), check=False)
+    result = run_manage(name, flag, str(tmp_path), check=False)
 
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"{name} accepts neither --config nor --data-dir: ")
-    assert len(ended.stderr.splitlines()) == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"{name} accepts neither --config nor --data-dir: ")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_an_empty_path_is_rejected() -> None:
-    ended = run_manage("prepare", "--config", "", check=False)
+    result = run_manage("prepare", "--config", "", check=False)
 
-    assert ended.returncode == 2
-    assert "--config: needs a path" in ended.stderr
+    assert result.returncode == 2
+    assert "--config: needs a path" in result.stderr

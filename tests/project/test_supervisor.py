@@ -87,9 +87,9 @@ def test_a_process_that_fails_to_start_stops_all_processes() -> None:
         "from swapper_project.process.supervisor import *;"
         "raise SystemExit(Supervisor([Program('well', ['sleep', '300'], {}), Program('ill', ['false'], {})]).run())"
     )
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
-    assert "A process exited during its start" in ended.stdout + ended.stderr
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "A process exited during its start" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(

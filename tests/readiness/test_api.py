@@ -68,23 +68,23 @@ def test_drift_rows_have_running_source_and_target_digests(client: APIClient) ->
 )
 def test_invalid_parameters_are_reported(query: dict[str, str], name: str, client: APIClient) -> None:
     small_cluster()
-    answer = client.get(URL, query)
+    response = client.get(URL, query)
 
-    assert answer.status_code == 400 and name in answer.json()["errors"]
+    assert response.status_code == 400 and name in response.json()["errors"]
 
 
 def test_a_cluster_that_was_never_listed_returns_409(client: APIClient) -> None:
-    answer = client.get(URL)
+    response = client.get(URL)
 
-    assert answer.status_code == 409
-    assert answer.json()["code"] == "not-listed" and "manage.py watch" in answer.json()["detail"]
+    assert response.status_code == 409
+    assert response.json()["code"] == "not-listed" and "manage.py watch" in response.json()["detail"]
 
 
 def test_missing_images_are_queued_once(client: APIClient) -> None:
     small_cluster()
-    answer = client.post(f"{URL}mirror/", {"without": "docker.io"}, format="json")
+    response = client.post(f"{URL}mirror/", {"without": "docker.io"}, format="json")
 
-    assert answer.json() == {"requested": 1, "active": 0, "left": 0, "refusals": []}
+    assert response.json() == {"requested": 1, "active": 0, "left": 0, "refusals": []}
     assert MirrorJob.objects.get().mapping.source == "docker.io/library/redis:7"
     again = client.post(f"{URL}mirror/", {}, format="json")
     assert again.json()["requested"] == 0 and again.json()["active"] == 1

@@ -259,9 +259,9 @@ def test_a_dry_run_protects_nothing_and_keeps_the_reasons_of_other_gaps(
 def test_a_name_that_is_not_a_registry_is_rejected(ask: Ask, name: str) -> None:
     small_cluster()
 
-    status, said = ask("--without", name)
+    status, output = ask("--without", name)
 
-    assert status == 2 and "is not a registry" in said
+    assert status == 2 and "is not a registry" in output
 
 
 @pytest.mark.parametrize(("name", "is_used"), [("quay.oi", False), ("docker.io", True), ("index.docker.io", True)])
@@ -269,6 +269,6 @@ def test_a_registry_without_running_images_is_reported(ask: Ask, name: str, is_u
     """All workloads are protected from such a registry, but its name may be misspelt."""
     small_cluster()
 
-    said = ask("--without", name)[1]
+    output = ask("--without", name)[1]
 
-    assert (f"No running image is from {name}: check the name" in said) is not is_used
+    assert (f"No running image is from {name}: check the name" in output) is not is_used

@@ -65,12 +65,12 @@ def test_the_button_queues_images_that_a_copy_would_protect(client: Client) -> N
     runs("team/lost:1", "lost")
     client.force_login(user_of(Role.OPERATOR))
     assert "Mirror 2 images" in page(client)
-    asked = client.get(f"{URL}mirror/").content.decode()
-    assert "2 images will be queued" in asked and not MirrorJob.objects.exists()
+    requested = client.get(f"{URL}mirror/").content.decode()
+    assert "2 images will be queued" in requested and not MirrorJob.objects.exists()
 
-    answer = client.post(f"{URL}mirror/", follow=True).content.decode()
+    response = client.post(f"{URL}mirror/", follow=True).content.decode()
 
-    assert "2 images queued." in answer
+    assert "2 images queued." in response
     jobs = MirrorJob.objects.select_related("mapping").order_by("mapping__source")
     assert [job.mapping.source for job in jobs] == ["docker.io/library/redis:7", "docker.io/team/lost:1"]
     assert {job.priority for job in jobs} == {Priority.OPERATOR}

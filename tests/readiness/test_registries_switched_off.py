@@ -39,10 +39,10 @@ def can_start(image: str, target: TargetName, content: SampleImage) -> bool:
 
 
 def unprotected(environment: dict[str, str], *arguments: str) -> set[str]:
-    ended = run_manage("readiness", "--json", *arguments, environment=environment, check=False)
-    assert ended.returncode in (0, 1), ended.stderr
-    found = {row["source"] for row in json.loads(ended.stdout)["missing"]}
-    assert (ended.returncode == 1) is bool(found)
+    result = run_manage("readiness", "--json", *arguments, environment=environment, check=False)
+    assert result.returncode in (0, 1), result.stderr
+    found = {row["source"] for row in json.loads(result.stdout)["missing"]}
+    assert (result.returncode == 1) is bool(found)
     return found
 
 

@@ -74,9 +74,9 @@ def test_a_claim_among_thousands_of_jobs_is_fast(crowd: None) -> None:
 def test_thousands_of_jobs_for_a_paused_target_are_excluded_quickly(crowd: None) -> None:
     HostBudget.objects.create(host="mirror.example.com:5000")
     HostBudget.objects.update(resting_until=from_now(1_800))
-    began = time.thread_time()
+    started = time.thread_time()
     assert not claim_order.claimable().exists() and claim_order.next_due_at() is not None
-    assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
+    assert time.thread_time() - started < SECONDS_OF_ONE_CLAIM
 
 
 def test_a_claim_reads_jobs_from_an_index_without_sorting(crowd: None) -> None:
@@ -101,8 +101,8 @@ def _plan(sql: str) -> str:
 
 def _timed_claim(excluding: FullShares = NO_FULL_SHARES) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
-        began = time.thread_time()
-        return claims.claim(worker="tests", excluding=excluding), time.thread_time() - began
+        started = time.thread_time()
+        return claims.claim(worker="tests", excluding=excluding), time.thread_time() - started
     with transaction.atomic():
-        began = time.monotonic()
-        return claims.claim(worker="tests", excluding=excluding), time.monotonic() - began
+        started = time.monotonic()
+        return claims.claim(worker="tests", excluding=excluding), time.monotonic() - started

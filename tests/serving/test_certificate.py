@@ -45,8 +45,8 @@ def test_an_expired_certificate_in_use_is_reported_until_it_is_renewed(webhook: 
     wait_until(lambda: serial_number(webhook) == ends_soon, what="the certificate that ends soon")
     wait_until(lambda: webhook.metrics()[PROBLEM] == 1, what="the problem in the metrics")
     assert webhook.metrics()[EXPIRY] <= 0
-    (told,) = [line for line in webhook.log_lines() if "certificate in use has expired" in line["message"]]
-    assert told["file"] == str(pair.cert)
+    (reported,) = [line for line in webhook.log_lines() if "certificate in use has expired" in line["message"]]
+    assert reported["file"] == str(pair.cert)
 
     pair.authority.issue(pair.cert, pair.key)
     wait_until(lambda: webhook.metrics()[PROBLEM] == 0, what="the end of the problem in the metrics")
@@ -80,8 +80,8 @@ def test_an_unusable_pair_is_reported_and_the_previous_pair_stays_in_use(
 
     wait_until(lambda: webhook.metrics()[PROBLEM] == 1, what="the problem in the metrics")
     assert serial_number(webhook) == good
-    (told,) = [line for line in webhook.log_lines() if "new certificate cannot be used" in line["message"]]
-    assert str(pair.cert) in told["error"]
+    (reported,) = [line for line in webhook.log_lines() if "new certificate cannot be used" in line["message"]]
+    assert str(pair.cert) in reported["error"]
 
     # The next valid pair is used, whichever authority issued it.
     wanted = Authority(tmp_path_factory.mktemp("other")).issue(pair.cert, pair.key)

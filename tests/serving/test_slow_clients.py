@@ -18,11 +18,11 @@ EACH = 200
 
 def good_request(webhook: Webhook) -> float:
     """Return the seconds until a new client has its response."""
-    began = time.monotonic()
+    started = time.monotonic()
     with contextlib.closing(connect(webhook)) as sock:
         sock.sendall(request())
         assert answer(sock)[0] == 200
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def test_stalled_clients_are_closed_and_do_not_delay_others(webhook: Webhook) -> None:

@@ -63,9 +63,9 @@ class Steered:
     def _steer(self, what: str, body: bytes, start: Callable[..., Any]) -> Iterable[bytes]:
         if body:
             STATE[what] = json.loads(body)
-        answer = dict(CALLS) if what == "calls" else STATE.get(what)
+        response = dict(CALLS) if what == "calls" else STATE.get(what)
         start("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(answer).encode()]
+        return [json.dumps(response).encode()]
 
 
 def _wait_while_held(action: str) -> None:

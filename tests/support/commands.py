@@ -41,9 +41,9 @@ def _run(
         status = _wait(arguments, {**os.environ, **PRODUCT, **(environment or {})}, given, out, err)
         for file in (out, err):
             file.seek(0)
-        ended = subprocess.CompletedProcess(arguments, status, out.read(), err.read())
-    assert not check or ended.returncode == 0, f"{arguments}: {ended.stdout}\n{ended.stderr}"
-    return ended
+        result = subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+    assert not check or result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"
+    return result
 
 
 def _wait(arguments: list[str], environment: dict[str, str], *files: IO[str]) -> int:

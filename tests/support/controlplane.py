@@ -58,15 +58,15 @@ class ControlPlane:
         that."""
         found = urllib3.request("POST", f"{self.etcd}/v3/kv/range", json={"key": "AA=="}, timeout=10).json()
         revision = found["header"]["revision"]
-        answer = urllib3.request("POST", f"{self.etcd}/v3/kv/compaction", json={"revision": revision}, timeout=30)
-        assert answer.status == 200, answer.data
+        response = urllib3.request("POST", f"{self.etcd}/v3/kv/compaction", json={"revision": revision}, timeout=30)
+        assert response.status == 200, response.data
 
     def request(self, method: str, path: str, body: Any = None, *, token: str = ADMIN) -> Any:
         """Send one API request and return the response document."""
         pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
-        answer = pool.request(method, f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"})
-        assert answer.status < 300, answer.data
-        return answer.json()
+        response = pool.request(method, f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"})
+        assert response.status < 300, response.data
+        return response.json()
 
     def create(self, path: str, name: str, kind: str, **fields: Any) -> None:
         version = "v1" if path.startswith("/api/v1") else path.split("/")[2] + "/" + path.split("/")[3]
@@ -75,9 +75,9 @@ class ControlPlane:
     def replace(self, path: str, body: Any) -> bool:
         """Replace an object. Return False if it was changed after it was read."""
         pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
-        answer = pool.request("PUT", f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {ADMIN}"})
-        assert answer.status in (200, 409), answer.data
-        return answer.status == 200
+        response = pool.request("PUT", f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {ADMIN}"})
+        assert response.status in (200, 409), response.data
+        return response.status == 200
 
     def namespace(self, name: str) -> None:
         self.create("/api/v1/namespaces", name, "Namespace")

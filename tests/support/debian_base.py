@@ -78,6 +78,6 @@ def _archive(root: Path, file: Path) -> None:
 
 def _run(*command: str) -> None:
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {ended.stdout[-1000:]}\n{ended.stderr[-2000:]}")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {result.stdout[-1000:]}\n{result.stderr[-2000:]}")

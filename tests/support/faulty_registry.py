@@ -74,7 +74,7 @@ class FaultyRegistry(MemoryRegistry):
 
     def found(self, request: str) -> list[RecordedRequest]:
         pattern = re.compile(request)
-        return [asked for asked in self.requests if pattern.match(f"{asked.method} {asked.path}")]
+        return [requested for requested in self.requests if pattern.match(f"{requested.method} {requested.path}")]
 
     def close(self) -> None:
         self.closing.set()

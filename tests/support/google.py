@@ -58,9 +58,9 @@ class ArtifactRegistry:
         mode: Any = artifactregistry.Repository.Mode.STANDARD_REPOSITORY
         made.mode = mode
         self.repositories[name] = made
-        answer = AnyMessage()
-        answer.Pack(artifactregistry.Repository.pb(made))
-        return Operation(name="operations/1", done=True, response=answer)
+        response = AnyMessage()
+        response.Pack(artifactregistry.Repository.pb(made))
+        return Operation(name="operations/1", done=True, response=response)
 
     def update(self, request: artifactregistry.UpdateRepositoryRequest, context: Any) -> artifactregistry.Repository:
         assert list(request.update_mask.paths) == ["labels"]

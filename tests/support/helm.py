@@ -145,9 +145,9 @@ def _template(
 def _render(chart: Path, release: str, values: str, given: tuple[str, ...], directory: Path) -> None:
     file = directory / "values.yaml"
     file.write_text(values)
-    ended = helm("template", release, str(chart), "--values", str(file), *given, check=False)
-    (directory / "text").write_text(ended.stdout)
-    (directory / "error").write_text((ended.stderr or "helm failed") if ended.returncode else "")
+    result = helm("template", release, str(chart), "--values", str(file), *given, check=False)
+    (directory / "text").write_text(result.stdout)
+    (directory / "error").write_text((result.stderr or "helm failed") if result.returncode else "")
 
 
 @cache

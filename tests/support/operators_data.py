@@ -122,7 +122,7 @@ class _Maker:
     def succeed(self, mappings: Sequence[ImageMapping]) -> None:
         """Create copies that succeeded soon after their image was first seen."""
         ends = [self._at(index, len(mappings)) for index in range(len(mappings))]
-        jobs = [self._job(mapping, "succeeded", ended) for mapping, ended in zip(mappings, ends, strict=True)]
+        jobs = [self._job(mapping, "succeeded", result) for mapping, result in zip(mappings, ends, strict=True)]
         self._attempts(self._write(jobs), "succeeded", "")
         for mapping in mappings:
             digest = f"sha256:{hashlib.sha256(mapping.source.encode()).hexdigest()}"
@@ -137,8 +137,8 @@ class _Maker:
         for index, mapping in enumerate(mappings):
             way = WAYS[index % len(WAYS)]
             host = mapping.source.partition("/")[0]
-            ended = self.now - timedelta(hours=20 * (1 - index / len(mappings)), minutes=5)
-            job = self._job(mapping, "failed", ended)
+            result = self.now - timedelta(hours=20 * (1 - index / len(mappings)), minutes=5)
+            job = self._job(mapping, "failed", result)
             job.attempts, job.error_class, job.error_host = way.attempts, way.error_class, host
             job.error_message = way.message.format(source=mapping.source, host=host)
             job.error_says_step = way.says_step

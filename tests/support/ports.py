@@ -49,10 +49,10 @@ LONGEST_PAUSE = 0.5
 def wait_until(condition: Callable[[], object], *, timeout: float = PATIENCE, what: str = "the condition") -> None:
     """Poll ``condition`` until it is true. Raise AssertionError with ``what`` in its message on timeout."""
     deadline = time.monotonic() + timeout
-    began = time.monotonic()
+    started = time.monotonic()
     while not condition():
-        ended = time.monotonic()
-        if ended > deadline:
+        result = time.monotonic()
+        if result > deadline:
             raise AssertionError(f"Timed out after {timeout:g} s waiting for {what}")
-        time.sleep(min(max(POLL_EVERY, ended - began), LONGEST_PAUSE))
-        began = time.monotonic()
+        time.sleep(min(max(POLL_EVERY, result - started), LONGEST_PAUSE))
+        started = time.monotonic()

@@ -17,10 +17,12 @@ def push(image: SampleImage, host: str, repository: str, tag: str, *, log_in: st
         for digest, content in image.blobs.items():
             place = pool.request("POST", f"{base}/blobs/uploads/", headers=headers).headers["Location"]
             query = urlencode({"digest": digest})
-            answer = pool.request("PUT", f"{place}{'&' if '?' in place else '?'}{query}", body=content, headers=headers)
-            assert answer.status == 201, answer.data
+            response = pool.request(
+                "PUT", f"{place}{'&' if '?' in place else '?'}{query}", body=content, headers=headers
+            )
+            assert response.status == 201, response.data
         for digest, (media_type, raw) in image.manifests.items():
             name = tag if digest == image.root else digest
             typed = {**headers, "Content-Type": media_type}
-            answer = pool.request("PUT", f"{base}/manifests/{name}", body=raw, headers=typed)
-            assert answer.status == 201, answer.data
+            response = pool.request("PUT", f"{base}/manifests/{name}", body=raw, headers=typed)
+            assert response.status == 201, response.data

@@ -24,10 +24,10 @@ def read_back(host: str, repository: str, reference: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with urllib3.PoolManager(retries=False, timeout=20) as pool:
         base = f"http://{host}/v2/{repository}"
-        answer = pool.request("GET", f"{base}/manifests/{reference}", headers={"Accept": ACCEPT})
-        assert answer.status == 200, answer.data
-        algorithm = answer.headers["Docker-Content-Digest"].partition(":")[0]
-        waiting = [(f"{algorithm}:{hashlib.new(algorithm, answer.data).hexdigest()}", "manifests")]
+        response = pool.request("GET", f"{base}/manifests/{reference}", headers={"Accept": ACCEPT})
+        assert response.status == 200, response.data
+        algorithm = response.headers["Docker-Content-Digest"].partition(":")[0]
+        waiting = [(f"{algorithm}:{hashlib.new(algorithm, response.data).hexdigest()}", "manifests")]
         while waiting:
             digest, kind = waiting.pop()
             raw = _get(pool, f"{base}/{kind}/{digest}")
@@ -41,8 +41,8 @@ def read_back(host: str, repository: str, reference: str) -> dict[str, bytes]:
 
 
 def _get(pool: urllib3.PoolManager, url: str) -> bytes | None:
-    answer = pool.request("GET", url, headers={"Accept": ACCEPT})
-    return answer.data if answer.status == 200 else None
+    response = pool.request("GET", url, headers={"Accept": ACCEPT})
+    return response.data if response.status == 200 else None
 
 
 def _below(raw: bytes) -> list[tuple[str, str]]:

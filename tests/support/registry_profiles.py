@@ -150,9 +150,9 @@ class ProfiledRegistry(FaultyRegistry):
             return True
         tag = None if handler.rest.startswith("sha256:") else handler.rest
         digest = self.storage.add_manifest(handler.repository, handler.headers["Content-Type"], raw, tag)
-        said = {"OCI_Subject": subject["digest"]} if subject and self.profile.acknowledges else {}
+        output = {"OCI_Subject": subject["digest"]} if subject and self.profile.acknowledges else {}
         handler.respond(
-            201, Location=f"/v2/{handler.repository}/manifests/{digest}", Docker_Content_Digest=digest, **said
+            201, Location=f"/v2/{handler.repository}/manifests/{digest}", Docker_Content_Digest=digest, **output
         )
         return True
 

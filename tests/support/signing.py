@@ -160,8 +160,10 @@ class Verifier:
 
     def get(self, rest: str) -> bytes | None:
         accept = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
-        answer = self.pool.request("GET", f"http://{self.host}/v2/{self.repository}/{rest}", headers={"Accept": accept})
-        return answer.data if answer.status == 200 else None
+        response = self.pool.request(
+            "GET", f"http://{self.host}/v2/{self.repository}/{rest}", headers={"Accept": accept}
+        )
+        return response.data if response.status == 200 else None
 
     def tagged(self, digest: str, signer: Signer) -> bool:
         """Return whether the signer made one of the signatures under the tag."""

@@ -58,12 +58,12 @@ class SteadyLoad:
         pool = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False)
         headers = {"Connection": "close"} if self._fresh else {}
         while not self._stopping.is_set():
-            began = time.monotonic()
+            started = time.monotonic()
             try:
                 response = pool.request("POST", self._url, body=self._body, headers=headers, retries=False, timeout=30)
-                self._look(response, time.monotonic() - began)
+                self._look(response, time.monotonic() - started)
             except urllib3.exceptions.HTTPError as error:
-                self.problems.append(f"after {time.monotonic() - began:.1f} s: {error!r}")
+                self.problems.append(f"after {time.monotonic() - started:.1f} s: {error!r}")
             self._stopping.wait(self._pause)
         pool.connection_from_url(self._url).close()
 

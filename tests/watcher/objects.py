@@ -108,7 +108,7 @@ class Objects:
         self.api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", body, STRATEGIC)
 
     def delete_pod(self, namespace: str, name: str) -> None:
-        status, answer = self.api.call(
+        status, response = self.api.call(
             "DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", {"gracePeriodSeconds": 0}
         )
-        assert status == 200, answer
+        assert status == 200, response

@@ -50,5 +50,5 @@ print(sum(status != 0 for status in statuses))
 def test_concurrent_first_decoding_in_many_threads_does_not_crash(plane: ControlPlane, tmp_path: Path) -> None:
     environment = {"KUBECONFIG": str(plane.kubeconfig(ADMIN)), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-c", READ_AT_ONCE]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
-    assert (ended.stdout.strip(), ended.stderr) == ("0", "")
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert (result.stdout.strip(), result.stderr) == ("0", "")

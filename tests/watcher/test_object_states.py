@@ -96,11 +96,11 @@ def test_the_workload_of_a_pod_is_derived_from_its_owner(
 def test_deletion_time_is_the_time_of_the_delete_request() -> None:
     """The API server writes the end of the grace period, and later the kubelet's own deletion without one."""
     created = {"creationTimestamp": "2026-11-28T10:00:00Z"}
-    asked = {**created, "deletionTimestamp": "2026-11-28T10:02:10Z", "deletionGracePeriodSeconds": 120}
+    requested = {**created, "deletionTimestamp": "2026-11-28T10:02:10Z", "deletionGracePeriodSeconds": 120}
     stopped = {**created, "deletionTimestamp": "2026-11-28T10:01:40Z", "deletionGracePeriodSeconds": 0}
     inventory = Inventory()
     pods = Pods(inventory, "")
-    for metadata in (created, asked, stopped):
+    for metadata in (created, requested, stopped):
         pods.put(pod(**metadata))
     pods.remove(pod(**stopped))
 

@@ -183,8 +183,8 @@ def test_a_missing_private_mirror_is_queued_with_the_secrets_of_its_cluster(tmp_
 
     PullFailures(lambda: config_in(tmp_path, clusterName="west")).run(cluster.inventory)
 
-    asked = MirrorJob.objects.get(status=JobStatus.PENDING).requests.get()
-    assert (asked.cluster, asked.namespace, asked.secret_names) == ("west", "shop", "a,b")
+    requested = MirrorJob.objects.get(status=JobStatus.PENDING).requests.get()
+    assert (requested.cluster, requested.namespace, requested.secret_names) == ("west", "shop", "a,b")
 
 
 def test_a_missing_mirror_is_requested_again_only_after_several_minutes(task: PullFailures, tmp_path: Path) -> None:

@@ -96,10 +96,10 @@ class Watcher:
     def metrics(self) -> dict[str, float]:
         """Return the metrics, or an empty dict while the process starts."""
         try:
-            answer = POOL.request("GET", f"http://127.0.0.1:{self.port}/metrics", retries=False, timeout=5)
+            response = POOL.request("GET", f"http://127.0.0.1:{self.port}/metrics", retries=False, timeout=5)
         except urllib3.exceptions.HTTPError:
             return {}
-        return read_metrics(answer.data.decode())
+        return read_metrics(response.data.decode())
 
     def leads(self) -> float | None:
         """Return whether this watcher is the leader as 1 or 0, or None while this is unknown."""

@@ -79,10 +79,10 @@ def known_pods(webhook: Webhook, source: MemoryRegistry, **options: Any) -> Stea
 def admit_in_time(webhook: Webhook, source: MemoryRegistry, name: str, *, budget: float = BUDGET) -> Answer:
     """Return a response that allows the pod, within its time budget."""
     started = time.monotonic()
-    answer = webhook.admit(pod_of(image(source, name)))
+    response = webhook.admit(pod_of(image(source, name)))
     assert time.monotonic() - started < budget + SLACK
-    assert answer.allowed
-    return answer
+    assert response.allowed
+    return response
 
 
 def reason(webhook: Webhook, source: MemoryRegistry, name: str) -> str:

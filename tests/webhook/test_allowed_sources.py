@@ -50,10 +50,10 @@ def listed(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPat
     ],
 )
 def test_public_and_configured_private_sources_are_allowed_by_default(open_: Webhook, image: str, reason: str) -> None:
-    answer = open_.admit(pod_of(image))
+    response = open_.admit(pod_of(image))
 
-    assert answer.allowed
-    assert open_.reasons(answer) == [reason]
+    assert response.allowed
+    assert open_.reasons(response) == [reason]
 
 
 @pytest.mark.parametrize(

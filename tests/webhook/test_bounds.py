@@ -29,24 +29,24 @@ def line_of(webhook: Webhook, uid: str) -> dict[str, Any]:
 def test_the_first_thousand_images_are_reviewed_and_the_others_kept(always: Webhook) -> None:
     before = always.metrics().get(TOO_MANY, 0)
 
-    answer = always.admit(numbered(MOST + 234))
+    response = always.admit(numbered(MOST + 234))
 
-    assert len(answer.images) == MOST
-    assert f"/spec/containers/{MOST}/image" not in answer.images
+    assert len(response.images) == MOST
+    assert f"/spec/containers/{MOST}/image" not in response.images
     assert always.metrics()[TOO_MANY] == before + 234
-    assert answer.response["warnings"] == [
+    assert response.response["warnings"] == [
         "k8s-image-swapper: this pod has more images than one review allows; 234 images were not changed"
     ]
-    line = line_of(always, answer.response["uid"])
+    line = line_of(always, response.response["uid"])
     assert len(line["images"]) == 20
     assert line["more-images"] == MOST + 234 - 20
 
 
 def test_a_pod_with_exactly_a_thousand_images_is_fully_reviewed(always: Webhook) -> None:
-    answer = always.admit(numbered(MOST))
+    response = always.admit(numbered(MOST))
 
-    assert len(answer.images) == MOST
-    assert "warnings" not in answer.response
+    assert len(response.images) == MOST
+    assert "warnings" not in response.response
 
 
 def test_the_image_limit_applies_to_all_containers_and_volumes_together(always: Webhook) -> None:
@@ -66,16 +66,16 @@ def test_updates_review_only_changed_images_and_debug_containers_are_limited(alw
 
     new = {**old, "spec": {**old["spec"], "ephemeralContainers": [
         {"name": f"d{n}", "image": f"example.com/debug-{n}"} for n in range(1_300)]}}  # fmt: skip
-    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
-    assert len(answer.images) == MOST
+    response = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+    assert len(response.images) == MOST
 
 
 def test_long_names_and_images_are_truncated_in_the_log(always: Webhook) -> None:
     pod = pod_of("x" * 1_000_000, name="n" * 500_000)
 
-    answer = always.admit(pod, namespace="s" * 500_000)
+    response = always.admit(pod, namespace="s" * 500_000)
 
-    assert len(json.dumps(line_of(always, answer.response["uid"]))) < 4_000
+    assert len(json.dumps(line_of(always, response.response["uid"]))) < 4_000
 
 
 def test_a_pod_with_too_many_images_is_denied_with_enforce(
@@ -84,19 +84,19 @@ def test_a_pod_with_too_many_images_is_denied_with_enforce(
     """The unchecked images might include another namespace's private mirror."""
     with running_webhook(tmp_path, database_template, target=target.host, privateImages="enforce") as webhook:
         assert webhook.admit(numbered(MOST)).allowed
-        answer = webhook.admit(numbered(MOST + 1))
+        response = webhook.admit(numbered(MOST + 1))
 
-        assert not answer.allowed
-        assert "more images than one review allows; use several pods" in answer.response["status"]["message"]
+        assert not response.allowed
+        assert "more images than one review allows; use several pods" in response.response["status"]["message"]
 
 
 def test_explain_limits_the_number_of_listed_images(always: Webhook, tmp_path: Path) -> None:
     file = tmp_path / "pod.json"
     file.write_text(json.dumps(numbered(3_000)))
 
-    told = json.loads(run_manage("explain", "--json", str(file), environment=always.environment).stdout)
+    reported = json.loads(run_manage("explain", "--json", str(file), environment=always.environment).stdout)
 
-    (pod,) = told if isinstance(told, list) else told["pods"]
+    (pod,) = reported if isinstance(reported, list) else reported["pods"]
     reasons = Counter(image["reason"] for image in pod["images"])
     assert reasons == {"policy-always": MOST, "too-many-images": 20}
     assert "2000 images were not changed" in pod["warnings"][0]

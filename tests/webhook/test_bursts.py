@@ -120,8 +120,8 @@ def test_images_over_quota_are_not_swapped_with_policy_always(
     with running_webhook(tmp_path, database_template, target=faulty.host, **keys) as webhook:
         reasons = []
         for number in range(6):
-            answer = webhook.admit(pod_of(f"registry.example.com/app-{number}:1"), namespace="greedy")
-            reasons += webhook.reasons(answer)
+            response = webhook.admit(pod_of(f"registry.example.com/app-{number}:1"), namespace="greedy")
+            reasons += webhook.reasons(response)
         assert reasons == ["policy-always"] * 2 + ["quota"] * 4
 
 

@@ -37,5 +37,5 @@ def test_failing_filters_do_not_affect_later_filters_or_known_pods(
 
         # Many containers exhaust the budget of all filters of a review. The remaining images are kept, and this is
         # reported.
-        answer = webhook.admit(pod_of(*[image(source, "known")] * 30))
-        assert set(webhook.reasons(answer)) == {"present", "filter-budget"}
+        response = webhook.admit(pod_of(*[image(source, "known")] * 30))
+        assert set(webhook.reasons(response)) == {"present", "filter-budget"}

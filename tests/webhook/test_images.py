@@ -56,9 +56,9 @@ def test_the_target_prefix_matches_whole_path_segments(delayed: Webhook, target:
     """``…/mirror-other/app`` is not below the target ``…/mirror``."""
     host = target.host
 
-    answer = delayed.admit(pod_of(f"{host}/mirror/x:1", f"{host}/mirror-other/x:1", f"{host}/mirror:1"))
+    response = delayed.admit(pod_of(f"{host}/mirror/x:1", f"{host}/mirror-other/x:1", f"{host}/mirror:1"))
 
-    assert delayed.reasons(answer) == ["already-at-target", "absent", "already-at-target"]
+    assert delayed.reasons(response) == ["already-at-target", "absent", "already-at-target"]
 
 
 @pytest.mark.parametrize("where", ["annotations", "labels"])
@@ -71,15 +71,15 @@ def test_filters_see_the_namespace_of_the_request(always: Webhook) -> None:
     pod = pod_of("nginx")
 
     assert always.admit(pod, namespace="kube-system").patch == []
-    answer = always.admit(pod, namespace="default")
-    assert swapped(answer)
-    assert all("namespace" not in operation["path"] for operation in answer.patch)
+    response = always.admit(pod, namespace="default")
+    assert swapped(response)
+    assert all("namespace" not in operation["path"] for operation in response.patch)
 
 
 def test_filters_see_the_container(always: Webhook) -> None:
-    answer = always.admit(pod_of("internal.example.com/app:1", "nginx"))
+    response = always.admit(pod_of("internal.example.com/app:1", "nginx"))
 
-    assert list(answer.images) == ["/spec/containers/1/image"]
+    assert list(response.images) == ["/spec/containers/1/image"]
 
 
 def test_a_second_pass_returns_an_empty_patch(always: Webhook) -> None:
@@ -148,6 +148,6 @@ def test_a_target_name_of_another_source_is_not_used_and_a_warning_is_shown(
 ) -> None:
     with running_webhook(tmp_path, database_template, target=target.host) as webhook:
         query(webhook.database_url, OTHER_OWNER.replace("TARGET", target.host))
-        answer = webhook.admit(pod_of("app:1"))
-        assert webhook.reasons(answer) == ["target-name-taken"]
-        assert "belongs to another source" in answer.response["warnings"][0]
+        response = webhook.admit(pod_of("app:1"))
+        assert webhook.reasons(response) == ["target-name-taken"]
+        assert "belongs to another source" in response.response["warnings"][0]

@@ -20,11 +20,11 @@ def test_an_internal_error_is_logged_and_admits_the_pod_unless_set_to_deny(
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", extra=BROKEN, **keys
     ) as webhook:
-        answer = webhook.admit(pod_of("nginx"))
-        uid = answer.response["uid"]
-        assert answer.allowed is is_allowed and answer.patch == []
-        told = answer.response["warnings"][0] if is_allowed else answer.response["status"]["message"]
-        assert uid in told and "the images were not changed" in told
+        response = webhook.admit(pod_of("nginx"))
+        uid = response.response["uid"]
+        assert response.allowed is is_allowed and response.patch == []
+        reported = response.response["warnings"][0] if is_allowed else response.response["status"]["message"]
+        assert uid in reported and "the images were not changed" in reported
         (line,) = [line for line in webhook.log_lines() if line.get("uid") == uid]
         assert "RuntimeError: nobody foresaw this" in line["exception"]
         seen = webhook.metrics()

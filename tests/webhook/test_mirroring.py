@@ -104,8 +104,8 @@ def test_first_pods_are_counted_separately_only_if_a_copy_is_requested(
     for policy, expected in (("none", False), ("delayed", True)):
         set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline="5700ms")
         namespace = f"first-{policy}"
-        answer = system.admit(pod_of(f"{source.host}/team/first-{policy}:1.0"), namespace=namespace)
-        assert system.reasons(answer) == ["absent"]
+        response = system.admit(pod_of(f"{source.host}/team/first-{policy}:1.0"), namespace=namespace)
+        assert system.reasons(response) == ["absent"]
         counted = f"SELECT first_seen FROM mirrors_decisioncount WHERE namespace = '{namespace}'"  # noqa: S608
         wait_until(lambda sql=counted: query(system.database_url, sql), what="the counts")  # type: ignore[misc]
         assert query(system.database_url, counted) == [(expected,)]
@@ -117,10 +117,10 @@ def test_a_pod_waits_for_its_copy(
 ) -> None:
     set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline=f"{number + 6}s")
 
-    answer = system.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
+    response = system.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
 
-    assert system.reasons(answer) == ["copied"]
-    assert swapped(answer)
+    assert system.reasons(response) == ["copied"]
+    assert swapped(response)
 
 
 def test_a_pod_whose_copy_fails_keeps_its_source(
@@ -128,10 +128,10 @@ def test_a_pod_whose_copy_fails_keeps_its_source(
 ) -> None:
     set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="8.5s")
 
-    answer = system.admit(pod_of(f"{source.host}/team/no-such:1.0"))
+    response = system.admit(pod_of(f"{source.host}/team/no-such:1.0"))
 
-    assert answer.allowed
-    assert system.reasons(answer) == ["absent"]
+    assert response.allowed
+    assert system.reasons(response) == ["absent"]
     (row,) = query(
         system.database_url,
         "SELECT j.status, j.error_class FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"
@@ -145,9 +145,9 @@ def test_no_copy_is_queued_with_copy_policy_none(
 ) -> None:
     set_policies(system, target, imageCopyPolicy="none")
 
-    answer = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
+    response = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
 
-    assert system.reasons(answer) == ["absent"]
+    assert system.reasons(response) == ["absent"]
     set_policies(system, target, imageCopyPolicy="delayed", imageCopyDeadline="5s")
     system.admit(pod_of(f"{source.host}/team/app-5:1.0"))
     wait_until(lambda: ordered(system, "%app-5%"), what="an order behind the one that must not be")
@@ -162,9 +162,9 @@ def test_concurrent_pods_with_one_missing_image_share_one_job(
     pods = [pod_of(f"{source.host}/team/shared:1.0", name=f"pod-{number}") for number in range(10)]
 
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(system.admit, pods))
+        responses = list(pool.map(system.admit, pods))
 
-    assert [system.reasons(answer)[0] for answer in answers] == ["copied"] * 10
+    assert [system.reasons(response)[0] for response in responses] == ["copied"] * 10
     assert ordered(system, "%team/shared%") == 1
 
 
@@ -175,9 +175,9 @@ def test_a_pod_does_not_wait_longer_than_the_copy_deadline(
     sample_image(seed=7, layers=30, layer_bytes=1_000_000).load(source.storage, "team/large", "1.0")
 
     started = time.monotonic()
-    answer = system.admit(pod_of(f"{source.host}/team/large:1.0", f"{source.host}/team/none:1", "192.0.2.1/x/y:1"))
+    response = system.admit(pod_of(f"{source.host}/team/large:1.0", f"{source.host}/team/none:1", "192.0.2.1/x/y:1"))
 
-    assert answer.allowed
+    assert response.allowed
     assert time.monotonic() - started < 2
 
 
@@ -275,9 +275,9 @@ def test_presence_at_the_target_does_not_grant_access(
     image.load(target.storage, mirror_name(private, "team/hidden"), "1.0")
     set_policies(system, target, imageCopyDeadline="3600ms")
 
-    answer = system.admit(pod_of(f"{private.host}/team/hidden:1.0"))
+    response = system.admit(pod_of(f"{private.host}/team/hidden:1.0"))
 
-    assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)
+    assert (system.reasons(response), swapped(response)) == (["access-unknown"], None)
 
 
 def test_invalid_pod_fields_do_not_break_database_writes(

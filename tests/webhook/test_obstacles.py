@@ -45,11 +45,11 @@ def test_a_mirror_overwritten_by_another_client_is_not_used(
         sample_image(seed=66, layers=1, layer_bytes=100).load(faulty.storage, f"{mirror_of(source)}/team/known", "1.0")
 
         wait_until(lambda: reason(webhook, source, "known") == "tampered", what="the tampering to be noticed")
-        answer = webhook.admit(pod_of(image(source, "known")))
-        assert answer.images == {}
-        assert "its mirror was changed after it was written" in answer.response["warnings"][0]
-        (told,) = [line for line in webhook.log_lines() if "changed after it was written" in line["message"]]
-        assert told["image"] == image(source, "known")
+        response = webhook.admit(pod_of(image(source, "known")))
+        assert response.images == {}
+        assert "its mirror was changed after it was written" in response.response["warnings"][0]
+        (reported,) = [line for line in webhook.log_lines() if "changed after it was written" in line["message"]]
+        assert reported["image"] == image(source, "known")
 
         # An operator's request ends the obstacle.
         run_manage("mirror", image(source, "known"), environment=webhook.environment)

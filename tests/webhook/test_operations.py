@@ -27,10 +27,10 @@ def full_pod() -> dict[str, Any]:
 
 
 def test_creation_swaps_containers_init_containers_and_image_volumes(always: Webhook) -> None:
-    answer = always.admit(full_pod())
+    response = always.admit(full_pod())
 
     host = always_target(always)
-    assert answer.images == {
+    assert response.images == {
         "/spec/initContainers/0/image": f"{host}/docker.io/library/busybox:latest",
         "/spec/initContainers/1/image": f"{host}/docker.io/library/envoy:1",
         "/spec/containers/0/image": f"{host}/docker.io/library/nginx:1.25",
@@ -72,9 +72,9 @@ def test_adding_a_debug_container_swaps_only_its_image(always: Webhook) -> None:
     new = copy.deepcopy(old)
     new["spec"]["ephemeralContainers"].append({"name": "debug-2", "image": "busybox:1.36"})
 
-    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+    response = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
 
-    assert list(answer.images) == ["/spec/ephemeralContainers/1/image"]
+    assert list(response.images) == ["/spec/ephemeralContainers/1/image"]
 
 
 def test_a_debug_container_does_not_change_the_annotation(always: Webhook) -> None:
@@ -84,9 +84,9 @@ def test_a_debug_container_does_not_change_the_annotation(always: Webhook) -> No
     new = copy.deepcopy(old)
     new["spec"]["ephemeralContainers"] = [{"name": "debug", "image": "busybox:1.36"}]
 
-    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+    response = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
 
-    assert [operation["path"] for operation in answer.patch] == ["/spec/ephemeralContainers/0/image"]
+    assert [operation["path"] for operation in response.patch] == ["/spec/ephemeralContainers/0/image"]
 
 
 def test_an_existing_debug_container_is_not_changed(always: Webhook) -> None:

@@ -144,10 +144,10 @@ def test_a_private_mirror_is_used_only_by_namespaces_that_can_read_the_source(sy
     assert system.grants() == {owner: True, stranger: False, friend: True}
 
     pod = {**pod_of(system.image), "apiVersion": "v1", "kind": "Pod"}
-    told = run_manage(
+    reported = run_manage(
         "explain", "-", "--namespace", stranger, environment=system.webhook.environment, stdin=json.dumps(pod)
     ).stdout
-    assert "access-denied" in told and "this namespace has no access" in told
+    assert "access-denied" in reported and "this namespace has no access" in reported
 
 
 def test_revoked_credentials_end_access_at_the_next_check(system: System) -> None:
@@ -195,10 +195,10 @@ def test_a_pod_that_references_a_private_mirror_gets_a_warning_or_is_denied(syst
     digest = sample_image(layers=1, layer_bytes=100).root
 
     for image in (system.mirror, f"{system.mirror.removesuffix(':1.0')}@{digest}"):
-        answer = system.admit(stranger, image)
-        assert answer.allowed and answer.patch == []
-        assert "it is the mirror of a private image" in answer.response["warnings"][0]
-        assert system.webhook.reasons(answer) == ["access-denied"]
+        response = system.admit(stranger, image)
+        assert response.allowed and response.patch == []
+        assert "it is the mirror of a private image" in response.response["warnings"][0]
+        assert system.webhook.reasons(response) == ["access-denied"]
         assert "warnings" not in system.admit(owner, image).response
 
     system.configure(privateImages="enforce")
@@ -251,8 +251,8 @@ def test_policy_always_does_not_swap_private_images_for_other_namespaces(system:
     digest = sample_image(layers=1, layer_bytes=100).root
     name = system.image.removesuffix(":1.0")
     for image in (system.image, f"{name}@{digest}", f"{system.image}@{digest}"):
-        answer = system.admit(stranger, image)
-        assert answer.allowed and answer.patch == [], image
+        response = system.admit(stranger, image)
+        assert response.allowed and response.patch == [], image
 
     # This image is not mirrored yet: it is swapped first, as the policy requires, and no longer after it was checked.
     sample_image(seed=9, layers=1, layer_bytes=100).load(system.source.storage, "team/other", "1.0")

@@ -168,10 +168,10 @@ def test_any_body_gets_a_json_response_without_a_server_error(always: Webhook, b
 def test_every_review_is_allowed_without_warnings(
     always: Webhook, pod: object, old: object, operation: str, sub_resource: str
 ) -> None:
-    answer = always.review(review_of(pod, old=old, operation=operation, sub_resource=sub_resource))
+    response = always.review(review_of(pod, old=old, operation=operation, sub_resource=sub_resource))
 
-    assert answer.allowed
-    assert "warnings" not in answer.response, answer.response
+    assert response.allowed
+    assert "warnings" not in response.response, response.response
 
 
 @pytest.mark.parametrize("depth", [10, 200, 900])
@@ -180,7 +180,7 @@ def test_a_deeply_nested_pod_is_swapped(always: Webhook, depth: int) -> None:
     for _ in range(depth):
         nested = {"a": nested}
 
-    answer = always.admit({"metadata": {"deep": nested}, "spec": {"containers": [{"name": "a", "image": "nginx"}]}})
+    response = always.admit({"metadata": {"deep": nested}, "spec": {"containers": [{"name": "a", "image": "nginx"}]}})
 
-    assert answer.allowed
-    assert answer.images
+    assert response.allowed
+    assert response.images

@@ -31,15 +31,15 @@ def test_a_namespace_requests_no_more_copies_than_its_quota(
     with embedded_webhook(tmp_path, source, faulty, quotas=quotas) as webhook:
 
         def ask(number: int, namespace: str) -> str:
-            answer = webhook.admit(pod_of(f"{source.host}/greedy/app-{number}:1"), namespace=namespace)
-            return webhook.reasons(answer)[0]
+            response = webhook.admit(pod_of(f"{source.host}/greedy/app-{number}:1"), namespace=namespace)
+            return webhook.reasons(response)[0]
 
         for number in range(5):
             ask(number, "greedy")
         wait_until(lambda: ordered(webhook, "greedy") == 5, what="what the quota allows")
         wait_until(lambda: ask(6, "greedy") == "quota", what="a refusal")
-        answer = webhook.admit(pod_of(f"{source.host}/greedy/app-7:1"), namespace="greedy")
-        assert "its namespace has requested as many new images" in answer.response["warnings"][0]
+        response = webhook.admit(pod_of(f"{source.host}/greedy/app-7:1"), namespace="greedy")
+        assert "its namespace has requested as many new images" in response.response["warnings"][0]
 
         # Mirrored images are still swapped in this namespace, even those that this process has not seen yet.
         for name in ("known", "unseen"):

@@ -84,11 +84,11 @@ def test_a_replaced_engine_finishes_its_pending_request() -> None:
         access = RegistryAccess(host=target.host, insecure=True, private_allowed=True)
         ref = ImageRef.parse(f"{target.host}/team/app:1.0")
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(engines.head, ref, access, 20.0, False)
+            response = pool.submit(engines.head, ref, access, 20.0, False)
             assert arrived.wait(20)
             for _ in range(3):
                 engines.replace()
             let_go.set()
-            assert answer.result(20) is not None
+            assert response.result(20) is not None
         assert engines.head(ref, access, 20.0, False) is not None
         engines.close()

@@ -136,10 +136,10 @@ def test_a_configured_dry_run_logs_the_decision_and_changes_nothing(live: Webhoo
     configure(live, target, dryRun=True, imageCopyPolicy="delayed")
     wait_until(lambda: reason(live) == "dry-run")
 
-    answer = live.admit(pod_of("example.com/dry:1"))
+    response = live.admit(pod_of("example.com/dry:1"))
 
-    assert answer.patch == []
-    (line,) = [line for line in live.log_lines() if line.get("uid") == answer.response["uid"]]
+    assert response.patch == []
+    (line,) = [line for line in live.log_lines() if line.get("uid") == response.response["uid"]]
     assert line["images"][0]["would"] == "policy-always"
     # Requests are written in order, so when this one is written, no earlier one is still in progress.
     configure(live, target, imageCopyPolicy="delayed")

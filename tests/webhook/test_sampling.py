@@ -33,10 +33,10 @@ def stopped_after(tmp_path: Path, template: DatabaseTemplate, target: MemoryRegi
         with running_webhook(tmp_path, _Same(url), target=target.host, **keys) as webhook:  # type: ignore[arg-type]
             yield webhook, rows
         for row in query(url, f"SELECT {', '.join(COLUMNS)} FROM mirrors_admissionsample ORDER BY id"):  # noqa: S608
-            told = dict(zip(COLUMNS, row, strict=True))
+            reported = dict(zip(COLUMNS, row, strict=True))
             # SQLite returns JSON as text.
-            json_fields = {key: told[key] for key in ("pod", "decisions")}
-            rows.append(told | {k: json.loads(v) if isinstance(v, str) else v for k, v in json_fields.items()})
+            json_fields = {key: reported[key] for key in ("pod", "decisions")}
+            rows.append(reported | {k: json.loads(v) if isinstance(v, str) else v for k, v in json_fields.items()})
 
 
 class _Same:
@@ -80,8 +80,8 @@ def test_a_sample_contains_the_decisions_but_no_secrets(
     assert CANARY not in json.dumps(row, default=str)
     names = (row["namespace"], row["workload_kind"], row["workload"], row["pod_name"], row["operation"])
     assert names == ("shop", "Deployment", "web", "web-5d8f7c9b6-x7k2p", "CREATE")
-    told = [(d["container"], d["decision"], d["reason"], d["filter"]) for d in row["decisions"]]
-    assert told == [
+    reported = [(d["container"], d["decision"], d["reason"], d["filter"]) for d in row["decisions"]]
+    assert reported == [
         ("c0", "swap", "policy-always", None),
         ("c1", "keep", "filtered", "source.filters[0]"),
         ("volumes/model", "swap", "policy-always", None),

@@ -57,12 +57,12 @@ def test_mirror_pods_and_operator_pods_are_skipped_before_filters(
     always: Webhook, metadata: dict[str, Any], expected: str
 ) -> None:
     pod = pod_of("nginx:1", "internal.example.com/tool:1", **metadata)
-    answer = always.admit(pod)
+    response = always.admit(pod)
 
     swapped = expected == "policy-always"
     # This is decided before filters are evaluated.
-    assert always.reasons(answer) == [expected, "filtered" if swapped else expected]
-    assert bool(answer.patch) is swapped
+    assert always.reasons(response) == [expected, "filtered" if swapped else expected]
+    assert bool(response.patch) is swapped
 
 
 def test_only_containers_with_pull_policy_never_are_kept(always: Webhook) -> None:
@@ -72,11 +72,11 @@ def test_only_containers_with_pull_policy_never_are_kept(always: Webhook) -> Non
     pod["spec"]["initContainers"] = [{"name": "init", "image": "alpine:3", "imagePullPolicy": "Never"}]
     pod["spec"]["volumes"] = [{"name": "data", "image": {"reference": "quay.io/a/b:1", "pullPolicy": "Never"}}]
 
-    answer = always.admit(pod)
+    response = always.admit(pod)
 
     never = "pull-policy-never"
-    assert always.reasons(answer) == [never, "policy-always", never, "policy-always", never]
-    assert list(answer.images) == ["/spec/containers/0/image", "/spec/containers/2/image"]
+    assert always.reasons(response) == [never, "policy-always", never, "policy-always", never]
+    assert list(response.images) == ["/spec/containers/0/image", "/spec/containers/2/image"]
 
 
 def test_a_debug_container_with_pull_policy_never_is_kept(always: Webhook) -> None:
@@ -84,15 +84,15 @@ def test_a_debug_container_with_pull_policy_never_is_kept(always: Webhook) -> No
     new = {**old, "spec": {**old["spec"], "ephemeralContainers": [
         {"name": "debug", "image": "busybox:1", "imagePullPolicy": "Never"}]}}  # fmt: skip
 
-    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+    response = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
 
-    assert always.reasons(answer) == ["pull-policy-never"]
+    assert always.reasons(response) == ["pull-policy-never"]
 
 
 def test_pods_of_known_operators_are_swapped_if_configured(indifferent: Webhook) -> None:
-    answer = indifferent.admit(pod_of("nginx:1", labels={"cnpg.io/cluster": "orders"}))
+    response = indifferent.admit(pod_of("nginx:1", labels={"cnpg.io/cluster": "orders"}))
 
-    assert indifferent.reasons(answer) == ["policy-always"]
+    assert indifferent.reasons(response) == ["policy-always"]
     mirror = indifferent.admit(pod_of("nginx:1", annotations={"kubernetes.io/config.mirror": "0f3c"}))
     assert indifferent.reasons(mirror) == ["mirror-pod"]
 
@@ -123,10 +123,10 @@ def test_explain_shows_why_a_pod_is_kept(always: Webhook, tmp_path: Path) -> Non
     file = tmp_path / "pods.yaml"
     file.write_text("\n---\n".join(json.dumps(each) for each in (pod, mirror, plain)))
 
-    told = run_manage("explain", str(file), environment=always.environment).stdout
+    reported = run_manage("explain", str(file), environment=always.environment).stdout
 
     for reason in ("known-operator", "mirror-pod", "pull-policy-never"):
-        assert reason in told
+        assert reason in reported
 
 
 def test_images_of_mirror_pods_are_counted_by_reason(always: Webhook) -> None:

@@ -60,8 +60,8 @@ def test_known_images_are_in_memory_as_soon_as_the_webhook_is_ready(
         try:
             pods = [pod_of(f"registry.example.com/app-{number % IMAGES + 1}:1") for number in range(500)]
             with ThreadPoolExecutor(100) as pool:
-                answers = list(pool.map(webhook.admit, pods))
-            assert [a.review["request"]["object"] for a in answers if not a.images] == []
+                responses = list(pool.map(webhook.admit, pods))
+            assert [a.review["request"]["object"] for a in responses if not a.images] == []
             lookups = [name for name in webhook.metrics() if "lookups" in name and 'source="database"' in name]
             assert lookups == [], "they were in memory"
         finally:

@@ -70,17 +70,17 @@ def test_an_open_breaker_stops_requests_except_probes_until_recovery(
     ):
         faulty.on(HEAD, reply(503), times=ALWAYS)
         wait_until(lambda: _ask_anew(webhook, source) and webhook.metrics().get(breaker) == 1, what="the breaker")
-        asked = faulty.count(HEAD)
+        requested = faulty.count(HEAD)
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
-        assert faulty.count(HEAD) == asked, "it is asked nothing while it rests"
+        assert faulty.count(HEAD) == requested, "it is asked nothing while it rests"
         # After its pause, the registry gets one request and pauses again. Until it responds, no review waits, and the
         # alert stays.
-        wait_until(lambda: _ask_anew(webhook, source) and faulty.count(HEAD) > asked, what="a probe")
+        wait_until(lambda: _ask_anew(webhook, source) and faulty.count(HEAD) > requested, what="a probe")
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
             assert webhook.metrics()[breaker] == 1
-        assert len({probe.path for probe in faulty.found(HEAD)[asked:]}) == 1
+        assert len({probe.path for probe in faulty.found(HEAD)[requested:]}) == 1
         faulty.heal()
         wait_until(lambda: _ask_anew(webhook, source) == ["absent"], timeout=60, what="answers after its rest")
         wait_until(lambda: webhook.metrics()[breaker] == 0, what="the breaker's end in the metrics")
@@ -125,11 +125,11 @@ def test_a_failed_head_request_for_a_present_image_is_confirmed_with_get(
 ) -> None:
     with embedded_webhook(tmp_path, source, faulty, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
         faulty.on(HEAD, reply(status), times=ALWAYS)
-        asked = faulty.count(HEAD)
+        requested = faulty.count(HEAD)
 
         def is_asked_again() -> bool:
             assert reason(webhook, source, "known") in {"present", "present-stale"}
-            return faulty.count(HEAD) >= asked + 3
+            return faulty.count(HEAD) >= requested + 3
 
         wait_until(is_asked_again, timeout=60, what="three more questions")
         # An image that was never present is not checked with a second request.
@@ -175,15 +175,15 @@ def test_concurrent_reviews_of_one_image_share_one_target_request(
             return webhook.post(json.dumps(review_of(pod_of(name))).encode()).status
 
         with ThreadPoolExecutor(12) as pool:
-            began = time.monotonic()
+            started = time.monotonic()
             assert set(pool.map(admit, [shared] * 400)) == {200}
-            took = time.monotonic() - began
+            seconds = time.monotonic() - started
             assert set(pool.map(admit, images)) == {200}
 
-        heads = [asked.path for asked in faulty.found(HEAD)[before:]]
+        heads = [requested.path for requested in faulty.found(HEAD)[before:]]
         missing = [path for path in heads if "/missing/" in path]
         # Absence is cached for five seconds, and a busy machine might need longer for all pods.
-        assert len(missing) <= 1 + took / 5
+        assert len(missing) <= 1 + seconds / 5
         assert max(heads.count(path) for path in {p for p in heads if "/many/" in p}) == 1
         wait_until(
             lambda: (

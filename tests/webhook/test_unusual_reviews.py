@@ -106,12 +106,12 @@ def test_the_root_path_accepts_reviews(always: Webhook) -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
 def test_the_response_has_the_version_and_uid_of_the_request(always: Webhook, version: str) -> None:
-    answer = always.admit(pod_of("nginx:1.25"), version=version)
+    response = always.admit(pod_of("nginx:1.25"), version=version)
 
-    assert answer.document["apiVersion"] == f"admission.k8s.io/{version}"
-    assert answer.document["kind"] == "AdmissionReview"
-    assert answer.response["uid"] == answer.review["request"]["uid"]
-    assert answer.response["patchType"] == "JSONPatch"
+    assert response.document["apiVersion"] == f"admission.k8s.io/{version}"
+    assert response.document["kind"] == "AdmissionReview"
+    assert response.response["uid"] == response.review["request"]["uid"]
+    assert response.response["patchType"] == "JSONPatch"
 
 
 DEPLOYMENT = {
@@ -144,20 +144,20 @@ DEPLOYMENT = {
     ],
 )
 def test_a_request_without_a_swappable_image_is_admitted_unchanged(always: Webhook, request_: dict[str, Any]) -> None:
-    answer = always.review(review_of(request_.pop("pod"), **request_))
+    response = always.review(review_of(request_.pop("pod"), **request_))
 
-    assert answer.allowed
-    assert answer.patch == []
+    assert response.allowed
+    assert response.patch == []
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text", {"annotations": []}, {"annotations": "x"}, {"labels": 3}])
 def test_invalid_metadata_does_not_prevent_a_swap(always: Webhook, metadata: object) -> None:
     pod = {**pod_of("nginx:1.25"), "metadata": metadata}
 
-    answer = always.admit(pod)
+    response = always.admit(pod)
 
-    assert answer.allowed
-    assert list(answer.images) == ["/spec/containers/0/image"]
+    assert response.allowed
+    assert list(response.images) == ["/spec/containers/0/image"]
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_invalid_metadata_does_not_prevent_a_swap(always: Webhook, metadata: obj
 )
 def test_a_large_review_is_processed_within_seconds(always: Webhook, pod: dict[str, Any]) -> None:
     started = time.monotonic()
-    answer = always.admit(pod)
+    response = always.admit(pod)
 
-    assert answer.images
+    assert response.images
     # Upstream needs minutes. Linear work needs some tens of milliseconds, and the limit is high for busy machines.
     assert time.monotonic() - started < 5

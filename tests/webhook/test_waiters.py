@@ -49,16 +49,16 @@ def test_waiting_reviews_leave_threads_for_other_requests(
                 waiting = [pool.submit(webhook.admit, pod_of(image)) for image in images[:PLACES]]
                 wait_until(lambda: webhook.metrics()["swapper_waiters"] == PLACES, what="all places taken")
                 before = load.answers
-                began = time.monotonic()
+                started = time.monotonic()
                 busy = [webhook.reasons(webhook.admit(pod_of(image))) for image in images[PLACES:]]
                 for path in ("/livez", "/readyz", "/metrics"):
                     assert POOL.request("GET", webhook.url + path, retries=False, timeout=2).status == 200
                 wait_until(lambda: load.answers > before, timeout=DEADLINE, what="an answer to a known pod meanwhile")
                 assert webhook.metrics()["swapper_waiters"] == PLACES, "they wait still"
-                assert time.monotonic() - began < DEADLINE
+                assert time.monotonic() - started < DEADLINE
                 assert busy == [["busy"]] * PLACES
-                answers = [future.result() for future in waiting]
-            assert Counter(webhook.reasons(answer)[0] for answer in answers) == {"absent": PLACES}
+                responses = [future.result() for future in waiting]
+            assert Counter(webhook.reasons(response)[0] for response in responses) == {"absent": PLACES}
             assert webhook.metrics()["swapper_waiters"] == 0
         finally:
             source.heal()

@@ -29,24 +29,24 @@ class Api:
         """Return the status and the body of the response."""
         headers = {**self._headers, "Content-Type": content_type or "application/json"}
         data = json.dumps(body).encode() if body is not None else None
-        answer = self._pool.request(method, f"{self.url}{path}", body=data, headers=headers)
-        text = answer.data.decode()
-        return answer.status, json.loads(text) if text.startswith("{") else text
+        response = self._pool.request(method, f"{self.url}{path}", body=data, headers=headers)
+        text = response.data.decode()
+        return response.status, json.loads(text) if text.startswith("{") else text
 
     def lines(self, path: str) -> Iterator[bytes]:
         """Yield the lines of a response as they arrive, such as the events of a watch, until the response ends."""
         forever = urllib3.Timeout(connect=30, read=None)
-        answer = self._pool.request(
+        response = self._pool.request(
             "GET", f"{self.url}{path}", headers=self._headers, preload_content=False, timeout=forever
         )
-        assert answer.status == 200, answer.data
+        assert response.status == 200, response.data
         try:
             rest = b""
-            for part in answer.stream():
+            for part in response.stream():
                 *lines, rest = (rest + part).split(b"\n")
                 yield from lines
         finally:
-            answer.close()
+            response.close()
 
     def get(self, path: str) -> Any:
         """Return the object, or None if it does not exist."""
@@ -67,8 +67,8 @@ class Api:
         return changed
 
     def delete(self, path: str) -> None:
-        status, answer = self.call("DELETE", path)
-        assert status in (200, 202, 404), answer
+        status, response = self.call("DELETE", path)
+        assert status in (200, 202, 404), response
 
 
 def decoded(secret: Any) -> dict[str, bytes]:

@@ -40,15 +40,15 @@ class Cluster:
         """Run kubectl with the manifest ``stdin``, and return its output."""
         command = ["kubectl", "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
         text = json.dumps(stdin) if stdin is not None else None
-        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
-        assert not check or ended.returncode == 0, ended.stderr
-        return ended.stdout + ended.stderr
+        result = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
+        assert not check or result.returncode == 0, result.stderr
+        return result.stdout + result.stderr
 
     def helm(self, *arguments: str, check: bool = True) -> str:
         command = [require("helm"), "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert not check or ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout + ended.stderr
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert not check or result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
 
     def logs(self, name: str = "") -> str:
         """Return the last part of the logs of pods whose names start with ``name``, for a failed assertion."""

@@ -58,8 +58,8 @@ class Installation:
     def metrics(self, role: str = "web") -> dict[str, float]:
         """Return the metrics of the pod of a role, ``web`` or ``watcher``."""
         port = {"web": 8000, "watcher": 8002}[role]
-        answer = requests.get(f"http://{self._address(role)}:{port}/metrics", headers=HOST, timeout=SECONDS)
-        return read_metrics(answer.text)
+        response = requests.get(f"http://{self._address(role)}:{port}/metrics", headers=HOST, timeout=SECONDS)
+        return read_metrics(response.text)
 
     def get(self, path: str) -> list[dict[str, Any]]:
         """Return all rows of a resource of the API, such as ``pull-failures/?at=target``."""
@@ -69,16 +69,16 @@ class Installation:
     def read(self, path: str) -> dict[str, Any]:
         """Return one object of the API."""
         self._await_turn()
-        answer = requests.get(self._api(path), headers=self._headers(), timeout=SECONDS)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
+        response = requests.get(self._api(path), headers=self._headers(), timeout=SECONDS)
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
         return found
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
         """Create a row or run an action with the API, and return the response."""
-        answer = requests.post(self._api(path), json=fields, headers=self._headers(), timeout=SECONDS)
-        assert answer.status_code < 300, answer.text
-        made: dict[str, Any] = answer.json()
+        response = requests.post(self._api(path), json=fields, headers=self._headers(), timeout=SECONDS)
+        assert response.status_code < 300, response.text
+        made: dict[str, Any] = response.json()
         return made
 
     def page(self, path: str = "/admin/") -> str:
@@ -90,9 +90,9 @@ class Installation:
             secret = self._secret("admin")
             form = {name: secret[name] for name in ("username", "password")}
             form |= {"csrfmiddlewaretoken": session.cookies["csrftoken"], "next": path}
-            answer = session.post(f"{url}/admin/login/", data=form, timeout=SECONDS)
-            assert answer.status_code == 200 and answer.url.endswith(path), answer.text
-            return answer.text
+            response = session.post(f"{url}/admin/login/", data=form, timeout=SECONDS)
+            assert response.status_code == 200 and response.url.endswith(path), response.text
+            return response.text
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command with the installation's configuration and database and the rights of an administrator."""

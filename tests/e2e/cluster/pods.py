@@ -236,17 +236,17 @@ def report(api: Api, pod: Any, phase: str, *, is_ready: bool, address: str) -> N
     """Write the status of a pod as the kubelet does. The pod may have been deleted in the meantime."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     ready = "True" if is_ready else "False"
-    ended = phase in ("Succeeded", "Failed")
+    result = phase in ("Succeeded", "Failed")
     state = (
         {"terminated": {"exitCode": 0 if phase == "Succeeded" else 1, "startedAt": now, "finishedAt": now}}
-        if ended
+        if result
         else {"running": {"startedAt": now}}
     )
     containers = [
         {
             "name": container["name"],
             "ready": is_ready,
-            "started": not ended,
+            "started": not result,
             "restartCount": 0,
             "image": container["image"],
             "imageID": container["image"],

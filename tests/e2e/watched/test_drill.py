@@ -80,9 +80,9 @@ def workload(cluster: Cluster, namespace: str, name: str, image: str) -> dict[st
 
 def unprotected(installation: Installation, namespace: str, *arguments: str) -> dict[str, str]:
     """Return the reasons of unprotected workloads by the name of the workload."""
-    ended = installation.manage("readiness", "--json", "--namespace", namespace, *arguments, check=False)
-    found = {row["name"]: row["reason"] for row in json.loads(ended.stdout)["missing"]}
-    assert ended.returncode == (1 if found else 0), ended.stderr
+    result = installation.manage("readiness", "--json", "--namespace", namespace, *arguments, check=False)
+    found = {row["name"]: row["reason"] for row in json.loads(result.stdout)["missing"]}
+    assert result.returncode == (1 if found else 0), result.stderr
     return found
 
 
@@ -125,8 +125,8 @@ def test_the_drill_predicts_which_images_can_be_pulled_without_the_registry(
         lambda: unprotected(installation, shop, "--without", hub.host) == without_hub, what="the drill with opt-outs"
     )
     assert unprotected(installation, shop) == {**without_hub, "elsewhere": "not-mirrored"}
-    answer = installation.read(f"readiness/?without={hub.host}&namespace={shop}")
-    assert (answer["workloads"], answer["unprotected"]) == (len(WORKLOADS) + 1, len(without_hub))
+    response = installation.read(f"readiness/?without={hub.host}&namespace={shop}")
+    assert (response["workloads"], response["unprotected"]) == (len(WORKLOADS) + 1, len(without_hub))
 
     page = installation.page(f"/admin/mirrors/readinesssample/?without={hub.host}&namespace={shop}")
     assert f"4 of 7 workloads in {shop}" in page

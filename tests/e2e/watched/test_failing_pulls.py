@@ -226,8 +226,8 @@ def hold(release: Release, repository: str) -> threading.Event:
 
 def delete_manifest(mirror: str) -> None:
     """Delete the manifest, as a lifecycle rule of the registry does."""
-    answer = requests.head(manifest_url(mirror), headers={"Accept": ACCEPT}, timeout=20)
-    digest = answer.headers["Docker-Content-Digest"]
+    response = requests.head(manifest_url(mirror), headers={"Accept": ACCEPT}, timeout=20)
+    digest = response.headers["Docker-Content-Digest"]
     url = manifest_url(mirror).rpartition("/")[0]
     assert requests.delete(f"{url}/{digest}", timeout=20).status_code == 202
     assert not has_manifest(mirror)

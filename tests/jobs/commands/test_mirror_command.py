@@ -60,41 +60,41 @@ def mirror(config: Path, capsys: pytest.CaptureFixture[str]) -> Mirror:
 def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     for tag in ("1.0", "2.0"):
         load(source, tag=tag)
-    ended = mirror(f"{source.host}/app:1.0", f"{source.host}/app:2.0")
+    result = mirror(f"{source.host}/app:1.0", f"{source.host}/app:2.0")
     place = f"{target.host}/{source.host.replace(':', '_')}/app"
-    assert f"{source.host}/app:1.0: at {place}:1.0" in ended.stdout
-    assert f"{source.host}/app:2.0: at {place}:2.0" in ended.stdout
+    assert f"{source.host}/app:1.0: at {place}:1.0" in result.stdout
+    assert f"{source.host}/app:2.0: at {place}:2.0" in result.stdout
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, trigger=Trigger.OPERATOR).count() == 2
 
 
 def test_an_image_of_an_unconfigured_registry_is_rejected_without_a_job(mirror: Mirror) -> None:
-    ended = mirror("10.0.0.7:5000/app:1.0")
-    assert (ended.status, MirrorJob.objects.count()) == (2, 0)
-    assert "add it to the source registries first" in ended.stderr
+    result = mirror("10.0.0.7:5000/app:1.0")
+    assert (result.status, MirrorJob.objects.count()) == (2, 0)
+    assert "add it to the source registries first" in result.stderr
 
 
 def test_json_output_has_one_object_per_image(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     image = load(source)
-    ended = mirror("--json", f"{source.host}/app:1.0", f"{source.host}/app:missing")
-    good, bad = (json.loads(line) for line in ended.stdout.splitlines())
-    assert ended.status == 1
+    result = mirror("--json", f"{source.host}/app:1.0", f"{source.host}/app:missing")
+    good, bad = (json.loads(line) for line in result.stdout.splitlines())
+    assert result.status == 1
     assert (good["status"], good["digest"], good["bytes"]) == ("succeeded", image.root, image.blob_bytes)
     assert (bad["status"], bad["errorClass"]) == ("failed", "not-found")
     assert "check" in bad["error"]
 
 
 def test_a_failure_is_printed_and_sets_the_exit_status(source: FaultyRegistry, mirror: Mirror) -> None:
-    ended = mirror(f"{source.host}/app:missing")
-    assert ended.status == 1
-    assert f"{source.host}/app:missing: failed: " in ended.stdout
+    result = mirror(f"{source.host}/app:missing")
+    assert result.status == 1
+    assert f"{source.host}/app:missing: failed: " in result.stdout
 
 
 def test_the_queue_option_queues_a_job_without_copying(
     source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror
 ) -> None:
-    ended = mirror("--queue", f"{source.host}/app:1.0")
+    result = mirror("--queue", f"{source.host}/app:1.0")
     job = MirrorJob.objects.get()
-    assert job.status == JobStatus.PENDING and f"job {job.id}" in ended.stdout
+    assert job.status == JobStatus.PENDING and f"job {job.id}" in result.stdout
     assert source.requests == target.requests == []
 
 
@@ -103,8 +103,8 @@ def test_a_configured_dry_run_is_reported_and_the_image_is_copied(
 ) -> None:
     load(source)
     config_file(config.parent, source, target, dryRun=True)
-    ended = mirror(f"{source.host}/app:1.0")
-    assert "dryRun is set" in ended.stderr
+    result = mirror(f"{source.host}/app:1.0")
+    assert "dryRun is set" in result.stderr
     assert ImageMapping.objects.get().existence == "present"
 
 
@@ -166,13 +166,13 @@ def test_a_terminal_shows_the_progress_of_a_blob_in_transfer(source: FaultyRegis
 
 @pytest.mark.parametrize("image", ["ghcr.io/UPPER", "app:not a tag", "app@sha256:short"])
 def test_an_invalid_image_name_is_rejected(mirror: Mirror, image: str) -> None:
-    ended = mirror(image)
-    assert ended.status == 2
-    assert image in ended.stderr and "Traceback" not in ended.stderr
+    result = mirror(image)
+    assert result.status == 2
+    assert image in result.stderr and "Traceback" not in result.stderr
     assert not MirrorJob.objects.exists()
 
 
 def test_an_image_of_the_target_registry_is_rejected(target: FaultyRegistry, mirror: Mirror) -> None:
-    ended = mirror(f"{target.host}/app:1.0")
-    assert ended.status == 2
-    assert "already at the target" in ended.stderr
+    result = mirror(f"{target.host}/app:1.0")
+    assert result.status == 2
+    assert "already at the target" in result.stderr

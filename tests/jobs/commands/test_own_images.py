@@ -63,10 +63,10 @@ def test_the_release_option_mirrors_the_image_of_that_release(
 
 
 def test_no_values_are_printed_if_an_image_cannot_be_mirrored(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as result:
         call_command("mirror", "--config", str(config), "--self")
 
-    assert ended.value.code == 1
+    assert result.value.code == 1
     printed = capsys.readouterr()
     assert printed.out == "" and f"{OURS}:{release.VERSION}: failed" in printed.err
 

@@ -89,7 +89,7 @@ def test_a_public_image_read_with_credentials_is_recorded_as_public(target: Faul
         load(source)
         job = run(source, target, tmp_path, namespaces=["team-a"])
         assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.ANONYMOUS)
-        tokens = [asked for asked in source.found("GET /token") if "Authorization" in asked.headers]
+        tokens = [requested for requested in source.found("GET /token") if "Authorization" in requested.headers]
         assert tokens, "the copy was anonymous"
 
 

@@ -136,10 +136,10 @@ def test_a_denied_aws_call_is_reported_with_the_missing_permission(
     config = write(tmp_path, amazon.target_keys(ecr), source)
     environment = Webhook(config, database_url, tmp_path, aws.environment).environment
     run_manage("prepare", environment=environment)
-    ended = run_manage("mirror", f"{source.host}/team/app:1.0", environment=environment, check=False)
-    assert ended.returncode != 0
-    said = " ".join(ended.stdout.split())
-    assert action in said and "docs/aws.md" in said and repository_of(source) in said
+    result = run_manage("mirror", f"{source.host}/team/app:1.0", environment=environment, check=False)
+    assert result.returncode != 0
+    output = " ".join(result.stdout.split())
+    assert action in output and "docs/aws.md" in output and repository_of(source) in output
     assert query(database_url, "SELECT error_class FROM mirrors_mirrorjob") == [(error_class,)]
 
 

@@ -184,8 +184,8 @@ def test_quotas_apply_to_each_cluster_separately() -> None:
 
     def ask(cluster: str, number: int) -> str:
         source = f"quay.io/team/app:{cluster}-{number}"
-        asked = RequestedCopy(source, f"mirror.example.com:5000/{source}", cluster=cluster, namespace="shop")
-        (outcome,) = request_copies(target_registry_id=target_row().pk, requests=[asked], quotas=quotas)
+        requested = RequestedCopy(source, f"mirror.example.com:5000/{source}", cluster=cluster, namespace="shop")
+        (outcome,) = request_copies(target_registry_id=target_row().pk, requests=[requested], quotas=quotas)
         return outcome.problem
 
     assert [ask("a", 1), ask("a", 2), ask("b", 1), ask("b", 2)] == ["", "quota", "", "quota"]
@@ -198,9 +198,9 @@ def test_a_failure_in_one_cluster_does_not_block_requests_of_others(clusters: Cl
     def problem(cluster: str) -> str:
         source = f"{clusters.source.host}/app:1.0"
         target = MirrorJob.objects.get().mapping.target
-        asked = RequestedCopy(source, target, cluster=cluster, namespace="shop")
+        requested = RequestedCopy(source, target, cluster=cluster, namespace="shop")
         registry = target_row(clusters.target.host)
-        return request_copies(target_registry_id=registry.pk, requests=[asked])[0].problem
+        return request_copies(target_registry_id=registry.pk, requests=[requested])[0].problem
 
     assert problem("a") == "failed-recently"
     assert problem("b") == ""

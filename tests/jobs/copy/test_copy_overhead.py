@@ -121,10 +121,10 @@ def test_a_slot_freed_before_the_wait_ends_the_wait_immediately(transactional_db
     threads = ImageThreads(_nothing)
     threads.start(take())
     wait_until(lambda: not threads.running_leases)
-    began = time.monotonic()
+    started = time.monotonic()
     threads.wait(10)
     threads.end()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - started < 5
 
 
 def _nothing(lease: Lease) -> None:

@@ -46,9 +46,9 @@ def test_a_failure_is_retried_and_counted_according_to_its_type(
     failed: dict[str, Any], held: dict[str, Any], is_retried: bool, is_counted: bool
 ) -> None:
     one = lease(**held)
-    ended = ending.failure(one, Attempt(one), failure(**failed))
+    result = ending.failure(one, Attempt(one), failure(**failed))
 
-    assert (ended.outcome, ended.delay is not None, ended.is_counted) == (
+    assert (result.outcome, result.delay is not None, result.is_counted) == (
         AttemptOutcome.FAILED,
         is_retried,
         is_counted,
@@ -67,9 +67,9 @@ def test_a_failure_is_retried_and_counted_according_to_its_type(
 def test_a_failure_determines_the_answered_hosts_and_the_pause(
     failed: dict[str, Any], answered: Any, pause: Any
 ) -> None:
-    ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
+    result = ending.failure(lease(), Attempt(lease()), failure(**failed))
 
-    assert (ended.responded, ended.pause) == (answered, pause)
+    assert (result.responded, result.pause) == (answered, pause)
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_a_failure_determines_the_answered_hosts_and_the_pause(
 def test_only_a_permanent_failure_changes_the_mapping_and_its_access(
     failed: dict[str, Any], mapping: dict[str, Any], grants: dict[str, bool], is_unreadable: bool
 ) -> None:
-    ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
+    result = ending.failure(lease(), Attempt(lease()), failure(**failed))
 
-    assert (ended.mapping, ended.grants, ended.is_unreadable) == (mapping, grants, is_unreadable)
+    assert (result.mapping, result.grants, result.is_unreadable) == (mapping, grants, is_unreadable)
 
 
 def test_the_next_attempt_is_delayed_by_at_least_retry_after() -> None:
-    ended = ending.failure(lease(), Attempt(lease()), failure(**LIMITED))
+    result = ending.failure(lease(), Attempt(lease()), failure(**LIMITED))
 
-    assert ended.delay is not None and ended.delay >= LIMITED["retry_after"]
+    assert result.delay is not None and result.delay >= LIMITED["retry_after"]
 
 
 @pytest.mark.parametrize(
     ("is_cancelled", "outcome"), [(True, AttemptOutcome.CANCELLED), (False, AttemptOutcome.HANDED_BACK)]
 )
 def test_a_stopped_copy_is_either_cancelled_or_handed_back(is_cancelled: bool, outcome: AttemptOutcome) -> None:
-    ended = ending.stop(Attempt(lease()), is_cancelled=is_cancelled)
+    result = ending.stop(Attempt(lease()), is_cancelled=is_cancelled)
 
-    assert (ended.outcome, ended.responded) == (outcome, None), "a probe of its host is not over"
+    assert (result.outcome, result.responded) == (outcome, None), "a probe of its host is not over"

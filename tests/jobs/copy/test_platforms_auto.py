@@ -99,11 +99,11 @@ def test_a_mirror_with_limited_platforms_is_compared_without_a_pull(
     load(hub, platforms=EIGHT)
     watched("default", AMD, ARM, target=target)
     first = mirror(auto, hub, target)
-    pulls, asked = hub.pulls, len(target.requests)
+    pulls, requested = hub.pulls, len(target.requests)
 
     again = mirror(auto, hub, target)
 
-    assert (hub.pulls, len(target.requests)) == (pulls, asked + 1)
+    assert (hub.pulls, len(target.requests)) == (pulls, requested + 1)
     assert (again.target_digest, again.platforms, again.only_platforms) == (
         first.target_digest,
         first.platforms,

@@ -51,10 +51,10 @@ def test_a_signed_image_verifies_at_the_mirror_and_is_shown_as_signed(
     page = client.get(f"/admin/mirrors/imagemapping/{job.mapping_id}/change/").content.decode()
     assert f"Signed, by {IDENTITY} ({ISSUER}) according to its certificate (not verified)" in page
     _, token = ApiToken.issue(user=user, name="test", role=Role.ADMIN)
-    told = Client(headers={"Authorization": f"Token {token}"})
-    mapping = told.get(f"/api/v1/mappings/{job.mapping_id}/").json()
+    reported = Client(headers={"Authorization": f"Token {token}"})
+    mapping = reported.get(f"/api/v1/mappings/{job.mapping_id}/").json()
     assert (mapping["signed"], mapping["signers"]) == (True, [f"{IDENTITY} ({ISSUER})"])
-    assert told.get(f"/api/v1/jobs/{job.pk}/").json()["referrers"] == "copied"
+    assert reported.get(f"/api/v1/jobs/{job.pk}/").json()["referrers"] == "copied"
 
 
 def test_an_unsigned_image_is_shown_as_not_signed(

@@ -98,8 +98,8 @@ def test_live_progress_shows_each_blob_in_transfer(
         release.set()
     assert [blob["digest"] for blob in seen.moving] == [layer]
     assert 0 < seen.moving[0]["sent"] <= 300_000 < seen.moving[0]["size"]
-    ended = JobProgress.objects.get(job=job)
-    assert ended.moving == [] and ended.bytes_copied == ended.bytes_total
+    result = JobProgress.objects.get(job=job)
+    assert result.moving == [] and result.bytes_copied == result.bytes_total
 
 
 @pytest.mark.django_db

@@ -41,8 +41,8 @@ class PullCounter:
         with self.lock:
             self.remaining -= handler.command == "GET"
         headers: dict[str, Any] = {"Content_Type": media_type, "Docker_Content_Digest": digest}
-        told = {"ratelimit_limit": f"{self.limit};w=21600", "ratelimit_remaining": f"{self.remaining};w=21600"}
-        handler.respond(200, body, **headers, **told)
+        reported = {"ratelimit_limit": f"{self.limit};w=21600", "ratelimit_remaining": f"{self.remaining};w=21600"}
+        handler.respond(200, body, **headers, **reported)
         return True
 
 

@@ -152,8 +152,8 @@ def test_claims_continue_during_a_copy_longer_than_the_drain_limit(
             load(source, tag=str(number), seed=10 + number)
             short = queue_copy(f"{source.host}/app:{number}", target=target.host)
             thread.join(0.3)  # longer than the limit
-            ended = MirrorJob.objects.filter(pk=short.pk, status=JobStatus.SUCCEEDED)
-            wait_until(ended.exists, what="a copy after the limit")
+            result = MirrorJob.objects.filter(pk=short.pk, status=JobStatus.SUCCEEDED)
+            wait_until(result.exists, what="a copy after the limit")
         long.refresh_from_db()
         assert long.status == JobStatus.RUNNING
         release.set()

@@ -84,9 +84,9 @@ def test_a_worker_stops_in_time_while_a_registry_does_not_respond(
     job = queue_copy(f"{source.host}/app:1.0", target=target.host)
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: source.count("HEAD .*/manifests/"), what="the copy")
-        began = time.monotonic()
+        started = time.monotonic()
         running.stop(signal.SIGTERM)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - started < 15
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
 
@@ -113,9 +113,9 @@ def test_ten_concurrent_requests_and_two_workers_make_one_copy(
 
 def test_one_of_several_concurrent_requests_for_an_image_creates_the_job(config: Path, tmp_path: Path) -> None:
     target_row()
-    answers = race("person", 8, "nginx:1.27", config=config, directory=tmp_path)
-    assert len({job for job, _ in answers}) == 1
-    assert [is_new for _, is_new in answers].count(True) == 1
+    responses = race("person", 8, "nginx:1.27", config=config, directory=tmp_path)
+    assert len({job for job, _ in responses}) == 1
+    assert [is_new for _, is_new in responses].count(True) == 1
 
 
 def test_concurrent_workers_claim_each_job_once(

@@ -90,8 +90,8 @@ def signal_children(parent: int, number: signal.Signals) -> None:
 
 
 def await_success(job: MirrorJob) -> None:
-    ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
-    wait_until(ended.exists, what="the copy by another process")
+    result = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
+    wait_until(result.exists, what="the copy by another process")
 
 
 @pytest.mark.parametrize("host", ["", "[::]"], ids=["no-host", "any-IPv6"])

@@ -81,10 +81,10 @@ def test_a_running_copy_survives_a_database_outage(
             lambda: value(server, "SELECT status FROM mirrors_mirrorjob") == "succeeded",
             what=f"a copy that is written down (log: {running.log})",
         )
-        said = running.log.read_text()
-    assert "Traceback" not in said and '"level":"error"' not in said, said
-    assert 1 <= said.count("The database does not respond") <= MOST_PROCESSES, said
-    assert "cannot be" not in said and "The database responds again" in said, said
+        output = running.log.read_text()
+    assert "Traceback" not in output and '"level":"error"' not in output, output
+    assert 1 <= output.count("The database does not respond") <= MOST_PROCESSES, output
+    assert "cannot be" not in output and "The database responds again" in output, output
     assert value(server, "SELECT count(*) FROM mirrors_mirrorattempt") == 1
     assert value(server, "SELECT bytes_copied FROM mirrors_mirrorattempt") == image_bytes, "copied again"
     assert target.count("PUT .*/manifests/1.0") == 1

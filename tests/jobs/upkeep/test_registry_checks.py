@@ -20,12 +20,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def check(made: WorkerContext, registry: Registry) -> RegistryCheck:
     """Request a connection test, and run it in a worker."""
-    asked, is_new = services.request_check(registry=registry, requested_by="olga")
+    requested, is_new = services.request_check(registry=registry, requested_by="olga")
     assert is_new
     drain(made)
-    asked.refresh_from_db()
-    assert asked.finished_at is not None
-    return asked
+    requested.refresh_from_db()
+    assert requested.finished_at is not None
+    return requested
 
 
 def steps(done: RegistryCheck) -> dict[str, str]:

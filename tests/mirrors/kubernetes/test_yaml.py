@@ -174,10 +174,10 @@ WORST = {
 
 def spent(work: object, *arguments: object) -> float:
     """Return the CPU seconds of a call, which do not depend on the load of the machine."""
-    began = time.thread_time()
+    started = time.thread_time()
     with suppress(ManifestError, ConfigError):
         work(*arguments)  # type: ignore[operator]
-    return time.thread_time() - began
+    return time.thread_time() - started
 
 
 @pytest.mark.parametrize("name", WORST)

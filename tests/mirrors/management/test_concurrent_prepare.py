@@ -44,9 +44,9 @@ def prepare_at_once(url: str, directory: Path) -> list[tuple[int, str]]:
 
 
 def test_concurrent_prepare_commands_set_up_an_empty_database(empty: str, tmp_path: Path) -> None:
-    ended = prepare_at_once(empty, tmp_path)
-    assert [status for status, _ in ended] == [0] * AT_ONCE, ended
-    assert not [words for _, words in ended if "Traceback" in words]
+    result = prepare_at_once(empty, tmp_path)
+    assert [status for status, _ in result] == [0] * AT_ONCE, result
+    assert not [words for _, words in result if "Traceback" in words]
     assert query(empty, "SELECT count(*) FROM auth_user") == [(1,)]
     assert query(empty, "SELECT count(*) FROM mirrors_registry WHERE role = 'target'") == [(1,)]
 
@@ -58,9 +58,9 @@ def test_concurrent_prepare_commands_upgrade_a_database_of_an_older_release(data
     for statement in OLDER_ROWS:
         query(database_url, statement)
 
-    ended = prepare_at_once(database_url, tmp_path)
+    result = prepare_at_once(database_url, tmp_path)
 
-    assert [status for status, _ in ended] == [0] * AT_ONCE, ended
+    assert [status for status, _ in result] == [0] * AT_ONCE, result
     assert query(database_url, "SELECT source_host, target_host FROM mirrors_mirrorjob") == [
         ("quay.io:8443", "mirror.example.com")
     ]
@@ -73,7 +73,7 @@ def test_a_file_in_place_of_a_directory_is_reported_with_advice(tmp_path: Path) 
     blocked = tmp_path / "a file"
     blocked.touch()
     environment = {"SWAPPER_CONFIG": str(config), "SWAPPER_DATABASE_URL": f"sqlite:///{blocked}/db.sqlite3"}
-    ended = run_manage("prepare", environment=environment, check=False)
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert f"{blocked}: Not a directory. Move this file away, or name another directory" in ended.stderr
-    assert "SWAPPER_DATA_DIR" in ended.stderr
+    result = run_manage("prepare", environment=environment, check=False)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"{blocked}: Not a directory. Move this file away, or name another directory" in result.stderr
+    assert "SWAPPER_DATA_DIR" in result.stderr

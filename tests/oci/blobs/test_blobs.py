@@ -40,7 +40,7 @@ def test_an_interrupted_download_is_resumed_within_the_same_upload(
 
     assert target.storage.blob("app", digest) == big()
     assert target.count(f"PUT .*digest={digest.replace(':', '%3A')}") == 1
-    ranges = [asked.headers.get("Range", "") for asked in source.found(f"GET .*/blobs/{digest}")]
+    ranges = [requested.headers.get("Range", "") for requested in source.found(f"GET .*/blobs/{digest}")]
     starts = [0, *(int(value.removeprefix("bytes=").removesuffix("-")) for value in ranges[1:])]
     assert starts == [n * (MIB + 1) for n in range(5)]
     assert result.bytes_copied == 5 * MIB + 2
@@ -202,7 +202,7 @@ def test_an_interrupted_upload_restarts_in_a_new_session(
 
     result = copy(engine, source, target)
 
-    paths = [asked.path for asked in target.found(f"PUT .*{encoded}")]
+    paths = [requested.path for requested in target.found(f"PUT .*{encoded}")]
     assert len(paths) == len(set(paths)) == 3, "a session was used twice"
     assert target.storage.blob("app", digest) == big(MIB)
     assert target.storage.uploads == {}, "an upload was not cancelled"
@@ -255,7 +255,7 @@ def test_a_token_revoked_during_an_upload_restarts_it_in_a_new_session(
 
     engine.copy(request(ref(source), ref(target), target_access=login))
 
-    paths = [asked.path for asked in target.found(f"PUT .*{digest.replace(':', '%3A')}")]
+    paths = [requested.path for requested in target.found(f"PUT .*{digest.replace(':', '%3A')}")]
     assert len(set(paths)) == 2
     assert target.storage.blob("app", digest) == big(MIB)
 
@@ -270,6 +270,6 @@ def test_blobs_are_copied_largest_first(
 
     copy(make_engine(blobs=1, small_blob_bytes=0), source, target)
 
-    fetched = [asked.path.rpartition("/")[2] for asked in source.found("GET .*/blobs/")]
+    fetched = [requested.path.rpartition("/")[2] for requested in source.found("GET .*/blobs/")]
     sizes = [len(image.blobs[digest]) for digest in fetched]
     assert sizes == [1000, 100, 10, 2]

@@ -137,7 +137,7 @@ def test_a_registry_without_suitable_mounts_is_probed_once_then_gets_heads(
     copy(engine, source, target, "first")
     target.on("POST .*mount=", action, times=EVER)
     copy(engine, source, target, "second")
-    asked = target.count("POST .*mount=")
+    requested = target.count("POST .*mount=")
     target.requests.clear()
 
     copy(engine, source, target, "third")
@@ -146,7 +146,7 @@ def test_a_registry_without_suitable_mounts_is_probed_once_then_gets_heads(
     assert is_complete(target, small_image("third"), "third")
     # One mount of a blob that the repository has, and one of a blob of another repository. If both succeed, one of a
     # blob that no repository has.
-    assert asked == (3 if action is mounts_everything else 2)
+    assert requested == (3 if action is mounts_everything else 2)
     assert target.count("POST .*mount=") == 0
     assert target.count("HEAD .*/blobs/") == 3
     assert not target.storage.uploads

@@ -127,7 +127,9 @@ def test_blobs_are_not_checked_in_a_new_repository(
 
     engine.copy(request(ref(source), ref(target), target_is_new=True))
 
-    assert [str(asked) for asked in target.requests if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
+    assert [str(requested) for requested in target.requests if requested.method == "HEAD"] == [
+        "HEAD /v2/app/manifests/1.0"
+    ]
 
 
 def test_layers_that_the_source_does_not_serve_are_not_mounted(

@@ -127,10 +127,10 @@ def test_a_shared_layer_denied_to_one_copy_does_not_fail_the_other(
     source = make_registry(Gatekeeper("basic", "mirror", "pass"))
     _, layer = two_tags(source)
     release = threading.Event()
-    asked = threading.Event()
+    requested = threading.Event()
 
     def refuse(handler: object) -> bool:
-        asked.set()
+        requested.set()
         release.wait(10)
         handler.respond_error(403, "DENIED")  # type: ignore[attr-defined]
         return True
@@ -140,7 +140,7 @@ def test_a_shared_layer_denied_to_one_copy_does_not_fail_the_other(
         copies = Copies(make_engine(), source, target, pool)
         login = access(source.host, Credential("mirror", "pass"))
         one, _ = copies.start("one", source_access=login)
-        assert asked.wait(5)
+        assert requested.wait(5)
         two, _ = copies.start("two", source_access=login)
         wait_until(lambda: target.count("PUT .*/blobs/") >= 1 and source.count("GET .*/manifests/two") >= 1)
         wait_until(lambda: target.count("HEAD .*/blobs/") >= 3)

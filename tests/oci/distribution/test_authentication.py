@@ -90,8 +90,8 @@ def test_tokens_are_requested_for_pull_at_the_source_and_push_at_the_target(
     engine.copy(request(ref(source), ref(target), **sides))
 
     assert target.storage.tags["app", "1.0"] == image.root
-    assert any("scope=repository%3Aapp%3Apull%2Cpush" in asked.path for asked in target.found("GET /token"))
-    assert all("push" not in asked.path for asked in source.found("GET /token"))
+    assert any("scope=repository%3Aapp%3Apull%2Cpush" in requested.path for requested in target.found("GET /token"))
+    assert all("push" not in requested.path for requested in source.found("GET /token"))
 
 
 def test_anonymous_tokens_are_fetched_without_credentials(engine: Engine, make_registry: MakeRegistry) -> None:
@@ -200,7 +200,7 @@ def test_a_mount_token_lists_the_push_scope_before_the_other_repository(
         engine.copy(request(ref(source, f"{name}:1.0"), there, target_access=access(target.host, LOGIN)))
 
     wanted = "scope=repository%3Atwin%3Apull%2Cpush&scope=repository%3Aapp%3Apull"
-    assert any(wanted in asked.path for asked in target.found("GET /token"))
+    assert any(wanted in requested.path for requested in target.found("GET /token"))
     assert target.count("POST .*mount=") == len(image.blobs)
 
 

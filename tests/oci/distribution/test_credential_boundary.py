@@ -29,7 +29,7 @@ def redirect(registry: FaultyRegistry, status: int = 307) -> Action:
 
 
 def saw_our_credentials(registry: FaultyRegistry) -> bool:
-    return any("mirror:pass" in _decoded(asked.headers.get("Authorization", "")) for asked in registry.requests)
+    return any("mirror:pass" in _decoded(requested.headers.get("Authorization", "")) for requested in registry.requests)
 
 
 def _decoded(header: str) -> str:
@@ -92,9 +92,9 @@ def test_the_token_of_a_redirect_target_is_not_sent_to_the_source(
     engine.copy(request(ref(source), ref(target), source_access=login))
 
     assert is_complete(target, image)
-    tokens = {asked.headers.get("Authorization") for asked in other.found("GET .*/blobs/")} - {None}
+    tokens = {requested.headers.get("Authorization") for requested in other.found("GET .*/blobs/")} - {None}
     assert tokens
-    assert not tokens & {asked.headers.get("Authorization") for asked in source.requests}
+    assert not tokens & {requested.headers.get("Authorization") for requested in source.requests}
     assert not saw_our_credentials(other)
 
 
@@ -204,8 +204,8 @@ def test_a_retry_after_of_the_token_server_pauses_the_registry(
     with pytest.raises(RegistryError) as caught:
         engine.head(ref(registry), access(registry.host))
     assert caught.value.retry_after == pytest.approx(3600, abs=60)
-    asked = len(registry.requests)
+    requested = len(registry.requests)
     with pytest.raises(RegistryError) as again:
         engine.head(ref(registry), access(registry.host))
     assert again.value.code == "rate-limited"
-    assert len(registry.requests) == asked
+    assert len(registry.requests) == requested

@@ -213,14 +213,14 @@ def test_an_https_registry_cannot_redirect_to_plain_http(
     Authority(tmp_path).issue(tmp_path / "server.pem", tmp_path / "server.key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
-    answer = f"HTTP/1.1 307 X\r\nLocation: http://{loaded.host}/v2/\r\nContent-Length: 0\r\n\r\n".encode()
+    response = f"HTTP/1.1 307 X\r\nLocation: http://{loaded.host}/v2/\r\nContent-Length: 0\r\n\r\n".encode()
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"127.0.0.1:{server.getsockname()[1]}"
 
         def serve() -> None:
             with context.wrap_socket(server.accept()[0], server_side=True) as connection:
                 connection.recv(65536)
-                connection.sendall(answer)
+                connection.sendall(response)
 
         with ThreadPoolExecutor(1) as pool:
             serving = pool.submit(serve)

@@ -58,12 +58,12 @@ def test_a_token_that_expires_during_a_copy_is_replaced(
     cloud = Cloud(["first", "second"])
     source, target = make_registry(), make_registry(Gatekeeper(kind, "AWS", "first"))  # type: ignore[arg-type]
     sample_image(layers=3, layer_bytes=50_000).load(source.storage, "app", "1.0")
-    ended = threading.Event()
+    result = threading.Event()
 
     def end(handler: Handler) -> bool:
         """Change the password at the first upload."""
-        if not ended.is_set():
-            ended.set()
+        if not result.is_set():
+            result.set()
             target.gatekeeper = Gatekeeper(kind, "AWS", "second")  # type: ignore[arg-type]
         return False
 
@@ -71,7 +71,7 @@ def test_a_token_that_expires_during_a_copy_is_replaced(
     if answer == 403:
         target.on(".*", _refuse_as_denied(target), times=float("inf"))
     engine.copy(request(ref(source), ref(target), target_access=access(target.host, cloud)))
-    assert ended.is_set() and target.storage.manifest("app", "1.0")
+    assert result.is_set() and target.storage.manifest("app", "1.0")
     assert cloud.passwords == ["second"]
 
 

@@ -33,7 +33,9 @@ def guarded(make_registry: MakeRegistry) -> FaultyRegistry:
 
 
 def tokens_sent(registry: FaultyRegistry) -> list[str]:
-    return [asked.headers["Authorization"] for asked in registry.requests if "Authorization" in asked.headers]
+    return [
+        requested.headers["Authorization"] for requested in registry.requests if "Authorization" in requested.headers
+    ]
 
 
 def test_a_new_token_that_is_not_accepted_yet_is_sent_again(

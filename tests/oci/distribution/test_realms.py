@@ -63,8 +63,8 @@ def test_repositories_may_require_tokens_of_different_realms_or_scopes(
     def guard(handler: Handler) -> bool:
         url = urlsplit(handler.path)
         if url.path.startswith("/token"):
-            asked = url.path if kind == "realm" else url.query
-            found = re.search(r"token/(\w)|group-(\w)", asked)
+            requested = url.path if kind == "realm" else url.query
+            found = re.search(r"token/(\w)|group-(\w)", requested)
             group = found and (found[1] or found[2])
             handler.respond(200, json.dumps({"token": f"for-{group}"}).encode())
             return True

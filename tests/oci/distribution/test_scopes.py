@@ -43,7 +43,7 @@ def test_a_repository_created_by_a_push_token_request_gets_its_first_image(
 
     assert is_complete(target, image, repository="robots/new")
     engine.copy_referrers(wanted, result, "all")
-    assert all("%3Apull%2Cpush" in asked.path for asked in target.found("GET /token"))
+    assert all("%3Apull%2Cpush" in requested.path for requested in target.found("GET /token"))
 
 
 @pytest.mark.parametrize("logins", [(), (LOGIN,)], ids=["anonymous", "credentials"])
@@ -68,4 +68,4 @@ def test_a_source_that_issues_only_pull_tokens_is_read_completely(
     assert engine.copy(wanted("twin")).bytes_mounted == image.blob_bytes
     assert engine.copy(wanted("cache")).bytes_copied == blob["size"]
     assert source.count("GET /token")
-    assert all("push" not in asked.path for asked in source.found("GET /token"))
+    assert all("push" not in requested.path for requested in source.found("GET /token"))

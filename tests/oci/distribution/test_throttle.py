@@ -57,7 +57,7 @@ def test_a_blob_whose_digest_the_target_rejects_is_not_sent_again(
         copy(engine, source, target)
 
     assert (caught.value.code, caught.value.permanent) == ("bad-digest", True)
-    paths = [asked.path.rpartition("digest=")[2] for asked in target.found("PUT .*/blobs")]
+    paths = [requested.path.rpartition("digest=")[2] for requested in target.found("PUT .*/blobs")]
     assert len(paths) == len(set(paths))
 
 
@@ -117,11 +117,11 @@ def test_a_retry_after_of_zero_or_in_the_past_uses_the_engine_backoff(
 ) -> None:
     sample_image().load(source.storage, "app", "1.0")
     source.on("HEAD .*", reply(status, Retry_After=wait), times=3)
-    began = time.monotonic()
+    started = time.monotonic()
 
     assert make_engine(backoff_base=0.2, backoff_cap=0.2).head(ref(source), access(source.host)) is not None
 
-    assert time.monotonic() - began >= 3 * 0.1
+    assert time.monotonic() - started >= 3 * 0.1
 
 
 def test_a_long_retry_after_is_raised_to_the_caller(engine: Engine, source: FaultyRegistry) -> None:

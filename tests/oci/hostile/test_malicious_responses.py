@@ -17,9 +17,9 @@ from tests.support.faulty_registry import FaultyRegistry, reply
 def test_a_malicious_response_causes_its_expected_error(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, case: str
 ) -> None:
-    asked, action, codes = CASES[case]
+    requested, action, codes = CASES[case]
     source.on("HEAD .*/manifests/", reply(404), times=ALWAYS)
-    source.on(asked, action(), times=ALWAYS)
+    source.on(requested, action(), times=ALWAYS)
 
     error = failed(engine, source, target)
 

@@ -56,7 +56,7 @@ def test_redirects_and_realms_do_not_lead_to_private_addresses(
 
     assert error.code in {"address-refused", "invalid", "unavailable"}
     assert not target.found(".*meta-data")
-    assert not any("Authorization" in asked.headers for asked in target.requests)
+    assert not any("Authorization" in requested.headers for requested in target.requests)
 
 
 @pytest.mark.parametrize("inside", INSIDE)

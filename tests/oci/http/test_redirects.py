@@ -150,7 +150,7 @@ def test_an_upload_to_another_host_is_sent_without_the_credentials(
     engine.copy(request(ref(source), ref(target), target_access=access(target.host, LOGIN)))
 
     assert elsewhere.count(r"PUT /upload/1\?_state=x&digest=sha256%3A") == 7
-    assert not any("Authorization" in asked.headers for asked in elsewhere.requests)
+    assert not any("Authorization" in requested.headers for requested in elsewhere.requests)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_relative_upload_location_keeps_its_state(
 
     copy(engine, source, target)
 
-    puts = [asked.path for asked in target.found("PUT .*/uploads/7")]
+    puts = [requested.path for requested in target.found("PUT .*/uploads/7")]
     assert puts
     assert all(path.startswith("/v2/app/blobs/uploads/7?_state=a%2Fb==&x&digest=sha256%3A") for path in puts)
 

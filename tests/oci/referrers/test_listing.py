@@ -198,10 +198,10 @@ def test_a_slow_list_of_referrers_times_out_and_the_image_is_kept(
 def test_a_copy_can_be_cancelled_while_referrers_are_listed(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     load(source)
-    asked = threading.Event()
+    requested = threading.Event()
 
     def hang_once_asked(handler: Handler) -> bool:
-        asked.set()
+        requested.set()
         return hang(handler)
 
     source.on(REFERRERS, hang_once_asked, times=99)
@@ -209,7 +209,7 @@ def test_a_copy_can_be_cancelled_while_referrers_are_listed(engine: Engine, prof
     image, _ = mirrored(engine, wanted, "none")
 
     with pytest.raises(CopyCancelledError):
-        engine.copy_referrers(wanted, image, "signatures", cancelled=asked.is_set)
+        engine.copy_referrers(wanted, image, "signatures", cancelled=requested.is_set)
 
 
 def test_a_tag_is_fetched_with_get_if_the_source_denies_head(engine: Engine, profiled: MakeProfiled) -> None:

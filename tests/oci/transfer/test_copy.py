@@ -89,7 +89,7 @@ def test_a_blob_that_reaches_the_target_while_queued_is_not_transferred(
 
     copy(make_engine(blobs=1, check_age=0.0, small_blob_bytes=0), source, target)
 
-    assert [asked for asked in source.requests if small["digest"] in str(asked)] == []
+    assert [requested for requested in source.requests if small["digest"] in str(requested)] == []
     assert target.count("PUT .*/blobs/") == 1
 
 
@@ -102,7 +102,7 @@ def test_all_manifest_types_are_accepted_on_head_and_get(
 
     looked = source.found("(HEAD|GET) .*/manifests/") + target.found("HEAD .*/manifests/")
     assert len(looked) >= 5
-    assert all({part.strip() for part in asked.headers["Accept"].split(",")} >= ACCEPTED for asked in looked)
+    assert all({part.strip() for part in requested.headers["Accept"].split(",")} >= ACCEPTED for requested in looked)
 
 
 def test_bodies_are_requested_without_compression(
@@ -112,7 +112,7 @@ def test_bodies_are_requested_without_compression(
 
     copy(engine, source, target)
 
-    assert {asked.headers["Accept-Encoding"] for asked in source.requests + target.requests} == {"identity"}
+    assert {requested.headers["Accept-Encoding"] for requested in source.requests + target.requests} == {"identity"}
 
 
 def test_copying_again_takes_exactly_two_requests(make_engine: MakeEngine, source: FaultyRegistry) -> None:
@@ -156,8 +156,8 @@ def test_children_are_pushed_before_their_index_and_the_tag_last(
 
     copy(engine, source, target)
 
-    writes = [asked for asked in target.requests if asked.method == "PUT"]
-    order = [asked.path.rpartition("/")[2] for asked in writes if "/manifests/" in asked.path]
+    writes = [requested for requested in target.requests if requested.method == "PUT"]
+    order = [requested.path.rpartition("/")[2] for requested in writes if "/manifests/" in requested.path]
     assert order[-1] == "1.0"
     nested = next(d for d, (_, raw) in image.manifests.items() if b"s390x" in raw)
     docker = next(d for d, (kind, _) in image.manifests.items() if "docker" in kind)
@@ -250,7 +250,7 @@ def test_netrc_and_proxy_environment_variables_are_ignored(
 
     copy(engine, source, target)
 
-    assert not any("Authorization" in asked.headers for asked in source.requests + target.requests)
+    assert not any("Authorization" in requested.headers for requested in source.requests + target.requests)
 
 
 def test_access_for_another_registry_raises_a_value_error() -> None:

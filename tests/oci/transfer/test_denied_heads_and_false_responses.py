@@ -145,7 +145,7 @@ def test_a_redirected_url_is_requested_byte_for_byte(
 
     copy(engine, source, target)
 
-    assert [asked.path for asked in source.found("GET /storage/")] == [path]
+    assert [requested.path for requested in source.found("GET /storage/")] == [path]
 
 
 def test_a_413_from_a_proxy_is_not_reported_as_our_size_limit(

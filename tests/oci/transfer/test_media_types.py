@@ -42,7 +42,7 @@ def test_content_whose_media_type_has_parameters_is_copied(
     copy(engine, source, target)
 
     assert is_complete(target, image)
-    assert not any(";" in asked.headers.get("Accept", "") for asked in (*source.requests, *target.requests))
+    assert not any(";" in requested.headers.get("Accept", "") for requested in (*source.requests, *target.requests))
 
 
 @pytest.mark.parametrize(

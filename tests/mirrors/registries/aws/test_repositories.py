@@ -122,8 +122,8 @@ def test_eight_concurrent_processes_create_a_repository_once(aws: Aws) -> None:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert sorted(answers) == ["False"] * 7 + ["True"]
+    responses = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert sorted(responses) == ["False"] * 7 + ["True"]
 
 
 def test_an_existing_repository_is_unchanged_and_differences_are_reported(

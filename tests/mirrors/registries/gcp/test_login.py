@@ -75,7 +75,7 @@ def test_missing_credentials_are_reported_with_the_ways_to_configure_them() -> N
     """Runs in a separate process, because google.auth reads this variable only once."""
     script = f"from mirrors.registries.gcp.login import fetch; fetch({HOST!r}, None)"
     environment = {"PATH": os.environ["PATH"], "NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nonexistent", "HOME": "/"}
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
         env=environment,
@@ -84,7 +84,7 @@ def test_missing_credentials_are_reported_with_the_ways_to_configure_them() -> N
         timeout=60,
         check=False,
     )
-    last = ended.stderr.strip().splitlines()[-1]
+    last = result.stderr.strip().splitlines()[-1]
     assert "RegistryError" in last and HOST in last
     assert "Workload Identity" in last and "GOOGLE_APPLICATION_CREDENTIALS" in last
 
