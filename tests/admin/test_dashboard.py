@@ -66,7 +66,7 @@ def test_copies_waiting_for_a_rate_limit_are_not_suggested_for_retry(admin_clien
     limited = {"error_class": "rate-limited", "error_message": "429", "error_host": "docker.io", "attempts": 1}
     MirrorJob.objects.filter(pk=job.pk).update(**limited)
 
-    entries = {entry.title: entry.words for entry in admin_client.get(reverse("admin:index")).context["attention"]}
+    entries = {entry.title: entry.text for entry in admin_client.get(reverse("admin:index")).context["attention"]}
 
     words = entries["Waiting for the next attempt: rate limited at docker.io"]
     assert "continue without your action when the limit ends" in words and "retry" not in words

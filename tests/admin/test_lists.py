@@ -184,7 +184,7 @@ def test_an_empty_list_shows_where_rows_come_from(admin_client: Client) -> None:
 
 def test_each_empty_list_has_its_own_text() -> None:
     ours = [found for found in admin.site._registry.values() if isinstance(found, PlainAdmin)]
-    without = {type(found).__name__ for found in ours if found.empty_words == PlainAdmin.empty_words}
+    without = {type(found).__name__ for found in ours if found.empty_message == PlainAdmin.empty_message}
     assert without == {"BlobLocationAdmin", "RevisionAdmin", "JobProgressAdmin"}, "nobody is led to these"
 
 

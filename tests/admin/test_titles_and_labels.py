@@ -127,7 +127,7 @@ def test_action_filters_use_the_labels_of_the_lists(admin_client: Client) -> Non
     registry = Registry.objects.create(endpoint="quay.io", managed_by="operator")
     registry.delete()
     history = reverse("admin:auditlog_logentry_changelist")
-    words = [chip.words for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
+    words = [chip.text for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
     assert words == ["Deleted"]
     specs = admin_client.get(history).context["cl"].filter_specs
     kinds = [words for spec in specs if spec.title == "object type" for _, words in spec.lookup_choices]

@@ -153,7 +153,7 @@ def test_a_choice_with_an_empty_value_filters_and_has_a_chip(admin_client: Clien
     MirrorJob.objects.filter(pk=failed.pk).update(status="failed", error_class="denied")
     listed = admin_client.get(reverse(JOBS), {"error_class__exact": ""}).context["cl"]
     assert list(listed.result_list) == [job]
-    assert [(chip.title, chip.words) for chip in listed.chips] == [("error type", "No error")]
+    assert [(chip.title, chip.text) for chip in listed.chips] == [("error type", "No error")]
 
 
 def test_a_value_that_only_old_rows_have_is_known(admin_client: Client) -> None:

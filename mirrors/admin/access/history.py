@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import time_column
-from mirrors.admin.tools.row_fields import NOTHING, form_title, name_in_words
+from mirrors.admin.tools.row_fields import NOTHING, form_title, spaced_name
 from mirrors.templatetags.humanise import past, when
 
 admin.site.unregister(LogEntry)
@@ -28,10 +28,10 @@ admin.site.unregister(LogEntry)
 OBJECT: Final = "object_pk__exact"
 """The parameter with the key of the row whose changes a link selects."""
 
-SHOWN_OF_A_VALUE = 200
+LONGEST_SHOWN_VALUE = 200
 """The maximum number of characters of a value that the history shows, about two lines."""
 
-WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
+VALUE_TEXTS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
 
 ACTIONS: Final = {
     str(value): past(str(name)) for value, name in LogEntry.Action.choices if value != LogEntry.Action.ACCESS
@@ -68,7 +68,7 @@ class ObjectTypeFilter(DropdownFilter):
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
-    empty_words = "Appear after a registry, filter, user or API token is changed."
+    empty_message = "Appear after a registry, filter, user or API token is changed."
     list_filter = [HistoryActionFilter, ObjectTypeFilter]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
@@ -81,26 +81,26 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
 
-    def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
+    def filter_text(self, name: str, values: Sequence[str], parameters: Mapping[str, list[str]]) -> str:
         """Return the name of the object whose changes are listed, from its last change."""
-        if name == OBJECT and (kind := "".join(given.get(ObjectTypeFilter.parameter_name, ()))).isdecimal():
+        if name == OBJECT and (kind := "".join(parameters.get(ObjectTypeFilter.parameter_name, ()))).isdecimal():
             changes = LogEntry.objects.filter(content_type=int(kind), object_pk__in=values)
-            if found := changes.order_by("-id").values_list("object_repr", flat=True).first():
-                return str(found)
-        return super().filter_words(name, values, given)
+            if name_of_object := changes.order_by("-id").values_list("object_repr", flat=True).first():
+                return str(name_of_object)
+        return super().filter_text(name, values, parameters)
 
     def row_title(self, row: Any) -> str:
         return f"{self.done(row)} {self.kind(row)} {row.object_repr}"
 
     @admin.display(description="user")
     def who(self, entry: LogEntry) -> str:
-        known: dict[str, str] = entry.additional_data or {}
-        if name := known.get("user"):
-            return f"{name}, token {known['token']}" if "token" in known else name
+        author: dict[str, str] = entry.additional_data or {}
+        if name := author.get("user"):
+            return f"{name}, token {author['token']}" if "token" in author else name
         if entry.remote_addr:
             # A sign-in that upgrades an old password hash, before the user is known.
             return "sign-in"
-        return known.get("by", "command line")
+        return author.get("by", "command line")
 
     @admin.display(description="action", ordering="action")
     def done(self, entry: LogEntry) -> str:
@@ -122,7 +122,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def before_and_after(self, entry: LogEntry) -> str:
         labels = _labels_of(entry) | _names_of(entry) | _times_of(entry)
         changes = sorted((entry.changes or {}).items())
-        lines = [(_title(entry, name), *_pair(change, labels.get(name, {}))) for name, change in changes]
+        lines = [(_title(entry, name), *_before_and_after(change, labels.get(name, {}))) for name, change in changes]
         changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
 
@@ -132,7 +132,7 @@ def _title(entry: LogEntry, name: str) -> str:
     removed since."""
     model = entry.content_type.model_class()
     if model is None:
-        return name_in_words(name)
+        return spaced_name(name)
     # Groups are called roles in all forms and lists.
     titles: Mapping[str, str] = getattr(admin.site._registry.get(model), "filter_titles", {})
     return titles.get(name) or form_title(model._meta, name)
@@ -149,14 +149,14 @@ def _names_of(entry: LogEntry) -> dict[str, dict[str, str]]:
     """Return the names of related rows by field and key, such as the user of a token."""
     model = entry.content_type.model_class()
     fields = {field.name: field for field in model._meta.concrete_fields if field.is_relation} if model else {}
-    named: dict[str, dict[str, str]] = {}
+    names: dict[str, dict[str, str]] = {}
     changes = entry.changes or {}
     for name in fields.keys() & changes.keys():
         related: Any = fields[name].related_model
-        keys = {str(key) for key in changes[name]} - set(WORDS)
+        keys = {str(key) for key in changes[name]} - set(VALUE_TEXTS)
         rows = related._base_manager.filter(pk__in=[key for key in keys if key.isdecimal()])
-        named[name] = dict.fromkeys(keys, "(deleted)") | {str(row.pk): str(row) for row in rows}
-    return named
+        names[name] = dict.fromkeys(keys, "(deleted)") | {str(row.pk): str(row) for row in rows}
+    return names
 
 
 def _times_of(entry: LogEntry) -> dict[str, dict[str, str]]:
@@ -172,7 +172,7 @@ def _times(values: Iterable[Any]) -> dict[str, str]:
     return {value: when(at.replace(tzinfo=UTC)) for value, at in parsed.items() if at is not None}
 
 
-def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
+def _before_and_after(change: Any, labels: dict[str, str]) -> tuple[str, str]:
     """Return the values before and after a change. auditlog records both, but for roles the names that were added or
     removed."""
     if isinstance(change, dict):
@@ -185,5 +185,5 @@ def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
 def _short(value: object) -> str:
     if isinstance(value, SafeString):
         return value
-    text = WORDS.get(str(value), str(value))
-    return text if len(text) <= SHOWN_OF_A_VALUE else f"{text[:SHOWN_OF_A_VALUE]}…"
+    text = VALUE_TEXTS.get(str(value), str(value))
+    return text if len(text) <= LONGEST_SHOWN_VALUE else f"{text[:LONGEST_SHOWN_VALUE]}…"

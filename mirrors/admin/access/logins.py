@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import time_column
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 
 AxesRow = TypeVar("AxesRow", bound=AccessBase)
 
@@ -23,7 +23,7 @@ class SignInAdmin(ReadOnlyAdmin[AxesRow]):
 
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    left_out = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
+    omitted_fields = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
 
     at = time_column("attempt_time", "time")
 
@@ -48,7 +48,7 @@ class AccessAttemptAdmin(SignInAdmin[AccessAttempt]):
     """Failures that lock a username for an address, with a row for each browser. Deleting the rows unlocks it."""
 
     list_display = ["at", "user", "address", "failures", "browser"]
-    empty_words = "No sign-in is locked."
+    empty_message = "No sign-in is locked."
     row_names = ("locked sign-in", "locked sign-ins")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessAttempt]:
@@ -72,12 +72,12 @@ class AccessAttemptAdmin(SignInAdmin[AccessAttempt]):
 @admin.register(AccessFailureLog)
 class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
     list_display = ["at", "user", "address", "was_locked", "browser"]
-    empty_words = "No sign-in has failed."
+    empty_message = "No sign-in has failed."
     row_names = ("failed sign-in", "failed sign-ins")
     list_filter = ["locked_out"]
     filter_titles: ClassVar[dict[str, str]] = {"locked_out": "locked"}
 
-    @in_files("locked", lambda row: row.locked_out)
+    @csv_column("locked", lambda row: row.locked_out)
     @admin.display(description="locked")
     def was_locked(self, row: AccessFailureLog) -> str:
         """Return a word, because Django's green check mark would look like success."""
@@ -87,7 +87,7 @@ class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
 @admin.register(AccessLog)
 class AccessLogAdmin(SignInAdmin[AccessLog]):
     list_display = ["at", "left", "user", "address", "browser"]
-    empty_words = "Appear after a user signs in."
+    empty_message = "Appear after a user signs in."
     row_names = ("sign-in", "sign-ins")
 
     left = time_column("logout_time", "signed out")

@@ -71,9 +71,9 @@ class OwnTokenForm(forms.Form):
 def own_tokens_view(request: HttpRequest) -> HttpResponse:
     """Show the list of tokens and the form that creates one. Only the response to the form shows the token. Reloading
     that page sends the form again, which does not create another token."""
-    sent = request.session.get(SENT_FORMS, [])
+    submitted_forms = request.session.get(SENT_FORMS, [])
     form_id = request.POST.get("form_id", "")
-    if form_id and form_id in sent:
+    if form_id and form_id in submitted_forms:
         messages.warning(
             request,
             "This form was already submitted, so no other token was created. If you did not copy the token, revoke it "
@@ -86,7 +86,7 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             created, text = create_own(request, **form.cleaned_data)
-            request.session[SENT_FORMS] = [*sent, form_id][-MOST_SENT_FORMS:]
+            request.session[SENT_FORMS] = [*submitted_forms, form_id][-MOST_SENT_FORMS:]
             form = OwnTokenForm(request)
         except TokenRefusedError as error:
             form.add_error(None, str(error))
@@ -105,9 +105,9 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
 def revoke_view(request: HttpRequest) -> HttpResponse:
     """Revoke one of the user's own tokens, after a confirmation page."""
     public_id = request.POST.get("token", "")
-    found = own_token(request, public_id)
-    if found is not None and "confirmed" not in request.POST:
-        context = {**admin.site.each_context(request), "title": f"Revoke the token {found.name}?", "token": found}
+    token = own_token(request, public_id)
+    if token is not None and "confirmed" not in request.POST:
+        context = {**admin.site.each_context(request), "title": f"Revoke the token {token.name}?", "token": token}
         return render(request, "admin/revoke_token.html", context)
     row = revoke_own(request, public_id)
     if row is None:

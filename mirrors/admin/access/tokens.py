@@ -29,7 +29,7 @@ class TokenForm(ModelForm[ApiToken]):
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlainAdmin[ApiToken]):
     list_display = ["name", "user", "role", "created_column", "expires_column", "last_used_column"]
-    empty_words = "Create one for each script. A token is shown once and expires."
+    empty_message = "Create one for each script. A token is shown once and expires."
     list_filter = ["role"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
@@ -52,11 +52,11 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
-        own = [
+        token_urls = [
             path("own/", guard(own_tokens_view), name="accounts_apitoken_own"),
             path("own/revoke/", guard(require_POST(revoke_view)), name="accounts_apitoken_revoke_own"),
         ]
-        return [*own, *super().get_urls()]
+        return [*token_urls, *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         """Return False, because tokens are created and revoked, but never changed."""
@@ -72,7 +72,7 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
         expiry = timedelta(days=form.cleaned_data.get("days") or DEFAULT_DAYS)
         row, text = ApiToken.issue(user=obj.user, name=obj.name, role=Role(obj.role), expiry=expiry)
         obj.pk = row.pk
-        words = f"The token is {text} — it is shown only once and expires on {row.expiry:%Y-%m-%d}."
+        message = f"The token is {text} — it is shown only once and expires on {row.expiry:%Y-%m-%d}."
         if role_of(obj.user) < obj.role:
-            words += " The role of the user is lower and limits the token."
-        messages.success(request, words)
+            message += " The role of the user is lower and limits the token."
+        messages.success(request, message)

@@ -23,7 +23,7 @@ from mirrors.admin.tools.base import PlainAdmin
 from mirrors.admin.tools.lists.columns import boolean_column, time_column
 from mirrors.admin.tools.row_fields import NOTHING
 
-PERMITTED: Final = {
+ROLE_DESCRIPTIONS: Final = {
     Role.VIEWER.group: "See everything that is mirrored and configured, try filters",
     Role.OPERATOR.group: (
         "Everything that a viewer can do, and: change jobs, mappings and backfills, test registries, resume hosts"
@@ -41,7 +41,7 @@ admin.site.unregister(Group)
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
     sortable_by = None  # few rows
-    empty_words = "Add one for each person, with a role."
+    empty_message = "Add one for each person, with a role."
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -94,17 +94,17 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+        return _may_edit(request, obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+        return _may_edit(request, obj) and super().has_delete_permission(request, obj)
 
 
 def _is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
 
 
-def _may_touch(request: HttpRequest, user: User | None) -> bool:
+def _may_edit(request: HttpRequest, user: User | None) -> bool:
     return user is None or not user.is_superuser or _is_superuser(request)
 
 
@@ -113,7 +113,7 @@ class GroupAdmin(PlainAdmin[Group]):
     """Admin of roles. They are built in: each migration writes their permissions."""
 
     row_names = ("role", "roles")
-    empty_words = "Appear with the first migration."
+    empty_message = "Appear with the first migration."
     list_display = ("name", "permitted", "users")
     fields = readonly_fields = list_display
     search_fields = ("name",)
@@ -124,7 +124,7 @@ class GroupAdmin(PlainAdmin[Group]):
 
     @admin.display(description="permissions")
     def permitted(self, group: Group) -> str:
-        return PERMITTED.get(group.name, NOTHING)
+        return ROLE_DESCRIPTIONS.get(group.name, NOTHING)
 
     @admin.display(description="users")
     def users(self, group: Any) -> SafeString:

@@ -23,7 +23,7 @@ from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_o
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import breakable, time_column
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
@@ -44,7 +44,7 @@ COLOURS: Final = {
 }
 
 
-def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collection[int], str], ActionResult]:
+def _apply_to_each(change: Callable[..., BackfillRun], suffix: str) -> Callable[[Collection[int], str], ActionResult]:
     """Return an action that changes each of several runs separately."""
 
     def run(ids: Collection[int], actor: str) -> ActionResult:
@@ -55,7 +55,7 @@ def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collectio
                 changed += 1
             except services.ActionRefusedError as error:
                 refusals.append(str(error))
-        return ActionResult(f"{changed} {words}" if changed else "", refusals)
+        return ActionResult(f"{changed} {suffix}" if changed else "", refusals)
 
     return run
 
@@ -66,16 +66,16 @@ BACKFILL_ACTIONS: Final = {
         "Start",
         "The images of this preview are mirrored, about 50 queued at a time: first images that pods wait for, then "
         "the most used. Copies that pods request have priority.",
-        _each(services.start_run, "started."),
+        _apply_to_each(services.start_run, "started."),
     ),
     "pause": BulkAction(
         "pause",
         "Pause",
         "No more copies are requested. Jobs that are already queued still run. You can resume the backfill later.",
-        _each(services.pause_run, "paused."),
+        _apply_to_each(services.pause_run, "paused."),
     ),
     "resume": BulkAction(
-        "resume", "Resume", "The remaining images are mirrored.", _each(services.resume_run, "resumed.")
+        "resume", "Resume", "The remaining images are mirrored.", _apply_to_each(services.resume_run, "resumed.")
     ),
     "cancel": BulkAction(
         "cancel",
@@ -83,11 +83,11 @@ BACKFILL_ACTIONS: Final = {
         "The remaining images are not mirrored, and queued jobs are cancelled, except those whose image pods have "
         "requested since. Images that are already mirrored stay at the target. You can preview a new backfill at any "
         "time.",
-        _each(services.cancel_run, "cancelled."),
+        _apply_to_each(services.cancel_run, "cancelled."),
         is_dangerous=True,
     ),
 }
-POSSIBLE: Final = {
+ACTIONS_BY_STATE: Final = {
     BackfillState.PREVIEW: ("start", "cancel"),
     BackfillState.RUNNING: ("pause", "cancel"),
     BackfillState.PAUSED: ("resume", "cancel"),
@@ -112,7 +112,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     search_fields = SEARCH_FIELDS[BackfillRun]
     ordering = ["-id"]
     actions = ["start", "pause", "resume", "cancel"]
-    empty_words = "Appear after a preview is requested, for a cluster that has images to mirror."
+    empty_message = "Appear after a preview is requested, for a cluster that has images to mirror."
     change_list_template = "admin/mirrors/backfills.html"
     detail_template = "admin/mirrors/backfill.html"
     live_template = "admin/mirrors/backfill_live.html"
@@ -145,29 +145,29 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     def requester(self, run: BackfillRun) -> str:
         return run.requested_by or "the configuration"
 
-    @in_files("size", lambda run: run.bytes_total if run.previewed_at else None)
+    @csv_column("size", lambda run: run.bytes_total if run.previewed_at else None)
     @admin.display(description="size")
     def size(self, run: BackfillRun) -> str:
         return size(run.bytes_total) if run.previewed_at else "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         clusters = of_clusters()
-        found = {
+        context = {
             "clusters": clusters,
             "is_watched": clusters or Cluster.objects.filter(listed_at__isnull=False).exists(),
             "may_operate": self.has_operate_permission(request),
         }
-        return super().changelist_view(request, {**found, **(extra_context or {})})
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def live(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
-        actions = [BACKFILL_ACTIONS[name] for name in POSSIBLE.get(BackfillState(row.state), ())]
-        is_looking = row.state == BackfillState.PREVIEW and row.previewed_at is None
+        actions = [BACKFILL_ACTIONS[name] for name in ACTIONS_BY_STATE.get(BackfillState(row.state), ())]
+        is_previewing = row.state == BackfillState.PREVIEW and row.previewed_at is None
         return {
             "progress": backfill_progress(row),
             "skipped": skipped_by_reason(row),
-            "is_looking": is_looking,
+            "is_looking": is_previewing,
             "is_finished": not row.is_open,
-            "actions": [action for action in actions if not (is_looking and action.name == "start")],
+            "actions": [action for action in actions if not (is_previewing and action.name == "start")],
             "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
         }
 
@@ -222,8 +222,8 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     search_fields = SEARCH_FIELDS[BackfillImage]
     ordering = ["-run", "rank"]
     sortable_by = ()
-    empty_words = "Appear with a preview of a backfill."
-    left_out = ("source", "is_awaited", "details", "size_bytes")
+    empty_message = "Appear with a preview of a backfill."
+    omitted_fields = ("source", "is_awaited", "details", "size_bytes")
 
     @admin.display(description="image")
     def image(self, row: BackfillImage) -> str:
@@ -243,7 +243,7 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     def awaited(self, row: BackfillImage) -> str:
         return "yes" if row.is_awaited else "no"
 
-    @in_files("size", lambda row: row.size_bytes)
+    @csv_column("size", lambda row: row.size_bytes)
     @admin.display(description="size")
     def bytes(self, row: BackfillImage) -> str:
         return size(row.size_bytes)

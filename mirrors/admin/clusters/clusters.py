@@ -28,13 +28,13 @@ class NameFilter(ClusterListFilter):
 @admin.register(Cluster)
 class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     list_display = ["name", "version", "pods", "nodes", "shown_state", "listed", "seen", "shown_problem"]
-    empty_words = NEEDS_WATCHER
+    empty_message = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     list_filter = [NameFilter]
     search_fields = SEARCH_FIELDS[Cluster]
     ordering = ["name"]
 
-    left_out = ("scope_problem",)
+    omitted_fields = ("scope_problem",)
 
     listed = time_column("listed_at", "all objects listed")
     seen = time_column("seen_at", "last report")
@@ -63,7 +63,7 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     list_display = ["name", "cluster", "platform", "ready", "pulled"]
     list_filter = ["ready", ClusterListFilter]
-    empty_words = NEEDS_WATCHER
+    empty_message = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = SEARCH_FIELDS[ClusterNode]
     ordering = ["-id"]

@@ -29,7 +29,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     list_filter = ["cause", "at", "is_mirrored", ClusterListFilter]
     sortable_by = None  # few rows: those that fail now
     list_before_template = "admin/mirrors/stale_hint.html"
-    empty_words = "Appear while pods cannot pull their image, if a watcher runs (manage.py watch)."
+    empty_message = "Appear while pods cannot pull their image, if a watcher runs (manage.py watch)."
     search_fields = SEARCH_FIELDS[PullFailure]
     ordering = ["-pods", "-id"]
     fields = (
@@ -79,11 +79,11 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     @admin.display(description="mirrored image")
     def mirrored_image(self, row: PullFailure) -> Any:
         """Return a link to the page with the actions on this image."""
-        found = ImageMapping.objects.filter(source=row.source).only("pk", "source").first() if row.source else None
-        if found is None:
+        mapping = ImageMapping.objects.filter(source=row.source).only("pk", "source").first() if row.source else None
+        if mapping is None:
             return NOTHING
-        link = reverse("admin:mirrors_imagemapping_change", args=[found.pk])
-        return format_html('<a href="{}">Mirror, verify or pause {}</a>', link, found.source)
+        link = reverse("admin:mirrors_imagemapping_change", args=[mapping.pk])
+        return format_html('<a href="{}">Mirror, verify or pause {}</a>', link, mapping.source)
 
     @admin.display(description="some of the pods")
     def some_pods(self, row: PullFailure) -> Any:

@@ -56,8 +56,8 @@ class Choice:
     list: str = ""
 
     @classmethod
-    def of(cls, given: QueryDict) -> Choice:
-        return cls(**{name: given.get(name, "")[:260] for name in cls.__slots__})
+    def of(cls, query: QueryDict) -> Choice:
+        return cls(**{name: query.get(name, "")[:260] for name in cls.__slots__})
 
     def link(self, **changes: str) -> str:
         """Return the query of the page with other choices. Empty choices are omitted."""
@@ -68,7 +68,7 @@ class Choice:
 @admin.register(ReadinessSample)
 class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
     list_display = ["hour", "cluster", "workloads", "unprotected"]
-    empty_words = NEEDS_WATCHER
+    empty_message = NEEDS_WATCHER
     ordering = ["-id"]
     search_fields = ["cluster"]
 
@@ -81,14 +81,14 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         choice = Choice.of(request.GET)
-        config, drill, problem = _asked(request, choice)
+        config, drill, problem = _run_drill(request, choice)
         context = {
             **self.admin_site.each_context(request),
             "title": "Readiness",
             "opts": self.opts,
             "choice": choice,
             "problem": problem,
-            **(_shown(request, choice, drill) if config and drill else {}),
+            **(_page_context(request, choice, drill) if config and drill else {}),
         }
         return TemplateResponse(request, "admin/mirrors/readiness.html", context)
 
@@ -98,7 +98,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             raise PermissionDenied
         choice = Choice.of(request.POST if request.method == "POST" else request.GET)
         back = reverse("admin:mirrors_readinesssample_changelist") + choice.link()
-        config, drill, problem = _asked(request, choice)
+        config, drill, problem = _run_drill(request, choice)
         if request.method == "POST":
             show_result(request, _mirror(request, drill, config) if drill and config else ActionResult("", [problem]))
             return HttpResponseRedirect(back)
@@ -118,44 +118,44 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         return TemplateResponse(request, "admin/mirrors/mirror_missing.html", context)
 
 
-def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill | None, str]:
+def _run_drill(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill | None, str]:
     """Return the configuration, the drill, and the reason why there is no drill."""
     source = configured.source()
     if source is None:
         return None, None, NOT_CONFIGURED
     config = source.current
-    asked = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
+    drill_request = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
     # Keep the targets, because the banner of the page shows them too.
     disturbed = cache_targets(request, list(disturbed_targets()))
     targets = [TargetState(row.cluster, row.registry, row.state) for row in disturbed]
     try:
-        return config, recent_drill(asked, config, targets), ""
+        return config, recent_drill(drill_request, config, targets), ""
     except (NotListedError, RegistryNameError) as error:
         return config, None, str(error)
 
 
 def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     try:
-        done = missing_images.mirror_missing(drill, config, requested_by=request.user.get_username())
+        result = missing_images.mirror_missing(drill, config, requested_by=request.user.get_username())
     except ActionRefusedError as error:
         return ActionResult("", [str(error)])
-    words = f"{done.created} image{'' if done.created == 1 else 's'} queued."
-    active = f" {done.active} already had a job." if done.active else ""
-    left = f" {done.remaining} remain: mirror again to queue them." if done.remaining else ""
-    return ActionResult(words + active + left, done.refusals)
+    message = f"{result.created} image{'' if result.created == 1 else 's'} queued."
+    active = f" {result.active} already had a job." if result.active else ""
+    remaining = f" {result.remaining} remain: mirror again to queue them." if result.remaining else ""
+    return ActionResult(message + active + remaining, result.refusals)
 
 
-def _shown(request: HttpRequest, choice: Choice, drill: Drill) -> dict[str, Any]:
+def _page_context(request: HttpRequest, choice: Choice, drill: Drill) -> dict[str, Any]:
     is_drift = choice.list == "drift"
     rows: list[Any] = list(drill.drift) if is_drift else list(drill.missing_of(gap=choice.reason))
-    listed = Paginator(rows, ROWS_OF_PAGE).get_page(request.GET.get("p"))
+    page = Paginator(rows, ROWS_OF_PAGE).get_page(request.GET.get("p"))
     points = trend(drill.cluster)
     worst = sorted(drill.namespaces.items(), key=lambda entry: (-entry[1].unprotected, entry[0]))
     return {
         "drill": drill,
         "is_drift": is_drift,
-        "page": listed,
-        "pages": [(number, choice.link(p=str(number))) for number in _numbers(listed)],
+        "page": page,
+        "pages": [(number, choice.link(p=str(number))) for number in _numbers(page)],
         "clusters": _clusters(choice, drill),
         "registries": [(name, choice.link(without=name), name == drill.without) for name in ("", *drill.registries)],
         "reasons": [_reason(choice, gap, images) for gap, images in drill.gaps.items()],

@@ -30,7 +30,7 @@ class StateFilter(DropdownFilter):
     title, parameter_name = "state", "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(words)) for value, words in RunningState.choices]
+        return [(value, str(text)) for value, text in RunningState.choices]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
         return rows.filter(state=self.value()) if self.value() else rows.exclude(state=RunningState.ENDED)
@@ -59,7 +59,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
         "changed",
     ]
     list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterListFilter]
-    empty_words = NEEDS_WATCHER
+    empty_message = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = SEARCH_FIELDS[RunningImage]
     searches_by_keys = True
@@ -67,7 +67,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     ordering = ["-id"]
     sortable_by = ()  # only the default order has an index
 
-    left_out = ("workload_kind",)
+    omitted_fields = ("workload_kind",)
 
     changed = time_column("last_seen_at", "last change")
     shown_namespace = namespace_column

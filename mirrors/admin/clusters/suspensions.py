@@ -37,8 +37,8 @@ def _release(ids: Collection[int], actor: str) -> ActionResult:
 
 def _declare_healthy(ids: Collection[int], actor: str) -> ActionResult:
     count = services.declare_healthy(health_ids=ids, requested_by=actor)
-    words = f"{count:,} declared healthy." if count else ""
-    return ActionResult(words, () if count else ("All of these targets are already healthy.",))
+    message = f"{count:,} declared healthy." if count else ""
+    return ActionResult(message, () if count else ("All of these targets are already healthy.",))
 
 
 RELEASE: Final = BulkAction(
@@ -61,7 +61,7 @@ DECLARE_HEALTHY: Final = BulkAction(
 class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     list_display = ["source", "shown_namespace", "workload_kind", "workload", "state", "count", "detected", "expires"]
     list_filter = [OwnNamespaceFilter, ClusterListFilter]
-    empty_words = "Appear when the pods of a workload are deleted again and again right after they were swapped."
+    empty_message = "Appear when the pods of a workload are deleted again and again right after they were swapped."
     search_fields = SEARCH_FIELDS[RestartLoop]
     ordering = ["-id"]
     actions = ["release"]
@@ -90,7 +90,7 @@ class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     list_filter = ["state", ClusterListFilter]
     row_names = ("target", "targets")
     sortable_by = None  # a row for each cluster
-    empty_words = "Appear when pods on two nodes cannot pull from the target, if a watcher runs (manage.py watch)."
+    empty_message = "Appear when pods on two nodes cannot pull from the target, if a watcher runs (manage.py watch)."
     search_fields = SEARCH_FIELDS[TargetHealth]
     ordering = ["cluster", "registry"]
     actions = ["declare_healthy"]

@@ -94,7 +94,7 @@ class SubmittedExpression:
 def try_page(request: HttpRequest) -> HttpResponse:
     """Show the page for a GET with ``filter`` or ``admission``, or for a POST from the edit form with its current
     expression."""
-    _require(request)
+    _check_permission(request)
     row = _row(request.POST.get("filter") or request.GET.get("filter"))
     initial: dict[str, Any] = {"jmespath": row.jmespath if row else "", "filter": row.pk if row else None}
     initial |= {"admission": request.GET.get("admission", "")}
@@ -109,7 +109,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
         newest = AdmissionSample.objects.order_by("-id").values_list("pk", flat=True).first()
         initial["admission"] = str(newest or "")
     form = TrialForm(initial=initial)
-    asked = _compile(str(initial["jmespath"]), row, number_in(initial.get("position")), initial.get("cluster"))
+    submitted = _compile(str(initial["jmespath"]), row, parse_number(initial.get("position")), initial.get("cluster"))
     context = {
         **admin.site.each_context(request),
         "title": f"Try filter {row.name}" if row else "Try a filter",
@@ -117,31 +117,31 @@ def try_page(request: HttpRequest) -> HttpResponse:
         "row": row,
         "may_change": row and row.managed_by != ManagedBy.CONFIG and request.user.has_perm("mirrors.change_filter"),
         "has_samples": len(form.fields["admission"].choices) > 1,  # type: ignore[attr-defined]
-        **_answers(asked, str(initial["admission"]), str(initial.get("pod") or "")),
+        **_results_context(submitted, str(initial["admission"]), str(initial.get("pod") or "")),
     }
     return render(request, "admin/mirrors/filter_try.html", context)
 
 
 @require_POST
-def answers(request: HttpRequest) -> HttpResponse:
+def trial_results(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that is refreshed while the user types."""
-    _require(request)
-    asked = _from_post(request)
-    context = _answers(asked, request.POST.get("admission", ""), request.POST.get("pod", ""))
+    _check_permission(request)
+    submitted = _from_post(request)
+    context = _results_context(submitted, request.POST.get("admission", ""), request.POST.get("pod", ""))
     return render(request, "admin/mirrors/filter_answers.html", context)
 
 
 @require_POST
 def impact_of_form(request: HttpRequest) -> HttpResponse:
     """Return the effect of saving on the admissions of the last 24 hours."""
-    _require(request)
-    asked = _from_post(request)
-    found = filter_plans.impact(asked.plan) if asked.plan else None
+    _check_permission(request)
+    submitted = _from_post(request)
+    impact = filter_plans.impact(submitted.plan) if submitted.plan else None
     context = {
-        "impact": found,
-        "candidate": asked.plan.candidate if asked.plan else "",
-        "left_out": _by_image(found.left_out) if found else [],
-        "mirrored": _by_image(found.mirrored) if found else [],
+        "impact": impact,
+        "candidate": submitted.plan.candidate if submitted.plan else "",
+        "left_out": _by_image(impact.left_out) if impact else [],
+        "mirrored": _by_image(impact.mirrored) if impact else [],
     }
     return render(request, "admin/mirrors/filter_impact.html", context)
 
@@ -152,19 +152,19 @@ def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
     for change in changes:
         groups.setdefault((change.image, change.by), []).append(change)
     return [
-        {"image": image, "by": by, "some": found[:SHOWN_PODS], "more": max(0, len(found) - SHOWN_PODS)}
-        for (image, by), found in groups.items()
+        {"image": image, "by": by, "some": image_changes[:SHOWN_PODS], "more": max(0, len(image_changes) - SHOWN_PODS)}
+        for (image, by), image_changes in groups.items()
     ]
 
 
-def _require(request: HttpRequest) -> None:
+def _check_permission(request: HttpRequest) -> None:
     if not request.user.has_perm(VIEW_FILTER):
         raise PermissionDenied
 
 
 def _from_post(request: HttpRequest) -> SubmittedExpression:
     text = request.POST.get("jmespath", "").replace("\r\n", "\n")
-    position, cluster = number_in(request.POST.get("position")), request.POST.get("cluster")
+    position, cluster = parse_number(request.POST.get("position")), request.POST.get("cluster")
     return _compile(text, _row(request.POST.get("filter")), position, cluster)
 
 
@@ -180,47 +180,47 @@ def _compile(expression: str, row: Filter | None, position: int | None, cluster:
         return SubmittedExpression(expression, row, None, message_with_caret(expression, error))
 
 
-def _answers(asked: SubmittedExpression, admission: str, pod: str) -> dict[str, Any]:
+def _results_context(submitted: SubmittedExpression, admission: str, pod: str) -> dict[str, Any]:
     """Return the results of the expression on the chosen pods; without a valid expression, those of the active
     filters."""
-    candidate = asked.plan.candidate if asked.plan else ""
-    cluster, found, problem = _pods(admission, pod, (asked.plan.cluster if asked.plan else "") or own_cluster())
-    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.active_filters(cluster)
+    candidate = submitted.plan.candidate if submitted.plan else ""
+    cluster, pods, problem = _pods(admission, pod, (submitted.plan.cluster if submitted.plan else "") or own_cluster())
+    chain = submitted.plan.chain_to_try(cluster) if submitted.plan else filter_plans.active_filters(cluster)
     # One deadline for all pods, because this runs while the user types.
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
-        "asked": asked,
-        "warning": " ".join(filter(None, (filter_warning(asked.expression), _cluster_warning(asked)))),
+        "submitted": submitted,
+        "warning": " ".join(filter(None, (filter_warning(submitted.expression), _cluster_warning(submitted)))),
         "shown_pods": [
-            {**_tried(pod, chain, candidate, deadline), "place": qualified_namespace(cluster, pod.namespace)}
-            for pod in found[:MOST_TRIED_PODS]
+            {**_trial(pod, chain, candidate, deadline), "place": qualified_namespace(cluster, pod.namespace)}
+            for pod in pods[:MOST_TRIED_PODS]
         ],
-        "pods_not_tried": len(found[MOST_TRIED_PODS:]),
+        "pods_not_tried": len(pods[MOST_TRIED_PODS:]),
         "pod_problem": problem,
         "candidate": candidate,
         "budget": BUDGET,
     }
 
 
-def _cluster_warning(asked: SubmittedExpression) -> str:
-    tried = Filter(cluster=asked.plan.cluster) if asked.plan else Filter()
-    return unknown_clusters_warning(tried, known_clusters)
+def _cluster_warning(submitted: SubmittedExpression) -> str:
+    row = Filter(cluster=submitted.plan.cluster) if submitted.plan else Filter()
+    return unknown_clusters_warning(row, known_clusters)
 
 
-def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
-    found = try_filters(pod.pod, pod.namespace, chain, deadline=deadline)
+def _trial(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
+    results = try_filters(pod.pod, pod.namespace, chain, deadline=deadline)
     trials = [
         {"trial": trial, "own": next((a for a in trial.results if a.name == candidate), None)}
-        for trial in found
+        for trial in results
         if trial.winner != NOT_TRIED
     ]
-    return {"title": pod.title, "trials": trials, "not_tried": len(found) - len(trials)}
+    return {"title": pod.title, "trials": trials, "not_tried": len(results) - len(trials)}
 
 
 def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifest], str]:
     """Return the cluster of the pods, the pods, and an error message. The pods are the one of the chosen admission, or
     else the pasted ones, which are tried as pods of ``cluster``."""
-    number = number_in(admission)
+    number = parse_number(admission)
     if number is not None:
         sample = AdmissionSample.objects.filter(pk=number).first()
         if sample is None:
@@ -237,14 +237,14 @@ def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifes
 
 def _recent(chosen: str) -> list[tuple[str, str]]:
     rows = list(AdmissionSample.objects.defer("pod", "decisions").order_by("-id")[:RECENT])
-    number = number_in(chosen)
+    number = parse_number(chosen)
     if number is not None and number not in {row.pk for row in rows}:
         rows += AdmissionSample.objects.defer("pod", "decisions").filter(pk=number)
     now = timezone.now()
-    return [(str(r.pk), f"{_place(r)}/{r.pod_name or r.workload}, {_age(r.created_at, now)}") for r in rows]
+    return [(str(r.pk), f"{_namespace_of(r)}/{r.pod_name or r.workload}, {_age(r.created_at, now)}") for r in rows]
 
 
-def _place(row: AdmissionSample) -> str:
+def _namespace_of(row: AdmissionSample) -> str:
     return qualified_namespace(row.cluster, row.namespace)
 
 
@@ -253,13 +253,13 @@ def _age(at: datetime, now: datetime) -> str:
 
 
 def _row(value: str | None) -> Filter | None:
-    number = number_in(value)
+    number = parse_number(value)
     rows = list(Filter.objects.filter(pk=number)) if number is not None else []
     declared.apply_declared_values(rows, declared.active_rows(Filter))
     return rows[0] if rows else None
 
 
-def number_in(value: object) -> int | None:
+def parse_number(value: object) -> int | None:
     """Return a number that is valid as a key or position; None for any other value."""
     text = str(value if value is not None else "")
     if not text.removeprefix("-").isdecimal() or len(text) > 18:

@@ -68,7 +68,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         "origin",
         "trial",
     ]
-    empty_words = "Filters of the configuration file and filters that you add appear here."
+    empty_message = "Filters of the configuration file and filters that you add appear here."
     list_filter = ["managed_by", "enabled"]
     search_fields = SEARCH_FIELDS[Filter]
     ordering = ["managed_by", "position", "id"]
@@ -84,12 +84,12 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("mirrors/trials.css",)}
 
     def get_urls(self) -> list[URLPattern]:
-        ours = [
+        urls = [
             path("try/", self.admin_site.admin_view(filter_pages.try_page), name="mirrors_filter_try"),
-            path("try/answers/", self.admin_site.admin_view(filter_pages.answers), name="mirrors_filter_answers"),
+            path("try/answers/", self.admin_site.admin_view(filter_pages.trial_results), name="mirrors_filter_answers"),
             path("try/impact/", self.admin_site.admin_view(filter_pages.impact_of_form), name="mirrors_filter_impact"),
         ]
-        return [*ours, *super().get_urls()]
+        return [*urls, *super().get_urls()]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read the hits of all rows of the page with one query."""
@@ -112,7 +112,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         row = self.get_object(request, object_id) if object_id else None
-        extra = {"row": row, "file_place": _place(row) if row else ""}
+        extra = {"row": row, "file_place": _location_in_file(row) if row else ""}
         return super().changeform_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def add_view(
@@ -124,8 +124,8 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
             tried = QueryDict(mutable=True)
             # An unchecked box is sent as an empty value. Other empty fields are dropped, so that they have their
             # defaults.
-            given = {name: request.POST[name] for name in FIELDS if name in request.POST}
-            tried.update({name: value for name, value in given.items() if value or name == "enabled"})
+            fields = {name: request.POST[name] for name in FIELDS if name in request.POST}
+            tried.update({name: value for name, value in fields.items() if value or name == "enabled"})
             request.method, request.GET = "GET", tried  # type: ignore[assignment]
         return super().add_view(request, form_url, extra_context)
 
@@ -144,7 +144,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
             for name in ("jmespath", "name", "cluster"):
                 setattr(row, name, request.POST.get(name, getattr(row, name)))
             row.enabled = bool(request.POST.get("enabled", row.enabled))
-            if (position := filter_pages.number_in(request.POST.get("position"))) is not None:
+            if (position := filter_pages.parse_number(request.POST.get("position"))) is not None:
                 row.position = position
         return row
 
@@ -167,17 +167,16 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Filter], *, enabled: bool) -> None:
         from_file = rows.filter(managed_by=ManagedBy.CONFIG).count()
-        ours = list(rows.exclude(managed_by=ManagedBy.CONFIG))
-        for row in ours:
+        editable = list(rows.exclude(managed_by=ManagedBy.CONFIG))
+        for row in editable:
             row.enabled = enabled
             row.save(update_fields=["enabled", "updated_at"])
-        if ours:
-            self.message_user(request, f"{len(ours)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
+        if editable:
+            self.message_user(request, f"{len(editable)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
         if from_file:
-            words = (
-                f"{from_file} from the configuration file: change {_file()}; webhooks apply the change automatically."
-            )
-            self.message_user(request, words, messages.WARNING)
+            message = f"{from_file} from the configuration file: change {_config_file()}; webhooks apply the change"
+            message += " automatically."
+            self.message_user(request, message, messages.WARNING)
 
     @display(description="JMESPath", ordering="jmespath")
     def shown_jmespath(self, row: Filter) -> SafeString:
@@ -204,12 +203,12 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         return format_html('<a class="text-link swapper-link" href="{}">Try it</a>', link)
 
 
-def _place(row: Filter) -> str:
+def _location_in_file(row: Filter) -> str:
     """Return the place of the filter in the configuration file; empty for a filter that was added in the admin."""
-    return f"{row.name} in {_file()}" if row.managed_by == ManagedBy.CONFIG else ""
+    return f"{row.name} in {_config_file()}" if row.managed_by == ManagedBy.CONFIG else ""
 
 
-def _file() -> str:
+def _config_file() -> str:
     environment = settings.ENVIRONMENT
-    found = configuration.find(str(environment.config) if environment.config else None)
-    return str(found or ".k8s-image-swapper.yaml")
+    config_path = configuration.find(str(environment.config) if environment.config else None)
+    return str(config_path or ".k8s-image-swapper.yaml")

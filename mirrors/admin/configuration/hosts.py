@@ -17,7 +17,7 @@ from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, confirmation_page
 from mirrors.admin.tools.lists.columns import time_column
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 from mirrors.models import HostBudget
 from mirrors.selectors.jobs.free_hosts import with_waiting
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -58,12 +58,12 @@ def _waiting(row: HostBudget) -> int | None:
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "budget", "account", "pulls", "paused", "waiting", "updated"]
     sortable_by = None  # few rows
-    empty_words = "Appear when a registry has a budget, limits requests or reports remaining pulls."
+    empty_message = "Appear when a registry has a budget, limits requests or reports remaining pulls."
     search_fields = SEARCH_FIELDS[HostBudget]
     ordering = ["host", "operation"]
     actions = ["resume"]
 
-    left_out = ("credential", "resting_until", "pull_limit", "held_until", "held_from")
+    omitted_fields = ("credential", "resting_until", "pull_limit", "held_until", "held_from")
 
     updated = time_column("updated_at", "reported")
 
@@ -79,20 +79,20 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         """Return the credentials whose pulls are counted. Budgets of requests apply to all credentials."""
         return row.credential or ("anonymous" if row.remaining is not None else "–")
 
-    @in_files("remaining pulls", lambda row: _pulls(row, ""))
+    @csv_column("remaining pulls", lambda row: _pulls(row, ""))
     @admin.display(description="remaining pulls", ordering="remaining")
     def pulls(self, row: HostBudget) -> str:
         return _pulls(row, ",") or "–"
 
-    @in_files("rate limited until", lambda row: row.paused_until)
+    @csv_column("rate limited until", lambda row: row.paused_until)
     @admin.display(description="rate limited")
     def paused(self, row: HostBudget) -> Any:
         if row.paused_until:
             return format_html("retry {}", when(row.paused_until))
         return "–" if row.resting_until is None else "ended; one copy is tried before the others"
 
-    @in_files("waiting copies", _waiting)
-    @in_files("copies wait until", lambda row: row.low_priority_until)
+    @csv_column("waiting copies", _waiting)
+    @csv_column("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
         """Return how many copies wait for the host. If only copies of some priorities wait, add these priorities and
@@ -100,8 +100,8 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         if (count := _waiting(row)) is None:
             return "–"
         if row.resting_until is None and row.low_priority_until:
-            words = ", ".join(row.waiting_priorities)
-            return format_html("{} ({}: {})", f"{count:,}", words, when(row.low_priority_until))
+            priorities = ", ".join(row.waiting_priorities)
+            return format_html("{} ({}: {})", f"{count:,}", priorities, when(row.low_priority_until))
         return f"{count:,}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HostBudget]:

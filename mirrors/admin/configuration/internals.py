@@ -33,7 +33,7 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 @admin.register(BudgetShare)
 class BudgetShareAdmin(ReadOnlyAdmin[BudgetShare]):
     list_display = ["budget", "worker", "wanted", "granted", "expires"]
-    empty_words = "Appear while workers send requests to a registry that has a budget."
+    empty_message = "Appear while workers send requests to a registry that has a budget."
     list_select_related = ["budget"]
     search_fields = ["budget__host", "worker"]
     ordering = ["-id"]
@@ -44,7 +44,7 @@ class BudgetShareAdmin(ReadOnlyAdmin[BudgetShare]):
 @admin.register(WorkLease)
 class WorkLeaseAdmin(ReadOnlyAdmin[WorkLease]):
     list_display = ["name", "holder", "expires"]
-    empty_words = (
+    empty_message = (
         "Appear while a worker runs a task that only one process may run at a time, such as checking images at the "
         "target."
     )

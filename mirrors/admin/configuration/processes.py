@@ -46,7 +46,7 @@ def is_running(row: Instance) -> bool:
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "cluster", "name", "state", "target", "notes", "started", "seen"]
     sortable_by = None  # few rows
-    empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
+    empty_message = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role", ClusterListFilter]
     search_fields = SEARCH_FIELDS[Instance]
     ordering = ["role", "cluster", "name"]
@@ -70,7 +70,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
             # The last report of a stopped process is outdated.
             return "–"
         facts = row.facts
-        found = [
+        parts = [
             "dry run" if facts.get("dry_run") else "",
             "switched off" if facts.get("switched_off") else "",
             "the configuration file has an error and is not applied" if facts.get("problem") else "",
@@ -80,4 +80,4 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
             str(facts.get("state") or ""),
             f"{facts['processes']} processes" if facts.get("processes") else "",
         ]
-        return ", ".join(filter(None, found)) or "–"
+        return ", ".join(filter(None, parts)) or "–"

@@ -83,7 +83,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         "is_enabled",
         "managed_by",
     ]
-    empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
+    empty_message = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = SEARCH_FIELDS[Registry]
     ordering = ["role", "endpoint"]
@@ -130,8 +130,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         """Save the row as a source, because the target is set in the configuration file."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
         # A form sends all fields. Only a changed one shows that the user entered credentials for the new host.
-        given = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
-        if obj.clear_credentials_of_former_host(provided=given):
+        entered = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
+        if obj.clear_credentials_of_former_host(provided=entered):
             messages.warning(request, CREDENTIALS_CLEARED)
         super().save_model(request, obj, form, change)
 
@@ -139,17 +139,17 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         registry = self.get_object(request, object_id)
-        about = _about(registry, self.may_test(request)) if registry is not None else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+        context = _page_context(registry, self.may_test(request)) if registry is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
-        own = [
+        registry_urls = [
             path("<int:key>/test/", guard(require_POST(self.test_view)), name="mirrors_registry_test"),
             path("<int:key>/storage/", guard(self.storage_view), name="mirrors_registry_storage"),
             path("<int:key>/test/live/", guard(self.live_view), name="mirrors_registry_test_live"),
         ]
-        return [*own, *super().get_urls()]
+        return [*registry_urls, *super().get_urls()]
 
     def may_test(self, request: HttpRequest) -> bool:
         """Return whether this user can test a registry, which needs the permission to change jobs."""
@@ -178,7 +178,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return render(request, "admin/mirrors/registry_test.html", context, status=status)
 
 
-def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
+def _page_context(registry: Registry, may_test: bool) -> dict[str, Any]:
     settings = EngineSettings()
     errors = _failed_at(registry).select_related("mapping").order_by("-id")
     if registry.endpoint.startswith("*."):
@@ -206,5 +206,5 @@ def _failed_at(registry: Registry) -> QuerySet[MirrorJob]:
 def _test_of(registry: Registry) -> dict[str, Any]:
     test = RegistryCheck.objects.filter(registry=registry).order_by("-id").first()
     is_live = test is not None and test.status in RegistryCheck.LIVE
-    waits = test is not None and test.status == "pending" and timezone.now() - test.created_at > NO_WORKER_AFTER
-    return {"registry": registry, "test": test, "is_live": is_live, "no_worker": waits}
+    no_worker = test is not None and test.status == "pending" and timezone.now() - test.created_at > NO_WORKER_AFTER
+    return {"registry": registry, "test": test, "is_live": is_live, "no_worker": no_worker}

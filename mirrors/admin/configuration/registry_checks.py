@@ -14,7 +14,7 @@ from mirrors.models import (
 @admin.register(RegistryCheck)
 class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
     list_display = ["registry", "status_label", "requested_by", "created", "finished"]
-    empty_words = "Appear after a connection test: open a registry and select Test connection."
+    empty_message = "Appear after a connection test: open a registry and select Test connection."
     list_filter = ["status"]
     list_select_related = ["registry"]
     search_fields = ["registry__endpoint"]

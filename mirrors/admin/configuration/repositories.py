@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import time_column
-from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
+from mirrors.admin.tools.row_fields import NOTHING, as_lines, json_as_text
 from mirrors.models import TargetRepository
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.services import request_settings
@@ -19,7 +19,7 @@ from mirrors.services import request_settings
 @admin.register(TargetRepository)
 class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
-    empty_words = "Appear after the first image is copied to a repository."
+    empty_message = "Appear after the first image is copied to a repository."
     list_filter = ["has_differences", "pulls_through"]
     filter_titles: ClassVar[dict[str, str]] = {"pulls_through": "pull-through cache"}
     list_select_related = ["registry"]
@@ -27,7 +27,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
 
-    left_out = ("has_differences", "pulls_through", "facts", "differences")
+    omitted_fields = ("has_differences", "pulls_through", "facts", "differences")
 
     def get_fields(self, request: HttpRequest, obj: TargetRepository | None = None) -> Any:
         return [*super().get_fields(request, obj), "differences_in_words", "settings_in_words"]
@@ -45,11 +45,11 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
     @admin.display(description="differences")
     def differences_in_words(self, row: TargetRepository) -> str:
-        return in_lines(map(_difference, row.differences)) or NOTHING
+        return as_lines(map(_difference, row.differences)) or NOTHING
 
     @admin.display(description="settings at the registry")
     def settings_in_words(self, row: TargetRepository) -> str:
-        return in_words(row.facts)
+        return json_as_text(row.facts)
 
     @admin.action(description="Apply the configured settings", permissions=["apply"])
     def apply_settings(self, request: HttpRequest, rows: QuerySet[TargetRepository]) -> None:
@@ -68,6 +68,6 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
 def _difference(difference: dict[str, str]) -> str:
     """Return a setting, its value at the registry, the configured value, and why it cannot be changed, as text."""
-    found, wanted = difference.get("found") or NOTHING, difference.get("wanted") or NOTHING
+    actual, configured = difference.get("found") or NOTHING, difference.get("wanted") or NOTHING
     problem = f" ({difference['problem']})" if difference.get("problem") else ""
-    return f"{difference['setting']}: {found}, configured: {wanted}{problem}"
+    return f"{difference['setting']}: {actual}, configured: {configured}{problem}"

@@ -17,13 +17,13 @@ from mirrors.templatetags.humanise import past
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_display = ["created", "user", "done", "object", "details"]
-    empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
+    empty_message = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = SEARCH_FIELDS[OperatorAction]
     ordering = ["-id"]
     row_names = ("action", "actions")
 
-    left_out = ("actor", "token", "subject")
+    omitted_fields = ("actor", "token", "subject")
 
     created = time_column("created_at", "time")
 

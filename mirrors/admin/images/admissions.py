@@ -18,7 +18,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.lists.columns import breakable
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 from mirrors.admin.tools.lists.list_rendering import labels
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
@@ -45,7 +45,7 @@ class DecisionFilter(DropdownFilter):
 @admin.register(AdmissionSample)
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "shown_namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
-    empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
+    empty_message = "Appear after a pod is admitted: create one. They are kept for seven days."
     list_filter = [OwnNamespaceFilter, DecisionFilter, ClusterListFilter]
     search_fields = SEARCH_FIELDS
     search_help_text = "Search by image, namespace, pod or workload"
@@ -77,7 +77,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
     shown_namespace = namespace_column
 
-    @in_files("when", lambda row: row.created_at)
+    @csv_column("when", lambda row: row.created_at)
     @display(description="when", ordering="id")
     def when(self, row: AdmissionSample) -> SafeString:
         return format_html(
@@ -88,7 +88,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     def shown_workload(self, row: AdmissionSample) -> str:
         return f"{row.workload_kind}/{row.workload}" if row.workload else row.workload_kind or "–"
 
-    @in_files("images", lambda row: ", ".join(d["image"] for d in row.decisions))
+    @csv_column("images", lambda row: ", ".join(d["image"] for d in row.decisions))
     @display(description="images")
     def shown_images(self, row: AdmissionSample) -> SafeString:
         """Return the first images, with the decision on hover."""
@@ -97,7 +97,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
         return format_html("{} {}", lines, more) if shown else mark_safe("–")
 
-    @in_files("reasons", lambda row: ", ".join(_reasons(row)))
+    @csv_column("reasons", lambda row: ", ".join(_reasons(row)))
     @display(description="reasons")
     def shown_reasons(self, row: AdmissionSample) -> SafeString:
         return labels(_reasons(row))
@@ -112,12 +112,12 @@ def _details(sample: AdmissionSample) -> dict[str, Any]:
     return {
         "sample": sample,
         "number": str(sample.pk),
-        "images": [_trail(d) for d in sample.decisions],
+        "images": [_decision_details(d) for d in sample.decisions],
         "pod_text": dump(sample.pod),
     }
 
 
-def _trail(decision: dict[str, Any]) -> dict[str, Any]:
+def _decision_details(decision: dict[str, Any]) -> dict[str, Any]:
     """Return the decision on one image, with the meaning of its reasons."""
     name = decision.get("filter")
     return {

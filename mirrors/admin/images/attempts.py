@@ -15,11 +15,11 @@ from mirrors.templatetags.humanise import size
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     list_display = ["id", "job", "number", "worker", "outcome", "error_type", "copied", "started", "finished"]
-    empty_words = "Appear after a worker starts a job."
+    empty_message = "Appear after a worker starts a job."
     # To search for failures and their reasons, use the list of jobs, which has indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
     list_before_template = "admin/mirrors/attempts_sum.html"
-    summed, summed_within = "bytes_copied", "finished_at"
+    summed_field, summed_time_field = "bytes_copied", "finished_at"
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     search_help_text = "Search by image or job number"
@@ -38,7 +38,7 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
 @admin.register(MirrorRequest)
 class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
     list_display = ["id", "job", "shown_namespace", "service_account", "workload", "created"]
-    empty_words = "Appear after a pod requests an image that is not mirrored yet."
+    empty_message = "Appear after a pod requests an image that is not mirrored yet."
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]

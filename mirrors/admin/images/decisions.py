@@ -15,7 +15,7 @@ from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespa
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
@@ -35,11 +35,11 @@ class CoverageFilter(DropdownFilter):
     title = parameter_name = "coverage"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in DECISION_CHOICES.items()]
+        return [(key, text) for key, (text, _) in DECISION_CHOICES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DecisionCount]) -> QuerySet[DecisionCount]:
-        found = DECISION_CHOICES.get(self.value() or "")
-        return queryset.filter(OF_ADMITTED[found[1]]) if found else queryset
+        choice = DECISION_CHOICES.get(self.value() or "")
+        return queryset.filter(OF_ADMITTED[choice[1]]) if choice else queryset
 
 
 @admin.register(DecisionCount)
@@ -54,7 +54,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         "shown_first_seen",
         "images",
     ]
-    empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
+    empty_message = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_filter = [
         CoverageFilter,
         RecentDecisions,
@@ -78,7 +78,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         """Return the hour as a range, because a relative time would look like the age of the decisions."""
         return hour_from(row.hour)
 
-    @in_files("first seen", lambda row: row.first_seen)
+    @csv_column("first seen", lambda row: row.first_seen)
     @admin.display(description="first seen")
     def shown_first_seen(self, row: DecisionCount) -> str:
         """Return whether these images were in their first pod. The same reason has a row for first pods, and one for
@@ -86,4 +86,4 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         return "yes" if row.first_seen else NOTHING
 
     list_before_template = "admin/mirrors/decisions_sum.html"
-    summed, summed_within = "images", "hour"
+    summed_field, summed_time_field = "images", "hour"

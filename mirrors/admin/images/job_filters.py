@@ -21,8 +21,8 @@ class FailedAtFilter(TextFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
         hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
-        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[: links.HOSTS_IN_URL]) if hosts else queryset
-        return found
+        rows: QuerySet[MirrorJob] = queryset.failed_at(*hosts[: links.HOSTS_IN_URL]) if hosts else queryset
+        return rows
 
 
 class LastOfImageFilter(DropdownFilter):

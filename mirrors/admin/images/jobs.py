@@ -32,7 +32,7 @@ from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import error_type_column, shortened, status, time_column
-from mirrors.admin.tools.lists.csv_export import in_files
+from mirrors.admin.tools.lists.csv_export import csv_column
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority, Trigger
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
@@ -46,19 +46,21 @@ UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACK
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
-    acted = services.retry_jobs(job_ids=ids, requested_by=actor)
+    result = services.retry_jobs(job_ids=ids, requested_by=actor)
     page = (
-        reverse("admin:mirrors_mirrorjob_change", args=list(acted.created_ids)) if len(acted.created_ids) == 1 else ""
+        reverse("admin:mirrors_mirrorjob_change", args=list(result.created_ids)) if len(result.created_ids) == 1 else ""
     )
-    return replace(requested_jobs_result(acted, "queued again."), page=page)
+    return replace(requested_jobs_result(result, "queued again."), page=page)
 
 
 def _cancel(ids: Collection[int], actor: str) -> ActionResult:
-    acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
-    ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
-    asked = len(acted.jobs) - ended
-    words = [f"{ended:,} cancelled."] * bool(ended) + [f"{asked:,} running: cancel requested."] * bool(asked)
-    return ActionResult(" ".join(words), acted.refusals)
+    result = services.cancel_jobs(job_ids=ids, requested_by=actor)
+    cancelled = sum(job.status == JobStatus.CANCELLED for job in result.jobs)
+    requested = len(result.jobs) - cancelled
+    messages = [f"{cancelled:,} cancelled."] * bool(cancelled) + [f"{requested:,} running: cancel requested."] * bool(
+        requested
+    )
+    return ActionResult(" ".join(messages), result.refusals)
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -113,7 +115,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "priority",
     ]
     sortable_by = ("id", "created", "finished")
-    empty_words = "Appear after a copy is requested: create a pod, or run manage.py mirror nginx:1.27."
+    empty_message = "Appear after a copy is requested: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [
         "status",
         "error_class",
@@ -140,19 +142,19 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def row_title(self, row: Any) -> str:
         return f"Job {row.pk}: {row.mapping.source}"
 
-    @in_files("image", lambda job: job.mapping.source)
+    @csv_column("image", lambda job: job.mapping.source)
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
         return shortened(job.mapping.source)
 
     reason = error_type_column
 
-    @in_files("next attempt", starts_at)
+    @csv_column("next attempt", starts_at)
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
         return next_attempt(job, is_short=True) or "–"
 
-    @in_files("duration (seconds)", _duration)
+    @csv_column("duration (seconds)", _duration)
     @admin.display(description="duration")
     def duration(self, job: MirrorJob) -> str:
         seconds = _duration(job)
@@ -190,11 +192,11 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     def get_urls(self) -> list[URLPattern]:
         guard: Callable[..., Any] = self.admin_site.admin_view
-        own = [
+        job_urls = [
             path("<int:key>/priority/", guard(require_POST(self.priority_view)), name="mirrors_mirrorjob_priority"),
             path("retry-failed/", guard(self.retry_failed_view), name="mirrors_mirrorjob_retry_failed"),
         ]
-        return [*own, *super().get_urls()]
+        return [*job_urls, *super().get_urls()]
 
     def priority_view(self, request: HttpRequest, key: int) -> HttpResponse:
         if not self.has_operate_permission(request):

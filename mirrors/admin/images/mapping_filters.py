@@ -33,11 +33,11 @@ class MappingStateFilter(DropdownFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in LISTED.items()]
+        return [(key, text) for key, (text, _) in LISTED.items()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        found = LISTED.get(self.value() or "")
-        return queryset.filter(found[1]) if found else queryset
+        choice = LISTED.get(self.value() or "")
+        return queryset.filter(choice[1]) if choice else queryset
 
 
 class ReasonFilter(DropdownFilter):
@@ -47,7 +47,7 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, str(words)) for key, words in REASON_CHOICES if key]
+        return [(key, str(text)) for key, text in REASON_CHOICES if key]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         reason = self.value()
@@ -61,13 +61,13 @@ class SeenFilter(DropdownFilter):
     parameter_name = "seen"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _, _) in AGES.items()]
+        return [(key, text) for key, (text, _, _) in AGES.items()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        found = AGES.get(self.value() or "")
-        if found is None:
+        choice = AGES.get(self.value() or "")
+        if choice is None:
             return queryset
-        _, age, is_within = found
+        _, age, is_within = choice
         since = timezone.now() - age
         return queryset.filter(last_seen_at__gte=since) if is_within else queryset.filter(last_seen_at__lt=since)
 
@@ -85,10 +85,10 @@ class AccessFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Rows:
-        found: Rows = queryset
+        rows: Rows = queryset
         if self.value() == PRIVATE:
-            return found.private()  # type: ignore[attr-defined, no-any-return]
-        return found.filter(access=self.value()) if self.value() in Access.values else found
+            return rows.private()  # type: ignore[attr-defined, no-any-return]
+        return rows.filter(access=self.value()) if self.value() in Access.values else rows
 
 
 class TargetFilter(DropdownFilter):

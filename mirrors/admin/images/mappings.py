@@ -23,11 +23,11 @@ from mirrors.admin.images.mapping_filters import (
     TargetFilter,
     UsedInClusterFilter,
 )
-from mirrors.admin.images.waiting import limit_words, next_attempt
+from mirrors.admin.images.waiting import limit_text, next_attempt
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, requested_jobs_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.lists.columns import STATE_COLOURS, reason_of, time_column
-from mirrors.admin.tools.lists.list_rendering import state_label, state_words
+from mirrors.admin.tools.lists.list_rendering import state_label, state_text
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry
@@ -56,8 +56,8 @@ def _mirror(ids: Collection[int], actor: str) -> ActionResult:
 
 
 def _verify(ids: Collection[int], actor: str) -> ActionResult:
-    acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
-    return requested_jobs_result(acted, "verification queued.", "verifications queued.")
+    result = services.verify_mappings(mapping_ids=ids, requested_by=actor)
+    return requested_jobs_result(result, "verification queued.", "verifications queued.")
 
 
 def _pause(ids: Collection[int], actor: str) -> ActionResult:
@@ -122,7 +122,7 @@ MAPPING_ACTIONS = {
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "reason", "shown_size", "access", "verified", "last_seen"]
     sortable_by = ("image", "shown_size", "last_seen")
-    empty_words = "Appear after a pod is admitted: create a pod, or run manage.py mirror nginx:1.27."
+    empty_message = "Appear after a pod is admitted: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [
         MappingStateFilter,
         ReasonFilter,
@@ -155,7 +155,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
     @admin.display(description="reason")
     def reason(self, row: ImageMapping) -> str:
-        return reason_of(row) or limit_words(row) or "–"
+        return reason_of(row) or limit_text(row) or "–"
 
     @admin.display(description="size", ordering=Coalesce("size_bytes", -1).desc())
     def shown_size(self, row: ImageMapping) -> str:
@@ -175,14 +175,14 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         state = state_of(row)
         failed = row.last_job if state == "failed" else None
         return {
-            "state": state_words(state),
+            "state": state_text(state),
             "state_colour": STATE_COLOURS.get(state, ""),
             "failed": failed,
-            "reason": reason_of(row) or limit_words(row),
+            "reason": reason_of(row) or limit_text(row),
             "next_attempt": next_attempt(row.last_job, row),
             "advice": next_step(failed) if failed else "",
             "jobs": jobs[:SHOWN_ROWS],
-            "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
+            "errors": _jobs_with_new_error(jobs, shown_message=failed.error_message if failed else ""),
             "more_jobs": len(jobs) > SHOWN_ROWS,
             "is_finished": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
             "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN_ROWS],
@@ -221,10 +221,10 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return confirm_or_run(MAPPING_ACTIONS["forget"], request, rows, self)
 
 
-def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
-    """Return the IDs of the jobs whose error is shown: the newest job with each message. ``said`` is the message that
-    the page already shows above the jobs."""
-    seen, shown = {"", said}, set()
+def _jobs_with_new_error(jobs: Sequence[MirrorJob], *, shown_message: str) -> set[int]:
+    """Return the IDs of the jobs whose error is shown: the newest job with each message. ``shown_message`` is the
+    message that the page already shows above the jobs."""
+    seen, shown = {"", shown_message}, set()
     for job in jobs:
         if job.error_message not in seen:
             shown.add(job.pk)
@@ -234,6 +234,6 @@ def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
 
 def _entry_of(row: ImageMapping) -> SourceEntry | None:
     """Return the active registry entry whose credentials read the image."""
-    of_file = configured.source()
-    catalog = selectors.catalog_of(of_file.current if of_file is not None else None)
+    config_source = configured.source()
+    catalog = selectors.catalog_of(config_source.current if config_source is not None else None)
     return catalog.entry_of(ImageRef.parse(row.source))

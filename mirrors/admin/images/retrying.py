@@ -18,7 +18,7 @@ from mirrors.selectors.jobs.advice import advice_for
 MOST_COUNTED = 1_000
 """The maximum number of jobs that the page counts exactly. Counting more would make it slow."""
 
-ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
+TIME_RANGE_PARAMETERS = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
 """Parameters of the time range, which links of the dashboard have. They are ignored, because the page retries the last
 failures of any time."""
 
@@ -26,16 +26,16 @@ failures of any time."""
 def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
     """Ask for confirmation with the number of failed jobs of an ``error_class`` and optionally an ``error_host``, or
     retry them if the request is a POST."""
-    given = request.POST if request.method == "POST" else request.GET
-    error_class, host = given.get("error_class", ""), given.get("error_host", "")
+    parameters = request.POST if request.method == "POST" else request.GET
+    error_class, host = parameters.get("error_class", ""), parameters.get("error_host", "")
     if error_class not in ErrorClass.values or not error_class:
         show_result(request, ActionResult("", ["Select an error type first: filter the list of failed jobs by error."]))
         return HttpResponseRedirect(links.jobs(status__exact="failed"))
     if request.method == "POST":
-        acted = services.retry_failed(
+        result = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
-        show_result(request, requested_jobs_result(acted, "queued again."))
+        show_result(request, requested_jobs_result(result, "queued again."))
         return HttpResponseRedirect(links.jobs(trigger__exact="retry"))
     last = services.failed_last(error_class=error_class, error_host=host)
     jobs = list(last.select_related("mapping").order_by("-id")[: MOST_COUNTED + 1])
@@ -54,13 +54,15 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
     return TemplateResponse(request, "admin/mirrors/retry_failed.html", context)
 
 
-def retry_all_query(asked: QueryDict) -> str:
+def retry_all_query(query: QueryDict) -> str:
     """Return the query of the page that retries all failures; empty unless the list is filtered only by error type and
     at most one registry. With other filters, the list and the page would have different rows."""
-    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", "last", *ENDED)}
-    status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
-    host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
+    filters = {
+        name: value for name, value in query.items() if value and name not in ("p", "o", "last", *TIME_RANGE_PARAMETERS)
+    }
+    status, error = filters.pop("status__exact", ""), filters.pop("error_class__exact", "")
+    host = filters.pop("error_host", "") or filters.pop("error_host__exact", "")
     # The page accepts only one name of a registry.
-    if status != JobStatus.FAILED or not error or narrowed or "," in host:
+    if status != JobStatus.FAILED or not error or filters or "," in host:
         return ""
     return urlencode({"error_class": error} | ({"error_host": host} if host else {}))

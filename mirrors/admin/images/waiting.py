@@ -33,7 +33,7 @@ def next_attempt(job: MirrorJob | None, limited: Any = None, *, is_short: bool =
     return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
 
 
-def limit_words(mapping: ImageMapping) -> str:
+def limit_text(mapping: ImageMapping) -> str:
     """Return the rate limit that a queued copy of the image waits for; empty if there is none."""
     host = getattr(mapping, "limited_host", None)
     return format_html("{} is rate limited{}", host, _until(mapping)) if host else ""

@@ -15,7 +15,7 @@ from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     list_display = ["mapping", "shown_namespace", "is_granted", "checked"]
-    empty_words = (
+    empty_message = (
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
     )
@@ -32,7 +32,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
 @admin.register(ImageUse)
 class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     list_display = ["mapping", "shown_namespace", "workload_kind", "workload", "first_seen", "last_seen"]
-    empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
+    empty_message = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_select_related = ["mapping"]
     search_fields = SEARCH_FIELDS[ImageUse]
     ordering = ["-id"]

@@ -28,42 +28,42 @@ class Entry:
     title: str
     link: str
     count: int | None = None
-    words: str = ""
+    text: str = ""
     until: datetime | None = None
     action: str = ""
     action_link: str = ""
 
 
 def attention_entries(
-    overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]
+    overview: Overview, stats: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]
 ) -> list[Entry]:
     """Return the entries, the most serious first. ``tests`` contains the registries as the page shows them."""
     return [
-        *_processes(overview, found),
+        *_processes(overview, stats),
         *_retries(overview.facts.retries or ()),
         *_failures(overview),
         *_blocked(images),
         *_registries(tests),
-        *_rate_limits(found["resting_hosts"]),
+        *_rate_limits(stats["resting_hosts"]),
         *_repositories(overview),
     ]
 
 
-def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
+def _processes(overview: Overview, stats: dict[str, Any]) -> Iterator[Entry]:
     processes = reverse("admin:mirrors_instance_changelist")
-    if not found["has_webhook"]:
-        words = "No webhook is running: no pod is swapped. Start a webhook (manage.py webhook) or check its log."
-        yield Entry("No webhook", processes, words=words, action="Processes", action_link=processes)
-    if found["jobs"]["pending"] and not found["has_worker"]:
-        words = "Jobs are queued but no worker is running, so nothing is copied. Start a worker (manage.py worker) or "
-        yield Entry("No worker", processes, words=f"{words}check its log.", action="Processes", action_link=processes)
-    days = days_until(found["certificate_expires_at"], overview.now)
+    if not stats["has_webhook"]:
+        text = "No webhook is running: no pod is swapped. Start a webhook (manage.py webhook) or check its log."
+        yield Entry("No webhook", processes, text=text, action="Processes", action_link=processes)
+    if stats["jobs"]["pending"] and not stats["has_worker"]:
+        text = "Jobs are queued but no worker is running, so nothing is copied. Start a worker (manage.py worker) or "
+        yield Entry("No worker", processes, text=f"{text}check its log.", action="Processes", action_link=processes)
+    days = days_until(stats["certificate_expires_at"], overview.now)
     if days is not None and days < EXPIRES_SOON_DAYS:
-        words = (
+        text = (
             "The API server does not call a webhook whose certificate has expired. Renew it (manage.py webhook_certs)."
         )
-        at = found["certificate_expires_at"]
-        yield Entry("Certificate expires", processes, None, words, at, "Processes", processes)
+        at = stats["certificate_expires_at"]
+        yield Entry("Certificate expires", processes, None, text, at, "Processes", processes)
 
 
 def _failures(overview: Overview) -> Iterator[Entry]:
@@ -74,7 +74,7 @@ def _failures(overview: Overview) -> Iterator[Entry]:
     for failed in overview.facts.failures or ():
         name, jobs = failed["error_class"], failed["jobs"]
         link = links.jobs(status__exact="failed", error_class__exact=name, **last)
-        title = f"Failed jobs: {_error_words(name)}"
+        title = f"Failed jobs: {_error_text(name)}"
         yield Entry(title, link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}")
 
 
@@ -84,17 +84,17 @@ def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
         host, error_class, cluster = retry["error_host"], retry["error_class"], retry["needs_cluster"]
         of_cluster = {"needs_cluster__exact": cluster} if cluster else {}
         link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host, **of_cluster)
-        title = f"Waiting for the next attempt: {_error_words(error_class)} at {host}"
-        words = waiting_advice_for(error_class)
+        title = f"Waiting for the next attempt: {_error_text(error_class)} at {host}"
+        text = waiting_advice_for(error_class)
         if cluster:
             title = f"Waiting for a worker of cluster {cluster}: images at {host}"
-            words = (
+            text = (
                 f"No other worker can read or copy them. Start one in {cluster}, or configure credentials for {host}."
             )
-        yield Entry(title, link, retry["jobs"], words, None, "Review", link)
+        yield Entry(title, link, retry["jobs"], text, None, "Review", link)
 
 
-def _error_words(error_class: str) -> str:
+def _error_text(error_class: str) -> str:
     """Return an error type as it is written within a title."""
     label = str(dict(ErrorClass.choices).get(error_class, error_class))
     return label if label.isupper() else label.lower()
@@ -103,8 +103,8 @@ def _error_words(error_class: str) -> str:
 def _blocked(images: Mapping[str, int]) -> Iterator[Entry]:
     if images["obstacle"]:
         link = links.mappings(state="obstacle")
-        words = "Pods run these images from their sources. Compare source and target, then copy the image again."
-        yield Entry("Blocked images", link, images["obstacle"], words, None, "Review", link)
+        text = "Pods run these images from their sources. Compare source and target, then copy the image again."
+        yield Entry("Blocked images", link, images["obstacle"], text, None, "Review", link)
 
 
 def _registries(tests: Sequence[Any]) -> Iterator[Entry]:
@@ -125,11 +125,11 @@ def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
 def _repositories(overview: Overview) -> Iterator[Entry]:
     if overview.facts.differing:
         link = reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1"
-        words = (
+        text = (
             "The settings of these target repositories differ from the configuration. Open the list and apply the "
             "configured settings."
         )
-        yield Entry("Repository differences", link, overview.facts.differing, words, None, "Review", link)
+        yield Entry("Repository differences", link, overview.facts.differing, text, None, "Review", link)
 
 
 def days_until(at: datetime | None, now: datetime) -> int | None:

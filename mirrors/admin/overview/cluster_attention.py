@@ -35,9 +35,9 @@ def cluster_entries(facts: DashboardFacts, targets: Iterable[TargetHealth], *, c
     yield from _failing_pulls(facts.pulls or (), cluster)
     if facts.loops:
         link = links.of_cluster("restartloop", cluster)
-        words = "Pods of these workloads were deleted again and again right after they were swapped: they keep their "
+        text = "Pods of these workloads were deleted again and again right after they were swapped: they keep their "
         yield Entry(
-            "Restart loops", link, facts.loops, f"{words}source. Exclude them with a filter.", None, "Review", link
+            "Restart loops", link, facts.loops, f"{text}source. Exclude them with a filter.", None, "Review", link
         )
 
 
@@ -57,5 +57,5 @@ def _failing_pulls(pulls: Iterable[Mapping[str, Any]], cluster: str) -> Iterator
         yield Entry(title, link, images, pull_advice(cause, at), None, "Review", link)
     if startable:
         link = links.of_cluster("pullfailure", cluster, at__exact=PullSide.SOURCE.value, is_mirrored__exact="1")
-        words = "Their source fails, but the mirror has the image: new pods would start. The list shows the commands."
-        yield Entry("Pods to recreate", link, startable, words, None, "Review", link)
+        text = "Their source fails, but the mirror has the image: new pods would start. The list shows the commands."
+        yield Entry("Pods to recreate", link, startable, text, None, "Review", link)

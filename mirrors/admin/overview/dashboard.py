@@ -64,40 +64,42 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     rows = _registry_rows()
     choice = DashboardChoice.of(request, [row for row in rows if row.role == RegistryRole.TARGET])
     cluster = choice.cluster
-    of = {"cluster": cluster} if cluster else {}
+    scope = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
-    found, images = numbers(overview), overview.facts.images
+    stats, images = numbers(overview), overview.facts.images
     targets = cache_targets(request, [target_from_banner(row) for row in overview.facts.disturbed or ()])
-    of_clusters = SharedHosts.of(rows, overview.since)
-    registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
+    shared_hosts = SharedHosts.of(rows, overview.since)
+    registries = _registries(rows, stats, shared_hosts, overview.since, has_several=bool(choice.clusters))
     return {
         "choice": choice,
         "cluster": cluster,
         "range_name": dict(RANGES)[overview.hours],
-        "stats": found,
+        "stats": stats,
         "images": images,
         "rare_states": rare_states(images),
         "charts": charts(overview.series()),
-        "coverage": percent(found["coverage"]),
-        "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
+        "coverage": percent(stats["coverage"]),
+        "coverages": [_coverage(entry, overview) for entry in stats["coverages"]],
         "attention": [
             *cluster_entries(overview.facts, targets, cluster=cluster),
-            *attention_entries(overview, found, images, registries),
+            *attention_entries(overview, stats, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
-        "failed_total": sum(found["failed"].values()),
-        "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
-        "running": [_running(job) for job in copies_under_way()] if found["jobs"]["running"] else [],
-        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.facts.is_backfilling else [],
+        "failed_total": sum(stats["failed"].values()),
+        "queue": [_line(line) for line in stats["queue"] if line["waiting"] or line["running"]],
+        "running": [_running(job) for job in copies_under_way()] if stats["jobs"]["running"] else [],
+        "backfills": [_backfill(*backfill) for backfill in running_backfills(**scope)]
+        if overview.facts.is_backfilling
+        else [],
         "registries": registries,
-        "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
+        "other_pulls": _of_other_hosts(stats["remaining_pulls"], registries),
         "other_failures": _other_failures(
-            found["failed_by_host"], registries, of_clusters.unassigned_jobs, overview.since
+            stats["failed_by_host"], registries, shared_hosts.unassigned_jobs, overview.since
         ),
         "is_empty": not overview.facts.is_mapped,
         "readiness": _readiness(overview.facts, cluster),
         "banner": banner(),
-        "certificate_days": days_until(found["certificate_expires_at"], overview.now),
+        "certificate_days": days_until(stats["certificate_expires_at"], overview.now),
         "links": _links(overview),
     }
 
@@ -105,12 +107,12 @@ def _live(request: HttpRequest) -> dict[str, Any]:
 def _links(overview: Overview) -> dict[str, str]:
     """Return the links to the rows behind each number, by the name of the number."""
     cluster = overview.cluster
-    ended_since = links.time_range_from("finished_at", overview.since)
+    finished_since = links.time_range_from("finished_at", overview.since)
     return {
         **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
-        "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
-        "failed_jobs": links.jobs(status__exact="failed", **ended_since),
-        "copied": links.attempts(**ended_since),
+        "succeeded_jobs": links.jobs(status__exact="succeeded", **finished_since),
+        "failed_jobs": links.jobs(status__exact="failed", **finished_since),
+        "copied": links.attempts(**finished_since),
         "from_mirror": links.decisions(overview.since, coverage="mirrored", cluster=cluster),
         "decisions": links.decisions(overview.since, coverage="admitted", cluster=cluster),
         "first_seen": links.decisions(overview.since, coverage="first-seen", cluster=cluster),
@@ -151,7 +153,7 @@ def _registry_rows() -> list[Any]:
 
 
 def _registries(
-    rows: Sequence[Any], found: dict[str, Any], of_clusters: SharedHosts, since: datetime, *, has_several: bool
+    rows: Sequence[Any], stats: dict[str, Any], shared_hosts: SharedHosts, since: datetime, *, has_several: bool
 ) -> list[dict[str, Any]]:
     """Return the registries with their failures and rate limits, and with their clusters if there are several."""
     shared = {row.endpoint.rpartition(":")[0] for row in rows}
@@ -164,12 +166,12 @@ def _registries(
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
             **(
-                _failed_in_cluster(row, of_clusters, since)
-                if row in of_clusters.rows
-                else _failed_anywhere(row, found["failed_by_host"], shared, since)
+                _failed_in_cluster(row, shared_hosts, since)
+                if row in shared_hosts.rows
+                else _failed_anywhere(row, stats["failed_by_host"], shared, since)
             ),
-            "left": min(_theirs(row, found["remaining_pulls"]), default=None),
-            "resting": max(_theirs(row, found["resting_hosts"]), default=None),
+            "left": min(_values_of(row, stats["remaining_pulls"]), default=None),
+            "resting": max(_values_of(row, stats["resting_hosts"]), default=None),
         }
         for row in rows
     ]
@@ -186,22 +188,25 @@ def _other_failures(
     """Return the failed jobs that no row of the table of registries counts, with a link to them. Most of their hosts
     are public registries. ``unassigned_jobs`` counts those at hosts that the table shows, but of clusters that it does
     not show; no link can select them."""
-    found = _of_other_hosts(by_host, registries)
-    hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
+    other_hosts = _of_other_hosts(by_host, registries)
+    hosts = ",".join(list(other_hosts)[: links.HOSTS_IN_URL])
     link = links.jobs(status__exact="failed", error_host=hosts, **links.time_range_from("finished_at", since))
-    is_listed = len(found) <= links.HOSTS_IN_URL and not unassigned_jobs
+    is_listed = len(other_hosts) <= links.HOSTS_IN_URL and not unassigned_jobs
     return {
-        "jobs": sum(found.values()) + unassigned_jobs,
+        "jobs": sum(other_hosts.values()) + unassigned_jobs,
         "unassigned_jobs": unassigned_jobs,
         "link": link if is_listed else "",
     }
 
 
-def _failed_in_cluster(row: Registry, of_clusters: SharedHosts, since: datetime) -> dict[str, Any]:
+def _failed_in_cluster(row: Registry, shared_hosts: SharedHosts, since: datetime) -> dict[str, Any]:
     """Return the failed jobs of a registry whose host has registries of several clusters. The registry of all clusters
     has no link, because no list can select only the jobs of the other clusters."""
     in_cluster = {"cluster": row.cluster, **links.time_range_from("finished_at", since)}
-    return {"failed": of_clusters.failed(row), "failed_link": links.failed_at(row, **in_cluster) if row.cluster else ""}
+    return {
+        "failed": shared_hosts.failed(row),
+        "failed_link": links.failed_at(row, **in_cluster) if row.cluster else "",
+    }
 
 
 def _failed_anywhere(
@@ -217,12 +222,12 @@ def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], sin
     one."""
     name = row.endpoint.rpartition(":")[0] or row.endpoint
     if name in shared and name in by_host:
-        ended = MirrorJob.objects.failed_at(*row.names).filter(status=JobStatus.FAILED, finished_at__gte=since)
-        return ended.count()
-    return sum(_theirs(row, by_host))
+        failed_jobs = MirrorJob.objects.failed_at(*row.names).filter(status=JobStatus.FAILED, finished_at__gte=since)
+        return failed_jobs.count()
+    return sum(_values_of(row, by_host))
 
 
-def _theirs(row: Registry, by_host: dict[str, Any]) -> list[Any]:
+def _values_of(row: Registry, by_host: dict[str, Any]) -> list[Any]:
     return [value for host, value in by_host.items() if row.covers(host)]
 
 

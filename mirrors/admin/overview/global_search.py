@@ -37,30 +37,30 @@ guarded_search_view = admin.site.admin_view(search_view)
 def _pages(request: HttpRequest, words: list[str]) -> list[dict[str, Any]]:
     """Return the pages whose name in the menu has all words."""
     items = [item for section in sections(request) for item in section["items"]]
-    found = [item for item in items if all(word.lower() in item["title"].lower() for word in words)]
-    return _group("Pages", [(item["title"], "", item["link"]) for item in found])
+    matching = [item for item in items if all(word.lower() in item["title"].lower() for word in words)]
+    return _group("Pages", [(item["title"], "", item["link"]) for item in matching])
 
 
-def _rows(found: SearchResults) -> list[dict[str, Any]]:
+def _rows(results: SearchResults) -> list[dict[str, Any]]:
     return [
-        *_group("Images", [(row.source, "", _page("imagemapping", row.pk)) for row in found.images]),
+        *_group("Images", [(row.source, "", _page("imagemapping", row.pk)) for row in results.images]),
         *_group(
             "Jobs",
             [
                 (f"Job {job.pk}: {job.mapping.source}", job.get_status_display(), _page("mirrorjob", job.pk))
-                for job in found.jobs
+                for job in results.jobs
             ],
         ),
-        *_group("Namespaces", [(name, "", _list("imagemapping", namespace=name)) for name in found.namespaces]),
-        *_group("Workloads", [_workload(row) for row in found.workloads]),
+        *_group("Namespaces", [(name, "", _list("imagemapping", namespace=name)) for name in results.namespaces]),
+        *_group("Workloads", [_workload(row) for row in results.workloads]),
     ]
 
 
 def _workload(row: FoundWorkload) -> tuple[str, str, str]:
-    place = qualified_namespace(row.cluster, row.namespace)
+    namespace = qualified_namespace(row.cluster, row.namespace)
     rows = "imageuse" if row.is_admitted else "runningimage"
     # Quotes make a name with spaces one search term.
-    return f"{row.kind} {row.name}".strip(), f"in {place}", _list(rows, q=f'"{place}" "{row.name}"')
+    return f"{row.kind} {row.name}".strip(), f"in {namespace}", _list(rows, q=f'"{namespace}" "{row.name}"')
 
 
 def _group(title: str, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:

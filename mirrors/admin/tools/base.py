@@ -28,7 +28,7 @@ from unfold.decorators import display
 from mirrors.admin.tools.lists.change_list import RowList
 from mirrors.admin.tools.lists.counting import MOST_PAGES
 from mirrors.admin.tools.lists.csv_export import exported
-from mirrors.admin.tools.lists.list_rendering import box, box_for_all
+from mirrors.admin.tools.lists.list_rendering import row_checkbox, select_all_checkbox
 from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.selectors.queries.search import by_keys, search, search_words
@@ -74,8 +74,8 @@ class CheckedSelection(MenuTitles):
         except ValidationError:
             messages.error(request, "The selection is not valid for this list: select the rows again.")
             return None
-        answer: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]
-        return answer
+        response: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]
+        return response
 
 
 class PlainAdmin(CheckedSelection, ModelAdmin[M]):
@@ -86,7 +86,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     change_list_template = "admin/mirrors/list.html"
     list_filter_submit = True
     compressed_fields = True
-    empty_words: ClassVar[str] = "Rows appear here automatically."
+    empty_message: ClassVar[str] = "Rows appear here automatically."
     """The text of an empty list: what to do first, or when rows appear."""
     filter_titles: ClassVar[Mapping[str, str]] = {}
     """Titles of filters by the name of their field, for fields without a column whose own name does not fit."""
@@ -102,8 +102,8 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
             actions["delete_selected"] = (*deletion[:2], f"Delete selected {self.row_names[1]}")
         return actions
 
-    def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
-        """Return the text of the chip for a parameter that no filter has. ``given`` contains the values of all
+    def filter_text(self, name: str, values: Sequence[str], parameters: Mapping[str, list[str]]) -> str:
+        """Return the text of the chip for a parameter that no filter has. ``parameters`` contains the values of all
         parameters."""
         return ", ".join(values)
 
@@ -114,17 +114,17 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     """Whether the results of a search are selected by their keys if they are few: see ``by_keys``."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
-        found = search(queryset, search_words(term), self.get_search_fields(request))
-        return (by_keys(queryset, found) if term and self.searches_by_keys else found), False
+        results = search(queryset, search_words(term), self.get_search_fields(request))
+        return (by_keys(queryset, results) if term and self.searches_by_keys else results), False
 
-    @display(description=box_for_all())
+    @display(description=select_all_checkbox())
     def action_checkbox(self, obj: M) -> SafeString:
-        return box(obj.pk)
+        return row_checkbox(obj.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # The part of the list that refreshes itself shows no messages: they would all appear on the next page.
         if request.headers.get("HX-Target") != LIVE_PART:
-            _describe(request)
+            _warn_about_link(request)
         return super().changelist_view(request, extra_context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -133,21 +133,21 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         try:
             return super().get_changelist_instance(request)
         except IncorrectLookupParameters:
-            if given := self._invalid_filters(request):
-                messages.warning(request, f"This list has no such filter: {', '.join(given)}. All rows are shown.")
+            if invalid := self._invalid_filters(request):
+                messages.warning(request, f"This list has no such filter: {', '.join(invalid)}. All rows are shown.")
             raise
 
     def _invalid_filters(self, request: HttpRequest) -> list[str]:
         """Return the invalid parameters among the first ``MOST_FILTERS_TRIED`` of a link. Each is tested separately."""
-        found = []
+        invalid = []
         for name, values in list(request.GET.lists())[:MOST_FILTERS_TRIED]:
-            alone = copy(request)
-            alone.GET = QueryDict(urlencode({name: values}, doseq=True))
+            single_filter_request = copy(request)
+            single_filter_request.GET = QueryDict(urlencode({name: values}, doseq=True))
             try:
-                super().get_changelist_instance(alone)
+                super().get_changelist_instance(single_filter_request)
             except IncorrectLookupParameters:
-                found.append(f"{name}={','.join(values)}"[:MOST_CHARACTERS_NAMED])
-        return found
+                invalid.append(f"{name}={','.join(values)}"[:MOST_CHARACTERS_NAMED])
+        return invalid
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -160,7 +160,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
 
-def _describe(request: HttpRequest) -> None:
+def _warn_about_link(request: HttpRequest) -> None:
     """Add messages about a page number or a filter of the link that the list cannot apply."""
     page = request.GET.get(PAGE_VAR, "")
     if page.isdecimal() and int(page) >= MOST_PAGES:
@@ -175,7 +175,7 @@ class ReadOnlyAdmin(PlainAdmin[M]):
     can be exported."""
 
     is_live: ClassVar[bool] = True
-    left_out: ClassVar[Collection[str]] = ()
+    omitted_fields: ClassVar[Collection[str]] = ()
     """Stored fields that the page of a row omits, because columns show them in another form or users do not need
     them."""
 
@@ -188,20 +188,24 @@ class ReadOnlyAdmin(PlainAdmin[M]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            listed: Any = self.get_changelist_instance(request)
+            change_list: Any = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"../?{ERROR_FLAG}=1")
         # Redirect to the list, because it shows which value is unknown. An empty file would not.
-        return HttpResponseRedirect(f"../?{request.GET.urlencode()}") if listed.unknown_values else exported(listed)
+        return (
+            HttpResponseRedirect(f"../?{request.GET.urlencode()}")
+            if change_list.unknown_values
+            else exported(change_list)
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        answer = super().changelist_view(request, extra_context)
-        if request.headers.get("HX-Target") == LIVE_PART and isinstance(answer, TemplateResponse):
-            answer.template_name = "admin/mirrors/list_part.html"
-        return answer
+        response = super().changelist_view(request, extra_context)
+        if request.headers.get("HX-Target") == LIVE_PART and isinstance(response, TemplateResponse):
+            response.template_name = "admin/mirrors/list_part.html"
+        return response
 
     def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
-        return self.fields or row_fields(self, self.get_list_display(request), leave_out=self.left_out)
+        return self.fields or row_fields(self, self.get_list_display(request), omit=self.omitted_fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         return self.readonly_fields or self.get_fields(request, obj)
@@ -226,12 +230,12 @@ class SummedAdmin(ReadOnlyAdmin[M]):
     list. Without a range there is no sum, because summing all rows would be too slow. ``list_before_template`` shows
     ``cl.total``."""
 
-    summed: ClassVar[str]
-    summed_within: ClassVar[str]
+    summed_field: ClassVar[str]
+    summed_time_field: ClassVar[str]
     """The field of the time range. There is no sum if the range has no start, because it could include all rows."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)
-        if request.GET.get(f"{self.summed_within}_from_0"):
-            page.total = page.queryset.order_by().aggregate(n=Sum(self.summed))["n"] or 0
+        if request.GET.get(f"{self.summed_time_field}_from_0"):
+            page.total = page.queryset.order_by().aggregate(n=Sum(self.summed_field))["n"] or 0
         return page

@@ -60,8 +60,8 @@ def confirm_or_run(
     if (confirmed := request.POST.get("confirmed")) is None:
         return _page(action, request, rows, keys, model_admin)
     # More rows may match "all rows" now than before the confirmation: change only the confirmed ones.
-    asked = set(confirmed.split(","))
-    result = action.run([key for key in keys if str(key) in asked], request.user.get_username())
+    confirmed_keys = set(confirmed.split(","))
+    result = action.run([key for key in keys if str(key) in confirmed_keys], request.user.get_username())
     show_result(request, result)
     back = "" if action.deletes_rows else _back(request)
     return HttpResponseRedirect((back and result.page) or back or request.get_full_path())
@@ -85,17 +85,17 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
         messages.warning(request, f"… and {len(refusals) - NAMED_ROWS:,} more.")
 
 
-def requested_jobs_result(acted: BulkResult, one: str, more: str = "") -> ActionResult:
-    """Return the result of an action that requests jobs. ``one`` and ``more`` describe it for one and for several
-    images. Images that already had an active job are listed among the refusals."""
-    live = [job for job in acted.jobs if job.id not in acted.created_ids]
+def requested_jobs_result(result: BulkResult, singular: str, plural: str = "") -> ActionResult:
+    """Return the result of an action that requests jobs. ``singular`` and ``plural`` describe it for one and for
+    several images. Images that already had an active job are listed among the refusals."""
+    live = [job for job in result.jobs if job.id not in result.created_ids]
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
-    count = len(acted.created_ids)
-    words = one if count == 1 or not more else more
-    return ActionResult(f"{count:,} {words}" if count else "", [*acted.refusals, *active])
+    count = len(result.created_ids)
+    text = singular if count == 1 or not plural else plural
+    return ActionResult(f"{count:,} {text}" if count else "", [*result.refusals, *active])
 
 
-def _described(row: Model) -> str:
+def _description(row: Model) -> str:
     mapping = getattr(row, "mapping", None)
     return f"{row}: {mapping}" if mapping is not None else str(row)
 
@@ -114,8 +114,8 @@ def confirmation_page(
     keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST_CHANGED_ROWS])
     opts = model_admin.opts
     form_url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    linked = {"form_url": form_url, "back": back, "selected": keys, "nothing": nothing}
-    return _page(action, request, rows, keys, model_admin, **linked)
+    extra_context = {"form_url": form_url, "back": back, "selected": keys, "nothing": nothing}
+    return _page(action, request, rows, keys, model_admin, **extra_context)
 
 
 def _page(
@@ -124,9 +124,9 @@ def _page(
     rows: QuerySet[Model],
     keys: Collection[int],
     model_admin: admin.ModelAdmin[Any],
-    **linked: Any,
+    **extra_context: Any,
 ) -> HttpResponse:
-    shown = [_described(row) for row in rows[:NAMED_ROWS]]
+    shown = [_description(row) for row in rows[:NAMED_ROWS]]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": action.title,
@@ -139,6 +139,6 @@ def _page(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "back": _back(request),
-        **linked,
+        **extra_context,
     }
     return TemplateResponse(request, "admin/confirm.html", context)

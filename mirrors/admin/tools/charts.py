@@ -28,11 +28,11 @@ def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, st
         }
         for name, data, colour in lines
     ]
-    words = "; ".join(_in_words(name, [value for value in data if value is not None]) for name, data, _ in lines)
-    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": words}
+    summary = "; ".join(_summary(name, [value for value in data if value is not None]) for name, data, _ in lines)
+    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": summary}
 
 
-def _in_words(name: str, values: list[Any]) -> str:
+def _summary(name: str, values: list[Any]) -> str:
     """Return a summary of the data as text, for screen readers."""
     if not values:
         return f"{name}: no data yet"

@@ -9,7 +9,7 @@ from django.db import IntegrityError, models
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ModelForm, PlainAdmin
-from mirrors.admin.tools.list_filters.clusters import clusters_column, clusters_of, names_clusters
+from mirrors.admin.tools.list_filters.clusters import clusters_column, clusters_of_request, names_clusters
 from mirrors.models import ManagedBy
 from mirrors.selectors.clusters.clusters import unknown_clusters_warning
 from mirrors.selectors.configuration import declared
@@ -37,7 +37,7 @@ class ConfiguredAdmin(PlainAdmin[M]):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the cluster only if there are several clusters or if a row has an unknown one."""
         columns = super().get_list_display(request)
-        is_shown = names_clusters(request, self._declared)
+        is_shown = names_clusters(request, self._model)
         return columns if is_shown else [name for name in columns if name != "shown_cluster"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -45,17 +45,17 @@ class ConfiguredAdmin(PlainAdmin[M]):
         yet."""
         page: Any = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
-        of_file = declared.active_rows(self._declared)
-        declared.apply_declared_values(page.result_list, of_file)
+        file_rows = declared.active_rows(self._model)
+        declared.apply_declared_values(page.result_list, file_rows)
         for row in page.result_list:
             row.cluster_warning = self._cluster_warning(request, row)
-        page.unwritten_rows = declared.unwritten_rows(self._declared, of_file)
+        page.unwritten_rows = declared.unwritten_rows(self._model, file_rows)
         return page
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
         row: M | None = super().get_object(request, object_id, from_field)
         if row is not None:
-            declared.apply_declared_values([row], declared.active_rows(self._declared))
+            declared.apply_declared_values([row], declared.active_rows(self._model))
         return row
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
@@ -70,10 +70,10 @@ class ConfiguredAdmin(PlainAdmin[M]):
         return super().render_change_form(request, {**context, "cluster_warning": warning}, *args, **kwargs)
 
     def _cluster_warning(self, request: HttpRequest, row: Any) -> str:
-        return unknown_clusters_warning(row, lambda: clusters_of(request))
+        return unknown_clusters_warning(row, lambda: clusters_of_request(request))
 
     @property
-    def _declared(self) -> Any:
+    def _model(self) -> Any:
         return self.model
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:

@@ -19,47 +19,47 @@ from mirrors.templatetags.humanise import number, size, when
 NOTHING = "–"
 
 
-def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collection[str] = ()) -> list[Any]:
-    """Return the fields of the page of a row. ``leave_out`` contains stored fields that the page omits."""
+def row_fields(model_admin: Any, columns: Iterable[Any], *, omit: Collection[str] = ()) -> list[Any]:
+    """Return the fields of the page of a row. ``omit`` contains stored fields that the page omits."""
     model: type[models.Model] = model_admin.model
     stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
     shown = [name for name in columns if name != "action_checkbox"]
     labels = {str(label_for_field(name, model, model_admin)).lower() for name in shown}
-    hidden = {*shown, *leave_out, *(stored_field(model_admin, name) for name in shown)}
+    hidden = {*shown, *omit, *(stored_field(model_admin, name) for name in shown)}
     others = [field for name, field in stored.items() if name not in hidden and title_of(field) not in labels]
-    return [*(reading(stored[name]) if name in stored else name for name in shown), *map(reading, others)]
+    return [*(readable_field(stored[name]) if name in stored else name for name in shown), *map(readable_field, others)]
 
 
 def title_of(field: Any) -> str:
     """Return the title of a field as in columns: ``checked_at`` is "checked", ``is_new`` is "new"."""
-    words = str(field.verbose_name)
+    title = str(field.verbose_name)
     if isinstance(field, models.DateTimeField):
-        return words.removesuffix(" at")
-    return words.removeprefix("is ").removeprefix("has ") if isinstance(field, models.BooleanField) else words
+        return title.removesuffix(" at")
+    return title.removeprefix("is ").removeprefix("has ") if isinstance(field, models.BooleanField) else title
 
 
-def reading(field: Any) -> str | Callable[[models.Model], Any]:
+def readable_field(field: Any) -> str | Callable[[models.Model], Any]:
     """Return how a read-only page shows a field: its name, or a function that shows its value in words."""
-    shown = _words_of(field)
+    shown = _formatter_of(field)
     if shown is None and title_of(field) == str(field.verbose_name):
         return str(field.name)
 
     @admin.display(description=title_of(field), boolean=isinstance(field, models.BooleanField))
     def value(row: models.Model) -> Any:
-        found = getattr(row, field.name)
-        return shown(found) if shown else found
+        field_value = getattr(row, field.name)
+        return shown(field_value) if shown else field_value
 
     return value
 
 
-def _words_of(field: Any) -> Callable[[Any], Any] | None:
+def _formatter_of(field: Any) -> Callable[[Any], Any] | None:
     if isinstance(field, models.DateTimeField):
         return when
     if isinstance(field, models.BigIntegerField) and "bytes" in field.name:
         return size
     if is_count(field):
         return number
-    return in_words if isinstance(field, models.JSONField) else None
+    return json_as_text if isinstance(field, models.JSONField) else None
 
 
 def is_count(field: Any) -> bool:
@@ -67,19 +67,19 @@ def is_count(field: Any) -> bool:
     return isinstance(field, models.IntegerField) and not field.primary_key and not field.choices
 
 
-def in_words(value: Any) -> str:
+def json_as_text(value: Any) -> str:
     """Return a JSON value as text: an object as one line for each entry, a list of objects as one line for each object,
     and any other value in one line."""
     if isinstance(value, dict):
-        return in_lines(f"{name_in_words(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
+        return as_lines(f"{spaced_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return in_lines(_in_line(entry) for entry in value)
+        return as_lines(_in_line(entry) for entry in value)
     return _in_line(value) or NOTHING
 
 
 def _in_line(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name_in_words(key)}: {text}" for key, entry in value.items() if (text := _in_line(entry)))
+        return ", ".join(f"{spaced_name(key)}: {text}" for key, entry in value.items() if (text := _in_line(entry)))
     if isinstance(value, list):
         return ", ".join(map(_in_line, value))
     if isinstance(value, bool):
@@ -87,7 +87,7 @@ def _in_line(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def name_in_words(name: str) -> str:
+def spaced_name(name: str) -> str:
     """Return a name with spaces: ``is_active`` as ``is active``."""
     return name.replace("_", " ")
 
@@ -99,10 +99,10 @@ def form_title(opts: Any, name: str) -> str:
         title = getattr(opts.get_field(name), "verbose_name", "")
     except FieldDoesNotExist:
         title = ""
-    return str(title) or name_in_words(name)
+    return str(title) or spaced_name(name)
 
 
-def in_lines(lines: Iterable[str]) -> SafeString:
+def as_lines(lines: Iterable[str]) -> SafeString:
     return format_html_join("", "{}<br>", ((line,) for line in lines))
 
 

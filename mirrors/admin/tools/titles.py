@@ -35,9 +35,9 @@ class MenuTitles:
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         entry = menu_entry_of_request(request)
-        named = {"title": entry[1]} if entry else {}
-        answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})  # type: ignore[misc]
-        return answer
+        menu_title = {"title": entry[1]} if entry else {}
+        response: HttpResponse = super().changelist_view(request, {**menu_title, **(extra_context or {})})  # type: ignore[misc]
+        return response
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if (row := context.get("original")) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 
-from mirrors.admin.tools.list_filters.filter_values import given_values, parameter_title, words_by_value
+from mirrors.admin.tools.list_filters.filter_values import given_values, labels_by_value, parameter_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Chip:
     """An active filter. ``url`` is the URL of the list without it."""
 
     title: str
-    words: str
+    text: str
     url: str
 
 
@@ -24,25 +24,25 @@ def chips(listed: ChangeList) -> Iterator[Chip]:
     """Yield a chip for the search, for each filter, and for each other parameter of a link that filters the list."""
     if listed.query:
         yield Chip("search", listed.query, listed.get_query_string({SEARCH_VAR: None}))
-    known: set[str] = set()
+    filter_names: set[str] = set()
     for spec in listed.filter_specs:
         names = [name for name in spec.expected_parameters() if name]
-        known.update(names)
+        filter_names.update(names)
         if values := [value for name in names for value in given_values(listed, name)]:
-            yield Chip(str(spec.title), _words(spec, values), _without(listed, names))
+            yield Chip(str(spec.title), _chip_text(spec, values), _without(listed, names))
     for name in listed.get_filters_params():
-        if name not in known:
-            words = listed.model_admin.filter_words(name, given_values(listed, name), listed.filter_params)  # type: ignore[attr-defined]
-            yield Chip(parameter_title(listed.opts, name), words, _without(listed, [name]))
+        if name not in filter_names:
+            text = listed.model_admin.filter_text(name, given_values(listed, name), listed.filter_params)  # type: ignore[attr-defined]
+            yield Chip(parameter_title(listed.opts, name), text, _without(listed, [name]))
 
 
 def _without(listed: ChangeList, names: Sequence[str]) -> str:
     return listed.get_query_string(dict.fromkeys(names))
 
 
-def _words(spec: Any, values: Sequence[str]) -> Any:
-    """Return the chosen values in the words of the filter."""
-    if hasattr(spec, "words"):
-        return spec.words() or "invalid time"
-    named = words_by_value(spec)
-    return ", ".join(named.get(value, value) for value in values)
+def _chip_text(spec: Any, values: Sequence[str]) -> Any:
+    """Return the chosen values as the filter shows them."""
+    if hasattr(spec, "range_text"):
+        return spec.range_text() or "invalid time"
+    labels = labels_by_value(spec)
+    return ", ".join(labels.get(value, value) for value in values)

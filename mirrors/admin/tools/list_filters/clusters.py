@@ -29,13 +29,13 @@ def namespace_column(self: Any, row: models.Model) -> str:
 def clusters_column(self: Any, row: Filter | Registry) -> Any:
     """Return the clusters that a filter or a registry applies to, with the row's ``cluster_warning`` if one is
     unknown."""
-    words = cluster_names(row)
+    names = cluster_names(row)
     if not (warning := getattr(row, "cluster_warning", "")):
-        return words
-    return format_html('<span title="{}">{}</span>', warning, label(f"{words} (unknown)", "warning"))
+        return names
+    return format_html('<span title="{}">{}</span>', warning, label(f"{names} (unknown)", "warning"))
 
 
-def clusters_of(request: HttpRequest) -> list[str]:
+def clusters_of_request(request: HttpRequest) -> list[str]:
     """Return the known clusters, which are read once per request."""
     if not hasattr(request, "known_clusters"):
         request.known_clusters = known_clusters()  # type: ignore[attr-defined]
@@ -46,9 +46,9 @@ def names_clusters(request: HttpRequest, model: type[Filter] | type[Registry]) -
     """Return whether a configuration list shows the cluster column: if there are several clusters or a row has an
     unknown one."""
     if not hasattr(request, "names_clusters"):
-        known = clusters_of(request)
-        others = model.objects.filter(managed_by=ManagedBy.OPERATOR).exclude(cluster__in=[ALL_CLUSTERS, *known])
-        request.names_clusters = len(known) > 1 or others.exists()  # type: ignore[attr-defined]
+        clusters = clusters_of_request(request)
+        others = model.objects.filter(managed_by=ManagedBy.OPERATOR).exclude(cluster__in=[ALL_CLUSTERS, *clusters])
+        request.names_clusters = len(clusters) > 1 or others.exists()  # type: ignore[attr-defined]
     return request.names_clusters  # type: ignore[attr-defined, no-any-return]
 
 

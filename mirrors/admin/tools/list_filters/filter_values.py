@@ -19,13 +19,13 @@ TITLES = {"object_pk": "object"}
 EXACT, IS_NULL = "__exact", "__isnull"
 
 
-def words_by_value(spec: Any) -> dict[str, str]:
+def labels_by_value(spec: Any) -> dict[str, str]:
     """Return the values that a filter offers, with their labels; empty for a text filter and for a time range."""
     if isinstance(spec, BooleanFieldListFilter):
         return YES_NO
     offered = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
     pairs = (choice if isinstance(choice, list | tuple) else (choice, choice) for choice in offered)
-    return {str(value): str(words) for value, words in pairs}
+    return {str(value): str(label) for value, label in pairs}
 
 
 def filter_title(model_admin: Any, spec: Any) -> str:
@@ -59,13 +59,13 @@ def unknown_values(listed: ChangeList, spec: Any) -> Iterator[str]:
     """Yield a sentence for each value that the filter does not offer, or that is not a time."""
     if problem := spec.problem() if hasattr(spec, "problem") else "":
         yield problem
-    offered = words_by_value(spec)
+    offered = labels_by_value(spec)
     for name in filter(None, spec.expected_parameters() if offered else ()):
-        known = YES_NO if name.endswith(IS_NULL) else offered
+        valid = YES_NO if name.endswith(IS_NULL) else offered
         for value in given_values(listed, name):
-            if value not in known:
-                words = ", ".join(dict.fromkeys(known.values()))
-                yield f"{str(spec.title).capitalize()} has no value “{value}”. Choose one of: {words}."
+            if value not in valid:
+                labels = ", ".join(dict.fromkeys(valid.values()))
+                yield f"{str(spec.title).capitalize()} has no value “{value}”. Choose one of: {labels}."
 
 
 def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str]) -> Iterator[str]:

@@ -18,21 +18,21 @@ from mirrors.vocabulary.reasons import Reason
 
 class RecentValues(DropdownFilter):
     """A filter that offers the values of the last ``days`` days, because reading all rows for their values is too slow.
-    A link can also have a value that is ``known``, or that an older row has."""
+    A link can also have a value that is ``known_values``, or that an older row has."""
 
     title = parameter_name = ""
     time_field = "hour"
     days = 7
-    known: ClassVar[Collection[str]] = ()
+    known_values: ClassVar[Collection[str]] = ()
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         rows = model_admin.get_queryset(request).order_by()
         recent = rows.filter(**{f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)})
-        found = set(recent.values_list(self.parameter_name, flat=True).distinct()) - {""}
+        values = set(recent.values_list(self.parameter_name, flat=True).distinct()) - {""}
         chosen = self.value()
-        if chosen and chosen not in found and (chosen in self.known or self._of(rows, chosen).exists()):
-            found.add(chosen)
-        return [(value, self.shown(value)) for value in sorted(found)]
+        if chosen and chosen not in values and (chosen in self.known_values or self._with_value(rows, chosen).exists()):
+            values.add(chosen)
+        return [(value, self.shown(value)) for value in sorted(values)]
 
     def shown(self, value: str) -> str:
         """Return a value as the list shows it."""
@@ -40,9 +40,9 @@ class RecentValues(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
-        return self._of(queryset, chosen) if chosen else queryset
+        return self._with_value(queryset, chosen) if chosen else queryset
 
-    def _of(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def _with_value(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         return rows.filter(**{self.parameter_name: value})
 
 
@@ -52,7 +52,7 @@ class RecentDecisions(RecentValues):
 
 class RecentReasons(RecentValues):
     title = parameter_name = "reason"
-    known = frozenset(Reason)
+    known_values = frozenset(Reason)
 
 
 class RecentFilters(RecentValues):

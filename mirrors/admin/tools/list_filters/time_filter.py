@@ -36,7 +36,7 @@ class TimeRangeFilter(RangeDateTimeFilter):
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
         return queryset.filter(**{f"{self.parameter_name}__lte": until}) if until is not None else queryset
 
-    def words(self) -> SafeString:
+    def range_text(self) -> SafeString:
         """Return the range in words; empty for an invalid range."""
         try:
             ends = zip(("from", "to"), self._range(), strict=True)
@@ -45,19 +45,19 @@ class TimeRangeFilter(RangeDateTimeFilter):
         return format_html_join(" ", "{} {}", [(name, when(at)) for name, at in ends if at is not None])
 
     def _range(self) -> tuple[datetime | None, datetime | None]:
-        return self._moment("from", "00:00:00"), self._moment("to", "23:59:59")
+        return self._parse_end("from", "00:00:00"), self._parse_end("to", "23:59:59")
 
-    def _moment(self, end: str, default: str) -> datetime | None:
-        given = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))
-        date, time = (str(text or "").strip() for text in given)
+    def _parse_end(self, end: str, default: str) -> datetime | None:
+        parts = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))
+        date, time = (str(text or "").strip() for text in parts)
         if not date and not time:
             return None
-        found = _TIME.fullmatch(f"{date} {time or default}")
+        match = _TIME.fullmatch(f"{date} {time or default}")
         with suppress(ValueError):
-            if found:
-                year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+            if match:
+                year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
                 return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        words = " ".join(filter(None, (date, time)))
+        value = " ".join(filter(None, (date, time)))
         raise ValueError(
-            f"“{words}” is not a valid time. Enter a date like 2026-01-31, and optionally a time like 13:05."
+            f"“{value}” is not a valid time. Enter a date like 2026-01-31, and optionally a time like 13:05."
         )

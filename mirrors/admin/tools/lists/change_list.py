@@ -44,11 +44,11 @@ class RowList(ChangeList):
         specs, has_filters, others, *rest = super().get_filters(request)
         for spec in specs:
             spec.title = filter_title(self.model_admin, spec)
-        wrong = {spec: list(unknown_values(self, spec)) for spec in specs}
+        invalid = {spec: list(unknown_values(self, spec)) for spec in specs}
         unused = unused_values(self, specs, others)
-        self.unknown_values = [*(text for texts in wrong.values() for text in texts), *unused]
+        self.unknown_values = [*(text for texts in invalid.values() for text in texts), *unused]
         # Unknown values are not passed to the database, because an error would hide which value is unknown.
-        return ([_NoRows(spec) if texts else spec for spec, texts in wrong.items()], has_filters, others, *rest)
+        return ([_NoRows(spec) if texts else spec for spec, texts in invalid.items()], has_filters, others, *rest)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Return no rows if a filter has an unknown value, because users would take all rows for the filtered ones."""
@@ -88,17 +88,17 @@ class RowList(ChangeList):
     @property
     def empty_text(self) -> str:
         """A sentence that explains when rows appear."""
-        words = str(self.model_admin.empty_words)
-        verb, rest = words.partition(" ")[::2]
+        message = str(self.model_admin.empty_message)
+        verb, rest = message.partition(" ")[::2]
         if verb != "Appear":
-            return words
+            return message
         title = str(self.model_admin.list_title)
         # "Backfill", "Activity" and "Readiness" are singular, "Jobs" is plural.
         is_plural = title.endswith("s") and not title.endswith("ss")
         return f"{capfirst(title)} {'appear' if is_plural else 'appears'} {rest}"
 
     @property
-    def export_words(self) -> str:
+    def export_text(self) -> str:
         """The text of the link to the CSV file. It specifies the number of rows if the file might not have all of
         them."""
         is_whole = self.counted.is_exact and self.counted.rows <= MOST_ROWS

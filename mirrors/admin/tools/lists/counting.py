@@ -49,23 +49,23 @@ class RowCount:
 def count_rows(rows: QuerySet[Any]) -> RowCount:
     """Count at most ``MOST_EXACT`` rows, and only if the database expects that to be cheap; otherwise return an
     estimate."""
-    some = rows.order_by().values("pk")[: MOST_EXACT + 1]
+    limited_rows = rows.order_by().values("pk")[: MOST_EXACT + 1]
     if connections[rows.db].vendor != "postgresql":
-        counted = some.count()
+        counted = limited_rows.count()
         return RowCount(counted) if counted <= MOST_EXACT else RowCount(MOST_EXACT, is_exact=False, is_least=True)
     try:
-        cost, estimate = _plan(some)
+        cost, estimate = _plan(limited_rows)
     except EmptyResultSet:
         return RowCount(0)
-    if cost <= MOST_COST and (counted := some.count()) <= MOST_EXACT:
+    if cost <= MOST_COST and (counted := limited_rows.count()) <= MOST_EXACT:
         return RowCount(counted)
     # The statistics may be outdated, so the estimate can be lower than the number of rows that were counted.
     return RowCount(max(estimate, 1 if cost > MOST_COST else MOST_EXACT), is_exact=False)
 
 
-def _plan(some: QuerySet[Any, Any]) -> tuple[float, int]:
+def _plan(limited_rows: QuerySet[Any, Any]) -> tuple[float, int]:
     """Return the expected cost of reading these rows, and the expected number of rows without the limit."""
-    limited = json.loads(some.explain(format="json"))[0]["Plan"]
+    limited = json.loads(limited_rows.explain(format="json"))[0]["Plan"]
     return limited["Total Cost"], int(limited["Plans"][0]["Plan Rows"])
 
 
@@ -98,11 +98,11 @@ class ListPaginator(ListPages):
         """Return the rows of a page; an empty list if the page does not exist."""
         start = (number - 1) * self.per_page
         rows = list(self.object_list[start : start + self.per_page])
-        self._learn(start, len(rows))
+        self._derive_count(start, len(rows))
         return rows
 
-    def _learn(self, start: int, found: int) -> None:
+    def _derive_count(self, start: int, row_count: int) -> None:
         """Derive the number of rows from the last page, so that they need not be counted."""
-        self._read_to = start + found
-        if 0 < found < self.per_page or not start + found:
-            self.counted = RowCount(start + found)
+        self._read_to = start + row_count
+        if 0 < row_count < self.per_page or not start + row_count:
+            self.counted = RowCount(start + row_count)

@@ -42,15 +42,15 @@ class _Line:
 Column = Callable[..., Any]
 
 
-def in_files(title: str, value: Callable[[Any], object]) -> Callable[[Column], Column]:
+def csv_column(title: str, value: Callable[[Any], object]) -> Callable[[Column], Column]:
     """Give a column another title and value in files, such as seconds instead of words. For a column that has two
     values, apply the decorator twice, the upper one for the first column of the file."""
 
-    def marked(column: Column) -> Column:
-        column.in_files = ((title, value), *getattr(column, "in_files", ()))  # type: ignore[attr-defined]
+    def decorate(column: Column) -> Column:
+        column.csv_column = ((title, value), *getattr(column, "csv_column", ()))  # type: ignore[attr-defined]
         return column
 
-    return marked
+    return decorate
 
 
 def exported(listed: ChangeList) -> StreamingHttpResponse:
@@ -70,13 +70,13 @@ def _columns(listed: ChangeList) -> Iterator[tuple[str, Callable[[Any], object]]
         if name == "action_checkbox":
             continue
         title, column = label_for_field(name, listed.model, listed.model_admin, return_attr=True)
-        yield from getattr(column, "in_files", ((str(title), partial(_value, listed, name)),))
+        yield from getattr(column, "csv_column", ((str(title), partial(_value, listed, name)),))
 
 
-def _lines(found: QuerySet[Any], columns: Sequence[tuple[str, Callable[[Any], object]]]) -> Iterator[str]:
+def _lines(queryset: QuerySet[Any], columns: Sequence[tuple[str, Callable[[Any], object]]]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow([title for title, _ in columns])
-    rows: Iterable[models.Model] = found[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
+    rows: Iterable[models.Model] = queryset[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
     for row in rows:
         yield writer.writerow([escape_formula(_text(value(row))) for _, value in columns])
 

@@ -44,30 +44,30 @@ def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[CellR
     """Return a function for each column that renders the cell of a row. The first column links to the page of the
     row."""
     linked = next((name for name in listed.list_display if name != "action_checkbox"), None)
-    found = []
+    renderers = []
     for name, header in zip(listed.list_display, headers, strict=True):
-        show = _value(listed, name)
+        render = _value(listed, name)
         if name == "action_checkbox":
-            found.append(_cell("td", BOX, "Select row", show))
+            renderers.append(_cell("td", BOX, "Select row", render))
         elif name == linked and listed.list_display_links is not None:
-            found.append(_cell("th", f"field-{name} {CELL}", header["text"], _linked(listed, show)))
+            renderers.append(_cell("th", f"field-{name} {CELL}", header["text"], _with_link(listed, render)))
         else:
-            found.append(_cell("td", f"field-{name} {CELL}", header["text"], show))
-    return found
+            renderers.append(_cell("td", f"field-{name} {CELL}", header["text"], render))
+    return renderers
 
 
-def _cell(tag: str, classes: str, title: Any, show: CellRenderer) -> CellRenderer:
+def _cell(tag: str, classes: str, title: Any, render: CellRenderer) -> CellRenderer:
     before = format_html('<{} class="{}" data-label="{}">', tag, classes, capfirst(str(title)))
     after = f"</{tag}>"
-    return lambda row: SafeString(before + conditional_escape(show(row)) + after)
+    return lambda row: SafeString(before + conditional_escape(render(row)) + after)
 
 
-def _linked(listed: ChangeList, show: CellRenderer) -> CellRenderer:
+def _with_link(listed: ChangeList, render: CellRenderer) -> CellRenderer:
     """Return a renderer that links the cell to the page of its row, from which users return to the filtered list."""
     query = f"?{listed.preserved_filters}" if listed.preserved_filters else ""
 
     def link(row: Model) -> SafeString:
-        return format_html('<a href="{}{}" class="{}">{}</a>', listed.url_for_result(row), query, LINK, show(row))
+        return format_html('<a href="{}{}" class="{}">{}</a>', listed.url_for_result(row), query, LINK, render(row))
 
     return link
 
@@ -89,18 +89,18 @@ def _value(listed: ChangeList, name: Any) -> CellRenderer:
 
 
 @lru_cache(maxsize=1)
-def _around_value() -> tuple[SafeString, SafeString]:
+def _checkbox_parts() -> tuple[SafeString, SafeString]:
     before, _, after = checkbox.render(helpers.ACTION_CHECKBOX_NAME, "0-0").partition("0-0")
     return mark_safe(before), mark_safe(after)  # noqa: S308
 
 
-def box_for_all() -> SafeString:
+def select_all_checkbox() -> SafeString:
     return mark_safe(checkbox.render("action_toggle_all", 1))  # noqa: S308
 
 
-def box(key: object) -> SafeString:
+def row_checkbox(key: object) -> SafeString:
     """Return unfold's checkbox that selects a row."""
-    before, after = _around_value()
+    before, after = _checkbox_parts()
     return format_html("{}{}{}", before, key, after)
 
 
@@ -110,13 +110,13 @@ def label(text: str, colour: str = "") -> SafeString:
     return SafeString(display_for_label(text, "–", {text: colour} if colour else True))
 
 
-def state_words(state: str) -> str:
+def state_text(state: str) -> str:
     """Return a state as pages show it: ``immutable-conflict`` as "Immutable conflict"."""
     return state.replace("-", " ").capitalize()
 
 
 def state_label(state: str, colour: str = "") -> SafeString:
-    return label(state_words(state), colour)
+    return label(state_text(state), colour)
 
 
 def labels(texts: Iterable[str]) -> SafeString:
