@@ -65,11 +65,10 @@ def worker_of(process: Process) -> int | None:
     return None
 
 
-@pytest.mark.timeout(180)
 def test_a_killed_worker_is_restarted_while_the_webhook_stays_ready(tmp_path: Path) -> None:
     with up(tmp_path) as (process, ports):
         for port in ports.values():
-            wait_until(partial(answers, port), timeout=60, what=f"the whole system (log: {process.log})")
+            wait_until(partial(answers, port), timeout=150, what=f"the whole system (log: {process.log})")
         first = worker_of(process)
         assert first is not None
         assert len(members(first)) > 2, "parent, sentinel, and what that has started"
