@@ -78,17 +78,22 @@ def try_filters(
     deadline = deadline or time.monotonic() + TRIAL_SECONDS
     reviewed = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
-    trials = []
-    for number, slot in enumerate(pods.all_slots(reviewed)):
+    slots = list(pods.all_slots(reviewed))
+    trials: list[Trial] = []
+    for number, slot in enumerate(slots):
         if reason := _skip_reason(number, deadline):
-            results, winner = [FilterResult(compiled.name, None, reason) for compiled in chain], NOT_TRIED
-        else:
-            data = {"obj": reviewed, "container": slot.container}
-            # A review does not evaluate the filters after the winner, so each filter gets a separate budget.
-            results = [_evaluate(compiled, data, ReviewBudget(), deadline) for compiled in chain]
-            winner = _winner(chain, data, budget)
-        trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, results, winner))
+            # A request can have very many images, so they share the results.
+            skipped = [FilterResult(compiled.name, None, reason) for compiled in chain]
+            return trials + [_trial(rest, skipped, NOT_TRIED) for rest in slots[number:]]
+        data = {"obj": reviewed, "container": slot.container}
+        # A review does not evaluate the filters after the winner, so each filter gets a separate budget.
+        results = [_evaluate(compiled, data, ReviewBudget(), deadline) for compiled in chain]
+        trials.append(_trial(slot, results, _winner(chain, data, budget)))
     return trials
+
+
+def _trial(slot: ImageSlot, results: Sequence[FilterResult], winner: str) -> Trial:
+    return Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, results, winner)
 
 
 @dataclass(frozen=True, slots=True)

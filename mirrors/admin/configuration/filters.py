@@ -174,9 +174,8 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         if editable:
             self.message_user(request, f"{len(editable)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
         if from_file:
-            message = f"{from_file} from the configuration file: change {_config_file()}; webhooks apply the change"
-            message += " automatically."
-            self.message_user(request, message, messages.WARNING)
+            advice = f"change {_config_file()}; webhooks apply the change automatically."
+            self.message_user(request, f"{from_file} from the configuration file: {advice}", messages.WARNING)
 
     @display(description="JMESPath", ordering="jmespath")
     def shown_jmespath(self, row: Filter) -> SafeString:
