@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
@@ -55,7 +56,8 @@ print("token", ApiToken.issue(user=user, name="bench", role=Role.OPERATOR)[1])
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The figures of one database. ``seconds`` is the time from the first request to the last succeeded job. CPU times
+    """The figures of one database. ``seconds`` is the time from the first request to the last succeeded job;
+    ``engine_alone_seconds`` is the mean of a run before it and one after it, because runs differ by a fifth. CPU times
     are milliseconds per job; ``all_cpu_ms`` includes the registries and this program."""
 
     database: str
@@ -76,12 +78,17 @@ def main() -> None:
     parser.add_argument("--referrers", default="none", help="policy; the engine alone copies none")
     parser.add_argument("--only", default="", choices=("", "sqlite", "postgres"))
     parser.add_argument("--single", action="store_true", help="one POST an image")
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    found = []
-    for kind in ("sqlite", "postgres"):
-        if options.only in kind:
-            found.append(measure(kind, options.images, options.referrers, is_single=options.single))
-            print(line(found[-1]), flush=True)
+    found: list[Measured] = []
+    for _ in range(options.rounds):
+        for kind in ("sqlite", "postgres"):
+            if options.only in kind:
+                found.append(measure(kind, options.images, options.referrers, is_single=options.single))
+                print(line(found[-1]), flush=True)
+    for kind in sorted({each.database for each in found}):
+        ratio = statistics.median(each.ratio for each in found if each.database == kind)
+        print(f"{kind}: median ratio {ratio:.2f}", flush=True)
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
 
@@ -92,8 +99,7 @@ def measure(kind: str, count: int, referrers: str, *, is_single: bool) -> Measur
         source = stack.enter_context(distribution(directory / "source")).host
         target = stack.enter_context(distribution(directory / "target")).host
         images = fill(source, count)
-        alone = Ours().copy([(image, f"{target}/alone/{image.partition('/')[2]}") for image in images], at_once=AT_ONCE)
-        assert alone.seconds is not None, alone.error
+        alone = [seconds_alone(images, f"{target}/before")]
         url, server_group = stack.enter_context(database(kind, directory))
         environment = prepare(directory, url, source, target, referrers)
         token = run_manage("shell", "-c", MAKE_USER, environment=environment).stdout.split()[-1]
@@ -118,8 +124,16 @@ def measure(kind: str, count: int, referrers: str, *, is_single: bool) -> Measur
         wait_until(lambda: succeeded() == count, timeout=600, what=f"{count} succeeded jobs")
         seconds = time.monotonic() - started
         spent = [(cpu_seconds(group) - was) * 1000 / count for group, was in zip(groups, before, strict=True)]
-        ratio = seconds / alone.seconds
-        return Measured(kind, count, alone.seconds, seconds, ratio, *spent)
+        alone.append(seconds_alone(images, f"{target}/after"))
+        engine_alone = statistics.mean(alone)
+        return Measured(kind, count, engine_alone, seconds, seconds / engine_alone, *spent)
+
+
+def seconds_alone(images: list[str], target: str) -> float:
+    """Return the seconds that only the engine takes for these images."""
+    run = Ours().copy([(image, f"{target}/{image.partition('/')[2]}") for image in images], at_once=AT_ONCE)
+    assert run.seconds is not None, run.error
+    return run.seconds
 
 
 def fill(source: str, count: int) -> list[str]:

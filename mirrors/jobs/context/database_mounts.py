@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -78,22 +79,25 @@ class DatabaseMounts:
         self._stopping = threading.Event()
         self._next_check_at = 0.0
 
-    def find(self, registry: str, digest: str, audience: Audience | None) -> list[str]:
+    def start_find(self, registry: str, digest: str, audience: Audience | None) -> Callable[[], list[str]]:
         repositories = self._memory.find(registry, digest)
         if repositories and audience is None:
-            return repositories
-        return self._look_up(
+            return lambda: repositories
+        return self._start_lookup(
             _Lookup(registry, digest, lambda: _find(registry, digest, repositories, audience), [], bool(repositories))
         )
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
             return True
-        return self._look_up(_Lookup(registry, digest, lambda: _holds(registry, digest, repository), False))
+        return self._start_lookup(_Lookup(registry, digest, lambda: _holds(registry, digest, repository), False))()
 
-    def _look_up(self, lookup: _Lookup[T]) -> T:
+    def _start_lookup(self, lookup: _Lookup[T]) -> Callable[[], T]:
         self._start()
         self._lookups.put(lookup)
+        return partial(self._wait_for, lookup)
+
+    def _wait_for(self, lookup: _Lookup[T]) -> T:
         try:
             return lookup.result_future.result(LOOKUP_SECONDS)
         except Exception as error:

@@ -1,4 +1,5 @@
-"""The jobs that can be claimed now, the running copies by namespace, and the time when the next job can be claimed."""
+"""The jobs that can be claimed now, what a claim depends on (the running copies by namespace, limits of hosts), and the
+time when the next job can be claimed."""
 
 from __future__ import annotations
 
@@ -6,13 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NO_FULL_SHARES, FullShares
 from mirrors.jobs.queue import database_outage
-from mirrors.models import JobStatus, MirrorJob
+from mirrors.models import HostBudget, JobStatus, MirrorJob
 from mirrors.models.jobs.jobs import ABANDONED, MirrorJobQuerySet
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.queries.fixed_query import fixed_query
@@ -46,13 +47,15 @@ def allowed(
     return due.exclude(source_host__in=excluding.hosts) if excluding.hosts else due
 
 
-class RunningCopies(NamedTuple):
-    """The namespaces with running copies, grouped by their number of copies, the fewest first. The rank of a group is
-    its index plus one."""
+class QueueState(NamedTuple):
+    """What a claim depends on. ``groups`` are the namespaces with running copies, grouped by their number of copies,
+    the fewest first. The rank of a group is its index plus one."""
 
     groups: tuple[tuple[ClusterNamespace, ...], ...]
     has_abandoned: bool
     """Whether the leases of some running jobs have expired."""
+    has_limits: bool
+    """Whether any host is limited in any way or waits for a probe."""
 
     def rank(self, namespace: ClusterNamespace) -> int:
         """Return the rank of the namespace's group; 0 if the namespace has no running copies."""
@@ -60,20 +63,28 @@ class RunningCopies(NamedTuple):
 
 
 @fixed_query
-def _running() -> QuerySet[MirrorJob, Any]:
+def _running_and_limited() -> QuerySet[MirrorJob, Any]:
+    """Return the namespaces with running copies, and a row without copies if any host is limited: each claim needs
+    both."""
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by()
-    return running.values_list("cluster", "namespace").annotate(copies=Count("pk"), lost=Count("pk", filter=ABANDONED))
+    copies = running.values_list("cluster", "namespace").annotate(
+        copies=Count("pk"), lost=Count("pk", filter=ABANDONED)
+    )
+    limited = HostBudget.objects.limited().values_list(Value(""), Value(""), Value(0), Value(0)).distinct()
+    return copies.union(limited, all=True)
 
 
-def running_copies() -> RunningCopies:
-    """Count the running copies by namespace. A separate query from the claim: the fairness may be slightly out of
-    date, the protection against double claims must not be."""
+def queue_state() -> QueueState:
+    """Read the state of the queue. A separate query from the claim: the fairness may be slightly out of date, the
+    protection against double claims must not be."""
     by_copies: dict[int, list[ClusterNamespace]] = {}
     has_abandoned = False
-    for cluster, namespace, copies, lost in _running():
+    for cluster, namespace, copies, lost in _running_and_limited():
         by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
         has_abandoned |= bool(lost)
-    return RunningCopies(tuple(tuple(sorted(by_copies[copies])) for copies in sorted(by_copies)), has_abandoned)
+    has_limits = by_copies.pop(0, None) is not None
+    groups = tuple(tuple(sorted(by_copies[copies])) for copies in sorted(by_copies))
+    return QueueState(groups, has_abandoned, has_limits)
 
 
 def in_any_namespace(namespaces: Iterable[ClusterNamespace]) -> Q:

@@ -14,7 +14,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from mirrors.jobs.limits.shares import FullShares
 from mirrors.jobs.queue import claim_order, database_outage
-from mirrors.jobs.queue.claim_order import RunningCopies
+from mirrors.jobs.queue.claim_order import QueueState
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -89,30 +89,28 @@ class _Search(NamedTuple):
     """One search for the next job."""
 
     kind: _Kind
-    running: RunningCopies
+    state: QueueState
     only: Collection[int] | None
     fairness: Fairness
 
 
 def next_job(
+    state: QueueState,
     cluster: str,
     only: Collection[int] | None,
     excluding: FullShares,
-    *,
-    has_limits: bool,
     fairness: Fairness,
 ) -> Row | None:
     """Return the job to claim, locked if the database supports row locks; None if no job can be claimed. Must run in a
     transaction. ``only`` restricts the search to these jobs; ``excluding`` has the namespaces and hosts to skip,
     because they have their full share."""
-    running = claim_order.running_copies()
-    kind = _Kind(connection.vendor, cluster, excluding, has_limits, timing().wait_for_hosts)
-    search = _Search(kind, running, only, fairness)
+    kind = _Kind(connection.vendor, cluster, excluding, state.has_limits, timing().wait_for_hosts)
+    search = _Search(kind, state, only, fairness)
     candidates = [_next(_JobSubset(is_abandoned=False), search)]
-    if running.has_abandoned and not database_outage.is_recent():
+    if state.has_abandoned and not database_outage.is_recent():
         # Before pending jobs with the same sort key, because abandoned jobs were claimed earlier.
         candidates.insert(0, _next(_JobSubset(is_abandoned=True), search))
-    return min(filter(None, candidates), key=lambda row: _sort_key(running, row), default=None)
+    return min(filter(None, candidates), key=lambda row: _sort_key(state, row), default=None)
 
 
 def _next(all_jobs: _JobSubset, search: _Search) -> Row | None:
@@ -122,7 +120,7 @@ def _next(all_jobs: _JobSubset, search: _Search) -> Row | None:
     oldest = _first(all_jobs, search)
     if oldest is None:
         return None
-    for subset in _better_subsets(all_jobs, search.running, _sort_key(search.running, oldest)):
+    for subset in _better_subsets(all_jobs, search.state, _sort_key(search.state, oldest)):
         if not subset.is_within and search.fairness.has_no_other_jobs(subset, search.kind):
             continue
         if (found := _first(subset, search)) is not None:
@@ -132,17 +130,17 @@ def _next(all_jobs: _JobSubset, search: _Search) -> Row | None:
     return oldest
 
 
-def _better_subsets(all_jobs: _JobSubset, running: RunningCopies, sort_key: _SortKey) -> Iterator[_JobSubset]:
+def _better_subsets(all_jobs: _JobSubset, state: QueueState, sort_key: _SortKey) -> Iterator[_JobSubset]:
     """Yield the subsets of jobs of the same priority whose sort key is before this one, the best first."""
     same_priority = all_jobs._replace(priority=sort_key.priority)
     if sort_key.rank:
-        yield same_priority._replace(namespaces=tuple(name for group in running.groups for name in group))
-    for group in running.groups[: max(0, sort_key.rank - 1)]:
+        yield same_priority._replace(namespaces=tuple(name for group in state.groups for name in group))
+    for group in state.groups[: max(0, sort_key.rank - 1)]:
         yield same_priority._replace(namespaces=group, is_within=True)
 
 
-def _sort_key(running: RunningCopies, row: Row) -> _SortKey:
-    return _SortKey(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
+def _sort_key(state: QueueState, row: Row) -> _SortKey:
+    return _SortKey(row["priority"], state.rank(ClusterNamespace(row["cluster"], row["namespace"])))
 
 
 def _first(subset: _JobSubset, search: _Search) -> Row | None:

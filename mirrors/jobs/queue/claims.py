@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NO_FULL_SHARES, FullShares
-from mirrors.jobs.queue import claim_search
+from mirrors.jobs.queue import claim_order, claim_search
 from mirrors.jobs.queue.leases import Lease, take_over
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
@@ -62,11 +62,11 @@ def claim(
 def _claim(
     worker: str, cluster: str, only: Collection[int] | None, excluding: FullShares, fairness: claim_search.Fairness
 ) -> Lease | None:
-    has_limits = host_limits.any_limited()
-    row = claim_search.next_job(cluster, only, excluding, has_limits=has_limits, fairness=fairness)
+    state = claim_order.queue_state()
+    row = claim_search.next_job(state, cluster, only, excluding, fairness)
     if row is None:
         return None
-    probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()
+    probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if state.has_limits else ()
     if probes is None:
         raise _LostClaimError
     return _acquire(row, probes, worker, cluster)

@@ -44,16 +44,18 @@ class BlobTransfers:
     def check(self, target: RegistryClient, request_pool: Executor, blob: Descriptor) -> BlobCheck:
         """Start to check whether the target has the blob. `request_pool` is this image's share of the short
         requests."""
-        future = request_pool.submit(self._check_target, target, blob)
+        # Before the check gets a thread, so that the blobs of an image are looked up together.
+        find = self._start_find(blob)
+        future = request_pool.submit(self._check_target, target, blob, find)
         return BlobCheck(target, self.request.target.repository, future, self.shared.request_pool)
 
-    def _check_target(self, target: RegistryClient, blob: Descriptor) -> CheckResult:
+    def _check_target(self, target: RegistryClient, blob: Descriptor, find: Callable[[], list[str]]) -> CheckResult:
         """Check whether the target has the blob, and open an upload session by the same request if possible. This is
         only for small blobs, because large ones may wait for longer than a session lasts, and only for blobs that no
         repository is known to have. Blobs of other repositories will be mounted from these; and a mount of a blob that
         the target's own repository has would disturb clients that read it (see `TargetTraits.record_written_blob`)."""
         repository = self.request.target.repository
-        repositories = self._repositories_with(blob)
+        repositories = find()
         mount_repositories = [name for name in repositories if name != repository]
         is_small = self.shared.http.settings.is_small(blob.size)
         is_new = not repositories and (self._is_public or not self.is_recorded(blob.digest))
@@ -139,8 +141,8 @@ class BlobTransfers:
 
     def _find_mount_repositories(self, blob: Descriptor) -> list[str]:
         """Return other repositories of the target's registry that the blob can be mounted from."""
-        return [name for name in self._repositories_with(blob) if name != self.request.target.repository]
+        return [name for name in self._start_find(blob)() if name != self.request.target.repository]
 
-    def _repositories_with(self, blob: Descriptor) -> list[str]:
-        """Return the repositories that are known to have the blob, the target's own included."""
-        return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.audience)
+    def _start_find(self, blob: Descriptor) -> Callable[[], list[str]]:
+        """Start to find the repositories that are known to have the blob, the target's own included."""
+        return self.shared.mounts.start_find(self.request.target.registry, blob.digest, self.request.audience)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -30,9 +32,10 @@ class MountIndex(Protocol):
     """Finds repositories to mount blobs from. Called from blob threads. `audience` would be able to read the mounted
     blob; None means that their access is not checked."""
 
-    def find(self, registry: str, digest: str, audience: Audience | None) -> list[str]:
-        """Return repositories of this registry that have the blob, the most promising first. Only repositories whose
-        images everyone in `audience` can read already."""
+    def start_find(self, registry: str, digest: str, audience: Audience | None) -> Callable[[], list[str]]:
+        """Start to find repositories of this registry that have the blob, and return a function that waits for them:
+        the most promising first, and only those whose images everyone in `audience` can read already. Lookups that are
+        started together may be combined."""
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         """Return whether a copy that was entitled to the content put it into this repository."""
@@ -52,6 +55,9 @@ class MemoryMounts:
     def find(self, registry: str, digest: str, audience: Audience | None = None) -> list[str]:
         with self._lock:
             return list(self._repositories.get((registry, digest), ())) if audience is None else []
+
+    def start_find(self, registry: str, digest: str, audience: Audience | None = None) -> Callable[[], list[str]]:
+        return partial(self.find, registry, digest, audience)
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         with self._lock:
