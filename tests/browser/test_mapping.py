@@ -24,6 +24,7 @@ def test_a_mapping_page_shows_the_job_result_without_a_reload(system: System, vi
 
     page.get_by_role("button", name="Mirror now").click()
     confirm(page)
+    expect(state).to_be_visible()
     page.evaluate(f"{UNTOUCHED} = 'yes'")
 
     expect(state).to_contain_text("Mirrored", timeout=30_000)

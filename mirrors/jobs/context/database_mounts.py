@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
 from mirrors.oci import Audience, MemoryMounts
+from mirrors.oci.common.mount_index import FoundRepositories
 from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -30,7 +31,8 @@ CANDIDATES: Final = 4
 """The maximum number of repositories from which mounting a blob is tried. The first one nearly always has the blob."""
 
 MOST_LOOKUPS: Final = 100
-"""The maximum number of blobs in one lookup, well below SQLite's limit for parameters of a statement."""
+"""The number of blobs after which one query looks up no further ones. It has less than twice as many, well below
+SQLite's limit for parameters of a statement."""
 
 CHECK_SECONDS: Final = 1.0
 """Seconds between two checks of the connection during lookups. Each check is an additional statement, and a job has
@@ -72,37 +74,38 @@ class DatabaseMounts:
 
     def __init__(self) -> None:
         self._memory = MemoryMounts()
-        self._lookups: queue.Queue[_Lookup[Any]] = queue.Queue()
+        self._lookups: queue.Queue[list[_Lookup[Any]]] = queue.Queue()
         self._new_locations: queue.SimpleQueue[Blob] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._next_check_at = 0.0
 
-    def start_find(self, registry: str, digest: str, audience: Audience | None) -> Callable[[], list[str]]:
-        repositories = self._memory.find(registry, digest)
-        if repositories and audience is None:
-            return lambda: repositories
-        return self._start_lookup(
-            _Lookup(registry, digest, lambda: _find(registry, digest, repositories, audience), [], bool(repositories))
-        )
+    def start_find(self, registry: str, digests: Sequence[str], audience: Audience | None) -> list[FoundRepositories]:
+        found: list[FoundRepositories] = []
+        lookups: list[_Lookup[Any]] = []
+        for digest in digests:
+            repositories = self._memory.find(registry, digest)
+            if repositories and audience is None:
+                found.append(partial(list, repositories))
+                continue
+            query = partial(_find, registry, digest, repositories, audience)
+            lookups.append(_Lookup(registry, digest, query, [], is_located=bool(repositories)))
+            found.append(partial(_wait_for, lookups[-1]))
+        self._start_lookups(lookups)
+        return found
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
             return True
-        return self._start_lookup(_Lookup(registry, digest, lambda: _holds(registry, digest, repository), False))()
+        lookup = _Lookup(registry, digest, partial(_holds, registry, digest, repository), False)
+        self._start_lookups([lookup])
+        return _wait_for(lookup)
 
-    def _start_lookup(self, lookup: _Lookup[T]) -> Callable[[], T]:
+    def _start_lookups(self, lookups: list[_Lookup[Any]]) -> None:
         self._start()
-        self._lookups.put(lookup)
-        return partial(self._wait_for, lookup)
-
-    def _wait_for(self, lookup: _Lookup[T]) -> T:
-        try:
-            return lookup.result_future.result(LOOKUP_SECONDS)
-        except Exception as error:
-            log.warning("Cannot look up blob locations; uploading the blob", error=str(error))
-            return lookup.default
+        for start in range(0, len(lookups), MOST_LOOKUPS):
+            self._lookups.put(lookups[start : start + MOST_LOOKUPS])
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         if repository not in self._memory.find(registry, digest):
@@ -113,8 +116,8 @@ class DatabaseMounts:
     def close(self) -> None:
         """Write the locations that are not saved yet, and stop the thread."""
         self._stopping.set()
-        # An empty lookup wakes the thread, which otherwise waits up to half a second for the next one.
-        self._lookups.put(_Lookup("", "", lambda: None, None, is_located=True))
+        # Wake the thread, which otherwise waits up to half a second for the next lookup.
+        self._lookups.put([])
         if self._thread is not None:
             self._thread.join(5)
 
@@ -138,13 +141,13 @@ class DatabaseMounts:
 
     def _turn(self) -> None:
         try:
-            lookups = [self._lookups.get(timeout=0.5)]
+            lookups = self._lookups.get(timeout=0.5)
         except queue.Empty:
             self._flush()
             return
         # Combine lookups: the blobs of all images are looked up at the same time, and nearly all blobs are new.
         while len(lookups) < MOST_LOOKUPS and not self._lookups.empty():
-            lookups.append(self._lookups.get())
+            lookups += self._lookups.get()
         try:
             # A connection that is lost between two checks only costs uploads of these blobs.
             if time.monotonic() >= self._next_check_at:
@@ -171,6 +174,14 @@ class DatabaseMounts:
         except (DatabaseError, InterfaceError) as error:
             log.warning("Cannot save blob locations; the blobs will be uploaded again", error=str(error))
             connection.close()
+
+
+def _wait_for(lookup: _Lookup[T]) -> T:
+    try:
+        return lookup.result_future.result(LOOKUP_SECONDS)
+    except Exception as error:
+        log.warning("Cannot look up blob locations; uploading the blob", error=str(error))
+        return lookup.default
 
 
 def _resolve(lookups: Sequence[_Lookup[Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.copy_request import CopyRequest
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.mount_index import MountIndex
+from mirrors.oci.common.mount_index import FoundRepositories, MountIndex
 from mirrors.oci.common.progress import ProgressCounter, TransferMethod
 from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
@@ -41,15 +41,14 @@ class BlobTransfers:
     call: Call
     counter: ProgressCounter
 
-    def check(self, target: RegistryClient, request_pool: Executor, blob: Descriptor) -> BlobCheck:
-        """Start to check whether the target has the blob. `request_pool` is this image's share of the short
-        requests."""
-        # Before the check gets a thread, so that the blobs of an image are looked up together.
-        find = self._start_find(blob)
-        future = request_pool.submit(self._check_target, target, blob, find)
-        return BlobCheck(target, self.request.target.repository, future, self.shared.request_pool)
+    def check(self, target: RegistryClient, request_pool: Executor, blobs: Sequence[Descriptor]) -> Iterator[BlobCheck]:
+        """Start to check whether the target has the blobs, and yield a check for each. `request_pool` is this image's
+        share of the short requests."""
+        for blob, find in zip(blobs, self._start_find(blobs), strict=True):
+            future = request_pool.submit(self._check_target, target, blob, find)
+            yield BlobCheck(target, self.request.target.repository, future, self.shared.request_pool)
 
-    def _check_target(self, target: RegistryClient, blob: Descriptor, find: Callable[[], list[str]]) -> CheckResult:
+    def _check_target(self, target: RegistryClient, blob: Descriptor, find: FoundRepositories) -> CheckResult:
         """Check whether the target has the blob, and open an upload session by the same request if possible. This is
         only for small blobs, because large ones may wait for longer than a session lasts, and only for blobs that no
         repository is known to have. Blobs of other repositories will be mounted from these; and a mount of a blob that
@@ -141,8 +140,10 @@ class BlobTransfers:
 
     def _find_mount_repositories(self, blob: Descriptor) -> list[str]:
         """Return other repositories of the target's registry that the blob can be mounted from."""
-        return [name for name in self._start_find(blob)() if name != self.request.target.repository]
+        (find,) = self._start_find([blob])
+        return [name for name in find() if name != self.request.target.repository]
 
-    def _start_find(self, blob: Descriptor) -> Callable[[], list[str]]:
-        """Start to find the repositories that are known to have the blob, the target's own included."""
-        return self.shared.mounts.start_find(self.request.target.registry, blob.digest, self.request.audience)
+    def _start_find(self, blobs: Sequence[Descriptor]) -> list[FoundRepositories]:
+        """Start to find the repositories that are known to have the blobs, the target's own included."""
+        digests = [blob.digest for blob in blobs]
+        return self.shared.mounts.start_find(self.request.target.registry, digests, self.request.audience)

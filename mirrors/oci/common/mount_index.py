@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -28,14 +28,18 @@ class Audience:
     configured_host: str = ""
 
 
+FoundRepositories = Callable[[], list[str]]
+"""Waits for the repositories that have a blob, and returns them."""
+
+
 class MountIndex(Protocol):
     """Finds repositories to mount blobs from. Called from blob threads. `audience` would be able to read the mounted
     blob; None means that their access is not checked."""
 
-    def start_find(self, registry: str, digest: str, audience: Audience | None) -> Callable[[], list[str]]:
-        """Start to find repositories of this registry that have the blob, and return a function that waits for them:
-        the most promising first, and only those whose images everyone in `audience` can read already. Lookups that are
-        started together may be combined."""
+    def start_find(self, registry: str, digests: Sequence[str], audience: Audience | None) -> list[FoundRepositories]:
+        """Start to find repositories of this registry that have the blobs, those of all blobs together. Return for each
+        blob a function that waits for its repositories: the most promising first, and only those whose images everyone
+        in `audience` can read already."""
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         """Return whether a copy that was entitled to the content put it into this repository."""
@@ -56,8 +60,8 @@ class MemoryMounts:
         with self._lock:
             return list(self._repositories.get((registry, digest), ())) if audience is None else []
 
-    def start_find(self, registry: str, digest: str, audience: Audience | None = None) -> Callable[[], list[str]]:
-        return partial(self.find, registry, digest, audience)
+    def start_find(self, registry: str, digests: Sequence[str], audience: Audience | None) -> list[FoundRepositories]:
+        return [partial(self.find, registry, digest, audience) for digest in digests]
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         with self._lock:

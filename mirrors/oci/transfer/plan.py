@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ class Planner:
     """Reads manifests from the source, those of one level concurrently. `request_pool` is a pool for short requests;
     `is_trusted(digest)` returns whether content of the target counts; `denies_heads` means that a HEAD of the target is
     not trusted; `reads_all` means that manifests are read from the source without a lookup at the target; `check`
-    starts to check for a blob at the target as soon as a manifest that names the blob is read, None for no check;
+    starts to check for the blobs of a manifest at the target as soon as the manifest is read, None for no check;
     `max_bytes` limits the blobs of a referrer, None for an image."""
 
     source: RegistryClient
@@ -88,7 +88,7 @@ class Planner:
     is_trusted: Callable[[str], bool]
     denies_heads: bool = False
     reads_all: bool = False
-    check: Callable[[Descriptor], BlobCheck] | None = None
+    check: Callable[[Sequence[Descriptor]], Iterable[BlobCheck]] | None = None
     max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
@@ -182,9 +182,9 @@ class Planner:
                 says_step=True,
             )
         if self.check is not None:
-            for blob in manifest.blobs:
-                if blob.digest not in plan.checks:
-                    plan.checks[blob.digest] = self.check(blob)
+            new = {blob.digest: blob for blob in manifest.blobs if blob.digest not in plan.checks}
+            for digest, check in zip(new, self.check(list(new.values())), strict=True):
+                plan.checks[digest] = check
 
     def _too_slow(self) -> RegistryError:
         host = self.source.access.host

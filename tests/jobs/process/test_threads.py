@@ -74,9 +74,11 @@ def test_a_failed_blob_lookup_returns_nothing_and_the_next_one_succeeds() -> Non
     BlobLocation.objects.create(registry=registry, digest=DIGEST, repository="app")
     mounts = DatabaseMounts()
     try:
-        assert mounts.start_find(registry.endpoint, Unforeseen(), None)() == []  # type: ignore[arg-type]
+        (find,) = mounts.start_find(registry.endpoint, [Unforeseen()], None)  # type: ignore[list-item]
+        assert find() == []
         mounts.record(registry.endpoint, "no surrogate \udc80", "app")
-        assert mounts.start_find(registry.endpoint, DIGEST, None)() == ["app"]
+        (find,) = mounts.start_find(registry.endpoint, [DIGEST], None)
+        assert find() == ["app"]
     finally:
         mounts.close()
         connection.close()
