@@ -1,8 +1,8 @@
 """``make bench-jobs``: the cost of the job system, compared with the engine alone. Many small images are requested at
 the same time through the API, and two workers copy them, first with SQLite and then with Postgres.
 
-``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make the benchmark shorter; ``--single``
-sends one POST per image.
+``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make the benchmark shorter; ``--rounds=N``
+repeats it and prints the median ratios; ``--single`` sends one POST per image.
 """
 
 from __future__ import annotations
