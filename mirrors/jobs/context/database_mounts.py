@@ -13,41 +13,27 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
 
-from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
+from mirrors.jobs.context import blob_locations
+from mirrors.jobs.context.blob_locations import Blob
 from mirrors.oci import Audience, MemoryMounts
 from mirrors.oci.common.mount_index import FoundRepositories
-from mirrors.selectors.queries.fixed_query import Argument, fixed_query
-from mirrors.vocabulary.clusters import ClusterNamespace
 
 log = structlog.get_logger(__name__)
 
 LOOKUP_SECONDS: Final = 2.0
 """Seconds that a blob's thread waits for a lookup of the repositories from which the blob could be mounted."""
 
-CANDIDATES: Final = 4
-"""The maximum number of repositories from which mounting a blob is tried. The first one nearly always has the blob."""
-
 MOST_LOOKUPS: Final = 100
-"""The number of blobs after which one query looks up no further ones. It has less than twice as many, well below
-SQLite's limit for parameters of a statement."""
+"""The number of blobs from which a query is not extended by more lookups. A query has fewer than twice as many, well
+below SQLite's limit for parameters of a statement."""
 
 CHECK_SECONDS: Final = 1.0
 """Seconds between two checks of the connection during lookups. Each check is an additional statement, and a job has
-three lookups."""
+two lookups."""
 
 LOCATIONS_PER_TRANSACTION: Final = 500
 """The maximum number of blob locations that one transaction writes, so that it holds its locks only briefly."""
-
-MOST_MAPPINGS_CHECKED: Final = 200
-"""The maximum number of mappings of a repository whose access is checked before a blob is mounted from it. Repositories
-with more mappings are skipped."""
-
-Blob = tuple[str, str, str]
-"""Registry, digest, repository."""
-
 
 T = TypeVar("T")
 
@@ -82,23 +68,36 @@ class DatabaseMounts:
         self._next_check_at = 0.0
 
     def start_find(self, registry: str, digests: Sequence[str], audience: Audience | None) -> list[FoundRepositories]:
-        found: list[FoundRepositories] = []
-        lookups: list[_Lookup[Any]] = []
-        for digest in digests:
-            repositories = self._memory.find(registry, digest)
-            if repositories and audience is None:
-                found.append(partial(list, repositories))
-                continue
-            query = partial(_find, registry, digest, repositories, audience)
-            lookups.append(_Lookup(registry, digest, query, [], is_located=bool(repositories)))
-            found.append(partial(_wait_for, lookups[-1]))
-        self._start_lookups(lookups)
-        return found
+        known = {digest: self._memory.find(registry, digest) for digest in digests}
+        # Nearly all blobs are new. The others are looked up when their repositories are needed, so that an image with
+        # many of them does not delay those of other images.
+        unknown = {digest: _Lookup(registry, digest, lambda: True, False) for digest in digests if not known[digest]}
+        self._start_lookups(list(unknown.values()))
+        return [partial(self._find, registry, each, known[each], audience, unknown.get(each)) for each in digests]
+
+    def _find(
+        self,
+        registry: str,
+        digest: str,
+        known_repositories: list[str],
+        audience: Audience | None,
+        is_located: _Lookup[bool] | None,
+    ) -> list[str]:
+        if is_located is not None and not _wait_for(is_located):
+            return []
+        if known_repositories and audience is None:
+            return known_repositories
+        query = partial(blob_locations.readable_repositories, registry, digest, known_repositories, audience)
+        return self._look_up(_Lookup(registry, digest, query, [], is_located=True))
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
             return True
-        lookup = _Lookup(registry, digest, partial(_holds, registry, digest, repository), False)
+        return self._look_up(
+            _Lookup(registry, digest, partial(blob_locations.holds, registry, digest, repository), False)
+        )
+
+    def _look_up(self, lookup: _Lookup[T]) -> T:
         self._start_lookups([lookup])
         return _wait_for(lookup)
 
@@ -170,7 +169,7 @@ class DatabaseMounts:
         try:
             close_old_connections()
             with transaction.atomic():
-                _write(sorted(blobs))
+                blob_locations.write(sorted(blobs))
         except (DatabaseError, InterfaceError) as error:
             log.warning("Cannot save blob locations; the blobs will be uploaded again", error=str(error))
             connection.close()
@@ -187,7 +186,7 @@ def _wait_for(lookup: _Lookup[T]) -> T:
 def _resolve(lookups: Sequence[_Lookup[Any]]) -> None:
     """Find out with one query which of the blobs have a location, then look up each of these separately."""
     new = {lookup.digest for lookup in lookups if not lookup.is_located}
-    located = set(_located_blobs(*_padded(sorted(new)))) if new else set()
+    located = set(blob_locations.located_blobs(*_padded(sorted(new)))) if new else set()
     for lookup in lookups:
         has_location = lookup.is_located or (lookup.registry, lookup.digest) in located
         lookup.result_future.set_result(lookup.query() if has_location else lookup.default)
@@ -198,72 +197,3 @@ def _padded(digests: list[str]) -> list[str]:
     SQL."""
     size = 1 << (len(digests) - 1).bit_length()
     return digests + digests[:1] * (size - len(digests))
-
-
-@fixed_query
-def _located_blobs(*digests: Argument) -> QuerySet[BlobLocation, Any]:
-    rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=digests)
-    return rows.values_list("registry__endpoint", "digest").distinct()
-
-
-def _locations(registry: str, digest: str) -> QuerySet[BlobLocation]:
-    return BlobLocation.objects.filter(
-        registry__endpoint=registry, registry__role=RegistryRole.TARGET, digest=digest
-    ).order_by("-seen_at")
-
-
-def _holds(registry: str, digest: str, repository: str) -> bool:
-    return _locations(registry, digest).filter(repository=repository).exists()
-
-
-def _find(registry: str, digest: str, known_repositories: list[str], audience: Audience | None) -> list[str]:
-    candidates = known_repositories or list(
-        _locations(registry, digest).values_list("repository", flat=True)[:CANDIDATES]
-    )
-    if audience is None:
-        return candidates
-    return [repository for repository in candidates if _is_readable(registry, repository, audience)]
-
-
-def _is_readable(registry: str, repository: str, audience: Audience) -> bool:
-    """Return whether everyone in ``audience`` has access to each image of the repository: it is not known to which
-    of the images a blob belongs."""
-    at_targets = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET)
-    mappings = at_targets.in_repositories([f"{registry}/{repository}"])
-    rows = list(mappings.values_list("id", "source", "access")[: MOST_MAPPINGS_CHECKED + 1])
-    if not rows or len(rows) > MOST_MAPPINGS_CHECKED:
-        return False
-    granted = MappingAccess.objects.filter(
-        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in={n.namespace for n in audience.namespaces}
-    )
-    by_mapping: dict[int, set[ClusterNamespace]] = {}
-    for mapping_id, cluster, namespace in granted.values_list("mapping_id", "cluster", "namespace"):
-        by_mapping.setdefault(mapping_id, set()).add(ClusterNamespace(cluster, namespace))
-    return all(_may_read(source, access, by_mapping.get(pk, set()), audience) for pk, source, access in rows)
-
-
-def _may_read(source: str, access: str, granted: set[ClusterNamespace], audience: Audience) -> bool:
-    if access == Access.ANONYMOUS:
-        return True
-    if audience.is_public:
-        return False
-    if audience.configured_host:
-        return access == Access.CONFIGURED and source.startswith(f"{audience.configured_host}/")
-    return bool(audience.namespaces) and audience.namespaces <= granted
-
-
-def _write(blobs: list[Blob]) -> None:
-    """Write the locations. The blobs must be sorted: writers that lock the same rows in different orders deadlock."""
-    hosts = {registry for registry, _, _ in blobs}
-    targets = Registry.objects.filter(role=RegistryRole.TARGET, endpoint__in=hosts).order_by("enabled", "-id")
-    ids = dict(targets.values_list("endpoint", "id"))
-    BlobLocation.objects.bulk_create(
-        [
-            BlobLocation(registry_id=ids[registry], digest=digest, repository=repository, seen_at=Now())
-            for registry, digest, repository in blobs
-            if registry in ids
-        ],
-        update_conflicts=True,
-        unique_fields=["registry", "digest", "repository"],
-        update_fields=["seen_at"],
-    )

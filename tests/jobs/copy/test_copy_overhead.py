@@ -37,13 +37,26 @@ def test_a_short_copy_executes_few_statements(
     assert len(statements) / JOBS < MOST_STATEMENTS
 
 
+def test_the_blobs_of_a_manifest_are_looked_up_with_one_statement(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source, layers=40, layer_bytes=100)
+    queue_copy(f"{source.host}/app:1.0", target=target.host)
+    with counted_statements(thread="mounts") as statements:
+        drain(made)
+        assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
+    # One for the index and one for the manifest that it lists.
+    assert len([sql for sql in statements if sql.startswith("SELECT DISTINCT")]) <= 2
+
+
 @contextmanager
-def counted_statements() -> Iterator[list[str]]:
-    """Collect the statements of image threads that open their connections within the block."""
+def counted_statements(thread: str = "image-") -> Iterator[list[str]]:
+    """Collect the statements of threads whose name starts with ``thread``, and that open their connections within the
+    block."""
     statements: list[str] = []
 
     def count(execute: Any, sql: str, *arguments: Any) -> Any:
-        if threading.current_thread().name.startswith("image-"):
+        if threading.current_thread().name.startswith(thread):
             statements.append(sql)
         return execute(sql, *arguments)
 
