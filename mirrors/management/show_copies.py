@@ -75,7 +75,7 @@ class Bars:
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[status]}"),
             console=Console(file=stream),
         )
 
@@ -99,19 +99,19 @@ class Bars:
         for key, blob in moving.items():
             if key not in self._blobs:
                 description = f"  {blob.digest.partition(':')[2][:SHOWN_DIGEST_DIGITS]}"
-                self._blobs[key] = self._progress.add_task(description, total=blob.size, words="")
+                self._blobs[key] = self._progress.add_task(description, total=blob.size, status="")
             self._progress.update(self._blobs[key], completed=blob.sent)
 
     def _update_jobs(self, views: Iterable[JobView]) -> None:
         for view in views:
             if view.job_id not in self._tasks:
-                self._tasks[view.job_id] = self._progress.add_task(view.source, total=None, words="")
+                self._tasks[view.job_id] = self._progress.add_task(view.source, total=None, status="")
             self._progress.update(
                 self._tasks[view.job_id],
                 # A job that succeeded without copying any bytes is shown as complete.
                 total=view.bytes_total or (1 if view.status == "succeeded" else None),
                 completed=view.bytes_done or (1 if view.status == "succeeded" else 0),
-                words=status_text(view),
+                status=status_text(view),
             )
 
 

@@ -37,8 +37,8 @@ class Missing(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        words = GAP_MEANING[self.gap]
-        return f"{words}: {self.details}" if self.details else words
+        meaning = GAP_MEANING[self.gap]
+        return f"{meaning}: {self.details}" if self.details else meaning
 
     @property
     def next_step(self) -> str:

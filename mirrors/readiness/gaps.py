@@ -144,8 +144,8 @@ def _of_namespace(
     allowed = access_of(mapping, source, conditions.snapshot, namespace)
     knowledge = ImageFacts(existence="present", access=mapping.access, **allowed)
     if (obstacle := access_obstacle(knowledge, conditions.snapshot.policy)) is not None:
-        words = DECISIONS[obstacle]
-        return FoundGap(Gap.NO_ACCESS, "" if words == GAP_MEANING[Gap.NO_ACCESS] else words)
+        meaning = DECISIONS[obstacle]
+        return FoundGap(Gap.NO_ACCESS, "" if meaning == GAP_MEANING[Gap.NO_ACCESS] else meaning)
     if not conditions.allows_change and has_changed(source, mapping, digest, conditions):
         return FoundGap(Gap.WOULD_CHANGE)
     return None if conditions.nodes_have_pulled else FoundGap(Gap.NODES_UNTESTED)

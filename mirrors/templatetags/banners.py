@@ -33,5 +33,5 @@ def target_banners(context: Any) -> dict[str, Any]:
     if user is None or not user.has_perm("mirrors.view_targethealth"):
         return {"banners": []}
     link = reverse("admin:mirrors_targethealth_changelist")
-    banners = [{"title": f"Target {row.state}", "words": health_message(row)} for row in _targets(request)]
+    banners = [{"title": f"Target {row.state}", "message": health_message(row)} for row in _targets(request)]
     return {"banners": banners, "link": link}

@@ -79,9 +79,9 @@ def hour_from(start: datetime) -> SafeString:
     date and zone. A script converts both to the viewer's zone."""
     end = start + timedelta(hours=1)
     date = "" if start.date() == timezone.now().date() else f"{start.day} {start:%b}, "
-    words = f"{date}{start:%H:%M}–{_end(end)}"
+    text = f"{date}{start:%H:%M}–{_end(end)}"
     exact = f"{start:%Y-%m-%d %H:%M}–{_end(end)} UTC"
-    return format_html('<time datetime="{}" data-hour title="{}">{}</time>', start.isoformat(), exact, words)
+    return format_html('<time datetime="{}" data-hour title="{}">{}</time>', start.isoformat(), exact, text)
 
 
 def _end(at: datetime) -> str:

@@ -11,4 +11,4 @@ register = template.Library()
 
 @register.inclusion_tag("admin/stale_clusters.html")
 def stale_clusters() -> dict[str, list[str]]:
-    return {"words": [clusters.stale_message(cluster) for cluster in clusters.stale_clusters()]}
+    return {"messages": [clusters.stale_message(cluster) for cluster in clusters.stale_clusters()]}

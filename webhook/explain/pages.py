@@ -138,9 +138,9 @@ def _request_copies(request: HttpRequest, explained: Sequence[ExplainedPod]) -> 
         except ActionRefusedError as error:
             copy_requests.append({"image": image, "problem": str(error)})
             continue
-        words = "requested" if is_new else "already requested"
+        status = "requested" if is_new else "already requested"
         link = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
-        copy_requests.append({"image": image, "words": words, "job": str(job.pk), "link": link})
+        copy_requests.append({"image": image, "status": status, "job": str(job.pk), "link": link})
     return copy_requests
 
 

@@ -12,8 +12,8 @@ SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": Tru
 
 
 def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
-    """Return the data of a chart as JSON, and in words. ``labels`` are times; a line is a name, its values and its
-    color."""
+    """Return the data of a chart as JSON, and its summary for screen readers. ``labels`` are times; a line is a name,
+    its values and its color."""
     has_few = max(sum(value is not None for value in data) for _, data, _ in lines) <= FEW_POINTS
     sets = [
         {
@@ -29,7 +29,7 @@ def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, st
         for name, data, colour in lines
     ]
     summary = "; ".join(_summary(name, [value for value in data if value is not None]) for name, data, _ in lines)
-    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": summary}
+    return {"data": json.dumps({"labels": labels, "datasets": sets}), "summary": summary}
 
 
 def _summary(name: str, values: list[Any]) -> str:

@@ -33,7 +33,7 @@ class NextCluster:
     namespaces: tuple[str, ...]
     has_workers: bool
 
-    def words(self, source: ImageRef) -> str:
+    def message(self, source: ImageRef) -> str:
         """Return the message that operators see while the job waits."""
         names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMESPACES_IN_MESSAGE])
         hidden = f"{source} was not found, or is private"
@@ -47,8 +47,9 @@ class NextCluster:
 
     def failure(self, source: ImageRef, grants: Mapping[str, bool]) -> Failure:
         error_class = ErrorClass.DENIED if self.has_workers else ErrorClass.UNAVAILABLE
-        message = self.words(source)
-        return Failure(error_class, message, permanent=False, host=source.registry, grants=grants, says_step=True)
+        return Failure(
+            error_class, self.message(source), permanent=False, host=source.registry, grants=grants, says_step=True
+        )
 
 
 class OtherClusterError(Exception):
