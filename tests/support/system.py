@@ -101,6 +101,8 @@ class Webhook:
     url: str = ""
     path: str = "/webhook"
     process: Process | None = None
+    _last_probe: str = field(default="", init=False, repr=False)
+    """The result of the last probe, for the message of a start that fails."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -132,7 +134,7 @@ class Webhook:
             wait_until(self._is_ready, timeout=60, what="a webhook that is ready")
         except AssertionError as error:
             self.process.write_stacks()
-            error.add_note(self.process.log.read_text())
+            error.add_note(f"The last probe: {self._last_probe}\n{self.process.log.read_text()}")
             raise
 
     def stop(self) -> None:
@@ -162,9 +164,12 @@ class Webhook:
         assert self.process is not None and self.process.popen is not None
         assert self.process.popen.poll() is None, self.process.log.read_text()
         try:
-            return POOL.request("GET", f"{self.url}/readyz", retries=False, timeout=5).status == 200
-        except urllib3.exceptions.HTTPError:
+            response = POOL.request("GET", f"{self.url}/readyz", retries=False, timeout=5)
+        except urllib3.exceptions.HTTPError as error:
+            self._last_probe = repr(error)
             return False
+        self._last_probe = f"{response.status} {dict(response.headers)} {response.data[:200]!r}"
+        return response.status == 200
 
     def post(self, body: bytes, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
         return POOL.request(

@@ -3,7 +3,7 @@ the image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mirrors.images import ImageRef
@@ -18,7 +18,7 @@ from mirrors.jobs.copy.referrers import copy_referrers
 from mirrors.jobs.copy.source_access import SourceAccess, SourceFinder, SourceRequest
 from mirrors.jobs.limits.pull_limits import FIRST_BACKGROUND_PRIORITY
 from mirrors.jobs.queue.leases import Lease
-from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
+from mirrors.kubernetes.api_server.pull_secrets import PullSecrets, Requester
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
 from mirrors.oci import Audience, CopyRequest, Descriptor, Manifest, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
@@ -231,16 +231,8 @@ class CopyJob:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
-        requesters = requesters_of(self._job)
         try:
-            access = finder.find(
-                SourceRequest(self._source, requesters, self._job.mapping.access, self._lease.worker_cluster),
-            )
-        except JobRefusedError as error:
-            other = next_cluster(self._job, requesters, self._lease.worker_cluster) if error.is_unreadable else None
-            if other is None:
-                raise
-            raise OtherClusterError(other.cluster, other.failure(self._source, error.grants)) from None
+            access = self._find_access(finder, requesters_of(self._job))
         except CredentialError as error:
             error.host = self._source.registry
             raise
@@ -248,6 +240,26 @@ class CopyJob:
             self._attempt.log_line(problem)
         self._attempt.add(f"the source is read {access.description}")
         return access
+
+    def _find_access(
+        self, finder: SourceFinder, requesters: Sequence[Requester], *, is_repeated: bool = False
+    ) -> SourceAccess:
+        """Find an access to the source for these requesters; once more if others have joined the job during the
+        search. Raises OtherClusterError if only workers of another cluster can read their pull secrets."""
+        try:
+            return finder.find(
+                SourceRequest(self._source, requesters, self._job.mapping.access, self._lease.worker_cluster)
+            )
+        except JobRefusedError as error:
+            if not error.is_unreadable:
+                raise
+            all_requesters = requesters_of(self._job)
+            if not is_repeated and not set(all_requesters).issubset(requesters):
+                return self._find_access(finder, all_requesters, is_repeated=True)
+            other = next_cluster(self._job, all_requesters, self._lease.worker_cluster)
+            if other is None:
+                raise
+            raise OtherClusterError(other.cluster, other.failure(self._source, error.grants)) from None
 
     def _read_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | Manifest | None:
         """Check whether the source has the image. For a new image, read its manifest immediately, because the copy

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef
 from django.db.models.functions import Now
 
 from mirrors.images import ImageRef
@@ -19,6 +19,7 @@ from mirrors.models import (
     ErrorClass,
     ImageMapping,
     JobStatus,
+    MirrorAttempt,
     MirrorJob,
     MirrorRequest,
     Registry,
@@ -146,8 +147,8 @@ def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, 
 def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
     """Return the sources whose last job failed or was cancelled a short time ago.
 
-    If that job could not read its source, this applies only to the namespaces that requested it, because other
-    namespaces may have credentials that can read it.
+    If that job could not read its source, this applies only to the namespaces that requested it before an
+    attempt started, because the credentials of others have not been tried.
     """
     if not requests:
         return set()
@@ -157,7 +158,8 @@ def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, Imag
         finished_at__gt=ExpressionWrapper(Now() - RETRY_BLOCKED_FOR, output_field=DateTimeField()),
     )
     failed = {job.mapping_id: job for job in jobs}
-    rows = MirrorRequest.objects.filter(job__in=failed.values())
+    later_attempts = MirrorAttempt.objects.filter(job=OuterRef("job"), started_at__gte=OuterRef("created_at"))
+    rows = MirrorRequest.objects.filter(Exists(later_attempts), job__in=failed.values())
     failed_requesters = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
     blocked = {request.source for request in requests if mappings[request.source].id in failed}
     for request in requests:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
 from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Registry, Trigger
 from tests.jobs.support import config_file, context, drain, load, queue_copy
 from tests.support.faulty_registry import FaultyRegistry
@@ -63,6 +65,26 @@ def test_credentials_are_not_used_for_other_namespaces(
     assert "add web to the namespaces of source.registries[0] in the configuration file" in job.error_message
     assert job.mapping.access == Access.UNREADABLE, "not public, and nobody's yet"
     assert target.storage.tags == {}
+
+
+def test_a_namespace_that_requests_an_image_during_its_copy_is_considered(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    entry = {"username": "reader", "passwordFile": str(tmp_path / "password"), "namespaces": ["web"]}
+    image = f"{private.host}/app:1.0"
+    job = queue_copy(image, target=target.host, namespace="team-a")
+
+    def join(handler: Handler) -> bool:
+        assert queue_copy(image, target=target.host, namespace="web").pk == job.pk
+        connection.close()
+        return False
+
+    private.on("(GET|HEAD) .*/manifests/1.0", join)
+    with context(config_file(tmp_path, private, target, entry=entry)) as made:
+        drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
 def test_operator_jobs_use_configured_credentials_without_namespaces(

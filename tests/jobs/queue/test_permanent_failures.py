@@ -3,11 +3,14 @@ applies."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 
 from mirrors.jobs.queue import leases
 from mirrors.jobs.queue.leases import AttemptReport
-from mirrors.models import ErrorClass, Trigger
+from mirrors.models import ErrorClass, MirrorAttempt, MirrorRequest, Trigger
 from tests.jobs.support import queue_copies, queue_copy, take
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +33,19 @@ def test_access_errors_of_one_namespace_do_not_block_another_namespace(error: Er
     fail(error)
 
     assert len(queue_copies(["app:1"], namespace="team-a")) == 1
+
+
+def test_a_namespace_whose_request_joined_a_running_copy_is_not_blocked_by_its_failure() -> None:
+    queue_copy("app:1", namespace="team-b")
+    lease = take()
+    MirrorRequest.objects.update(created_at=F("created_at") - timedelta(seconds=2))
+    MirrorAttempt.objects.update(started_at=F("started_at") - timedelta(seconds=1))
+    assert len(queue_copies(["app:1"], namespace="team-a")) == 1
+    assert leases.fail(lease, AttemptReport(error_class=ErrorClass.NOT_FOUND, error="no"))
+
+    assert queue_copies(["app:1"], namespace="team-b") == []
+    (job,) = queue_copies(["app:1"], namespace="team-a")
+    assert job.pk != lease.job_id
 
 
 def test_an_image_that_is_too_large_is_blocked_for_all_namespaces() -> None:
