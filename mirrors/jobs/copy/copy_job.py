@@ -244,8 +244,8 @@ class CopyJob:
     def _find_access(
         self, finder: SourceFinder, requesters: Sequence[Requester], *, is_repeated: bool = False
     ) -> SourceAccess:
-        """Find an access to the source for these requesters; once more if others have joined the job during the
-        search. Raises OtherClusterError if only workers of another cluster can read their pull secrets."""
+        """Find an access to the source for these requesters. If others have joined the job during the search, repeat it
+        with them. Raises OtherClusterError if only workers of another cluster can read their pull secrets."""
         try:
             return finder.find(
                 SourceRequest(self._source, requesters, self._job.mapping.access, self._lease.worker_cluster)
