@@ -135,6 +135,8 @@ class Webhook:
         except AssertionError as error:
             self.process.write_stacks()
             error.add_note(f"The last probe: {self._last_probe}\n{self.process.log.read_text()}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.stop()
             raise
 
     def stop(self) -> None:
