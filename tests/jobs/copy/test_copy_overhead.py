@@ -46,7 +46,7 @@ def test_the_blobs_of_a_manifest_are_looked_up_with_one_statement(
         drain(made)
         assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
     # One for the index and one for the manifest that it lists.
-    assert len([sql for sql in statements if sql.startswith("SELECT DISTINCT")]) <= 2
+    assert len([sql for sql in statements if sql.startswith("SELECT DISTINCT")]) == 2
 
 
 @contextmanager
