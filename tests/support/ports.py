@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 CLAIM_PORT = 47_471
 """The port that is bound on a network's last address while the network is in use. No test uses this number."""
 
 
+PORTS = range(10_000, 32_768)
+"""Ports for servers of tests: below those that Linux gives to outgoing connections (32768 to 60999). An outgoing
+connection could otherwise take the port before its server listens, or connect to itself."""
+
+PORTS_TRIED = 100
+"""How many ports are tried before the search fails. Few of them are in use."""
+
+
 def free_port() -> int:
-    """Return a port that no process listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that no process listens on now. Other test processes are unlikely to get the same one."""
+    for _ in range(PORTS_TRIED):
+        # Not from the module random, which hypothesis seeds equally in all processes.
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free")
 
 
 @contextmanager
