@@ -168,7 +168,7 @@ Q_CLUSTER: dict[str, Any] = {
     "retry": 24 * 3600,
     "max_attempts": 1,
     "ack_failures": True,
-    "poll": 0.5,
+    "poll": 0.25,
     "recycle": 50,
     "max_rss": 1_000_000,
     "save_limit": 50,

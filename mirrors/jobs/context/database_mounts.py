@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -12,12 +11,13 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from mirrors.jobs.context import blob_locations
 from mirrors.jobs.context.blob_locations import Blob
 from mirrors.oci import Audience, MemoryMounts
 from mirrors.oci.common.mount_index import FoundRepositories
+from swapper_project.process.database_connection import close_unusable_connection
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +27,6 @@ LOOKUP_SECONDS: Final = 2.0
 MOST_LOOKUPS: Final = 100
 """The number of blobs from which a query is not extended by more lookups. A query has fewer than twice as many, well
 below SQLite's limit for parameters of a statement."""
-
-CHECK_SECONDS: Final = 1.0
-"""Seconds between two checks of the connection during lookups. Each check is an additional statement, and a job has
-two lookups."""
 
 LOCATIONS_PER_TRANSACTION: Final = 500
 """The maximum number of blob locations that one transaction writes, so that it holds its locks only briefly."""
@@ -65,7 +61,6 @@ class DatabaseMounts:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._next_check_at = 0.0
 
     def start_find(self, registry: str, digests: Sequence[str], audience: Audience | None) -> list[FoundRepositories]:
         known = {digest: self._memory.find(registry, digest) for digest in digests}
@@ -149,9 +144,7 @@ class DatabaseMounts:
             lookups += self._lookups.get()
         try:
             # A connection that is lost between two checks only costs uploads of these blobs.
-            if time.monotonic() >= self._next_check_at:
-                self._next_check_at = time.monotonic() + CHECK_SECONDS
-                close_old_connections()
+            close_unusable_connection()
             _resolve(lookups)
         except Exception as error:
             # Fail the lookups with any error, because blob threads wait for them.
@@ -167,7 +160,7 @@ class DatabaseMounts:
         if not blobs:
             return
         try:
-            close_old_connections()
+            close_unusable_connection()
             with transaction.atomic():
                 blob_locations.write(sorted(blobs))
         except (DatabaseError, InterfaceError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, Error, InterfaceError, close_old_connections, connections, transaction
+from django.db import DatabaseError, Error, InterfaceError, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -17,7 +17,9 @@ from django_q.models import OrmQ
 
 from mirrors.jobs.queue import liveness
 from mirrors.jobs.timing import from_now
+from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from swapper_project.process import outage_log
+from swapper_project.process.database_connection import close_unusable_connection
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,12 @@ distinguished."""
 
 WARN_EVERY = 30.0
 """Seconds between two log lines about a database that does not respond."""
+
+
+@fixed_query
+def _first_ready(list_key: Argument) -> QuerySet[OrmQ, Any]:
+    """Return the next wake-up, if there is one. Each worker polls several times a second."""
+    return OrmQ.objects.filter(key=list_key, lock__lte=Now()).order_by("id").values_list("id")[:1]
 
 
 class OrderedBroker(ORM):
@@ -44,8 +52,7 @@ class OrderedBroker(ORM):
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
         """Return the manager of the queue's rows. Sends no query, because a worker may start before the database."""
-        if not connections[DATABASE_ALIAS].in_atomic_block:
-            close_old_connections()
+        close_unusable_connection()
         return OrmQ.objects.using(DATABASE_ALIAS)
 
     def enqueue(self, task: str) -> int:
@@ -57,7 +64,8 @@ class OrderedBroker(ORM):
         """Return the next wake-ups, locked for ``retry`` seconds. If there are none, returns None after a pause."""
         try:
             # Check without a lock first: the polling of an idle cluster must not delay writers on SQLite.
-            if self._ready().exists() and (claimed := self._claim()):
+            close_unusable_connection()
+            if _first_ready(self.list_key) and (claimed := self._claim()):
                 return claimed
         except (DatabaseError, InterfaceError) as error:
             # An exception would stop django-q2's pusher. The queue is unchanged when the database is available again.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import repositories
@@ -26,6 +26,7 @@ from mirrors.jobs.upkeep.registry_checks import RegistryChecks
 from mirrors.services import instance_name
 from mirrors.services.jobs.wakeup import wake_workers
 from swapper_project.process import outage_log
+from swapper_project.process.database_connection import close_unusable_connection
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class ImageThreads:
 
     def _work(self) -> None:
         while (lease := self._jobs.get()) is not None:
-            close_old_connections()
+            close_unusable_connection()
             try:
                 self._run(lease)
             finally:
@@ -162,7 +163,7 @@ class Drain:
         if now < self._next_claim_at:
             return
         try:
-            close_old_connections()
+            close_unusable_connection()
             if now >= self._next_chores_at:
                 self._next_chores_at = now + timing().poll
                 self._run_chores()
