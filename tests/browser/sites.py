@@ -127,7 +127,8 @@ def _is_ready(url: str) -> bool:
 
 @contextmanager
 def _worker(webhook: Webhook) -> Iterator[Process]:
-    environment = {**webhook.environment, "SWAPPER_ROLE": "worker", **WORKER}
+    bind = {"SWAPPER_BIND": f"127.0.0.1:{free_port()}"}
+    environment = {**webhook.environment, "SWAPPER_ROLE": "worker", **bind, **WORKER}
     worker = Process([sys.executable, "manage.py", "worker"], environment, webhook.directory / "worker.log")
     worker.start()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from tests.support.databases import ROOT
-from tests.support.ports import wait_until
+from tests.support.ports import free_port, wait_until
 from tests.support.system import Process
 
 FAST = {
@@ -42,6 +42,7 @@ def environment(config: Path, directory: Path, **extra: str) -> dict[str, str]:
         "SWAPPER_DATABASE_URL": database_url(),
         "SWAPPER_DATA_DIR": str(directory),
         "SWAPPER_ROLE": "worker",
+        "SWAPPER_BIND": f"127.0.0.1:{free_port()}",
         "DJANGO_SETTINGS_MODULE": "tests.jobs.worker_settings",
         "TEST_JOB_TIMING": json.dumps(FAST),
         **extra,

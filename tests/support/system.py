@@ -158,7 +158,7 @@ class Webhook:
         """Return a worker of the same installation, not started yet."""
         return Process(
             [sys.executable, "manage.py", "worker"],
-            {**self.environment, "SWAPPER_ROLE": "worker"},
+            {**self.environment, "SWAPPER_ROLE": "worker", "SWAPPER_BIND": f"127.0.0.1:{free_port()}"},
             self.directory / "worker.log",
         )
 
