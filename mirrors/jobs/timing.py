@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.db.models import DateTimeField, ExpressionWrapper
@@ -101,7 +102,13 @@ class Timing:
 
 def timing() -> Timing:
     """Return the defaults, overridden by ``settings.JOB_TIMING``."""
-    return Timing(**getattr(settings, "JOB_TIMING", {}))
+    return _overridden(tuple(getattr(settings, "JOB_TIMING", {}).items()))
+
+
+@lru_cache(maxsize=8)
+def _overridden(durations: tuple[tuple[str, float], ...]) -> Timing:
+    """Return the defaults with these durations. Cached, because each job needs about ten of them."""
+    return Timing(**dict(durations))
 
 
 def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
